@@ -1,0 +1,102 @@
+//! Meetings and their registers: who came, how, and how many more.
+//!
+//! One operation, one file. Each reads the meeting's stream (and the roster's, to know who belongs there that day),
+//! lets the domain decide and appends.
+
+mod add_walk_in;
+mod cancel_meeting;
+mod correct_attendance;
+mod hold_meeting;
+mod meeting_did_not_occur;
+mod open_meeting;
+mod record_attendance;
+mod record_headcount;
+mod record_register;
+mod reinstate_meeting;
+
+use axum::extract::FromRef;
+use domain::{
+    MeetingId, MemberId,
+    meeting::{self, Meeting},
+    roster::Roster,
+};
+use eventlog::{Cause, Reply, Streams};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use web::{Answer, Caller, Gate, Problem};
+
+/// The context: its streams, and the gate before them.
+#[derive(Debug, Clone, FromRef)]
+pub struct Attendance {
+    /// Who calls.
+    pub gate: Gate,
+    /// Meetings and their registers.
+    pub meetings: Streams<Meeting>,
+    /// Who is enrolled when.
+    pub rosters: Streams<Roster>,
+}
+
+/// All operations of the context.
+pub fn routes(attendance: Attendance) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(open_meeting::open_meeting))
+        .routes(routes!(hold_meeting::hold_meeting))
+        .routes(routes!(cancel_meeting::cancel_meeting))
+        .routes(routes!(meeting_did_not_occur::meeting_did_not_occur))
+        .routes(routes!(reinstate_meeting::reinstate_meeting))
+        .routes(routes!(record_attendance::record_attendance))
+        .routes(routes!(record_register::record_register))
+        .routes(routes!(add_walk_in::add_walk_in))
+        .routes(routes!(correct_attendance::correct_attendance))
+        .routes(routes!(record_headcount::record_headcount))
+        .with_state(attendance)
+}
+
+/// Why a meeting did not take place, or does after all.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Why {
+    reason: meeting::Reason,
+}
+
+impl Attendance {
+    /// Carries out a command on a meeting that the caller may reach.
+    async fn transact(
+        &self,
+        caller: &Caller,
+        meeting: MeetingId,
+        cause: Cause,
+        command: meeting::Command,
+        reply: Reply,
+    ) -> Result<Answer, Problem> {
+        self.plan(caller, meeting).await?;
+        Ok(Answer(self.meetings.transact(&caller.org, meeting, cause, command, reply).await?))
+    }
+
+    /// When and how the meeting is planned, for a caller who may reach its group.
+    async fn plan(&self, caller: &Caller, meeting: MeetingId) -> Result<meeting::Plan, Problem> {
+        let plan = self.meetings.look(&caller.org, meeting, |loaded| match &loaded.state {
+            meeting::State::Known(register) => Ok(register.plan),
+            meeting::State::Unknown => Err(Problem::rejected(&meeting::Refusal::Unknown)),
+        });
+        let plan = plan.await??;
+        caller.may_group(plan.group)?;
+        Ok(plan)
+    }
+
+    /// Which of `members` are enrolled on the meeting's date.
+    async fn enrolled(
+        &self,
+        caller: &Caller,
+        plan: &meeting::Plan,
+        members: impl Iterator<Item = MemberId>,
+    ) -> Result<Vec<bool>, Problem> {
+        let day = plan.starts_at_local.date();
+        let look = self.rosters.look(&caller.org, plan.group, |roster| {
+            members.map(|member| roster.state.covers(member, day)).collect()
+        });
+        Ok(look.await?)
+    }
+}
+

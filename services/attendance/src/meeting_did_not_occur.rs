@@ -1,0 +1,25 @@
+//! Say that a meeting did not occur.
+
+use axum::extract::State;
+use domain::{MeetingId, meeting};
+use eventlog::Reply;
+use web::{Answer, Command, Path, Problem, Problems, op};
+
+use crate::{Attendance, Why};
+
+/// Say that a meeting did not occur
+///
+/// It was not called off, and did not take place all the same. Not possible once attendance was recorded.
+#[utoipa::path(post, path = "/v1/meetings/{meeting}/did-not-occur", tag = "attendance", request_body = Why,
+    params(("meeting" = MeetingId, Path, description = "The meeting")),
+    responses((status = 204, description = "The meeting did not occur"), Problems))]
+#[tracing::instrument(skip_all, fields(meeting = %meeting))]
+pub(crate) async fn meeting_did_not_occur(
+    State(attendance): State<Attendance>,
+    Path(meeting): Path<MeetingId>,
+    command: Command<op::MeetingDidNotOccur, Why>,
+) -> Result<Answer, Problem> {
+    let Command { caller, cause, body, .. } = command;
+    let command = meeting::Command::DidNotOccur { reason: body.reason };
+    attendance.transact(&caller, meeting, cause, command, Reply::DONE).await
+}

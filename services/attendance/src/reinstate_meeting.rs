@@ -1,0 +1,25 @@
+//! Reinstate a meeting.
+
+use axum::extract::State;
+use domain::{MeetingId, meeting};
+use eventlog::Reply;
+use web::{Answer, Command, Path, Problem, Problems, op};
+
+use crate::{Attendance, Why};
+
+/// Reinstate a meeting
+///
+/// Takes back that it was cancelled or did not occur: it is planned again.
+#[utoipa::path(post, path = "/v1/meetings/{meeting}/reinstate", tag = "attendance", request_body = Why,
+    params(("meeting" = MeetingId, Path, description = "The meeting")),
+    responses((status = 204, description = "The meeting is planned again"), Problems))]
+#[tracing::instrument(skip_all, fields(meeting = %meeting))]
+pub(crate) async fn reinstate_meeting(
+    State(attendance): State<Attendance>,
+    Path(meeting): Path<MeetingId>,
+    command: Command<op::ReinstateMeeting, Why>,
+) -> Result<Answer, Problem> {
+    let Command { caller, cause, body, .. } = command;
+    let command = meeting::Command::Reinstate { reason: body.reason };
+    attendance.transact(&caller, meeting, cause, command, Reply::DONE).await
+}

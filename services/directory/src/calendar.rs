@@ -1,0 +1,495 @@
+//! Calendars: on which days a group meets, and when that is.
+//!
+//! The days come from the recurrence rule, expanded by `rrule` without any time of day or zone. The time of day is
+//! the group's own and stays the same when clocks change: `jiff` finds the instant. Where clocks go forward and the
+//! local time does not exist, the meeting starts as much later as the clocks jump (02:30 is 03:30); where they go
+//! back and it exists twice, it starts the first time.
+//!
+//! A date that the rule does not name is not a meeting, even if it is `starts_on`.
+
+use std::{collections::BTreeMap, str::FromStr};
+
+use domain::{Schedule, ScheduleError};
+use jiff::{
+    SignedDuration, Timestamp,
+    civil::{Date, DateTime, date},
+    tz::TimeZone,
+};
+use rrule::RRuleSet;
+
+/// Longest range that is expanded at once, in days.
+pub const PLAN_DAYS_MAX: i32 = 400;
+/// First day that a calendar can have, and the one from which `rrule` counts seconds.
+pub const FIRST_DAY: Date = date(1970, 1, 1);
+/// Last day that a calendar can have. The days from the first to the last are fewer than the steps (100,000) after
+/// which `rrule` gives up without saying so.
+pub const LAST_DAY: Date = date(2199, 12, 31);
+/// Largest `INTERVAL`, in days, weeks, months or years.
+pub const INTERVAL_MAX: i32 = 400;
+/// Largest `COUNT`, in meetings.
+pub const COUNT_MAX: i32 = 10_000;
+
+const SECONDS_OF_DAY: i64 = 24 * 60 * 60;
+const WEEKDAYS: [&str; 7] = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"];
+
+/// One meeting of a calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occurrence {
+    /// Local start as the calendar has it (RFC 5545 `RECURRENCE-ID`), even if clocks skip it that day.
+    pub local: DateTime,
+    /// Start.
+    pub starts_at: Timestamp,
+    /// End.
+    pub ends_at: Timestamp,
+}
+
+/// Local days to expand a calendar for: 0 to [`PLAN_DAYS_MAX`], so that the work is bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Days {
+    from: Date,
+    through: Date,
+}
+
+/// More days than are expanded at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} days are asked for, at most {PLAN_DAYS_MAX} are possible at once")]
+pub struct TooManyDays(i64);
+
+impl Days {
+    /// The days from `from` through `through`, both included; none if `through` is before `from`.
+    ///
+    /// # Errors
+    /// If they are more than [`PLAN_DAYS_MAX`].
+    pub fn new(from: Date, through: Date) -> Result<Self, TooManyDays> {
+        let days = from.duration_until(through).as_hours() / 24 + 1;
+        if days > PLAN_DAYS_MAX.into() { Err(TooManyDays(days)) } else { Ok(Self { from, through }) }
+    }
+}
+
+/// Whether a calendar can be used.
+///
+/// # Errors
+/// Says what is wrong: its duration, its exceptions, its zone, or its rule; a rule that names no day is wrong, too.
+pub fn validate(schedule: &Schedule) -> Result<(), ScheduleError> {
+    let calendar = Calendar::of(schedule)?;
+    match calendar.days().next() {
+        Some(_) => Ok(()),
+        None => Err(unusable(schedule, "it names no day".into())),
+    }
+}
+
+/// The meetings of a calendar on these days, in order, at most one a day.
+///
+/// # Errors
+/// If the calendar is one that [`validate`] refuses, except that it may name no day.
+pub fn occurrences(schedule: &Schedule, days: Days) -> Result<Vec<Occurrence>, ScheduleError> {
+    let calendar = Calendar::of(schedule)?;
+    let meetings = calendar.days().take_while(|occurrence| occurrence.local.date() <= days.through);
+    Ok(meetings
+        .filter(|Occurrence { local, .. }| local.date() >= days.from && !schedule.except.contains(&local.date()))
+        .collect())
+}
+
+/// A schedule whose parts have been read.
+struct Calendar<'a> {
+    schedule: &'a Schedule,
+    zone: TimeZone,
+    rule: Rule,
+}
+
+impl<'a> Calendar<'a> {
+    fn of(schedule: &'a Schedule) -> Result<Self, ScheduleError> {
+        if !(1..=Schedule::MINUTES_MAX).contains(&schedule.duration_minutes) {
+            return Err(ScheduleError::Duration(schedule.duration_minutes));
+        }
+        if schedule.except.len() > Schedule::EXCEPT_MAX {
+            return Err(ScheduleError::Except(schedule.except.len()));
+        }
+        let zone = zone(schedule.time_zone.as_str())?;
+        let rule = Rule::parse(schedule).map_err(|why| unusable(schedule, why))?;
+        Ok(Self { schedule, zone, rule })
+    }
+
+    /// All meetings up to [`LAST_DAY`], exceptions included.
+    fn days(&self) -> impl Iterator<Item = Occurrence> {
+        (&self.rule.set)
+            .into_iter()
+            .map_while(|day| day_of(day.timestamp()))
+            .take_while(|day| *day <= LAST_DAY)
+            .map_while(|day| self.occurrence(day))
+            .take_while(|occurrence| self.rule.until.is_none_or(|until| until.includes(occurrence)))
+    }
+
+    /// Nothing only where the calendar of `jiff` ends.
+    fn occurrence(&self, day: Date) -> Option<Occurrence> {
+        let local = day.to_datetime(self.schedule.starts_at);
+        let starts_at = self.zone.to_ambiguous_zoned(local).compatible().ok()?.timestamp();
+        let length = SignedDuration::from_mins(self.schedule.duration_minutes.into());
+        Some(Occurrence { local, starts_at, ends_at: starts_at.checked_add(length).ok()? })
+    }
+}
+
+/// The zone of this name, written as the IANA database writes it.
+pub(crate) fn zone(name: &str) -> Result<TimeZone, ScheduleError> {
+    TimeZone::get(name)
+        .ok()
+        .filter(|zone| zone.iana_name() == Some(name) && !zone.is_unknown())
+        .ok_or_else(|| ScheduleError::TimeZone(name.into()))
+}
+
+fn unusable(schedule: &Schedule, why: String) -> ScheduleError {
+    ScheduleError::Recurrence { rule: schedule.recurrence.to_string(), why }
+}
+
+/// The day that holds this second, counted in UTC.
+fn day_of(second: i64) -> Option<Date> {
+    let days = i32::try_from(second.div_euclid(SECONDS_OF_DAY)).ok()?;
+    FIRST_DAY.checked_add(jiff::Span::new().try_days(days).ok()?).ok()
+}
+
+/// The last moment at which a meeting of a rule can start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    Day(Date),
+    Local(DateTime),
+    Instant(Timestamp),
+}
+
+impl Until {
+    fn parse(text: &str) -> Result<Self, String> {
+        let instant = || DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?.to_zoned(TimeZone::UTC).ok();
+        let day = || Date::strptime("%Y%m%d", text).ok().filter(|_| text.len() == 8);
+        let local = || DateTime::strptime("%Y%m%dT%H%M%S", text).ok();
+        (day().map(Self::Day))
+            .or_else(|| local().map(Self::Local))
+            .or_else(|| instant().map(|zoned| Self::Instant(zoned.timestamp())))
+            .ok_or_else(|| "UNTIL must be a date such as 20261231 or a time such as 20261231T235959Z".into())
+    }
+
+    fn includes(self, occurrence: &Occurrence) -> bool {
+        match self {
+            Self::Day(last) => occurrence.local.date() <= last,
+            Self::Local(last) => occurrence.local <= last,
+            Self::Instant(last) => occurrence.starts_at <= last,
+        }
+    }
+}
+
+/// A recurrence rule. `UNTIL` is kept out of `rrule`, which would compare it with days at midnight.
+struct Rule {
+    set: RRuleSet,
+    until: Option<Until>,
+}
+
+impl Rule {
+    fn parse(schedule: &Schedule) -> Result<Self, String> {
+        if !(FIRST_DAY..=LAST_DAY).contains(&schedule.starts_on) {
+            return Err(format!("starts_on must be {FIRST_DAY} to {LAST_DAY}"));
+        }
+        let text = schedule.recurrence.as_str().to_ascii_uppercase();
+        let mut parts = parts(&text)?;
+        let until = parts.remove("UNTIL").map(Until::parse).transpose()?;
+        let rest: Vec<_> = parts.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let start = schedule.starts_on.strftime("%Y%m%d");
+        RRuleSet::from_str(&format!("DTSTART:{start}T000000Z\nRRULE:{}", rest.join(";")))
+            .map(|set| Self { set: set.limit(), until })
+            .map_err(|error| error.to_string())
+    }
+}
+
+/// The parts of a rule by their names, each checked: `rrule` takes an ordinal that it cannot read for none.
+fn parts(text: &str) -> Result<BTreeMap<&str, &str>, String> {
+    let mut parts = BTreeMap::new();
+    for part in text.split(';') {
+        let (key, value) = part.split_once('=').ok_or_else(|| format!("`{part}` is not a part such as FREQ=WEEKLY"))?;
+        check(key, value)?;
+        if parts.insert(key, value).is_some() {
+            return Err(format!("{key} is given twice"));
+        }
+    }
+    match () {
+        () if !parts.contains_key("FREQ") => Err("FREQ is missing".into()),
+        () if parts.contains_key("COUNT") && parts.contains_key("UNTIL") => Err("it has both COUNT and UNTIL".into()),
+        () if parts.get("BYDAY").is_some_and(|days| days.contains(|c: char| c.is_ascii_digit()))
+            && matches!(parts["FREQ"], "DAILY" | "WEEKLY") =>
+        {
+            Err("the place of a weekday, as in 2TU, needs FREQ=MONTHLY or FREQ=YEARLY".into())
+        }
+        () => Ok(parts),
+    }
+}
+
+fn check(key: &str, value: &str) -> Result<(), String> {
+    let each = |is: fn(&str) -> bool| value.split(',').all(is);
+    let fits = match key {
+        "FREQ" => matches!(value, "DAILY" | "WEEKLY" | "MONTHLY" | "YEARLY"),
+        "UNTIL" => true, // read by `Until`
+        "INTERVAL" => number(value, INTERVAL_MAX) && !value.starts_with('-'),
+        "COUNT" => number(value, COUNT_MAX) && !value.starts_with('-'),
+        "WKST" => WEEKDAYS.contains(&value),
+        "BYDAY" => each(is_weekday),
+        "BYMONTH" => each(|month| number(month, 12) && !month.starts_with('-')),
+        "BYMONTHDAY" => each(|day| number(day, 31)),
+        "BYYEARDAY" | "BYSETPOS" => each(|day| number(day, 366)),
+        "BYWEEKNO" => each(|week| number(week, 53)),
+        "BYHOUR" | "BYMINUTE" | "BYSECOND" => {
+            return Err(format!("{key} is not possible: a group meets once a day, at starts_at"));
+        }
+        _ => return Err(format!("`{key}` is not a part of a rule")),
+    };
+    if fits { Ok(()) } else { Err(format!("`{value}` is not possible as {key}")) }
+}
+
+/// Whether it is a number from `-max` to `max` other than 0.
+fn number(text: &str, max: i32) -> bool {
+    text.parse::<i32>().is_ok_and(|number| number != 0 && (-max..=max).contains(&number))
+}
+
+/// Whether it is a weekday, with or without the place it takes among its like, e.g. `TU`, `2TU`, `-1FR`.
+fn is_weekday(text: &str) -> bool {
+    let place = WEEKDAYS.iter().find_map(|weekday| text.strip_suffix(weekday));
+    place.is_some_and(|place| place.is_empty() || number(place, 53))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use jiff::civil::time;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn schedule(starts_on: Date, recurrence: &str) -> Schedule {
+        Schedule {
+            starts_on,
+            starts_at: time(19, 0, 0, 0),
+            duration_minutes: 90,
+            time_zone: "America/New_York".parse().unwrap(),
+            recurrence: recurrence.parse().unwrap(),
+            except: vec![],
+        }
+    }
+
+    fn days(from: Date, through: Date) -> Days {
+        Days::new(from, through).unwrap()
+    }
+
+    fn dates(schedule: &Schedule, from: Date, through: Date) -> Vec<String> {
+        let found = occurrences(schedule, days(from, through)).unwrap();
+        found.iter().map(|occurrence| occurrence.local.date().to_string()).collect()
+    }
+
+    fn dates_2026(recurrence: &str) -> Vec<String> {
+        dates(&schedule(date(2026, 1, 1), recurrence), date(2026, 1, 1), date(2026, 12, 31))
+    }
+
+    fn why(recurrence: &str) -> String {
+        match validate(&schedule(date(2026, 1, 1), recurrence)) {
+            Err(ScheduleError::Recurrence { why, .. }) => why,
+            other => panic!("{recurrence} gives {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_weekly_meeting_stays_at_its_local_time_when_clocks_change() {
+        let tuesdays = schedule(date(2026, 1, 6), "FREQ=WEEKLY;BYDAY=TU");
+        let found = occurrences(&tuesdays, days(date(2026, 3, 1), date(2026, 3, 14))).unwrap();
+        let starts: Vec<_> = found.iter().map(|o| (o.local.to_string(), o.starts_at.to_string())).collect();
+        let start = |local: &str, at: &str| (local.to_owned(), at.to_owned());
+        assert_eq!(
+            starts,
+            [
+                start("2026-03-03T19:00:00", "2026-03-04T00:00:00Z"),
+                start("2026-03-10T19:00:00", "2026-03-10T23:00:00Z"), // clocks went forward on 8 March
+            ]
+        );
+        assert_eq!(found[1].ends_at.to_string(), "2026-03-11T00:30:00Z");
+        let autumn = occurrences(&tuesdays, days(date(2026, 10, 27), date(2026, 11, 3))).unwrap();
+        let starts: Vec<_> = autumn.iter().map(|o| o.starts_at.to_string()).collect();
+        assert_eq!(starts, ["2026-10-27T23:00:00Z", "2026-11-04T00:00:00Z"]); // and back on 1 November
+    }
+
+    #[test]
+    fn a_local_time_that_clocks_skip_is_moved_forward_and_one_they_repeat_is_the_first() {
+        let nightly = |hour| Schedule { starts_at: time(hour, 30, 0, 0), ..schedule(date(2026, 1, 1), "FREQ=DAILY") };
+        let on = |schedule: &Schedule, day| occurrences(schedule, days(day, day)).unwrap()[0];
+        let skipped = on(&nightly(2), date(2026, 3, 8));
+        assert_eq!(skipped.local.to_string(), "2026-03-08T02:30:00");
+        assert_eq!(skipped.starts_at.to_string(), "2026-03-08T07:30:00Z"); // 03:30 in daylight time
+        let repeated = on(&nightly(1), date(2026, 11, 1));
+        assert_eq!(repeated.starts_at.to_string(), "2026-11-01T05:30:00Z"); // still daylight time
+    }
+
+    #[test]
+    fn the_second_tuesday_and_the_last_friday_are_found_in_every_month() {
+        let second = dates_2026("FREQ=MONTHLY;BYDAY=2TU");
+        assert_eq!(second.len(), 12);
+        assert_eq!(second[..3], ["2026-01-13", "2026-02-10", "2026-03-10"]);
+        let last = dates_2026("FREQ=MONTHLY;BYDAY=-1FR");
+        assert_eq!(last.len(), 12);
+        assert_eq!(last[..3], ["2026-01-30", "2026-02-27", "2026-03-27"]);
+        assert_eq!(dates_2026("freq=monthly;bysetpos=2;byday=tu"), second);
+    }
+
+    #[test]
+    fn every_other_week_is_counted_from_the_start_wherever_the_range_begins() {
+        let calendar = schedule(date(2026, 1, 6), "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU");
+        assert_eq!(dates(&calendar, date(2026, 2, 1), date(2026, 3, 10)), ["2026-02-03", "2026-02-17", "2026-03-03"]);
+    }
+
+    #[test]
+    fn nothing_comes_before_the_start_and_a_start_off_the_rule_is_no_meeting() {
+        let calendar = schedule(date(2026, 1, 7), "FREQ=WEEKLY;BYDAY=TU");
+        assert_eq!(dates(&calendar, date(2025, 12, 1), date(2026, 1, 14)), ["2026-01-13"]);
+    }
+
+    #[test]
+    fn until_is_included_whether_a_day_a_local_time_or_an_instant() {
+        let last = |until: &str| dates_2026(&format!("FREQ=WEEKLY;BYDAY=TU;UNTIL={until}")).last().cloned();
+        assert_eq!(last("20260210").as_deref(), Some("2026-02-10"));
+        assert_eq!(last("20260210T190000").as_deref(), Some("2026-02-10"));
+        assert_eq!(last("20260210T185959").as_deref(), Some("2026-02-03"));
+        assert_eq!(last("20260211T000000Z").as_deref(), Some("2026-02-10")); // 19:00 in New York
+        assert_eq!(last("20260210T235959Z").as_deref(), Some("2026-02-03"));
+    }
+
+    #[test]
+    fn count_counts_the_meetings_that_exceptions_leave_out_too() {
+        let mut calendar = schedule(date(2026, 1, 6), "FREQ=WEEKLY;COUNT=3;BYDAY=TU");
+        calendar.except = vec![date(2026, 1, 13)];
+        assert_eq!(dates(&calendar, date(2026, 1, 1), date(2026, 12, 31)), ["2026-01-06", "2026-01-20"]);
+    }
+
+    #[test]
+    fn a_rule_that_cannot_be_used_says_why() {
+        for (rule, expected) in [
+            ("WEEKLY", "`WEEKLY` is not a part such as FREQ=WEEKLY"),
+            ("BYDAY=TU", "FREQ is missing"),
+            ("FREQ=HOURLY", "`HOURLY` is not possible as FREQ"),
+            ("FREQ=DAILY;BYHOUR=9", "BYHOUR is not possible: a group meets once a day, at starts_at"),
+            ("FREQ=DAILY;FREQ=DAILY", "FREQ is given twice"),
+            ("FREQ=DAILY;INTERVAL=0", "`0` is not possible as INTERVAL"),
+            ("FREQ=DAILY;INTERVAL=401", "`401` is not possible as INTERVAL"),
+            ("FREQ=DAILY;COUNT=0", "`0` is not possible as COUNT"),
+            ("FREQ=MONTHLY;BYDAY=99999TU", "`99999TU` is not possible as BYDAY"),
+            ("FREQ=MONTHLY;BYDAY=TÜ", "`TÜ` is not possible as BYDAY"),
+            ("FREQ=WEEKLY;BYDAY=2TU", "the place of a weekday, as in 2TU, needs FREQ=MONTHLY or FREQ=YEARLY"),
+            ("FREQ=DAILY;COUNT=2;UNTIL=20270101", "it has both COUNT and UNTIL"),
+            ("FREQ=DAILY;UNTIL=tomorrow", "UNTIL must be a date such as 20261231 or a time such as 20261231T235959Z"),
+            ("FREQ=DAILY;UNTIL=20251231", "it names no day"),
+            ("FREQ=DAILY;X-EVIL=1", "`X-EVIL` is not a part of a rule"),
+            ("RRULE:FREQ=DAILY", "`RRULE:FREQ` is not a part of a rule"),
+        ] {
+            assert_eq!(why(rule), expected, "{rule}");
+        }
+    }
+
+    #[test]
+    fn a_rule_that_never_or_hardly_ever_matches_does_not_hang() {
+        let started = Instant::now();
+        for rule in [
+            "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
+            "FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=30",
+            "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30",
+            "FREQ=DAILY;INTERVAL=400;BYMONTH=2;BYMONTHDAY=31",
+            "FREQ=WEEKLY;BYDAY=MO;BYSETPOS=5",
+            "FREQ=YEARLY;BYWEEKNO=53;BYYEARDAY=100",
+        ] {
+            assert_eq!(why(rule), "it names no day", "{rule}");
+        }
+        let leap_mondays = schedule(FIRST_DAY, "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO");
+        assert_eq!(dates(&leap_mondays, date(2044, 1, 1), date(2044, 12, 31)), ["2044-02-29"]);
+        eprintln!("hostile rules took {:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(20), "took {:?}", started.elapsed());
+    }
+
+    #[test]
+    fn the_rest_of_a_schedule_is_checked_too() {
+        let good = schedule(date(2026, 1, 6), "FREQ=WEEKLY;BYDAY=TU");
+        assert_eq!(validate(&good), Ok(()));
+        for minutes in [0, 1441] {
+            let bad = Schedule { duration_minutes: minutes, ..good.clone() };
+            assert_eq!(validate(&bad), Err(ScheduleError::Duration(minutes)));
+        }
+        for name in ["Mars/Olympus", "america/new_york", "../../etc/passwd", "Etc/Unknown", "EST5EDT,M3.2.0,M11.1.0"] {
+            let bad = Schedule { time_zone: name.parse().unwrap(), ..good.clone() };
+            assert_eq!(validate(&bad), Err(ScheduleError::TimeZone(name.into())));
+        }
+        let bad = Schedule { except: vec![date(2026, 1, 6); 401], ..good.clone() };
+        assert_eq!(validate(&bad), Err(ScheduleError::Except(401)));
+        for starts_on in [date(1969, 12, 31), date(2200, 1, 1), Date::MIN, Date::MAX] {
+            let bad = Schedule { starts_on, ..good.clone() };
+            assert!(matches!(validate(&bad), Err(ScheduleError::Recurrence { .. })), "{starts_on}");
+        }
+    }
+
+    #[test]
+    fn a_range_holds_at_most_so_many_days_and_may_be_empty() {
+        let first = date(2026, 1, 1);
+        assert!(Days::new(first, date(2027, 2, 4)).is_ok());
+        assert_eq!(Days::new(first, date(2027, 2, 5)), Err(TooManyDays(401)));
+        assert_eq!(Days::new(Date::MIN, Date::MAX).unwrap_err().0, 7_304_484);
+        assert_eq!(dates(&schedule(first, "FREQ=DAILY"), date(2026, 1, 2), first), Vec::<String>::new());
+    }
+
+    fn rules() -> impl Strategy<Value = String> {
+        let frequency = prop::sample::select(vec!["DAILY", "WEEKLY", "MONTHLY", "YEARLY"]);
+        let weekday = (-5i8..=5, prop::sample::select(&WEEKDAYS[..]))
+            .prop_map(|(place, day)| if place == 0 { day.to_owned() } else { format!("{place}{day}") });
+        let list = |of: BoxedStrategy<String>| prop::collection::vec(of, 1..4).prop_map(|all| all.join(","));
+        let integers = |from: i32, to: i32| (from..=to).prop_map(|number| number.to_string()).boxed();
+        let part = prop_oneof![
+            (1..=40).prop_map(|n| format!("INTERVAL={n}")),
+            (1..=500).prop_map(|n| format!("COUNT={n}")),
+            (2020..2040, 1..=12, 1..=28).prop_map(|(y, m, d)| format!("UNTIL={y}{m:02}{d:02}")),
+            list(weekday.boxed()).prop_map(|days| format!("BYDAY={days}")),
+            list(prop::sample::select(&WEEKDAYS[..]).prop_map(str::to_owned).boxed())
+                .prop_map(|d| format!("BYDAY={d}")),
+            list(integers(1, 12)).prop_map(|months| format!("BYMONTH={months}")),
+            list(integers(-31, 31)).prop_map(|days| format!("BYMONTHDAY={days}")),
+            list(integers(-366, 366)).prop_map(|days| format!("BYYEARDAY={days}")),
+            list(integers(-53, 53)).prop_map(|weeks| format!("BYWEEKNO={weeks}")),
+            list(integers(-5, 5)).prop_map(|places| format!("BYSETPOS={places}")),
+            prop::sample::select(&WEEKDAYS[..]).prop_map(|day| format!("WKST={day}")),
+        ];
+        (frequency, prop::collection::vec(part, 0..4))
+            .prop_map(|(frequency, parts)| [vec![format!("FREQ={frequency}")], parts].concat().join(";"))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+        #[test]
+        fn accepted_calendars_give_sorted_unique_meetings_in_range_and_ranges_join(
+            rule in rules(),
+            start in 0i32..2_000,
+            first in 0i32..3_000,
+            (ab, bc) in (0i32..200, 0i32..199),
+            hour in 0i8..24,
+        ) {
+            let day = |offset: i32| date(2020, 1, 1).saturating_add(jiff::Span::new().days(offset));
+            let calendar = Schedule { starts_at: time(hour, 30, 0, 0), ..schedule(day(start), &rule) };
+            prop_assume!(validate(&calendar).is_ok());
+            let (a, b, c) = (day(first), day(first + ab), day(first + ab + bc));
+            let whole = occurrences(&calendar, days(a, c)).unwrap();
+            prop_assert!(whole.is_sorted_by(|x, y| x.local < y.local && x.starts_at < y.starts_at));
+            for occurrence in &whole {
+                prop_assert!((a..=c).contains(&occurrence.local.date()) && occurrence.local.date() >= day(start));
+                prop_assert_eq!(occurrence.ends_at.duration_since(occurrence.starts_at), SignedDuration::from_mins(90));
+            }
+            let mut joined = occurrences(&calendar, days(a, b)).unwrap();
+            joined.extend(occurrences(&calendar, days(day(first + ab + 1), c)).unwrap());
+            prop_assert_eq!(joined, whole);
+        }
+
+        #[test]
+        fn no_text_as_a_rule_panics(rule in "[A-Z0-9=;,:+-]{1,40}", rest in "\\PC{1,60}") {
+            for text in [rule.clone(), rest.clone(), format!("FREQ=WEEKLY;{rule}"), format!("FREQ=YEARLY;BYDAY={rest}")] {
+                if let Ok(recurrence) = text.parse() {
+                    let _ = validate(&Schedule { recurrence, ..schedule(date(2026, 1, 6), "FREQ=DAILY") });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Programmes, groups and their calendars; listings in from BMLT servers.
+//!
+//! One operation, one file. What needs no log stands apart: [`calendar`] finds the meetings of a schedule, [`bmlt`]
+//! reads a listing.
+//!
+//! **Invariant:** nothing here asks what day it is: commands carry their time, plans their range.
+//! **Invariant:** `rrule`'s types stop at `calendar.rs`.
+
+pub mod bmlt;
+pub mod calendar;
+mod change_group;
+mod import_bmlt;
+mod plan_meetings;
+mod register_group;
+mod register_programme;
+mod schedule_group;
+#[cfg(test)]
+mod world;
+
+use axum::extract::FromRef;
+use domain::{
+    GroupId, OrgId, ProgrammeId, Schedule,
+    group::{self, FORMATS_MAX, Group},
+    meeting::Meeting,
+    programme::{self, Programme},
+};
+use eventlog::Streams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use web::{Gate, Problem};
+
+pub use import_bmlt::{Imported, REMARKS_MAX, Report, import};
+pub use plan_meetings::{PlanError, Plans, plan_group};
+
+/// Most streams that one command writes to at the same time, a count.
+const WRITES_AT_ONCE: usize = 32;
+
+/// The context: its streams, and the gate before them.
+#[derive(Debug, Clone, FromRef)]
+pub struct Directory {
+    /// Who calls.
+    pub gate: Gate,
+    /// Programmes.
+    pub programmes: Streams<Programme>,
+    /// Groups and their calendars.
+    pub groups: Streams<Group>,
+    /// Meetings, to plan them.
+    pub meetings: Streams<Meeting>,
+}
+
+/// All operations of the context.
+pub fn routes(directory: Directory) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(register_programme::register_programme))
+        .routes(routes!(register_group::register_group))
+        .routes(routes!(change_group::change_group))
+        .routes(routes!(schedule_group::schedule_group))
+        .routes(routes!(plan_meetings::plan_meetings))
+        .routes(routes!(import_bmlt::import_bmlt))
+        .with_state(directory)
+}
+
+impl Directory {
+    /// Refuses what does not describe a group of the organisation. Programmes are never taken away, so what holds
+    /// when this looks still holds when the group is written.
+    async fn check(&self, org: &OrgId, details: &group::Details) -> Result<(), Problem> {
+        if details.formats.len() > FORMATS_MAX {
+            let what = format!("formats holds {}, at most {FORMATS_MAX} are possible", details.formats.len());
+            return Err(Problem::malformed(what));
+        }
+        self.require_programme(org, details.programme).await
+    }
+
+    async fn require_programme(&self, org: &OrgId, programme: ProgrammeId) -> Result<(), Problem> {
+        let there = self.programmes.look(org, programme, |loaded| loaded.state.is_some()).await?;
+        there.then_some(()).ok_or_else(|| Problem::rejected(&programme::Refusal::Unknown))
+    }
+
+    /// Groups are never taken away either.
+    async fn require_group(&self, org: &OrgId, group: GroupId) -> Result<(), Problem> {
+        let there = self.groups.look(org, group, |loaded| loaded.state.details.is_some()).await?;
+        there.then_some(()).ok_or_else(|| Problem::rejected(&group::Refusal::Unknown))
+    }
+}
+
+/// Refuses a calendar that cannot be used.
+fn check_schedule(schedule: Option<&Schedule>) -> Result<(), Problem> {
+    schedule.map_or(Ok(()), calendar::validate).map_err(|error| Problem::malformed(format!("schedule: {error}")))
+}

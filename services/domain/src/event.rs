@@ -1,0 +1,129 @@
+//! Events as storage: a name, a version and JSON that must load for ever.
+
+use std::fmt::Debug;
+
+use crate::{group, meeting, programme, roster};
+
+/// Bytes that are not the event they claim to be.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// A type or version that this build of Kith does not know.
+    #[error("event type `{event_type}` version {version} is not known")]
+    Unknown {
+        /// As stored.
+        event_type: String,
+        /// As stored.
+        version: u16,
+    },
+    /// The data does not fit the type.
+    #[error("data of `{event_type}` version {version} does not fit")]
+    Data {
+        /// As stored.
+        event_type: String,
+        /// As stored.
+        version: u16,
+        /// What the parser said.
+        source: serde_json::Error,
+    },
+}
+
+/// Everything about one type of event that is the same for all of its events.
+#[derive(Debug, Clone)]
+pub struct EventType {
+    /// `noun.verb`, in the past tense, e.g. `attendance.recorded`.
+    pub name: &'static str,
+    /// Version of the data's shape, from 1.
+    pub version: u16,
+    /// JSON Schema of the data.
+    pub schema: fn() -> schemars::Schema,
+}
+
+/// An event of one kind of stream.
+pub trait DomainEvent: Debug + Clone + Sized + Send + Sync + 'static {
+    /// All types of event of this kind of stream.
+    fn types() -> Vec<EventType>;
+    /// Name of the event's type and the version of its data.
+    fn event_type(&self) -> (&'static str, u16);
+    /// The data as JSON.
+    fn encode(&self) -> Vec<u8>;
+    /// The event that was stored.
+    ///
+    /// # Errors
+    /// If the type is not known or the data does not fit it.
+    fn decode(event_type: &str, version: u16, data: &[u8]) -> Result<Self, DecodeError>;
+}
+
+/// Declares the events of a stream: an enum over payload structs, each with its stored name and version.
+macro_rules! events {
+    ($(#[$doc:meta])* pub enum $enum:ident { $($(#[$vdoc:meta])* $variant:ident = $name:literal v $version:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq)]
+        #[allow(clippy::large_enum_variant)] // events live for one match
+        pub enum $enum { $($(#[$vdoc])* $variant($variant)),+ }
+
+        impl $crate::event::DomainEvent for $enum {
+            fn types() -> Vec<$crate::event::EventType> {
+                vec![$($crate::event::EventType {
+                    name: $name, version: $version, schema: || schemars::schema_for!($variant),
+                }),+]
+            }
+
+            fn event_type(&self) -> (&'static str, u16) {
+                match self { $(Self::$variant(_) => ($name, $version)),+ }
+            }
+
+            fn encode(&self) -> Vec<u8> {
+                match self { $(Self::$variant(data) => serde_json::to_vec(data)),+ }
+                    .expect("event data has string keys only")
+            }
+
+            fn decode(event_type: &str, version: u16, data: &[u8]) -> Result<Self, $crate::event::DecodeError> {
+                match (event_type, version) {
+                    $(($name, $version) => serde_json::from_slice(data).map(Self::$variant),)+
+                    _ => return Err($crate::event::DecodeError::Unknown { event_type: event_type.into(), version }),
+                }
+                .map_err(|source| $crate::event::DecodeError::Data { event_type: event_type.into(), version, source })
+            }
+        }
+    };
+}
+pub(crate) use events;
+
+/// An event of any stream, for those who read the whole log.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AnyEvent {
+    /// Of a programme.
+    Programme(programme::Event),
+    /// Of a group.
+    Group(group::Event),
+    /// Of a group's roster.
+    Roster(roster::Event),
+    /// Of a meeting.
+    Meeting(meeting::Event),
+}
+
+impl AnyEvent {
+    /// The event that was stored in a stream of `category`.
+    ///
+    /// # Errors
+    /// If the category or type is not known or the data does not fit it.
+    pub fn decode(category: &str, event_type: &str, version: u16, data: &[u8]) -> Result<Self, DecodeError> {
+        use crate::{Decider, group::Group, meeting::Meeting, programme::Programme, roster::Roster};
+        match category {
+            Meeting::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Meeting),
+            Roster::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Roster),
+            Group::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Group),
+            Programme::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Programme),
+            _ => Err(DecodeError::Unknown { event_type: event_type.into(), version }),
+        }
+    }
+
+    /// Every type of event that Kith writes, with the category of its streams.
+    pub fn types() -> Vec<(&'static str, EventType)> {
+        use crate::{Decider, group::Group, meeting::Meeting, programme::Programme, roster::Roster};
+        fn of<D: Decider>() -> impl Iterator<Item = (&'static str, EventType)> {
+            D::Event::types().into_iter().map(|event_type| (D::CATEGORY, event_type))
+        }
+        of::<Programme>().chain(of::<Group>()).chain(of::<Roster>()).chain(of::<Meeting>()).collect()
+    }
+}

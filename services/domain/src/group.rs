@@ -1,0 +1,335 @@
+//! A group: people who meet about something they share, somewhere or online, by a calendar.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    Decider, ProgrammeId, Rejection, RejectionKind, Schedule,
+    event::events,
+    text::Text,
+};
+
+/// Stream kind of groups.
+#[derive(Debug)]
+pub struct Group;
+
+/// What a group is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Focus {
+    /// Recovery from addiction.
+    Addiction,
+    /// Recovery from mental-health problems.
+    MentalHealth,
+    /// Living with a chronic illness.
+    ChronicIllness,
+    /// Anything else.
+    Other,
+}
+
+/// How a group meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MeetingMode {
+    /// In a room.
+    InPerson,
+    /// By video or phone.
+    Virtual,
+    /// Both at once.
+    Hybrid,
+}
+
+impl MeetingMode {
+    /// As stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InPerson => "in_person",
+            Self::Virtual => "virtual",
+            Self::Hybrid => "hybrid",
+        }
+    }
+}
+
+/// Where a group meets in person.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Venue {
+    /// Building or room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Text<200>>,
+    /// How to find the door.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directions: Option<Text<400>>,
+    /// Street and number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub street: Option<Text<200>>,
+    /// Part of the town.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub neighbourhood: Option<Text<100>>,
+    /// Town.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locality: Option<Text<100>>,
+    /// State, county or province.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<Text<100>>,
+    /// Postal code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postal_code: Option<Text<20>>,
+    /// Country, as given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country: Option<Text<60>>,
+    /// Where on the map.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coordinates: Option<Coordinates>,
+}
+
+/// A place in WGS 84.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(try_from = "LatLon")]
+pub struct Coordinates {
+    /// Degrees north, -90 to 90.
+    #[schema(minimum = -90, maximum = 90)]
+    pub latitude: f64,
+    /// Degrees east, -180 to 180.
+    #[schema(minimum = -180, maximum = 180)]
+    pub longitude: f64,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct LatLon {
+    latitude: f64,
+    longitude: f64,
+}
+
+impl TryFrom<LatLon> for Coordinates {
+    type Error = &'static str;
+    fn try_from(LatLon { latitude, longitude }: LatLon) -> Result<Self, Self::Error> {
+        Self::new(latitude, longitude).ok_or("latitude must be -90 to 90 and longitude -180 to 180 degrees")
+    }
+}
+
+impl Coordinates {
+    /// The place, if there is one with these coordinates.
+    pub fn new(latitude: f64, longitude: f64) -> Option<Self> {
+        ((-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude))
+            .then_some(Self { latitude, longitude })
+    }
+}
+
+/// What describes a group.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = GroupDetails)]
+pub struct Details {
+    /// Its name. Not personal data: never a person's name.
+    pub name: Text<200>,
+    /// The programme it belongs to.
+    pub programme: ProgrammeId,
+    /// What it is about.
+    pub focus: Focus,
+    /// How meetings go (discussion, step, speaker, …), as the organisation calls them; at most [`FORMATS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formats: Vec<Text<80>>,
+    /// How it meets.
+    pub mode: MeetingMode,
+    /// Where it meets in person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub venue: Option<Venue>,
+    /// Language of the meetings (BCP 47).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Text<35>>,
+    /// Anything a newcomer should know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comments: Option<Text<500>>,
+    /// Whether it may be shown in public listings.
+    pub listed: bool,
+    /// Where it was imported from, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Text<200>>,
+}
+
+/// Most formats of one group, a count.
+pub const FORMATS_MAX: usize = 40;
+
+/// A group was registered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Registered {
+    /// As registered.
+    pub details: Details,
+}
+
+/// A group's details were changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Changed {
+    /// As they are now.
+    pub details: Details,
+}
+
+/// A group's calendar was set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Scheduled {
+    /// As it is now.
+    pub schedule: Schedule,
+}
+
+/// A group's calendar was taken away: it plans no more meetings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unscheduled {}
+
+events! {
+    /// What can have happened to a group.
+    pub enum Event {
+        /// It was registered.
+        Registered = "group.registered" v 1,
+        /// Its details were changed.
+        Changed = "group.changed" v 1,
+        /// Its calendar was set.
+        Scheduled = "group.scheduled" v 1,
+        /// Its calendar was taken away.
+        Unscheduled = "group.unscheduled" v 1,
+    }
+}
+
+/// What is known of a group.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct State {
+    /// Nothing before it is registered.
+    pub details: Option<Details>,
+    /// Its calendar, if it has one.
+    pub schedule: Option<Schedule>,
+}
+
+/// What can be asked.
+#[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant)] // lives for one call
+pub enum Command {
+    /// Register it, or change its details to these.
+    Describe(Details),
+    /// Set its calendar, or take it away.
+    Schedule(Option<Schedule>),
+    /// Both in one: only what differs is written.
+    Import(Details, Option<Schedule>),
+    /// Change nothing, but be refused if there is no such group.
+    Require,
+}
+
+/// Why something was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No such group.
+    #[error("there is no such group")]
+    Unknown,
+    /// Nothing to plan by.
+    #[error("the group has no schedule to plan meetings by")]
+    NoSchedule,
+}
+
+impl Rejection for Refusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown-group",
+            Self::NoSchedule => "no-schedule",
+        }
+    }
+    fn kind(&self) -> RejectionKind {
+        match self {
+            Self::Unknown => RejectionKind::Absent,
+            Self::NoSchedule => RejectionKind::Conflict,
+        }
+    }
+}
+
+impl Decider for Group {
+    const CATEGORY: &'static str = "group";
+    type Command = Command;
+    type Event = Event;
+    type State = State;
+    type Rejection = Refusal;
+
+    fn decide(command: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
+        let described = |details: &Details| match &state.details {
+            None => Some(Event::Registered(Registered { details: details.clone() })),
+            Some(now) if now == details => None,
+            Some(_) => Some(Event::Changed(Changed { details: details.clone() })),
+        };
+        let scheduled = |schedule: &Option<Schedule>| match schedule {
+            now if *now == state.schedule => None,
+            Some(schedule) => Some(Event::Scheduled(Scheduled { schedule: schedule.clone() })),
+            None => Some(Event::Unscheduled(Unscheduled {})),
+        };
+        match command {
+            Command::Describe(details) => Ok(described(details).into_iter().collect()),
+            Command::Import(details, schedule) => Ok(described(details).into_iter().chain(scheduled(schedule)).collect()),
+            _ if state.details.is_none() => Err(Refusal::Unknown),
+            Command::Schedule(schedule) => Ok(scheduled(schedule).into_iter().collect()),
+            Command::Require => Ok(vec![]),
+        }
+    }
+
+    fn evolve(state: State, event: &Event) -> State {
+        match event {
+            Event::Registered(Registered { details }) | Event::Changed(Changed { details }) => {
+                State { details: Some(details.clone()), ..state }
+            }
+            Event::Scheduled(Scheduled { schedule }) => State { schedule: Some(schedule.clone()), ..state },
+            Event::Unscheduled(Unscheduled {}) => State { schedule: None, ..state },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decider::spec::{asking_twice_changes_nothing, given};
+
+    fn details(name: &str) -> Details {
+        Details {
+            name: name.parse().unwrap(),
+            programme: ProgrammeId(uuid::Uuid::nil()),
+            focus: Focus::Addiction,
+            formats: vec![],
+            mode: MeetingMode::InPerson,
+            venue: None,
+            language: None,
+            comments: None,
+            listed: true,
+            source: None,
+        }
+    }
+
+    fn tuesdays() -> Schedule {
+        Schedule {
+            starts_on: jiff::civil::date(2026, 1, 6),
+            starts_at: jiff::civil::time(19, 0, 0, 0),
+            duration_minutes: 90,
+            time_zone: "America/New_York".parse().unwrap(),
+            recurrence: "FREQ=WEEKLY;BYDAY=TU".parse().unwrap(),
+            except: vec![],
+        }
+    }
+
+    #[test]
+    fn an_import_writes_only_what_changed() {
+        let registered = Event::Registered(Registered { details: details("Steps") });
+        let scheduled = Event::Scheduled(Scheduled { schedule: tuesdays() });
+        let import = Command::Import(details("Steps"), Some(tuesdays()));
+        given::<Group>([]).when(&import).then(&[registered.clone(), scheduled.clone()]);
+        let history = [registered, scheduled];
+        given::<Group>(history.clone()).when(&import).then_nothing();
+        given::<Group>(history.clone())
+            .when(&Command::Import(details("New steps"), Some(tuesdays())))
+            .then(&[Event::Changed(Changed { details: details("New steps") })]);
+        given::<Group>(history.clone())
+            .when(&Command::Import(details("Steps"), None))
+            .then(&[Event::Unscheduled(Unscheduled {})]);
+        asking_twice_changes_nothing::<Group>(&history, &Command::Import(details("Other"), None));
+    }
+
+    #[test]
+    fn an_unknown_group_cannot_be_scheduled() {
+        given::<Group>([]).when(&Command::Schedule(Some(tuesdays()))).then_rejected(&Refusal::Unknown);
+        given::<Group>([]).when(&Command::Require).then_rejected(&Refusal::Unknown);
+    }
+}

@@ -1,0 +1,122 @@
+//! Names of things. All but the organisation are random or derived UUIDs: an id says nothing about what it names.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// An id that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// Not a UUID.
+    #[error("`{0}` is not a UUID")]
+    Uuid(String),
+    /// Not the short name of an organisation.
+    #[error("an organisation's id is 1 to {max} of a-z, 0-9 and `-`, and starts with a letter", max = OrgId::CHARS_MAX)]
+    Org,
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => { $(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+        #[serde(transparent)]
+        #[schema(value_type = Uuid)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(s: &str) -> Result<Self, IdError> {
+                s.parse().map(Self).map_err(|_| IdError::Uuid(s.chars().take(40).collect()))
+            }
+        }
+
+        impl From<$name> for Uuid {
+            fn from(id: $name) -> Uuid {
+                id.0
+            }
+        }
+    )+ };
+}
+
+ids! {
+    /// A programme: what an organisation runs groups under.
+    ProgrammeId,
+    /// A peer-support group.
+    GroupId,
+    /// One meeting of a group; derived from the group and the planned start, see [`MeetingId::of`].
+    MeetingId,
+    /// A member; random, without any personal data.
+    MemberId,
+}
+
+impl MeetingId {
+    /// The id of the meeting that `group`'s calendar plans for the local date-time `recurrence_id` (RFC 5545), so
+    /// that planning twice names the same meeting.
+    pub fn of(group: GroupId, recurrence_id: jiff::civil::DateTime) -> Self {
+        Self(Uuid::new_v5(&group.0, recurrence_id.to_string().as_bytes()))
+    }
+}
+
+/// An organisation: the tenant that owns streams, subjects, views and facts.
+///
+/// A short name that fits a NATS subject token and a folder: `a-z`, `0-9`, `-`, first a letter,
+/// at most [`OrgId::CHARS_MAX`] characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema, ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = String)]
+pub struct OrgId(Arc<str>);
+
+impl OrgId {
+    /// Longest id, in characters.
+    pub const CHARS_MAX: usize = 40;
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for OrgId {
+    type Err = IdError;
+    fn from_str(s: &str) -> Result<Self, IdError> {
+        let fits = s.len() <= Self::CHARS_MAX
+            && s.starts_with(|c: char| c.is_ascii_lowercase())
+            && s.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        if fits { Ok(Self(s.into())) } else { Err(IdError::Org) }
+    }
+}
+
+impl<'de> Deserialize<'de> for OrgId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl fmt::Display for OrgId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_organisation_cannot_smuggle_a_subject_token_or_a_path() {
+        for bad in ["", "a.b", "a/b", "..", "A", "1a", "a b", "a*", "a>", "a%", &"a".repeat(41)] {
+            assert_eq!(bad.parse::<OrgId>(), Err(IdError::Org), "{bad}");
+        }
+        assert_eq!("north-star-2".parse::<OrgId>().unwrap().as_str(), "north-star-2");
+    }
+}

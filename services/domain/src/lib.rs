@@ -1,0 +1,22 @@
+//! The specification of Kith as code: what can be asked ([`Decider::Command`]), what may be refused and why
+//! ([`Rejection`]), what then has happened ([`DomainEvent`]) and what follows from it ([`Decider::State`]).
+//!
+//! One file per kind of stream, each read top-down: events, state, commands, rejections, decisions, tests.
+//!
+//! **Invariant:** nothing here is async, does I/O, reads a clock or draws a random number.
+
+mod decider;
+mod event;
+pub mod group;
+mod id;
+pub mod meeting;
+pub mod programme;
+pub mod roster;
+mod schedule;
+mod text;
+
+pub use decider::{Decider, Rejection, RejectionKind};
+pub use event::{AnyEvent, DecodeError, DomainEvent, EventType};
+pub use id::{GroupId, IdError, MeetingId, MemberId, OrgId, ProgrammeId};
+pub use schedule::{Schedule, ScheduleError};
+pub use text::{Text, TextError};

@@ -1,0 +1,691 @@
+//! A meeting and its register: who came, how, and how many more.
+//!
+//! planned → open → held, or cancelled, or did not occur. A register that nobody filled in is not a state: it is
+//! computed by those who read ("overdue"). A member without a mark is *not recorded*, never absent.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp, civil::DateTime};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{Decider, GroupId, MemberId, Rejection, RejectionKind, event::events, group::MeetingMode, text::Text};
+
+/// Stream kind of meetings.
+#[derive(Debug)]
+pub struct Meeting;
+
+/// Most members on one register, a count.
+pub const MARKS_MAX: usize = 1_000;
+/// Most anonymous heads of one category, a count.
+pub const HEADS_MAX: u16 = 10_000;
+/// How long before its start a meeting can be opened.
+pub const OPENS_EARLY_MAX: SignedDuration = SignedDuration::from_hours(12);
+
+/// Why a command says so.
+pub type Reason = Text<300>;
+
+/// Whether a member came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// Came on time.
+    Present,
+    /// Came late.
+    Late,
+    /// Did not come, and had said so.
+    Excused,
+    /// Did not come.
+    Absent,
+}
+
+impl Mark {
+    /// Whether the member was there.
+    pub fn attended(self) -> bool {
+        match self {
+            Self::Present | Self::Late => true,
+            Self::Excused | Self::Absent => false,
+        }
+    }
+
+    /// As stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Present => "present",
+            Self::Late => "late",
+            Self::Excused => "excused",
+            Self::Absent => "absent",
+        }
+    }
+}
+
+/// How someone took part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AttendanceMode {
+    /// In the room.
+    InPerson,
+    /// By video.
+    Video,
+    /// By phone.
+    Phone,
+}
+
+impl AttendanceMode {
+    /// As stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InPerson => "in_person",
+            Self::Video => "video",
+            Self::Phone => "phone",
+        }
+    }
+
+    /// How people take part in such a meeting unless said otherwise.
+    pub fn usual(mode: MeetingMode) -> Self {
+        match mode {
+            MeetingMode::InPerson | MeetingMode::Hybrid => Self::InPerson,
+            MeetingMode::Virtual => Self::Video,
+        }
+    }
+}
+
+/// Kinds of people counted without a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HeadCategory {
+    /// Came for the first time.
+    Newcomer,
+    /// Came before, does not want to be on a list.
+    Visitor,
+    /// Family member or friend.
+    Supporter,
+    /// Child.
+    Child,
+    /// Anyone else.
+    Other,
+}
+
+/// Anonymous heads by category.
+pub type Headcount = BTreeMap<HeadCategory, u16>;
+
+/// When and how a meeting is meant to take place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    /// The group that meets.
+    pub group: GroupId,
+    /// Local start, in the group's time zone; its date is the one that decides who is on the roster.
+    #[schemars(with = "String")]
+    pub starts_at_local: DateTime,
+    /// Start.
+    #[schemars(with = "String")]
+    pub starts_at: Timestamp,
+    /// End.
+    #[schemars(with = "String")]
+    pub ends_at: Timestamp,
+    /// How it meets.
+    pub mode: MeetingMode,
+}
+
+/// What the register says of one member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct Entry {
+    /// Whether they came.
+    pub mark: Mark,
+    /// How they took part; only of those who came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<AttendanceMode>,
+}
+
+/// A meeting was planned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Planned {
+    /// When and how.
+    #[serde(flatten)]
+    pub plan: Plan,
+}
+/// A planned meeting was planned anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Replanned {
+    /// When and how from now on.
+    #[serde(flatten)]
+    pub plan: Plan,
+}
+/// A meeting's register was opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Opened {}
+/// A meeting took place and its register was closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Held {}
+/// A meeting was called off beforehand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Cancelled {
+    /// Why.
+    pub reason: Reason,
+}
+/// A meeting did not take place although it was not called off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DidNotOccur {
+    /// Why.
+    pub reason: Reason,
+}
+/// A meeting that was cancelled or did not occur was planned again: that had been said by mistake.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reinstated {
+    /// Why.
+    pub reason: Reason,
+}
+/// A member's attendance was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AttendanceRecorded {
+    /// Who.
+    pub member: MemberId,
+    /// Whether and how they came.
+    #[serde(flatten)]
+    pub entry: Entry,
+    /// Not on the roster: came to have a look.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub walk_in: bool,
+}
+/// A member's attendance was corrected after the register was closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AttendanceCorrected {
+    /// Who.
+    pub member: MemberId,
+    /// What the register said before; nothing if it was not recorded.
+    pub was: Option<Entry>,
+    /// What it says now; nothing if it is no longer recorded.
+    pub now: Option<Entry>,
+    /// Why.
+    pub reason: Reason,
+}
+/// Anonymous heads were counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HeadcountRecorded {
+    /// All of them; a category that is missing has none.
+    pub heads: Headcount,
+    /// Why, if it was after the register was closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+}
+
+events! {
+    /// What can have happened to a meeting.
+    pub enum Event {
+        /// It was planned.
+        Planned = "meeting.planned" v 1,
+        /// It was planned anew.
+        Replanned = "meeting.replanned" v 1,
+        /// Its register was opened.
+        Opened = "meeting.opened" v 1,
+        /// It took place.
+        Held = "meeting.held" v 1,
+        /// It was called off.
+        Cancelled = "meeting.cancelled" v 1,
+        /// It did not take place.
+        DidNotOccur = "meeting.did_not_occur" v 1,
+        /// It was planned again.
+        Reinstated = "meeting.reinstated" v 1,
+        /// A member's attendance was recorded.
+        AttendanceRecorded = "attendance.recorded" v 1,
+        /// A member's attendance was corrected.
+        AttendanceCorrected = "attendance.corrected" v 1,
+        /// Anonymous heads were counted.
+        HeadcountRecorded = "headcount.recorded" v 1,
+    }
+}
+
+/// How far a meeting has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Ahead, or its register was forgotten.
+    Planned,
+    /// Its register can be filled in.
+    Open,
+    /// It took place.
+    Held,
+    /// It was called off.
+    Cancelled,
+    /// It did not take place.
+    DidNotOccur,
+}
+
+impl Status {
+    /// As stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Open => "open",
+            Self::Held => "held",
+            Self::Cancelled => "cancelled",
+            Self::DidNotOccur => "did_not_occur",
+        }
+    }
+}
+
+/// What is known of a meeting.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum State {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// That it was planned, and what became of it.
+    Known(Register),
+}
+
+/// A planned meeting and all that was recorded of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Register {
+    /// When and how.
+    pub plan: Plan,
+    /// How far it has come.
+    pub status: Status,
+    /// Who came; a member who is missing is not recorded.
+    pub entries: BTreeMap<MemberId, Entry>,
+    /// How many more came.
+    pub heads: Headcount,
+}
+
+impl State {
+    /// The group that meets, if the meeting is known.
+    pub fn group(&self) -> Option<GroupId> {
+        match self {
+            Self::Unknown => None,
+            Self::Known(register) => Some(register.plan.group),
+        }
+    }
+}
+
+/// A mark to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewMark {
+    /// Who.
+    pub member: MemberId,
+    /// Whether they came.
+    pub mark: Mark,
+    /// How they took part, if not in the usual way; only of those who came.
+    pub mode: Option<AttendanceMode>,
+    /// Whether the member is enrolled on the meeting's date; the caller looks it up in the roster.
+    pub enrolled: bool,
+}
+
+/// What can be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Plan it, or plan it anew if it has not begun.
+    Plan(Plan),
+    /// Open its register.
+    Open {
+        /// When.
+        at: Timestamp,
+    },
+    /// Close the register: it took place.
+    Hold,
+    /// Call it off.
+    Cancel {
+        /// Why.
+        reason: Reason,
+    },
+    /// Say that it did not take place.
+    DidNotOccur {
+        /// Why.
+        reason: Reason,
+    },
+    /// Take back that it was cancelled or did not occur.
+    Reinstate {
+        /// Why.
+        reason: Reason,
+    },
+    /// Mark members: all or none of them.
+    Record(Vec<NewMark>),
+    /// Add someone who is not on the roster and came.
+    AddWalkIn(NewMark),
+    /// Correct one member's attendance.
+    Correct {
+        /// Who.
+        member: MemberId,
+        /// What the register shall say; nothing to make it not recorded.
+        to: Option<(Mark, Option<AttendanceMode>)>,
+        /// Whether the member is enrolled on the meeting's date.
+        enrolled: bool,
+        /// Why.
+        reason: Reason,
+    },
+    /// Count anonymous heads.
+    Count {
+        /// All of them.
+        heads: Headcount,
+        /// Why; needed once the register is closed.
+        reason: Option<Reason>,
+    },
+}
+
+/// Why something was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No such meeting.
+    #[error("there is no such meeting")]
+    Unknown,
+    /// Its register cannot be opened yet.
+    #[error("the meeting starts at {starts_at}; its register opens {hours} hours before at the earliest",
+        hours = OPENS_EARLY_MAX.as_hours())]
+    TooEarly {
+        /// When it starts.
+        starts_at: Timestamp,
+    },
+    /// It is not open.
+    #[error("the meeting is {}, its register is not open", status.as_str())]
+    NotOpen {
+        /// What it is.
+        status: Status,
+    },
+    /// It is held: marks are corrected, with a reason.
+    #[error("the register is closed; a mark is changed by a correction, with a reason")]
+    RegisterClosed,
+    /// It took place, or someone was recorded.
+    #[error("attendance was recorded, so the meeting cannot be {}", to.as_str())]
+    AttendanceRecorded {
+        /// What was asked.
+        to: Status,
+    },
+    /// It already is something else.
+    #[error("the meeting is {}, so it cannot be {}", status.as_str(), to.as_str())]
+    NotPossible {
+        /// What it is.
+        status: Status,
+        /// What was asked.
+        to: Status,
+    },
+    /// Some marks cannot be made, so none was.
+    #[error("{} of the marks cannot be made, so none was", .0.len())]
+    Marks(Vec<(MemberId, MarkRefusal)>),
+    /// One mark cannot be made.
+    #[error("{0}")]
+    Mark(MarkRefusal),
+    /// A walk-in who is on the roster.
+    #[error("the member is on the roster: record the attendance instead")]
+    OnRoster,
+    /// A correction of a register that is still open.
+    #[error("the register is still open: record the attendance instead")]
+    NotClosed,
+    /// A changed headcount without a reason after the register was closed.
+    #[error("the register is closed; a changed headcount needs a reason")]
+    ReasonNeeded,
+    /// More heads than a room holds.
+    #[error("a category has {0} heads, at most {HEADS_MAX} are possible")]
+    TooManyHeads(u16),
+}
+
+/// Why one mark cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MarkRefusal {
+    /// Not enrolled that day, nor a walk-in.
+    #[error("the member is not on the roster of the meeting's date, nor a walk-in")]
+    NotOnRoster,
+    /// Twice in one command.
+    #[error("the member is marked twice in one command")]
+    Twice,
+    /// How someone took part who did not.
+    #[error("someone who did not come has no mode")]
+    ModeOfAbsent,
+    /// A walk-in who did not come.
+    #[error("a walk-in is present or late")]
+    WalkInAbsent,
+    /// The register is full.
+    #[error("the register has {MARKS_MAX} members, the most that are possible")]
+    Full,
+}
+
+impl MarkRefusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotOnRoster => "not-on-roster",
+            Self::Twice => "marked-twice",
+            Self::ModeOfAbsent => "mode-of-absent",
+            Self::WalkInAbsent => "walk-in-absent",
+            Self::Full => "register-full",
+        }
+    }
+}
+
+impl Rejection for Refusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown-meeting",
+            Self::TooEarly { .. } => "meeting-too-early",
+            Self::NotOpen { .. } => "meeting-not-open",
+            Self::RegisterClosed => "register-closed",
+            Self::AttendanceRecorded { .. } => "attendance-recorded",
+            Self::NotPossible { .. } => "meeting-not-possible",
+            Self::Marks(_) => "marks-refused",
+            Self::Mark(refusal) => refusal.code(),
+            Self::OnRoster => "on-roster",
+            Self::NotClosed => "register-open",
+            Self::ReasonNeeded => "reason-needed",
+            Self::TooManyHeads(_) => "too-many-heads",
+        }
+    }
+
+    fn kind(&self) -> RejectionKind {
+        match self {
+            Self::Unknown => RejectionKind::Absent,
+            _ => RejectionKind::Conflict,
+        }
+    }
+
+    fn parts(&self) -> Vec<(String, String)> {
+        match self {
+            Self::Marks(refused) => refused.iter().map(|(member, why)| (member.to_string(), why.to_string())).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Decider for Meeting {
+    const CATEGORY: &'static str = "meeting";
+    type Command = Command;
+    type Event = Event;
+    type State = State;
+    type Rejection = Refusal;
+
+    fn decide(command: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
+        let register = match (command, state) {
+            (Command::Plan(plan), State::Unknown) => return Ok(vec![Event::Planned(Planned { plan: *plan })]),
+            (_, State::Unknown) => return Err(Refusal::Unknown),
+            (_, State::Known(register)) => register,
+        };
+        match command {
+            Command::Plan(plan) => Ok(replan(register, *plan)),
+            Command::Open { at } => open(register, *at),
+            Command::Hold => hold(register),
+            Command::Cancel { reason } => {
+                end(register, Status::Cancelled, Event::Cancelled(Cancelled { reason: reason.clone() }))
+            }
+            Command::DidNotOccur { reason } => {
+                end(register, Status::DidNotOccur, Event::DidNotOccur(DidNotOccur { reason: reason.clone() }))
+            }
+            Command::Reinstate { reason } => reinstate(register, reason),
+            Command::Record(marks) => record(register, marks),
+            Command::AddWalkIn(mark) => add_walk_in(register, mark),
+            Command::Correct { member, to, enrolled, reason } => correct(register, *member, *to, *enrolled, reason),
+            Command::Count { heads, reason } => count(register, heads, reason.as_ref()),
+        }
+    }
+
+    fn evolve(state: State, event: &Event) -> State {
+        let mut register = match (state, event) {
+            (State::Unknown, Event::Planned(Planned { plan }) | Event::Replanned(Replanned { plan })) => Register {
+                plan: *plan,
+                status: Status::Planned,
+                entries: BTreeMap::new(),
+                heads: Headcount::new(),
+            },
+            (State::Unknown, _) => return State::Unknown,
+            (State::Known(register), _) => register,
+        };
+        match event {
+            Event::Planned(Planned { plan }) | Event::Replanned(Replanned { plan }) => register.plan = *plan,
+            Event::Opened(Opened {}) => register.status = Status::Open,
+            Event::Held(Held {}) => register.status = Status::Held,
+            Event::Cancelled(Cancelled { .. }) => register.status = Status::Cancelled,
+            Event::DidNotOccur(DidNotOccur { .. }) => register.status = Status::DidNotOccur,
+            Event::Reinstated(Reinstated { .. }) => register.status = Status::Planned,
+            Event::AttendanceRecorded(AttendanceRecorded { member, entry, .. })
+            | Event::AttendanceCorrected(AttendanceCorrected { member, now: Some(entry), .. }) => {
+                register.entries.insert(*member, *entry);
+            }
+            Event::AttendanceCorrected(AttendanceCorrected { member, now: None, .. }) => {
+                register.entries.remove(member);
+            }
+            Event::HeadcountRecorded(HeadcountRecorded { heads, .. }) => register.heads.clone_from(heads),
+        }
+        State::Known(register)
+    }
+}
+
+/// A changed calendar moves only meetings that have not begun.
+fn replan(register: &Register, plan: Plan) -> Vec<Event> {
+    if register.status == Status::Planned && register.plan != plan {
+        vec![Event::Replanned(Replanned { plan })]
+    } else {
+        vec![]
+    }
+}
+
+fn open(register: &Register, at: Timestamp) -> Result<Vec<Event>, Refusal> {
+    let starts_at = register.plan.starts_at;
+    match register.status {
+        Status::Planned if at < starts_at - OPENS_EARLY_MAX => Err(Refusal::TooEarly { starts_at }),
+        Status::Planned => Ok(vec![Event::Opened(Opened {})]),
+        Status::Open => Ok(vec![]),
+        status @ (Status::Held | Status::Cancelled | Status::DidNotOccur) => {
+            Err(Refusal::NotPossible { status, to: Status::Open })
+        }
+    }
+}
+
+fn hold(register: &Register) -> Result<Vec<Event>, Refusal> {
+    match register.status {
+        Status::Open => Ok(vec![Event::Held(Held {})]),
+        Status::Held => Ok(vec![]),
+        status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur) => Err(Refusal::NotOpen { status }),
+    }
+}
+
+fn end(register: &Register, to: Status, event: Event) -> Result<Vec<Event>, Refusal> {
+    match register.status {
+        Status::Planned => Ok(vec![event]),
+        Status::Open if register.entries.is_empty() && register.heads.is_empty() => Ok(vec![event]),
+        Status::Open | Status::Held => Err(Refusal::AttendanceRecorded { to }),
+        status if status == to => Ok(vec![]),
+        status => Err(Refusal::NotPossible { status, to }),
+    }
+}
+
+fn reinstate(register: &Register, reason: &Reason) -> Result<Vec<Event>, Refusal> {
+    match register.status {
+        Status::Cancelled | Status::DidNotOccur => Ok(vec![Event::Reinstated(Reinstated { reason: reason.clone() })]),
+        Status::Planned => Ok(vec![]),
+        status @ (Status::Open | Status::Held) => Err(Refusal::NotPossible { status, to: Status::Planned }),
+    }
+}
+
+/// What the register will say: with the usual mode filled in, or why it cannot.
+fn entry(plan: &Plan, mark: Mark, mode: Option<AttendanceMode>) -> Result<Entry, MarkRefusal> {
+    match (mark.attended(), mode) {
+        (true, mode) => Ok(Entry { mark, mode: Some(mode.unwrap_or(AttendanceMode::usual(plan.mode))) }),
+        (false, None) => Ok(Entry { mark, mode: None }),
+        (false, Some(_)) => Err(MarkRefusal::ModeOfAbsent),
+    }
+}
+
+fn record(register: &Register, marks: &[NewMark]) -> Result<Vec<Event>, Refusal> {
+    if !matches!(register.status, Status::Open | Status::Held) {
+        return Err(Refusal::NotOpen { status: register.status });
+    }
+    let mut seen = BTreeMap::new();
+    let mut events = Vec::new();
+    let mut refused = Vec::new();
+    for new in marks {
+        match record_one(register, new, seen.insert(new.member, ()).is_some(), seen.len()) {
+            Ok(event) => events.extend(event),
+            Err(why) => refused.push((new.member, why)),
+        }
+    }
+    match refused.len() {
+        0 if register.status == Status::Held && !events.is_empty() => Err(Refusal::RegisterClosed),
+        0 => Ok(events),
+        1 if marks.len() == 1 => Err(Refusal::Mark(refused.remove(0).1)),
+        _ => Err(Refusal::Marks(refused)),
+    }
+}
+
+fn record_one(register: &Register, new: &NewMark, twice: bool, marks: usize) -> Result<Option<Event>, MarkRefusal> {
+    let now = entry(&register.plan, new.mark, new.mode)?;
+    let was = register.entries.get(&new.member);
+    match was {
+        _ if twice => Err(MarkRefusal::Twice),
+        None if !new.enrolled => Err(MarkRefusal::NotOnRoster),
+        None if register.entries.len() + marks > MARKS_MAX => Err(MarkRefusal::Full),
+        Some(was) if *was == now => Ok(None),
+        _ => {
+            let recorded = AttendanceRecorded { member: new.member, entry: now, walk_in: !new.enrolled };
+            Ok(Some(Event::AttendanceRecorded(recorded)))
+        }
+    }
+}
+
+fn add_walk_in(register: &Register, new: &NewMark) -> Result<Vec<Event>, Refusal> {
+    if !matches!(register.status, Status::Open | Status::Held) {
+        return Err(Refusal::NotOpen { status: register.status });
+    }
+    let entry = entry(&register.plan, new.mark, new.mode).map_err(Refusal::Mark)?;
+    match register.entries.get(&new.member) {
+        _ if new.enrolled => Err(Refusal::OnRoster),
+        _ if !new.mark.attended() => Err(Refusal::Mark(MarkRefusal::WalkInAbsent)),
+        Some(was) if *was == entry => Ok(vec![]),
+        Some(_) if register.status == Status::Held => Err(Refusal::RegisterClosed),
+        None if register.entries.len() >= MARKS_MAX => Err(Refusal::Mark(MarkRefusal::Full)),
+        _ => Ok(vec![Event::AttendanceRecorded(AttendanceRecorded { member: new.member, entry, walk_in: true })]),
+    }
+}
+
+fn correct(
+    register: &Register,
+    member: MemberId,
+    to: Option<(Mark, Option<AttendanceMode>)>,
+    enrolled: bool,
+    reason: &Reason,
+) -> Result<Vec<Event>, Refusal> {
+    let was = register.entries.get(&member).copied();
+    let now = to.map(|(mark, mode)| entry(&register.plan, mark, mode)).transpose().map_err(Refusal::Mark)?;
+    match register.status {
+        Status::Open => Err(Refusal::NotClosed),
+        Status::Held if was == now => Ok(vec![]),
+        Status::Held if was.is_none() && !enrolled => Err(Refusal::Mark(MarkRefusal::NotOnRoster)),
+        Status::Held => {
+            Ok(vec![Event::AttendanceCorrected(AttendanceCorrected { member, was, now, reason: reason.clone() })])
+        }
+        status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur) => Err(Refusal::NotOpen { status }),
+    }
+}
+
+fn count(register: &Register, heads: &Headcount, reason: Option<&Reason>) -> Result<Vec<Event>, Refusal> {
+    if let Some(&most) = heads.values().find(|&&heads| heads > HEADS_MAX) {
+        return Err(Refusal::TooManyHeads(most));
+    }
+    let heads: Headcount = heads.iter().filter(|&(_, &n)| n > 0).map(|(&c, &n)| (c, n)).collect();
+    match register.status {
+        Status::Open | Status::Held if heads == register.heads => Ok(vec![]),
+        Status::Held if reason.is_none() => Err(Refusal::ReasonNeeded),
+        Status::Open | Status::Held => {
+            Ok(vec![Event::HeadcountRecorded(HeadcountRecorded { heads, reason: reason.cloned() })])
+        }
+        status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur) => Err(Refusal::NotOpen { status }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

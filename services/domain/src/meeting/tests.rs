@@ -1,0 +1,281 @@
+//! What a meeting promises.
+
+use jiff::civil::datetime;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    DomainEvent,
+    decider::spec::{asking_twice_changes_nothing, given},
+};
+
+const ALICE: MemberId = MemberId(Uuid::from_u128(1));
+const BOB: MemberId = MemberId(Uuid::from_u128(2));
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn plan() -> Plan {
+    Plan {
+        group: GroupId(Uuid::from_u128(9)),
+        starts_at_local: datetime(2026, 6, 2, 19, 0, 0, 0),
+        starts_at: at("2026-06-02T23:00:00Z"),
+        ends_at: at("2026-06-03T00:30:00Z"),
+        mode: MeetingMode::Hybrid,
+    }
+}
+
+fn why(reason: &str) -> Reason {
+    reason.parse().unwrap()
+}
+fn planned() -> Event {
+    Event::Planned(Planned { plan: plan() })
+}
+fn opened() -> Event {
+    Event::Opened(Opened {})
+}
+fn held() -> Event {
+    Event::Held(Held {})
+}
+fn cancelled() -> Event {
+    Event::Cancelled(Cancelled { reason: why("snow") })
+}
+fn entry(mark: Mark) -> Entry {
+    Entry { mark, mode: mark.attended().then_some(AttendanceMode::InPerson) }
+}
+fn recorded(member: MemberId, mark: Mark) -> Event {
+    Event::AttendanceRecorded(AttendanceRecorded { member, entry: entry(mark), walk_in: false })
+}
+fn walked_in(member: MemberId) -> Event {
+    Event::AttendanceRecorded(AttendanceRecorded { member, entry: entry(Mark::Present), walk_in: true })
+}
+fn new(member: MemberId, mark: Mark, enrolled: bool) -> NewMark {
+    NewMark { member, mark, mode: None, enrolled }
+}
+fn record(member: MemberId, mark: Mark) -> Command {
+    Command::Record(vec![new(member, mark, true)])
+}
+fn correct(member: MemberId, mark: Option<Mark>) -> Command {
+    Command::Correct { member, to: mark.map(|mark| (mark, None)), enrolled: true, reason: why("told us") }
+}
+fn count(newcomers: u16, reason: Option<&str>) -> Command {
+    Command::Count { heads: Headcount::from([(HeadCategory::Newcomer, newcomers)]), reason: reason.map(why) }
+}
+
+#[test]
+fn a_meeting_goes_from_planned_to_open_to_held() {
+    given::<Meeting>([]).when(&Command::Plan(plan())).then(&[planned()]);
+    given::<Meeting>([planned()]).when(&Command::Open { at: plan().starts_at }).then(&[opened()]);
+    given::<Meeting>([planned(), opened()]).when(&record(ALICE, Mark::Late)).then(&[recorded(ALICE, Mark::Late)]);
+    given::<Meeting>([planned(), opened()]).when(&Command::Hold).then(&[held()]);
+}
+
+#[test]
+fn nothing_can_be_done_with_a_meeting_that_nobody_planned() {
+    for command in [Command::Hold, Command::Open { at: plan().starts_at }, record(ALICE, Mark::Present)] {
+        given::<Meeting>([]).when(&command).then_rejected(&Refusal::Unknown);
+    }
+}
+
+#[test]
+fn a_register_opens_twelve_hours_before_the_start_and_no_earlier() {
+    let starts_at = plan().starts_at;
+    given::<Meeting>([planned()]).when(&Command::Open { at: starts_at - OPENS_EARLY_MAX }).then(&[opened()]);
+    given::<Meeting>([planned()])
+        .when(&Command::Open { at: starts_at - OPENS_EARLY_MAX - SignedDuration::from_secs(1) })
+        .then_rejected(&Refusal::TooEarly { starts_at });
+}
+
+#[test]
+fn planning_anew_moves_only_a_meeting_that_has_not_begun() {
+    let later = Plan { ends_at: at("2026-06-03T01:00:00Z"), ..plan() };
+    given::<Meeting>([planned()])
+        .when(&Command::Plan(later))
+        .then(&[Event::Replanned(Replanned { plan: later })]);
+    given::<Meeting>([planned(), opened()]).when(&Command::Plan(later)).then_nothing();
+    given::<Meeting>([planned(), cancelled()]).when(&Command::Plan(later)).then_nothing();
+}
+
+#[test]
+fn someone_who_came_has_a_mode_and_someone_who_did_not_has_none() {
+    let video = NewMark { mode: Some(AttendanceMode::Video), ..new(ALICE, Mark::Present, true) };
+    let entry = Entry { mark: Mark::Present, mode: Some(AttendanceMode::Video) };
+    given::<Meeting>([planned(), opened()])
+        .when(&Command::Record(vec![video]))
+        .then(&[Event::AttendanceRecorded(AttendanceRecorded { member: ALICE, entry, walk_in: false })]);
+    let absent = NewMark { mode: Some(AttendanceMode::Video), ..new(ALICE, Mark::Absent, true) };
+    given::<Meeting>([planned(), opened()])
+        .when(&Command::Record(vec![absent]))
+        .then_rejected(&Refusal::Mark(MarkRefusal::ModeOfAbsent));
+    assert_eq!(AttendanceMode::usual(MeetingMode::Virtual), AttendanceMode::Video);
+}
+
+#[test]
+fn someone_not_on_the_roster_cannot_be_marked_but_can_walk_in() {
+    given::<Meeting>([planned(), opened()])
+        .when(&Command::Record(vec![new(BOB, Mark::Present, false)]))
+        .then_rejected(&Refusal::Mark(MarkRefusal::NotOnRoster));
+    let walk_in = Command::AddWalkIn(new(BOB, Mark::Present, false));
+    given::<Meeting>([planned(), opened()]).when(&walk_in).then(&[walked_in(BOB)]);
+    given::<Meeting>([planned(), opened(), walked_in(BOB)]).when(&walk_in).then_nothing();
+    given::<Meeting>([planned(), opened(), held()]).when(&walk_in).then(&[walked_in(BOB)]);
+    given::<Meeting>([planned(), opened()])
+        .when(&Command::AddWalkIn(new(BOB, Mark::Absent, false)))
+        .then_rejected(&Refusal::Mark(MarkRefusal::WalkInAbsent));
+    given::<Meeting>([planned(), opened()])
+        .when(&Command::AddWalkIn(new(ALICE, Mark::Present, true)))
+        .then_rejected(&Refusal::OnRoster);
+}
+
+#[test]
+fn a_walk_in_can_be_marked_again_and_stays_a_walk_in() {
+    let late = AttendanceRecorded { member: BOB, entry: entry(Mark::Late), walk_in: true };
+    given::<Meeting>([planned(), opened(), walked_in(BOB)])
+        .when(&Command::Record(vec![new(BOB, Mark::Late, false)]))
+        .then(&[Event::AttendanceRecorded(late)]);
+}
+
+#[test]
+fn of_many_marks_all_are_made_or_none_and_each_mistake_is_named() {
+    let marks = vec![new(ALICE, Mark::Present, true), new(BOB, Mark::Present, false), new(ALICE, Mark::Late, true)];
+    given::<Meeting>([planned(), opened()]).when(&Command::Record(marks)).then_rejected(&Refusal::Marks(vec![
+        (BOB, MarkRefusal::NotOnRoster),
+        (ALICE, MarkRefusal::Twice),
+    ]));
+    let marks = vec![new(ALICE, Mark::Present, true), new(BOB, Mark::Absent, true)];
+    given::<Meeting>([planned(), opened(), recorded(BOB, Mark::Absent)])
+        .when(&Command::Record(marks))
+        .then(&[recorded(ALICE, Mark::Present)]);
+}
+
+#[test]
+fn a_register_holds_so_many_members_and_no_more() {
+    let many: Vec<_> = (0..=MARKS_MAX as u128).map(|n| new(MemberId(Uuid::from_u128(n)), Mark::Present, true)).collect();
+    let state = [planned(), opened()].iter().fold(State::default(), Meeting::evolve);
+    assert_eq!(Meeting::decide(&Command::Record(many[1..].to_vec()), &state).unwrap().len(), MARKS_MAX);
+    let last = many.last().unwrap().member;
+    assert_eq!(
+        Meeting::decide(&Command::Record(many), &state),
+        Err(Refusal::Marks(vec![(last, MarkRefusal::Full)]))
+    );
+}
+
+#[test]
+fn once_the_register_is_closed_a_mark_changes_only_by_a_correction_that_keeps_the_old_one() {
+    let history = [planned(), opened(), recorded(ALICE, Mark::Absent), held()];
+    given::<Meeting>(history.clone()).when(&record(ALICE, Mark::Absent)).then_nothing();
+    given::<Meeting>(history.clone())
+        .when(&record(ALICE, Mark::Present))
+        .then_rejected(&Refusal::RegisterClosed);
+    let corrected = |member, was: Option<Mark>, now: Option<Mark>| {
+        let (was, now) = (was.map(entry), now.map(entry));
+        Event::AttendanceCorrected(AttendanceCorrected { member, was, now, reason: why("told us") })
+    };
+    given::<Meeting>(history.clone())
+        .when(&correct(ALICE, Some(Mark::Present)))
+        .then(&[corrected(ALICE, Some(Mark::Absent), Some(Mark::Present))]);
+    given::<Meeting>(history.clone())
+        .when(&correct(ALICE, None))
+        .then(&[corrected(ALICE, Some(Mark::Absent), None)]);
+    given::<Meeting>(history).when(&correct(BOB, Some(Mark::Late))).then(&[corrected(BOB, None, Some(Mark::Late))]);
+    given::<Meeting>([planned(), opened()]).when(&correct(ALICE, None)).then_rejected(&Refusal::NotClosed);
+}
+
+#[test]
+fn a_meeting_where_someone_was_recorded_cannot_be_cancelled() {
+    let cancel = Command::Cancel { reason: why("snow") };
+    given::<Meeting>([planned()]).when(&cancel).then(&[cancelled()]);
+    given::<Meeting>([planned(), opened()]).when(&cancel).then(&[cancelled()]);
+    for recorded in [recorded(ALICE, Mark::Absent), held()] {
+        given::<Meeting>([planned(), opened(), recorded])
+            .when(&cancel)
+            .then_rejected(&Refusal::AttendanceRecorded { to: Status::Cancelled });
+    }
+}
+
+#[test]
+fn what_was_said_by_mistake_can_be_taken_back() {
+    let reinstate = Command::Reinstate { reason: why("wrong week") };
+    given::<Meeting>([planned(), cancelled()])
+        .when(&reinstate)
+        .then(&[Event::Reinstated(Reinstated { reason: why("wrong week") })]);
+    given::<Meeting>([planned(), cancelled()])
+        .when(&Command::DidNotOccur { reason: why("locked out") })
+        .then_rejected(&Refusal::NotPossible { status: Status::Cancelled, to: Status::DidNotOccur });
+}
+
+#[test]
+fn heads_are_counted_while_the_register_is_open_and_with_a_reason_after() {
+    let recorded = |heads, reason: Option<&str>| {
+        let heads = if heads == 0 { Headcount::new() } else { Headcount::from([(HeadCategory::Newcomer, heads)]) };
+        Event::HeadcountRecorded(HeadcountRecorded { heads, reason: reason.map(why) })
+    };
+    given::<Meeting>([planned(), opened()]).when(&count(3, None)).then(&[recorded(3, None)]);
+    let history = [planned(), opened(), recorded(3, None), held()];
+    given::<Meeting>(history.clone()).when(&count(3, None)).then_nothing();
+    given::<Meeting>(history.clone()).when(&count(0, None)).then_rejected(&Refusal::ReasonNeeded);
+    given::<Meeting>(history).when(&count(0, Some("one was on the list"))).then(&[recorded(0, Some("one was on the list"))]);
+    given::<Meeting>([planned()]).when(&count(1, None)).then_rejected(&Refusal::NotOpen { status: Status::Planned });
+    given::<Meeting>([planned(), opened()])
+        .when(&count(HEADS_MAX + 1, None))
+        .then_rejected(&Refusal::TooManyHeads(HEADS_MAX + 1));
+}
+
+fn commands() -> impl Strategy<Value = Command> {
+    let member = prop_oneof![Just(ALICE), Just(BOB)];
+    let mark = prop_oneof![Just(Mark::Present), Just(Mark::Late), Just(Mark::Excused), Just(Mark::Absent)];
+    let new_mark = (member.clone(), mark.clone(), any::<bool>()).prop_map(|(member, mark, enrolled)| new(member, mark, enrolled));
+    prop_oneof![
+        1 => (0u32..3).prop_map(|n| Command::Plan(Plan { ends_at: plan().ends_at + SignedDuration::from_mins(n.into()), ..plan() })),
+        3 => Just(Command::Open { at: plan().starts_at }),
+        1 => Just(Command::Hold),
+        1 => Just(Command::Cancel { reason: why("snow") }),
+        1 => Just(Command::DidNotOccur { reason: why("locked out") }),
+        1 => Just(Command::Reinstate { reason: why("wrong week") }),
+        6 => prop::collection::vec(new_mark.clone(), 0..3).prop_map(Command::Record),
+        2 => new_mark.prop_map(Command::AddWalkIn),
+        3 => (member, prop::option::of(mark)).prop_map(|(member, mark)| correct(member, mark)),
+        2 => (0u16..3, any::<bool>()).prop_map(|(heads, reason)| count(heads, reason.then_some("recount"))),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_asked_asking_twice_changes_nothing(asked in prop::collection::vec(commands(), 1..30)) {
+        let mut history = vec![];
+        for command in asked {
+            asking_twice_changes_nothing::<Meeting>(&history, &command);
+            let state = history.iter().fold(State::default(), Meeting::evolve);
+            history.extend(Meeting::decide(&command, &state).unwrap_or_default());
+        }
+    }
+
+    #[test]
+    fn whatever_happened_a_meeting_that_was_not_held_or_open_has_nobody_on_its_register(
+        asked in prop::collection::vec(commands(), 1..40),
+    ) {
+        let mut state = State::default();
+        for command in asked {
+            for event in Meeting::decide(&command, &state).unwrap_or_default() {
+                state = Meeting::evolve(state, &event);
+            }
+            if let State::Known(register) = &state && !matches!(register.status, Status::Open | Status::Held) {
+                prop_assert!(register.entries.is_empty() && register.heads.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn an_event_that_is_stored_is_the_event_that_is_loaded(asked in prop::collection::vec(commands(), 1..30)) {
+        let mut state = State::default();
+        for command in asked {
+            for event in Meeting::decide(&command, &state).unwrap_or_default() {
+                let (event_type, version) = event.event_type();
+                prop_assert_eq!(&Event::decode(event_type, version, &event.encode()).unwrap(), &event);
+                state = Meeting::evolve(state, &event);
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What every adapter promises. Each runs this suite on a log of its own; none of it assumes positions without gaps,
+//! nor that the log is empty.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::{Append, AppendError, Appended, EventLog, Expected, NewEvent, Position, Receipt, Recorded, StreamName};
+
+/// Runs the suite.
+pub async fn run(log: &Arc<dyn EventLog>) {
+    an_event_comes_back_as_it_was_appended(log).await;
+    an_append_at_the_wrong_revision_is_refused_and_says_what_is(log).await;
+    an_exact_append_sent_again_is_recognised_for_ever(log).await;
+    a_first_append_sent_again_is_recognised(log).await;
+    an_append_that_expects_anything_is_recognised_when_sent_again(log).await;
+    an_append_that_matches_in_part_is_refused(log).await;
+    the_same_id_in_another_stream_is_another_event(log).await;
+    an_append_to_an_existing_stream_needs_one(log).await;
+    an_append_of_nothing_is_a_question_about_the_revision(log).await;
+    a_receipt_is_kept_and_the_first_one_wins(log).await;
+    a_receipt_of_a_refused_append_is_not_kept(log).await;
+    the_whole_log_can_be_read_in_pieces_in_one_order(log).await;
+    of_many_writers_at_one_revision_one_wins(log).await;
+    the_head_is_what_can_be_read(log).await;
+    too_much_at_once_is_refused(log).await;
+}
+
+fn stream(name: &str) -> StreamName {
+    let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes());
+    StreamName::new("contract", &"acme".parse().unwrap(), id)
+}
+
+fn event(name: &str) -> NewEvent {
+    let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes());
+    NewEvent { id, event_type: "thing.happened", version: 1, data: format!(r#"{{"name":"{name}"}}"#).into() }
+}
+
+fn append(to: &str, expected: Expected, events: &[&str]) -> Append {
+    Append {
+        stream: stream(to),
+        expected,
+        events: events.iter().map(|name| event(&format!("{to}/{name}"))).collect(),
+        metadata: br#"{"actor":"suite"}"#.to_vec(),
+        at: Timestamp::from_microsecond(1_767_225_600_123_456).unwrap(),
+        receipt: None,
+    }
+}
+
+async fn written(log: &Arc<dyn EventLog>, append: Append) -> Appended {
+    log.append(append).await.unwrap()
+}
+
+async fn ids(log: &Arc<dyn EventLog>, of: &str) -> Vec<Uuid> {
+    log.read_stream(&stream(of), 0, 1_000).await.unwrap().iter().map(|event| event.id).collect()
+}
+
+async fn refused_at(log: &Arc<dyn EventLog>, append: Append) -> Option<u64> {
+    match log.append(append).await {
+        Err(AppendError::WrongExpectedRevision { current, .. }) => current,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn an_event_comes_back_as_it_was_appended(log: &Arc<dyn EventLog>) {
+    let asked = append("back", Expected::NoStream, &["a", "b"]);
+    let appended = written(log, asked.clone()).await;
+    assert_eq!((appended.revision, appended.already), (Some(1), false));
+    let read = log.read_stream(&asked.stream, 1, 10).await.unwrap();
+    assert_eq!(
+        read,
+        [Recorded {
+            position: appended.position,
+            stream: asked.stream.clone(),
+            revision: 1,
+            id: asked.events[1].id,
+            event_type: "thing.happened".into(),
+            version: 1,
+            recorded_at: asked.at,
+            data: asked.events[1].data.clone().into(),
+            metadata: asked.metadata.clone().into(),
+        }]
+    );
+    assert_eq!(log.read_stream(&stream("never"), 0, 10).await.unwrap(), []);
+}
+
+async fn an_append_at_the_wrong_revision_is_refused_and_says_what_is(log: &Arc<dyn EventLog>) {
+    assert_eq!(refused_at(log, append("wrong", Expected::Exact(0), &["a"])).await, None);
+    written(log, append("wrong", Expected::NoStream, &["a", "b"])).await;
+    assert_eq!(refused_at(log, append("wrong", Expected::NoStream, &["c"])).await, Some(1));
+    assert_eq!(refused_at(log, append("wrong", Expected::Exact(0), &["c"])).await, Some(1));
+    assert_eq!(refused_at(log, append("wrong", Expected::Exact(2), &["c"])).await, Some(1));
+    assert_eq!(ids(log, "wrong").await.len(), 2);
+}
+
+async fn an_exact_append_sent_again_is_recognised_for_ever(log: &Arc<dyn EventLog>) {
+    written(log, append("again", Expected::NoStream, &["a"])).await;
+    let first = written(log, append("again", Expected::Exact(0), &["b", "c"])).await;
+    written(log, append("again", Expected::Exact(2), &["d"])).await;
+    let again = written(log, append("again", Expected::Exact(0), &["b", "c"])).await;
+    assert_eq!(again, Appended { already: true, ..first });
+    assert_eq!(ids(log, "again").await.len(), 4);
+}
+
+async fn a_first_append_sent_again_is_recognised(log: &Arc<dyn EventLog>) {
+    let first = written(log, append("first", Expected::NoStream, &["a", "b"])).await;
+    written(log, append("first", Expected::Exact(1), &["c"])).await;
+    let again = written(log, append("first", Expected::NoStream, &["a", "b"])).await;
+    assert_eq!(again, Appended { already: true, ..first });
+}
+
+async fn an_append_that_expects_anything_is_recognised_when_sent_again(log: &Arc<dyn EventLog>) {
+    let first = written(log, append("any", Expected::Any, &["a", "b"])).await;
+    let again = written(log, append("any", Expected::Any, &["a", "b"])).await;
+    assert_eq!(again, Appended { already: true, ..first });
+    let again = written(log, append("any", Expected::StreamExists, &["a", "b"])).await;
+    assert_eq!(again, Appended { already: true, ..first });
+    written(log, append("any", Expected::Any, &["c"])).await;
+    assert_eq!(ids(log, "any").await.len(), 3);
+}
+
+async fn an_append_that_matches_in_part_is_refused(log: &Arc<dyn EventLog>) {
+    written(log, append("part", Expected::NoStream, &["a", "b"])).await;
+    assert_eq!(refused_at(log, append("part", Expected::NoStream, &["a", "x"])).await, Some(1));
+    assert_eq!(refused_at(log, append("part", Expected::NoStream, &["a", "b", "c"])).await, Some(1));
+    assert_eq!(refused_at(log, append("part", Expected::Any, &["a", "x"])).await, Some(1));
+    assert_eq!(ids(log, "part").await.len(), 2);
+}
+
+async fn the_same_id_in_another_stream_is_another_event(log: &Arc<dyn EventLog>) {
+    let mut one = append("one", Expected::NoStream, &["a"]);
+    written(log, one.clone()).await;
+    one.stream = stream("other");
+    one.events[0].id = event("other/a").id;
+    assert!(!written(log, Append { expected: Expected::Any, ..one }).await.already);
+}
+
+async fn an_append_to_an_existing_stream_needs_one(log: &Arc<dyn EventLog>) {
+    assert_eq!(refused_at(log, append("exists", Expected::StreamExists, &["a"])).await, None);
+    written(log, append("exists", Expected::Any, &["a"])).await;
+    assert_eq!(written(log, append("exists", Expected::StreamExists, &["b"])).await.revision, Some(1));
+}
+
+async fn an_append_of_nothing_is_a_question_about_the_revision(log: &Arc<dyn EventLog>) {
+    written(log, append("nothing", Expected::NoStream, &[])).await;
+    written(log, append("nothing", Expected::NoStream, &["a"])).await;
+    assert_eq!(refused_at(log, append("nothing", Expected::NoStream, &[])).await, Some(0));
+    assert_eq!(written(log, append("nothing", Expected::Exact(0), &[])).await.revision, Some(0));
+    assert_eq!(refused_at(log, append("nothing", Expected::Exact(1), &[])).await, Some(0));
+}
+
+fn receipt(key: u8, status: u16) -> Option<Receipt> {
+    Some(Receipt { key: [key; 16], fingerprint: [7; 16], status, body: b"{}".to_vec(), position: Position::START })
+}
+
+async fn a_receipt_is_kept_and_the_first_one_wins(log: &Arc<dyn EventLog>) {
+    let first = Append { receipt: receipt(1, 201), ..append("receipt", Expected::NoStream, &["a"]) };
+    let appended = written(log, first).await;
+    let kept = log.receipt(&[1; 16]).await.unwrap().unwrap();
+    assert_eq!(kept, Receipt { position: appended.position, ..receipt(1, 201).unwrap() });
+    let second = Append { receipt: receipt(1, 204), ..append("receipt", Expected::Exact(0), &["b"]) };
+    assert_eq!(log.append(second).await, Err(AppendError::Receipted(Box::new(kept.clone()))));
+    let elsewhere = Append { receipt: receipt(1, 204), ..append("receipt-2", Expected::Any, &["a"]) };
+    assert_eq!(log.append(elsewhere).await, Err(AppendError::Receipted(Box::new(kept))));
+    assert_eq!((ids(log, "receipt").await.len(), ids(log, "receipt-2").await.len()), (1, 0));
+}
+
+async fn a_receipt_of_a_refused_append_is_not_kept(log: &Arc<dyn EventLog>) {
+    let refused = Append { receipt: receipt(2, 204), ..append("receipt", Expected::NoStream, &["x"]) };
+    refused_at(log, refused).await;
+    assert_eq!(log.receipt(&[2; 16]).await.unwrap(), None);
+    let nothing = Append { receipt: receipt(2, 204), ..append("receipt", Expected::Exact(0), &[]) };
+    written(log, nothing).await;
+    assert!(log.receipt(&[2; 16]).await.unwrap().is_some());
+}
+
+async fn the_whole_log_can_be_read_in_pieces_in_one_order(log: &Arc<dyn EventLog>) {
+    let whole = log.read_all(Position::START, 100_000).await.unwrap();
+    assert!(whole.is_sorted_by(|a, b| a.position < b.position));
+    let (mut pieces, mut after) = (Vec::new(), Position::START);
+    loop {
+        let piece = log.read_all(after, 7).await.unwrap();
+        let Some(last) = piece.last() else { break };
+        after = last.position;
+        pieces.extend(piece);
+    }
+    assert_eq!(pieces, whole);
+}
+
+async fn of_many_writers_at_one_revision_one_wins(log: &Arc<dyn EventLog>) {
+    let start = written(log, append("race", Expected::NoStream, &["start"])).await.revision.unwrap();
+    let writers = (0..32).map(|n| {
+        let (log, append) = (log.clone(), append("race", Expected::Exact(start), &[&n.to_string()]));
+        tokio::spawn(async move { log.append(append).await.is_ok() })
+    });
+    let mut won = 0;
+    for writer in writers.collect::<Vec<_>>() {
+        won += u32::from(writer.await.unwrap());
+    }
+    assert_eq!((won, ids(log, "race").await.len()), (1, 2));
+}
+
+async fn the_head_is_what_can_be_read(log: &Arc<dyn EventLog>) {
+    let mut head = log.head();
+    let appended = written(log, append("head", Expected::Any, &["a"])).await;
+    head.wait_for(|head| *head >= appended.position).await.unwrap();
+    let last = log.read_all(Position(appended.position.0 - 1), 1).await.unwrap();
+    assert_eq!(last[0].position, appended.position);
+}
+
+async fn too_much_at_once_is_refused(log: &Arc<dyn EventLog>) {
+    let mut much = append("much", Expected::NoStream, &["a"]);
+    much.events[0].data = vec![b' '; crate::APPEND_BYTES_MAX + 1];
+    assert!(matches!(log.append(much).await, Err(AppendError::TooLarge(_))));
+    assert!(ids(log, "much").await.is_empty());
+}

@@ -1,0 +1,21 @@
+//! The event log: the truth of Kith.
+//!
+//! [`EventLog`] is the port, [`sqlite`] the adapter for one machine, [`Streams`] the way in which commands use it:
+//! read, fold, decide, append at the expected revision. What any adapter must do is in `contract.rs`; each runs it.
+//!
+//! **Invariant:** SQLite's types stop at `sqlite.rs` and its folder.
+//! **Invariant:** outside the SQLite adapter nothing relies on positions without gaps; they only grow.
+
+mod append;
+#[cfg(test)]
+mod contract;
+mod log;
+pub mod sqlite;
+mod transact;
+
+pub use append::{Decision, Expected, decide_append};
+pub use log::{
+    APPEND_BYTES_MAX, Append, AppendError, Appended, EventLog, LogError, NewEvent, Position, Receipt, ReceiptKey,
+    Recorded, StreamName, UnknownStream,
+};
+pub use transact::{Cause, Done, Loaded, Reply, Streams, TransactError};

@@ -1,0 +1,321 @@
+//! The event log in one SQLite file, for one process.
+//!
+//! One writer thread takes what has been asked for, writes it in one transaction and commits with `synchronous=FULL`
+//! in WAL mode: what is acknowledged is on disk. While it commits, the next batch gathers (group commit).
+//! Positions are assigned at commit, without gaps, so a position is a prefix of the log.
+
+mod chain;
+mod schema;
+mod verify;
+mod writer;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
+
+pub use self::verify::{Finding, Verified, VerifyError, verify};
+use crate::{
+    Append, AppendError, Appended, EventLog, LogError, Position, Receipt, ReceiptKey, Recorded, StreamName,
+    log::APPEND_BYTES_MAX,
+};
+
+/// Most appends that wait for the writer, a count; more wait outside.
+const QUEUED_APPENDS_MAX: usize = 4_096;
+/// Most connections kept for readers, a count.
+const READERS_MAX: usize = 8;
+
+/// A log that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// SQLite says no.
+    #[error("the event log {path} cannot be opened")]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// Written by another version of Kith.
+    #[error("the event log {path} has format {found}, this build of kith reads format {known}", known = schema::FORMAT)]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// As stored.
+        found: i64,
+    },
+}
+
+/// The log in one file. Clones share the writer.
+#[derive(Debug, Clone)]
+pub struct SqliteLog {
+    jobs: mpsc::Sender<Job>,
+    head: watch::Receiver<Position>,
+    readers: Arc<Readers>,
+}
+
+#[derive(Debug)]
+struct Job {
+    append: Append,
+    reply: oneshot::Sender<Result<Appended, AppendError>>,
+}
+
+impl SqliteLog {
+    /// Opens the log in the file at `path`, made if it is not there.
+    ///
+    /// # Errors
+    /// If the file cannot be opened or is not a log of this format.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let sqlite = |source| OpenError::Sqlite { path: path.into(), source };
+        let found = schema::prepare(path).map_err(sqlite)?;
+        if found != schema::FORMAT {
+            return Err(OpenError::Format { path: path.into(), found });
+        }
+        let (jobs, queue) = mpsc::channel(QUEUED_APPENDS_MAX);
+        let head = writer::start(path, queue).map_err(sqlite)?;
+        Ok(Self { jobs, head, readers: Arc::new(Readers::new(path)) })
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, LogError> {
+        let readers = self.readers.clone();
+        tokio::task::spawn_blocking(move || readers.with(read))
+            .await
+            .map_err(|panic| LogError(panic.to_string()))?
+            .map_err(|error| LogError(error.to_string()))
+    }
+}
+
+#[async_trait]
+impl EventLog for SqliteLog {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        let bytes = append.events.iter().map(|e| e.data.len() + append.metadata.len()).sum();
+        if bytes > APPEND_BYTES_MAX {
+            return Err(AppendError::TooLarge(bytes));
+        }
+        let ended = |_| AppendError::Unavailable("the writer has ended".into());
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(Job { append, reply }).await.map_err(|_| AppendError::Unavailable("the writer has ended".into()))?;
+        answer.await.map_err(ended)?
+    }
+
+    async fn read_stream(&self, stream: &StreamName, from: u64, max: usize) -> Result<Vec<Recorded>, LogError> {
+        let stream = stream.clone();
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(schema::READ_STREAM)?;
+            let rows = statement.query_map(params![stream.as_str(), int(from), int(max)], |row| {
+                recorded(row, Some(&stream))
+            })?;
+            rows.collect()
+        })
+        .await
+    }
+
+    async fn read_all(&self, after: Position, max: usize) -> Result<Vec<Recorded>, LogError> {
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(schema::READ_ALL)?;
+            let rows = statement.query_map(params![int(after.0), int(max)], |row| recorded(row, None))?;
+            rows.collect()
+        })
+        .await
+    }
+
+    async fn receipt(&self, key: &ReceiptKey) -> Result<Option<Receipt>, LogError> {
+        let key = *key;
+        self.read(move |connection| find_receipt(connection, &key)).await
+    }
+
+    fn head(&self) -> watch::Receiver<Position> {
+        self.head.clone()
+    }
+
+    fn exclusive(&self) -> bool {
+        true
+    }
+}
+
+/// Connections that read one SQLite file and cannot write it. Also for the views, whose files are SQLite's too.
+#[derive(Debug)]
+pub struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    /// Readers of the file at `path`.
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.into(), idle: Mutex::default() }
+    }
+
+    /// Reads with one of the connections.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn with<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        let idle = self.idle.lock().expect("nothing panics while it is held").pop();
+        let connection = idle.map_or_else(|| schema::reader(&self.path), Ok)?;
+        let result = read(&connection);
+        let mut idle = self.idle.lock().expect("nothing panics while it is held");
+        if idle.len() < READERS_MAX {
+            idle.push(connection);
+        }
+        result
+    }
+}
+
+fn find_receipt(connection: &Connection, key: &ReceiptKey) -> rusqlite::Result<Option<Receipt>> {
+    let mut statement = connection.prepare_cached(schema::FIND_RECEIPT)?;
+    statement.query_row([key.as_slice()], |row| receipt(row)).optional()
+}
+
+/// Columns: key, fingerprint, status, body, position.
+fn receipt(row: &Row<'_>) -> rusqlite::Result<Receipt> {
+    Ok(Receipt {
+        key: row.get(0)?,
+        fingerprint: row.get(1)?,
+        status: row.get(2)?,
+        body: row.get(3)?,
+        position: Position(unsigned(row.get(4)?)),
+    })
+}
+
+/// Columns: position, stream name, revision, id, type, version, recorded at, data, metadata.
+fn recorded(row: &Row<'_>, stream: Option<&StreamName>) -> rusqlite::Result<Recorded> {
+    let blob = |column| row.get_ref(column)?.as_blob().map_err(rusqlite::Error::from);
+    let stream = match stream {
+        Some(stream) => stream.clone(),
+        None => StreamName::parse(row.get_ref(1)?.as_str()?).map_err(|e| broken(1, e))?,
+    };
+    Ok(Recorded {
+        position: Position(unsigned(row.get(0)?)),
+        stream,
+        revision: unsigned(row.get(2)?),
+        id: Uuid::from_slice(blob(3)?).map_err(|e| broken(3, e))?,
+        event_type: row.get_ref(4)?.as_str()?.into(),
+        version: row.get(5)?,
+        recorded_at: Timestamp::from_microsecond(row.get(6)?).map_err(|e| broken(6, e))?,
+        data: bytes::Bytes::copy_from_slice(blob(7)?),
+        metadata: bytes::Bytes::copy_from_slice(blob(8)?),
+    })
+}
+
+fn broken(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Blob, Box::new(error))
+}
+
+/// SQLite's integers are signed; ours stay far below the border.
+fn int(n: impl TryInto<i64>) -> i64 {
+    n.try_into().unwrap_or(i64::MAX)
+}
+
+/// See [`int`].
+fn unsigned(n: i64) -> u64 {
+    u64::try_from(n).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract;
+
+    fn open(dir: &tempfile::TempDir) -> Arc<dyn EventLog> {
+        Arc::new(SqliteLog::open(&dir.path().join("log.db")).unwrap())
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_sqlite_log_keeps_the_contract() {
+        let dir = tempfile::tempdir().unwrap();
+        contract::run(&open(&dir)).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_was_appended_is_there_after_opening_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let before = {
+            let log = open(&dir);
+            contract::run(&log).await;
+            log.read_all(Position::START, 10_000).await.unwrap()
+        };
+        let log = open(&dir);
+        assert_eq!(log.read_all(Position::START, 10_000).await.unwrap(), before);
+        assert_eq!(*log.head().borrow(), before.last().unwrap().position);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn positions_have_no_gaps_even_after_refused_appends() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = open(&dir);
+        contract::run(&log).await;
+        let all = log.read_all(Position::START, 10_000).await.unwrap();
+        let positions: Vec<u64> = all.iter().map(|event| event.position.0).collect();
+        assert_eq!(positions, (1..=all.len() as u64).collect::<Vec<_>>());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_log_of_another_format_is_not_touched() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open(&dir));
+        let path = dir.path().join("log.db");
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        assert!(matches!(SqliteLog::open(&path), Err(OpenError::Format { found: 99, .. })));
+    }
+
+    /// A flipped byte anywhere in the file is found, or changes nothing that can be read.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_flipped_byte_is_found_and_the_event_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.db");
+        {
+            let log = open(&dir);
+            contract::run(&log).await;
+        }
+        let connection = Connection::open(&path).unwrap();
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        drop(connection);
+        let read = |path: &Path| -> Option<(Vec<Recorded>, Vec<Receipt>)> {
+            let connection = schema::reader(path).ok()?;
+            let events = connection.prepare(schema::READ_ALL).ok()?
+                .query_map(params![0, i64::MAX], |row| recorded(row, None)).ok()?.collect::<Result<_, _>>().ok()?;
+            let receipts = connection.prepare(schema::ALL_RECEIPTS).ok()?
+                .query_map([], |row| receipt(row)).ok()?.collect::<Result<_, _>>().ok()?;
+            Some((events, receipts))
+        };
+        let before = read(&path).unwrap();
+        let verified = verify(&path, |_| {}).unwrap();
+        assert_eq!(verified.events, before.0.len() as u64);
+        let bytes = std::fs::read(&path).unwrap();
+        let broken = dir.path().join("broken.db");
+        let (mut found, mut named) = (0, 0);
+        for at in (0..bytes.len()).step_by(97) {
+            let mut changed = bytes.clone();
+            changed[at] ^= 0x20;
+            std::fs::write(&broken, &changed).unwrap();
+            match verify(&broken, |_| {}) {
+                Ok(_) => assert_eq!(read(&broken).as_ref(), Some(&before), "byte {at} changed what is read, unseen"),
+                Err(error) => {
+                    found += 1;
+                    named += u32::from(matches!(error, VerifyError::Broken(Finding { position: Some(_), .. })));
+                }
+            }
+        }
+        assert!(found > 50 && named > 20, "{found} found, {named} named");
+        // In the middle of one event's data, the event itself is named.
+        let event = before.0.iter().rev().find(|event| event.data.len() > 20).unwrap();
+        let at = bytes.windows(event.data.len()).position(|window| window == event.data).unwrap() + 10;
+        let mut changed = bytes;
+        changed[at] ^= 1;
+        std::fs::write(&broken, &changed).unwrap();
+        match verify(&broken, |_| {}) {
+            Err(VerifyError::Broken(finding)) => assert_eq!(finding.position, Some(event.position)),
+            other => panic!("{other:?}"),
+        }
+    }
+}

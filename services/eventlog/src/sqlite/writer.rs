@@ -1,0 +1,267 @@
+//! The one thread that writes.
+
+use std::{num::NonZeroUsize, path::Path};
+
+use lru::LruCache;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use tokio::sync::{mpsc, watch};
+use uuid::Uuid;
+
+use super::{
+    Job,
+    chain::{self, GENESIS, Hash, Link},
+    find_receipt, int, schema, unsigned,
+};
+use crate::{Append, AppendError, Appended, Decision, NewEvent, Position, Receipt, decide_append};
+
+/// Most appends in one transaction, a count.
+const BATCH_APPENDS_MAX: usize = 512;
+/// Streams whose last revision is kept in memory, a count.
+const KNOWN_STREAMS: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
+/// Recently committed event ids kept in memory (`KurrentDB` keeps 8 MiB of them), a count.
+const RECENT_IDS: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
+
+#[derive(Debug, Clone, Copy)]
+struct Stream {
+    key: i64,
+    last: Option<u64>,
+}
+
+struct Writer {
+    connection: Connection,
+    tail: Tail,
+    head: watch::Sender<Position>,
+}
+
+/// What the writer knows of the end of the log without asking SQLite.
+struct Tail {
+    position: u64,
+    hash: Hash,
+    streams: LruCache<String, Stream>,
+    recent: LruCache<Uuid, (i64, u64)>,
+}
+
+/// Starts the thread; it ends when nobody can send any more.
+pub fn start(path: &Path, mut jobs: mpsc::Receiver<Job>) -> rusqlite::Result<watch::Receiver<Position>> {
+    let connection = schema::writer(path)?;
+    let tail = Tail::read(&connection)?;
+    let (head, watched) = watch::channel(Position(tail.position));
+    let mut writer = Writer { connection, tail, head };
+    let run = move || {
+        let mut batch = Vec::new();
+        while jobs.blocking_recv_many(&mut batch, BATCH_APPENDS_MAX) > 0 {
+            writer.write(&mut batch);
+        }
+    };
+    std::thread::Builder::new().name("event-log".into()).spawn(run).expect("a thread can be started");
+    Ok(watched)
+}
+
+impl Writer {
+    fn write(&mut self, batch: &mut Vec<Job>) {
+        metrics::histogram!("kith_log_batch_appends").record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
+        let answers = self.commit(batch).unwrap_or_else(|error| self.start_again(&error, batch.len()));
+        self.head.send_if_modified(|head| {
+            let moved = head.0 != self.tail.position;
+            head.0 = self.tail.position;
+            moved
+        });
+        for (job, answer) in batch.drain(..).zip(answers) {
+            // Whoever asked may have gone.
+            let _ = job.reply.send(answer);
+        }
+    }
+
+    fn commit(&mut self, batch: &[Job]) -> rusqlite::Result<Vec<Result<Appended, AppendError>>> {
+        let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let answers =
+            batch.iter().map(|job| self.tail.append(&transaction, &job.append)).collect::<rusqlite::Result<_>>()?;
+        transaction.commit()?;
+        Ok(answers)
+    }
+
+    /// Nothing of the batch was written: forget what was assumed, and say so to all.
+    fn start_again(&mut self, error: &rusqlite::Error, appends: usize) -> Vec<Result<Appended, AppendError>> {
+        tracing::error!(%error, appends, "the event log could not be written");
+        match Tail::read(&self.connection) {
+            Ok(tail) => self.tail = tail,
+            Err(error) => tracing::error!(%error, "the end of the event log could not be read"),
+        }
+        vec![Err(AppendError::Unavailable(error.to_string())); appends]
+    }
+}
+
+impl Tail {
+    fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        let last = connection
+            .query_row("SELECT position, hash FROM events ORDER BY position DESC LIMIT 1", [], |row| {
+                Ok((unsigned(row.get(0)?), row.get(1)?))
+            })
+            .optional()?;
+        let (position, hash) = last.unwrap_or((0, GENESIS));
+        Ok(Self { position, hash, streams: LruCache::new(KNOWN_STREAMS), recent: LruCache::new(RECENT_IDS) })
+    }
+
+    /// Nothing is written before it is certain that all of it will be.
+    fn append(
+        &mut self,
+        transaction: &Transaction<'_>,
+        append: &Append,
+    ) -> rusqlite::Result<Result<Appended, AppendError>> {
+        let stream = self.stream(transaction, append.stream.as_str())?;
+        let conflict = AppendError::WrongExpectedRevision { expected: append.expected, current: stream.and_then(|s| s.last) };
+        let (position, revision, write) = match self.decide(transaction, append, stream)? {
+            Decision::Conflict => return Ok(Err(conflict)),
+            Decision::Already { last } => (position_of(transaction, stream, last)?, Some(last), false),
+            Decision::Write => {
+                let written = append.events.len() as u64;
+                let position = if written > 0 { self.position + written } else { 0 };
+                (position, next(stream).checked_add(written).and_then(|n| n.checked_sub(1)), true)
+            }
+        };
+        let mut position = Position(position);
+        if let Some(receipt) = &append.receipt {
+            let receipt = Receipt { position: receipt.position.max(position), ..receipt.clone() };
+            if let Some(first) = write_receipt(transaction, &receipt)? {
+                return Ok(Err(AppendError::Receipted(Box::new(first))));
+            }
+            position = receipt.position;
+        }
+        if write && !append.events.is_empty() {
+            self.write(transaction, append, stream)?;
+        }
+        Ok(Ok(Appended { position, revision, already: !write }))
+    }
+
+    fn decide(
+        &mut self,
+        transaction: &Transaction<'_>,
+        append: &Append,
+        stream: Option<Stream>,
+    ) -> rusqlite::Result<Decision> {
+        let ids: Vec<Uuid> = append.events.iter().map(|event| event.id).collect();
+        let failed = std::cell::Cell::new(None);
+        let at = |revision| {
+            id_at(transaction, stream, revision).unwrap_or_else(|error| {
+                failed.set(Some(error));
+                None
+            })
+        };
+        let recent = |id| match (self.recent.peek(&id), stream) {
+            (Some((key, revision)), Some(stream)) if *key == stream.key => Some(*revision),
+            _ => None,
+        };
+        let decision = decide_append(append.expected, stream.and_then(|s| s.last), &ids, at, recent);
+        failed.take().map_or(Ok(decision), Err)
+    }
+
+    fn stream(&mut self, transaction: &Transaction<'_>, name: &str) -> rusqlite::Result<Option<Stream>> {
+        if let Some(stream) = self.streams.get(name) {
+            return Ok(Some(*stream));
+        }
+        let stream = transaction
+            .prepare_cached(
+                "SELECT key, (SELECT max(revision) FROM events WHERE stream = key) FROM streams WHERE name = ?1",
+            )?
+            .query_row([name], |row| Ok(Stream { key: row.get(0)?, last: row.get::<_, Option<i64>>(1)?.map(unsigned) }))
+            .optional()?;
+        if let Some(stream) = stream {
+            self.streams.put(name.into(), stream);
+        }
+        Ok(stream)
+    }
+
+    fn write(
+        &mut self,
+        transaction: &Transaction<'_>,
+        append: &Append,
+        stream: Option<Stream>,
+    ) -> rusqlite::Result<()> {
+        let name = append.stream.as_str();
+        let key = match stream {
+            Some(stream) => stream.key,
+            None => transaction.prepare_cached("INSERT INTO streams (name) VALUES (?1)")?.insert([name])?,
+        };
+        let mut revision = next(stream);
+        for event in &append.events {
+            self.write_event(transaction, append, event, key, revision)?;
+            revision += 1;
+        }
+        self.streams.put(name.into(), Stream { key, last: Some(revision - 1) });
+        Ok(())
+    }
+
+    fn write_event(
+        &mut self,
+        transaction: &Transaction<'_>,
+        append: &Append,
+        event: &NewEvent,
+        key: i64,
+        revision: u64,
+    ) -> rusqlite::Result<()> {
+        let link = Link {
+            position: self.position + 1,
+            stream: append.stream.as_str(),
+            revision,
+            id: event.id,
+            event_type: event.event_type,
+            version: event.version,
+            recorded_at: append.at.as_microsecond(),
+            data: &event.data,
+            metadata: &append.metadata,
+        };
+        let hash = link.hash(&self.hash);
+        transaction
+            .prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?
+            .execute(params![
+                int(link.position),
+                key,
+                int(revision),
+                event.id.as_bytes().as_slice(),
+                event.event_type,
+                event.version,
+                link.recorded_at,
+                event.data.as_slice(),
+                append.metadata.as_slice(),
+                hash.as_slice(),
+            ])?;
+        self.position = link.position;
+        self.hash = hash;
+        self.recent.put(event.id, (key, revision));
+        Ok(())
+    }
+}
+
+fn next(stream: Option<Stream>) -> u64 {
+    stream.and_then(|s| s.last).map_or(0, |last| last + 1)
+}
+
+fn id_at(transaction: &Transaction<'_>, stream: Option<Stream>, revision: u64) -> rusqlite::Result<Option<Uuid>> {
+    let Some(stream) = stream else { return Ok(None) };
+    transaction
+        .prepare_cached("SELECT id FROM events WHERE stream = ?1 AND revision = ?2")?
+        .query_row(params![stream.key, int(revision)], |row| Ok(Uuid::from_bytes(row.get(0)?)))
+        .optional()
+}
+
+fn position_of(transaction: &Transaction<'_>, stream: Option<Stream>, revision: u64) -> rusqlite::Result<u64> {
+    let key = stream.map_or(0, |stream| stream.key);
+    transaction
+        .prepare_cached("SELECT position FROM events WHERE stream = ?1 AND revision = ?2")?
+        .query_row(params![key, int(revision)], |row| row.get(0).map(unsigned))
+}
+
+/// Writes the receipt, or answers the one that was there first.
+fn write_receipt(transaction: &Transaction<'_>, receipt: &Receipt) -> rusqlite::Result<Option<Receipt>> {
+    let written = transaction.prepare_cached("INSERT OR IGNORE INTO receipts VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(
+        params![
+            receipt.key.as_slice(),
+            receipt.fingerprint.as_slice(),
+            receipt.status,
+            receipt.body.as_slice(),
+            int(receipt.position.0),
+            chain::receipt_hash(receipt).as_slice(),
+        ],
+    )?;
+    if written == 1 { Ok(None) } else { find_receipt(transaction, &receipt.key) }
+}

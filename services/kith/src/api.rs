@@ -1,0 +1,131 @@
+//! The API: the contexts' operations, their document, and what a machine asks (health, metrics, documents).
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::{StatusCode, header},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use messaging::Health;
+use metrics_exporter_prometheus::PrometheusHandle;
+use utoipa::openapi::{
+    ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr,
+    extensions::ExtensionsBuilder,
+    header::Header,
+    path::{Operation, ParameterBuilder, ParameterIn},
+    security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    schema::{ObjectBuilder, Type},
+};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::SwaggerUi;
+use uuid::Uuid;
+use web::Limits;
+
+/// What operations of machines need.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// What runs and what stands still.
+    pub health: Health,
+    /// Metrics.
+    pub metrics: PrometheusHandle,
+}
+
+/// The whole API: its router and its document.
+pub fn api(contexts: OpenApiRouter, machine: Machine, limits: Limits, new_id: fn() -> Uuid) -> (Router, OpenApi) {
+    let (router, paths) = contexts.split_for_parts();
+    let document = document(paths);
+    let served = document.clone();
+    let router = router
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/problems/{code}", get(problem))
+        .with_state(machine)
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", served))
+        .fallback(web::no_such_path)
+        .method_not_allowed_fallback(web::no_such_method)
+        .layer(middleware::from_fn_with_state(limits, web::guard))
+        .layer(middleware::from_fn_with_state(new_id, web::observe));
+    (router, document)
+}
+
+async fn readyz(State(machine): State<Machine>) -> Response {
+    let status = if machine.health.ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(machine.health.report())).into_response()
+}
+
+async fn metrics(State(machine): State<Machine>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], machine.metrics.render()).into_response()
+}
+
+async fn problem(Path(code): Path<String>) -> Response {
+    match web::PAGES.iter().find(|(known, _)| *known == code) {
+        Some((_, page)) => ([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], *page).into_response(),
+        None => web::no_such_path().await.into_response(),
+    }
+}
+
+/// The document: what the operations say of themselves, and what is the same for all of them.
+fn document(paths: OpenApi) -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("Kith")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "The record of peer-support groups: who came, how, and how many more. Every command carries an \
+             `Idempotency-Key`; its answer names a `Kith-Position`, which a read sends as `Kith-After` to see it.",
+        ))
+        .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()));
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    let mut document = OpenApiBuilder::from(paths).info(info.build()).build();
+    let components = document.components.take().unwrap_or_else(|| ComponentsBuilder::new().build());
+    document.components =
+        Some(ComponentsBuilder::from(components).security_scheme("token", SecurityScheme::Http(bearer)).build());
+    for item in document.paths.paths.values_mut() {
+        for (operation, command) in [
+            (&mut item.get, false),
+            (&mut item.put, true),
+            (&mut item.post, true),
+            (&mut item.patch, true),
+            (&mut item.delete, true),
+        ] {
+            if let Some(operation) = operation {
+                complete(operation, command);
+            }
+        }
+    }
+    document
+}
+
+fn complete(operation: &mut Operation, command: bool) {
+    let id = operation.operation_id.clone().unwrap_or_default();
+    let roles = web::TABLE.iter().find(|(known, _)| *known == id).map(|(_, roles)| *roles).unwrap_or_default();
+    let roles: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
+    operation.extensions = Some(ExtensionsBuilder::new().add("x-kith-roles", roles).build());
+    operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>("token", [])]);
+    let header = |name: &str, required: bool, description: &str| {
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Header)
+            .required(if required { utoipa::openapi::Required::True } else { utoipa::openapi::Required::False })
+            .description(Some(description))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String).build()))
+            .build()
+    };
+    let parameter = if command {
+        header("Idempotency-Key", true, "A new random value for each new command, the same when sending it again; 1 to 128 characters")
+    } else {
+        header("Kith-After", false, "`Kith-Position` of a command: waits until its effect can be read, at most 10 seconds")
+    };
+    operation.parameters.get_or_insert_default().push(parameter);
+    for (status, response) in &mut operation.responses.responses {
+        if let (true, RefOr::T(response)) = (status.starts_with('2'), response) {
+            let position = ObjectBuilder::new().schema_type(Type::Integer).build();
+            let description = if command { "Up to where to read to see the effect" } else { "Up to where the answer reaches" };
+            let mut header = Header::new(position);
+            header.description = Some(description.into());
+            response.headers.insert("Kith-Position".into(), header.into());
+        }
+    }
+}

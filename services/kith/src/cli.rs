@@ -1,0 +1,217 @@
+//! The command line.
+
+use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use domain::{GroupId, OrgId};
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+use web::Role;
+
+use crate::{Config, import, report, schemas, telemetry, token, verify};
+
+/// The record of peer-support groups: who came, how, and how many more.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server until Ctrl-C
+    Serve(Serve),
+    /// Make a token for a caller of the API
+    Token(Token),
+    /// Import a listing into a running server
+    #[command(subcommand)]
+    Import(Import),
+    /// Report reach: unique people, attendances, meetings, anonymous heads (internal, not for publication)
+    Report(Report),
+    /// Check that the log is as it was written, that nothing is in it twice, and that views and facts follow from it
+    Verify(Verify),
+    /// Write the generated schemas: events, openapi.json, asyncapi.yaml
+    Schemas {
+        /// Folder to write to
+        #[arg(long, default_value = "schemas")]
+        out: PathBuf,
+    },
+}
+
+/// Run the server until Ctrl-C. Settings come from the defaults, the file, the environment (`KITH_DATA`, …) and flags,
+/// each winning over those before.
+#[derive(Debug, Args, Serialize)]
+struct Serve {
+    /// File with settings (TOML)
+    #[arg(long)]
+    #[serde(skip)]
+    config: Option<PathBuf>,
+    /// Folder of all that this server keeps [default: kith-data]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<PathBuf>,
+    /// Address to listen at [default: 127.0.0.1:8080]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listen: Option<SocketAddr>,
+    /// NATS server to use (nats://… or tls://…); without it, one is started on loopback
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nats: Option<String>,
+    /// File with the NATS user's credentials
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nats_credentials: Option<PathBuf>,
+    /// Certificates (PEM) of the authority that signed the NATS server's
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nats_ca: Option<PathBuf>,
+    /// The program nats-server, if it is not on the path
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nats_server: Option<PathBuf>,
+    /// How far ahead meetings are planned, in days; 0 plans none [default: 56]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan_days: Option<u16>,
+    /// What is logged, such as info,messaging=debug [default: info]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<String>,
+    /// Log lines as JSON
+    #[arg(long)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    log_json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Token {
+    /// Data directory of the server
+    #[arg(long, env = "KITH_DATA", default_value = "kith-data")]
+    pub data: PathBuf,
+    /// Organisation
+    #[arg(long)]
+    pub org: OrgId,
+    /// admin, coordinator, facilitator, analyst, partner, member or auditor
+    #[arg(long)]
+    pub role: Role,
+    /// Who it is for; of a member, the member's id
+    #[arg(long)]
+    pub subject: String,
+    /// How long it lives, such as 90m, 8h or 30d; at most 90d
+    #[arg(long, default_value = "8h")]
+    pub ttl: String,
+    /// A group of a facilitator; may be given many times
+    #[arg(long = "group")]
+    pub groups: Vec<GroupId>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Import {
+    /// A BMLT server's listing (GetSearchResults, JSON)
+    Bmlt(ImportBmlt),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportBmlt {
+    /// The listing
+    pub file: PathBuf,
+    /// Organisation to import into
+    #[arg(long)]
+    pub org: OrgId,
+    /// Say what would be done, but do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// IANA time zone of meetings that do not name theirs, such as America/New_York
+    #[arg(long)]
+    pub time_zone: String,
+    /// Short name of the BMLT server: ids of meetings are taken to be its own
+    #[arg(long, default_value = "bmlt")]
+    pub source: String,
+    /// The running server
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// Data directory of the server, to make a token with
+    #[arg(long, env = "KITH_DATA", default_value = "kith-data")]
+    pub data: PathBuf,
+    /// A token of an admin, instead of one made with the data directory
+    #[arg(long, env = "KITH_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// Data directory of the server, which may be running
+    #[arg(long, env = "KITH_DATA", default_value = "kith-data")]
+    pub data: PathBuf,
+    /// Organisation
+    #[arg(long)]
+    pub org: OrgId,
+    /// First month, such as 2026-01
+    #[arg(long)]
+    pub from: reporting::Month,
+    /// Last month, included
+    #[arg(long)]
+    pub through: reporting::Month,
+    /// One row for each of these, or for each combination: month, programme, mode; without any, the total
+    #[arg(long, value_delimiter = ',')]
+    pub by: Vec<reporting::Dimension>,
+    /// Also write CSV to this file
+    #[arg(long)]
+    pub csv: Option<PathBuf>,
+    /// Also write JSON to this file
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Verify {
+    /// Data directory of the server, which may be running
+    #[arg(long, env = "KITH_DATA", default_value = "kith-data")]
+    data: PathBuf,
+}
+
+/// Runs the command line.
+pub fn run() -> ExitCode {
+    match command(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("kith: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn command(command: Command) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    match command {
+        Command::Serve(flags) => serve(&Config::load(flags.config.as_deref(), &flags)?).await?,
+        Command::Token(asked) => writeln!(out, "{}", token::make(asked)?)?,
+        Command::Import(Import::Bmlt(asked)) => out.write_all(import::bmlt(asked).await?.as_bytes())?,
+        Command::Report(asked) => out.write_all(report::run(asked)?.as_bytes())?,
+        Command::Verify(Verify { data }) => {
+            let findings = verify::verify(&data).await?;
+            write!(out, "{findings}")?;
+            return Ok(if findings.sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Command::Schemas { out: folder } => schemas::write(&folder)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(config: &Config) -> anyhow::Result<()> {
+    telemetry::log(config).context("log: the filter cannot be read")?;
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let running = crate::serve(config, crate::clock()).await?;
+    tracing::info!(data = %config.data.display(), "kith is at http://{0}, its explorer at http://{0}/docs", running.address);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("ending");
+    running.stop().await;
+    Ok(())
+}

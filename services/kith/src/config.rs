@@ -1,0 +1,110 @@
+//! Configuration: defaults, then a file, then the environment (`KITH_…`), then flags; then [`Config::validate`].
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use directory::calendar::PLAN_DAYS_MAX;
+use figment::{
+    Figment,
+    providers::{Env, Format, Serialized, Toml},
+};
+use serde::{Deserialize, Serialize};
+
+/// How one server runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Folder of all that this server keeps.
+    pub data: PathBuf,
+    /// Address to listen at.
+    pub listen: SocketAddr,
+    /// NATS server to use, such as `nats://10.0.0.5:4222` or `tls://…`; if it is not given, one is started.
+    pub nats: Option<String>,
+    /// File with the NATS user's credentials.
+    pub nats_credentials: Option<PathBuf>,
+    /// Certificates (PEM) of the authority that signed the NATS server's.
+    pub nats_ca: Option<PathBuf>,
+    /// Copies of the stream in a NATS cluster, 1 to 5.
+    pub nats_replicas: usize,
+    /// The program `nats-server`, if it is not found by itself.
+    pub nats_server: Option<PathBuf>,
+    /// Most requests at once, a count.
+    pub requests_max: usize,
+    /// Longest time for a request, in seconds.
+    pub request_seconds_max: u64,
+    /// How far ahead meetings are planned, in days, 0 to 400; 0 plans none.
+    pub plan_days: u16,
+    /// What is logged, as `tracing` filters say it, such as `info,messaging=debug`.
+    pub log: String,
+    /// Whether log lines are JSON.
+    pub log_json: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: "kith-data".into(),
+            listen: (Ipv4Addr::LOCALHOST, 8080).into(),
+            nats: None,
+            nats_credentials: None,
+            nats_ca: None,
+            nats_replicas: 1,
+            nats_server: None,
+            requests_max: 1_024,
+            request_seconds_max: 30,
+            plan_days: 56,
+            log: "info".into(),
+            log_json: false,
+        }
+    }
+}
+
+impl Config {
+    /// The configuration from all its sources; `flags` win.
+    ///
+    /// # Errors
+    /// If a source cannot be read or a value cannot be.
+    pub fn load(file: Option<&Path>, flags: impl Serialize) -> anyhow::Result<Self> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        if let Some(file) = file {
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        let config: Self = figment.merge(Env::prefixed("KITH_")).merge(Serialized::defaults(flags)).extract()?;
+        config.validate().context("the configuration cannot be used")?;
+        Ok(config)
+    }
+
+    fn validate(&self) -> anyhow::Result<()> {
+        match self {
+            _ if self.requests_max == 0 => bail!("requests_max must be at least 1"),
+            _ if self.request_seconds_max == 0 => bail!("request_seconds_max must be at least 1 second"),
+            _ if i32::from(self.plan_days) > PLAN_DAYS_MAX => {
+                bail!("plan_days is {}, at most {PLAN_DAYS_MAX} are possible", self.plan_days)
+            }
+            _ if !(1..=5).contains(&self.nats_replicas) => bail!("nats_replicas must be 1 to 5"),
+            _ if self.nats.is_none() && (self.nats_credentials.is_some() || self.nats_ca.is_some()) => {
+                bail!("nats_credentials and nats_ca are for a server given as `nats`")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The `nats-server` to start: as configured, beside the sources, or on the path.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(crate) fn nats_server(&self) -> anyhow::Result<PathBuf> {
+        let found = || {
+            let path = std::env::var_os("PATH")?;
+            let tools = Path::new(".tools").to_path_buf();
+            std::iter::once(tools).chain(std::env::split_paths(&path)).map(|dir| dir.join("nats-server")).find(|p| p.is_file())
+        };
+        self.nats_server.clone().or_else(found).context(
+            "no nats-server found: install version 2.10 or later, name it with --nats-server, or give --nats URL; \
+             in a checkout, `make tools` installs one",
+        )
+    }
+}

@@ -1,0 +1,78 @@
+//! `kith import`.
+
+use std::fmt::Write;
+
+use anyhow::{Context, bail};
+use domain::OrgId;
+use indicatif::ProgressBar;
+use jiff::SignedDuration;
+use reqwest::header;
+use serde_json::Value;
+use uuid::Uuid;
+use web::Role;
+
+use crate::{DataDir, cli::ImportBmlt, data_dir::random};
+
+/// Sends a BMLT listing to a running server; answers the report, ready to be printed.
+pub async fn bmlt(asked: ImportBmlt) -> anyhow::Result<String> {
+    let file = asked.file.display();
+    let listing = std::fs::read(&asked.file).with_context(|| format!("{file} cannot be read"))?;
+    let token = asked.token.clone().map_or_else(|| admin(&asked), Ok)?;
+    let bar = ProgressBar::new_spinner().with_message(format!("importing {file} ({} KiB)", listing.len() / 1024));
+    bar.enable_steady_tick(std::time::Duration::from_millis(100));
+    let url = format!("{}/v1/imports/bmlt", asked.url.trim_end_matches('/'));
+    let sent = reqwest::Client::new()
+        .post(&url)
+        .query(&[("dry_run", asked.dry_run.to_string()), ("time_zone", asked.time_zone), ("source", asked.source)])
+        .bearer_auth(token)
+        .header("Idempotency-Key", Uuid::from_bytes(random()?).to_string())
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(listing)
+        .send()
+        .await;
+    bar.finish_and_clear();
+    let answer = sent.with_context(|| format!("no server answers at {}: start one with `kith serve`", asked.url))?;
+    let (status, body) = (answer.status(), answer.text().await?);
+    if !status.is_success() {
+        let problem: Value = serde_json::from_str(&body).unwrap_or_default();
+        bail!("{status}: {}", problem["detail"].as_str().unwrap_or(&body));
+    }
+    render(&serde_json::from_str(&body).context("the server's answer cannot be read")?)
+}
+
+/// A short-lived token of an admin, made by whoever has the data directory.
+fn admin(asked: &ImportBmlt) -> anyhow::Result<String> {
+    let org: &OrgId = &asked.org;
+    let issuer = DataDir::existing(&asked.data).context("no --token, and none can be made")?.issuer()?;
+    let ttl = SignedDuration::from_mins(10);
+    Ok(issuer.sign((org, Role::Admin, "kith import"), vec![], crate::clock().now(), ttl)?)
+}
+
+fn render(report: &Value) -> anyhow::Result<String> {
+    let mut out = String::new();
+    let remarks = report["remarks"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for remark in remarks {
+        let text = |field: &str| remark[field].as_str().unwrap_or_default();
+        let meeting = if text("meeting").is_empty() { String::new() } else { format!(" (id {})", text("meeting")) };
+        writeln!(out, "{:8} meeting {}{meeting}, {}: {}", text("severity"), remark["index"], text("field"), text("what"))?;
+    }
+    if let Some(more) = report["remarks_left_out"].as_u64().filter(|more| *more > 0) {
+        writeln!(out, "… and {more} more remarks")?;
+    }
+    for what in ["programmes", "groups"] {
+        let count = |outcome: &str| report[what][outcome].as_u64().unwrap_or_default();
+        writeln!(
+            out,
+            "{what:10} {:6} created {:6} changed {:6} unchanged {:6} rejected",
+            count("created"),
+            count("changed"),
+            count("unchanged"),
+            count("rejected")
+        )?;
+    }
+    writeln!(out, "{:6} of the groups are unlisted, {} remarks", report["unlisted"], remarks.len())?;
+    if report["dry_run"] == true {
+        writeln!(out, "dry run: nothing was done")?;
+    }
+    Ok(out)
+}

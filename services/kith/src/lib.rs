@@ -1,0 +1,21 @@
+//! The composition root: everything that is chance, time, files and processes is handed in here.
+//!
+//! [`serve`] puts the parts together; the other modules are the sub-commands of the command line.
+
+pub mod api;
+pub mod cli;
+pub mod config;
+mod data_dir;
+mod import;
+mod planner;
+mod report;
+pub mod schemas;
+mod serve;
+mod telemetry;
+mod token;
+mod verify;
+
+pub use config::Config;
+pub use data_dir::DataDir;
+pub use serve::{Running, clock, serve};
+pub use verify::{Findings, verify};

@@ -1,0 +1,239 @@
+//! A running server: all parts put together.
+
+use std::{fs::File, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use attendance::Attendance;
+use axum::serve::ListenerExt;
+use directory::Directory;
+use domain::{GroupId, OrgId};
+use eventlog::{EventLog, Position, Streams, sqlite::{Readers, SqliteLog}};
+use jiff::{SignedDuration, Timestamp};
+use membership::Membership;
+use messaging::{ConsumeOptions, Health, Nats, NatsConfig, NatsServer, NatsServerConfig, consume, relay};
+use projections::{Projections, Views};
+use reporting::{FactStore, Facts, FactsSubscriber, Reports};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
+use uuid::Uuid;
+use web::{Clock, Gate, Issuer, Limits, Role};
+
+use crate::{
+    Config, DataDir,
+    api::{self, Machine},
+    data_dir::random,
+    planner, telemetry,
+};
+
+/// How long the facts wait for more, so that each segment holds many.
+const FACTS_LINGER: Duration = Duration::from_millis(500);
+/// How long requests may go on after the end was asked for.
+const DRAIN_MAX: Duration = Duration::from_secs(2);
+/// Between two attempts to reach a NATS server that was given.
+const CONNECT_AGAIN: Duration = Duration::from_secs(1);
+
+/// A running server.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What runs and what stands still.
+    pub health: Health,
+    /// The event log.
+    pub log: Arc<dyn EventLog>,
+    issuer: Issuer,
+    clock: Clock,
+    end: CancellationToken,
+    tasks: JoinSet<()>,
+    nats_server: Option<NatsServer>,
+    _lock: File,
+}
+
+/// The clock of the system.
+#[allow(clippy::disallowed_methods)] // the composition root is where time comes from
+pub fn clock() -> Clock {
+    Clock::new(Timestamp::now)
+}
+
+/// Ids of requests.
+#[allow(clippy::disallowed_methods)] // the composition root is where chance comes from
+fn new_id() -> Uuid {
+    Uuid::now_v7()
+}
+
+/// Starts a server.
+///
+/// # Errors
+/// If a part cannot be started.
+pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
+    let metrics = telemetry::metrics();
+    let data = DataDir::create(&config.data)?;
+    let lock = data.lock()?;
+    let issuer = data.issuer()?;
+    let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&data.log())?);
+    let health = Health::new();
+    let (nats_server, nats) = nats(config, &data, &health).await?;
+    let (end, mut tasks) = (CancellationToken::new(), JoinSet::new());
+
+    let views = Views::open(&data.views())?;
+    let facts = FactsSubscriber::new(FactStore::open(data.path()).context("the facts cannot be opened")?);
+    let gate = Gate::new(issuer.clone(), clock.clone());
+    let contexts = Contexts::new(&log, &gate);
+    let reads = Reads { views: health.checkpoint("views"), facts: facts.applied() };
+    let router = contexts.routes(&gate, &data, reads);
+    let limits = Limits::new(config.requests_max, Duration::from_secs(config.request_seconds_max));
+    let machine = Machine { health: health.clone(), metrics };
+    let (router, _) = api::api(router, machine, limits, new_id);
+
+    tasks.spawn(distribute(nats, log.clone(), (views, facts), health.clone(), end.clone()));
+    if config.plan_days > 0 {
+        let views = Arc::new(Readers::new(&data.views()));
+        tasks.spawn(planner::run(contexts.directory, views, clock.clone(), config.plan_days, end.clone()));
+    }
+    let listener = TcpListener::bind(config.listen).await;
+    let listener = listener.with_context(|| format!("cannot listen at {}", config.listen))?;
+    let address = listener.local_addr()?;
+    tasks.spawn(listen(listener, router, end.clone()));
+    Ok(Running { address, health, log, issuer, clock, end, tasks, nats_server, _lock: lock })
+}
+
+/// Starts a NATS server unless one was given.
+async fn nats(config: &Config, data: &DataDir, health: &Health) -> anyhow::Result<(Option<NatsServer>, NatsConfig)> {
+    if let Some(url) = &config.nats {
+        let mut nats = NatsConfig::new(url);
+        nats.credentials_file.clone_from(&config.nats_credentials);
+        nats.tls_ca_file.clone_from(&config.nats_ca);
+        nats.tls_required = config.nats_ca.is_some();
+        nats.replicas = config.nats_replicas;
+        return Ok((None, nats));
+    }
+    let password = Uuid::from_bytes(random()?).simple().to_string();
+    let server = NatsServerConfig { binary: config.nats_server()?, dir: data.nats(), password };
+    let server = NatsServer::start(server, health).await.context("the NATS server cannot be started")?;
+    let nats = server.config();
+    Ok((Some(server), nats))
+}
+
+/// From the log to NATS, from NATS to views and facts. Commands do not wait for any of it.
+async fn distribute(
+    config: NatsConfig,
+    log: Arc<dyn EventLog>,
+    (views, facts): (Views, FactsSubscriber),
+    health: Health,
+    end: CancellationToken,
+) {
+    let Some(nats) = end.run_until_cancelled(connect(&config, &health)).await else { return };
+    let options = ConsumeOptions { linger: FACTS_LINGER, ..ConsumeOptions::default() };
+    tokio::join!(
+        relay(nats.clone(), log.clone(), health.clone(), end.clone()),
+        consume(Box::new(views), log.clone(), nats.clone(), ConsumeOptions::default(), health.clone(), end.clone()),
+        consume(Box::new(facts), log, nats, options, health, end.clone()),
+    );
+}
+
+async fn connect(config: &NatsConfig, health: &Health) -> Nats {
+    loop {
+        match Nats::connect(config, health).await {
+            Ok(nats) => return nats,
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "NATS cannot be reached yet"),
+        }
+        tokio::time::sleep(CONNECT_AGAIN).await;
+    }
+}
+
+async fn listen(listener: TcpListener, router: axum::Router, end: CancellationToken) {
+    let listener = listener.tap_io(|stream| {
+        // Answers are small and each is waited for.
+        let _ = stream.set_nodelay(true);
+    });
+    let ended = end.clone();
+    let served = axum::serve(listener, router).with_graceful_shutdown(async move { ended.cancelled().await });
+    let overdue = async {
+        end.cancelled().await;
+        tokio::time::sleep(DRAIN_MAX).await;
+    };
+    tokio::select! {
+        served = served => if let Err(error) = served {
+            tracing::error!(%error, "the listener ended");
+        },
+        () = overdue => tracing::warn!("requests were still open after {} s", DRAIN_MAX.as_secs()),
+    }
+}
+
+/// The contexts. Streams of one kind are one value, shared by all who use them.
+struct Contexts {
+    directory: Directory,
+    membership: Membership,
+    attendance: Attendance,
+}
+
+struct Reads {
+    views: watch::Receiver<Position>,
+    facts: watch::Receiver<Position>,
+}
+
+impl Contexts {
+    fn new(log: &Arc<dyn EventLog>, gate: &Gate) -> Self {
+        let (programmes, groups) = (Streams::new(log.clone()), Streams::new(log.clone()));
+        let (rosters, meetings) = (Streams::new(log.clone()), Streams::new(log.clone()));
+        let gate = gate.clone();
+        Self {
+            directory: Directory { gate: gate.clone(), programmes, groups: groups.clone(), meetings: meetings.clone() },
+            membership: Membership { gate: gate.clone(), rosters: rosters.clone(), groups },
+            attendance: Attendance { gate, meetings, rosters },
+        }
+    }
+
+    fn routes(&self, gate: &Gate, data: &DataDir, reads: Reads) -> OpenApiRouter {
+        OpenApiRouter::new()
+            .merge(directory::routes(self.directory.clone()))
+            .merge(membership::routes(self.membership.clone()))
+            .merge(attendance::routes(self.attendance.clone()))
+            .merge(projections::routes(Projections::new(gate.clone(), &data.views(), reads.views)))
+            .merge(reporting::routes(Reports::new(Facts::at(data.path()), reads.facts, gate.clone())))
+    }
+}
+
+/// The document of the API, without a server.
+///
+/// # Errors
+/// If no log can be made in `scratch`, an empty folder.
+pub(crate) fn document(scratch: &Path) -> anyhow::Result<utoipa::openapi::OpenApi> {
+    let data = DataDir::create(scratch)?;
+    let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&data.log())?);
+    let gate = Gate::new(Issuer::new(&[0; 32]), Clock::new(|| Timestamp::UNIX_EPOCH));
+    let (_, nothing) = watch::channel(Position::START);
+    let reads = Reads { views: nothing.clone(), facts: nothing };
+    let router = Contexts::new(&log, &gate).routes(&gate, &data, reads);
+    let machine = Machine { health: Health::new(), metrics: telemetry::metrics() };
+    Ok(api::api(router, machine, Limits::new(1, DRAIN_MAX), new_id).1)
+}
+
+impl Running {
+    /// A token of the built-in issuer.
+    ///
+    /// # Errors
+    /// If it is out of bounds.
+    pub fn token(&self, org: &OrgId, role: Role, subject: &str, groups: Vec<GroupId>) -> Result<String, web::TokenError> {
+        self.issuer.sign((org, role, subject), groups, self.clock.now(), SignedDuration::from_hours(24))
+    }
+
+    /// Waits until views and facts have reached the end of the log.
+    pub async fn settle(&self) {
+        let head = *self.log.head().borrow();
+        for part in ["views", "facts"] {
+            // The sender lives as long as `health`.
+            let _ = self.health.checkpoint(part).wait_for(|position| *position >= head).await;
+        }
+    }
+
+    /// Ends it: requests first, then what distributes, then the NATS server.
+    pub async fn stop(mut self) {
+        self.end.cancel();
+        while self.tasks.join_next().await.is_some() {}
+        if let Some(server) = self.nats_server.take() {
+            server.stop().await;
+        }
+    }
+}

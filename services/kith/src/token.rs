@@ -1,0 +1,22 @@
+//! `kith token`.
+
+use anyhow::Context;
+use jiff::SignedDuration;
+
+use crate::{DataDir, cli::Token};
+
+/// A token as asked for.
+pub fn make(asked: Token) -> anyhow::Result<String> {
+    let ttl = lifetime(&asked.ttl).with_context(|| format!("--ttl {}: say it as 90m, 8h or 30d", asked.ttl))?;
+    let issuer = DataDir::existing(&asked.data)?.issuer()?;
+    let now = crate::clock().now();
+    Ok(issuer.sign((&asked.org, asked.role, &asked.subject), asked.groups, now, ttl)?)
+}
+
+/// Days are taken to have 24 hours.
+fn lifetime(text: &str) -> Option<SignedDuration> {
+    match text.strip_suffix('d') {
+        Some(days) => days.parse::<i64>().ok()?.checked_mul(24).and_then(|hours| SignedDuration::try_from_hours(hours)),
+        None => text.parse().ok(),
+    }
+}

@@ -1,0 +1,109 @@
+//! `kith verify`: the log is as it was written, nothing is in it twice, and views and facts follow from it.
+
+use std::{fmt, path::Path};
+
+use anyhow::Context;
+use eventlog::{
+    EventLog, Position,
+    sqlite::{self, SqliteLog, Verified},
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use projections::Difference;
+use reporting::{FactStore, Facts};
+
+use crate::DataDir;
+
+/// Events read at once, a count.
+const BATCH_EVENTS: usize = 5_000;
+
+/// What was found.
+#[derive(Debug)]
+pub struct Findings {
+    /// The log: what is in it, or what is wrong with it.
+    pub log: Result<Verified, String>,
+    /// The views: up to where they go, or where they differ. Not looked at if the log is not sound.
+    pub views: Option<Result<Position, String>>,
+    /// The facts: up to where they go, or where they differ. Not looked at if the log is not sound.
+    pub facts: Option<Result<Position, String>>,
+}
+
+impl Findings {
+    /// Whether nothing is wrong.
+    pub fn sound(&self) -> bool {
+        self.log.is_ok() && [&self.views, &self.facts].into_iter().all(|found| matches!(found, None | Some(Ok(_))))
+    }
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.log {
+            Ok(Verified { events, streams, receipts, .. }) => {
+                writeln!(f, "log    sound: {events} events in {streams} streams, {receipts} receipts")?;
+                writeln!(f, "       the hash chain holds, positions and revisions have no gap, no event is there twice")?;
+            }
+            Err(what) => writeln!(f, "log    BROKEN: {what}")?,
+        }
+        for (name, found) in [("views", &self.views), ("facts", &self.facts)] {
+            match found {
+                None => writeln!(f, "{name}  not looked at")?,
+                Some(Ok(position)) => writeln!(f, "{name}  equal a fold of the log from scratch, at position {position}")?,
+                Some(Err(what)) => writeln!(f, "{name}  DIFFER: {what}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Checks a data directory, also while a server uses it.
+///
+/// # Errors
+/// If it cannot be checked; what is wrong with it is in the findings.
+pub async fn verify(data: &Path) -> anyhow::Result<Findings> {
+    let data = DataDir::existing(data)?;
+    // On the same disk as the data: a copy of views and facts can be larger than a temporary folder.
+    let scratch = tempfile::Builder::new().prefix("verify-").tempdir_in(data.path())?;
+    let bar = ProgressBar::new_spinner()
+        .with_style(ProgressStyle::with_template("{spinner} {msg} {human_pos} events")?)
+        .with_message("checking the chain");
+    // The views are read first: they are behind the log, and must not run ahead of what is checked.
+    let (path, progress) = (data.log(), bar.clone());
+    let log = tokio::task::spawn_blocking(move || sqlite::verify(&path, |position| progress.set_position(position.0)));
+    let log = log.await?.map_err(|error| format!("{:#}", anyhow::Error::from(error)));
+    if log.is_err() {
+        return Ok(Findings { log, views: None, facts: None });
+    }
+    let reader = SqliteLog::open(&data.log())?;
+    bar.set_message("folding the views anew");
+    let views = views(&data, scratch.path(), &reader).await?;
+    bar.set_message("collecting the facts anew");
+    let facts = facts(&data, scratch.path(), &reader).await?;
+    bar.finish_and_clear();
+    Ok(Findings { log, views, facts })
+}
+
+async fn views(data: &DataDir, scratch: &Path, log: &dyn EventLog) -> anyhow::Result<Option<Result<Position, String>>> {
+    if !data.views().is_file() {
+        return Ok(None);
+    }
+    let found = projections::difference(&data.views(), &scratch.join("views.db"), log).await;
+    let (position, difference) = found.map_err(|error| anyhow::anyhow!(error)).context("the views cannot be checked")?;
+    Ok(Some(difference.map_or(Ok(position), |difference: Difference| Err(difference.to_string()))))
+}
+
+async fn facts(data: &DataDir, scratch: &Path, log: &dyn EventLog) -> anyhow::Result<Option<Result<Position, String>>> {
+    let position = Facts::at(data.path()).position()?;
+    if position == Position::START {
+        return Ok(None);
+    }
+    let mut anew = FactStore::open(scratch)?;
+    while anew.checkpoint() < position {
+        let mut events = log.read_all(anew.checkpoint(), BATCH_EVENTS).await?;
+        events.retain(|event| event.position <= position);
+        if events.is_empty() {
+            return Ok(Some(Err(format!("the facts stand at position {position}, the log ends at {}", anew.checkpoint()))));
+        }
+        anew.apply(&events)?;
+    }
+    let difference = reporting::difference(data.path(), scratch)?;
+    Ok(Some(difference.map_or(Ok(position), Err)))
+}

@@ -1,0 +1,48 @@
+//! Enrol a member.
+
+use axum::extract::State;
+use domain::{GroupId, MemberId, roster};
+use eventlog::Reply;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use web::{Answer, Command, Path, Problem, Problems, op};
+
+use crate::Membership;
+
+/// Who, and from when.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EnrolmentBody {
+    /// A new member if it is not given.
+    #[serde(default)]
+    member: Option<MemberId>,
+    /// First day on the roster; may be in the past.
+    #[schema(value_type = String, format = Date)]
+    starts_on: Date,
+}
+
+/// The member who is enrolled.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub(crate) struct Enrolled {
+    member: MemberId,
+}
+
+/// Enrol a member
+///
+/// Puts a member on the group's roster from a day on. A member can be in many groups.
+#[utoipa::path(post, path = "/v1/groups/{group}/enrolments", tag = "membership", request_body = EnrolmentBody,
+    params(("group" = GroupId, Path, description = "The group")),
+    responses((status = 201, description = "The member is enrolled", body = Enrolled), Problems))]
+#[tracing::instrument(skip_all, fields(group = %group))]
+pub(crate) async fn enrol_member(
+    State(membership): State<Membership>,
+    Path(group): Path<GroupId>,
+    command: Command<op::EnrolMember, EnrolmentBody>,
+) -> Result<Answer, Problem> {
+    let new = MemberId(command.new_id("member"));
+    let Command { caller, cause, body: EnrolmentBody { member, starts_on }, .. } = command;
+    let member = member.unwrap_or(new);
+    let command = roster::Command::Enrol { member, starts_on };
+    membership.transact(&caller, group, cause, command, Reply::json(201, &Enrolled { member })).await
+}

@@ -1,0 +1,41 @@
+//! Withdraw a member.
+
+use axum::extract::State;
+use domain::{GroupId, MemberId, Text, roster};
+use eventlog::Reply;
+use jiff::civil::Date;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use web::{Answer, Command, Path, Problem, Problems, op};
+
+use crate::Membership;
+
+/// Until when, and why.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WithdrawalBody {
+    /// Last day on the roster; may be in the past.
+    #[schema(value_type = String, format = Date)]
+    ends_on: Date,
+    /// Why, if it was said.
+    #[serde(default)]
+    reason: Option<Text<200>>,
+}
+
+/// Withdraw a member
+///
+/// Takes a member off the group's roster after a day. They can be enrolled again later.
+#[utoipa::path(post, path = "/v1/groups/{group}/enrolments/{member}/withdrawal", tag = "membership",
+    request_body = WithdrawalBody,
+    params(("group" = GroupId, Path, description = "The group"), ("member" = MemberId, Path, description = "Who")),
+    responses((status = 204, description = "The enrolment ends"), Problems))]
+#[tracing::instrument(skip_all, fields(group = %group))]
+pub(crate) async fn withdraw_member(
+    State(membership): State<Membership>,
+    Path((group, member)): Path<(GroupId, MemberId)>,
+    command: Command<op::WithdrawMember, WithdrawalBody>,
+) -> Result<Answer, Problem> {
+    let Command { caller, cause, body: WithdrawalBody { ends_on, reason }, .. } = command;
+    let command = roster::Command::Withdraw { member, ends_on, reason };
+    membership.transact(&caller, group, cause, command, Reply::DONE).await
+}

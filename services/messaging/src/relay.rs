@@ -1,0 +1,250 @@
+//! The relay: the one writer of the stream. Publishes the log in order, each event once, for ever.
+//!
+//! Each message carries `Nats-Expected-Last-Sequence`, so that the server itself refuses whatever would duplicate or
+//! reorder: which event belongs at which sequence follows from the log and from the start of the stream alone. Two
+//! relays, retries and messages that arrive late can therefore do no harm. What has been published is never
+//! remembered here; after every failure the last message of the stream says it.
+
+use std::{collections::VecDeque, convert::Infallible, future::IntoFuture, sync::Arc, time::Duration};
+
+use async_nats::jetstream::{
+    context::{PublishAckFuture, PublishError, PublishErrorKind},
+    message::PublishMessage,
+    publish::PublishAck,
+};
+use eventlog::{EventLog, LogError, Position, Recorded};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesOrdered};
+use metrics::{Counter, Gauge};
+use tokio::{sync::watch, time::sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use crate::{BoxError, Health, Nats, Part, STREAM, backoff::Backoff, cloud_event, read_ahead::ReadAhead};
+
+/// Messages published but not yet acknowledged, at most.
+pub const IN_FLIGHT_MAX: usize = 1_024;
+
+/// When to look whether the stream is still as it was left, while there is nothing to publish.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// When to look again at a stream that does not belong to this log: only an operator can help.
+const FOREIGN_RETRY: Duration = Duration::from_secs(10);
+/// Name of the part in [`Health`].
+const PART: &str = "relay";
+
+/// Publishes `log` to the stream until `cancel`. Shows itself in `health` as the part `relay`, with its position.
+///
+/// Any number of relays may run on the same log; one does the work.
+pub async fn relay(nats: Nats, log: Arc<dyn EventLog>, health: Health, cancel: CancellationToken) {
+    let relay = Relay {
+        nats,
+        log,
+        part: health.part(PART),
+        reached: health.part(PART).sender(),
+        position: metrics::gauge!("kith_relay_position"),
+        published: metrics::counter!("kith_relay_published_total"),
+    };
+    cancel.run_until_cancelled(relay.run()).await;
+}
+
+struct Relay {
+    nats: Nats,
+    log: Arc<dyn EventLog>,
+    part: Part,
+    reached: watch::Sender<Position>,
+    position: Gauge,
+    published: Counter,
+}
+
+/// The end of the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Tail {
+    /// Of the last message, 0 if there never was one.
+    sequence: u64,
+    /// Of the event in it, the start if there is none.
+    position: Position,
+}
+
+/// Why publishing ended.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(
+        "the NATS stream {STREAM} holds events that this log does not have (at position {0}): the log was replaced or \
+         cut off, or the stream belongs to another Kith; if the log is right, delete the stream, it will be refilled"
+    )]
+    Foreign(Position),
+    #[error(
+        "the last message of the NATS stream {STREAM} is not an event of Kith ({0}); delete the stream, it will be refilled"
+    )]
+    Unreadable(cloud_event::MessageError),
+    #[error("the event at position {0} is larger than the NATS server allows; raise its max_payload")]
+    TooLarge(Position),
+    #[error("the stream is not as it was left; it is read again")]
+    Moved,
+    #[error("the connection to NATS is lost")]
+    ConnectionLost,
+    #[error("an event was not stored by NATS: {0}")]
+    Publish(PublishError),
+    #[error("the NATS stream {STREAM} cannot be read: {0}")]
+    Stream(BoxError),
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+impl From<BoxError> for Failure {
+    fn from(error: BoxError) -> Self {
+        Self::Stream(error)
+    }
+}
+
+impl Failure {
+    fn of_publish(error: PublishError, position: Position) -> Self {
+        match error.kind() {
+            PublishErrorKind::MaxPayloadExceeded => Self::TooLarge(position),
+            PublishErrorKind::WrongLastSequence | PublishErrorKind::StreamNotFound => Self::Moved,
+            _ => Self::Publish(error),
+        }
+    }
+
+    /// Whether only an operator can help.
+    fn is_lasting(&self) -> bool {
+        matches!(self, Self::Foreign(_) | Self::Unreadable(_) | Self::TooLarge(_))
+    }
+}
+
+impl Relay {
+    async fn run(self) {
+        let mut backoff = Backoff::new();
+        loop {
+            let Err(failure) = self.session(&mut backoff).await;
+            metrics::counter!("kith_relay_resumes_total").increment(1);
+            let wait = if failure.is_lasting() { FOREIGN_RETRY } else { backoff.next() };
+            match failure {
+                Failure::Moved => debug!("{failure}"), // expected: another relay was faster, or the stream was deleted
+                _ => self.part.stopped(failure.to_string()),
+            }
+            sleep(wait).await;
+        }
+    }
+
+    /// Finds out where the stream ends and publishes from there, until something fails.
+    async fn session(&self, backoff: &mut Backoff) -> Result<Infallible, Failure> {
+        let epoch = self.nats.connected().await;
+        let tail = self.tail().await?;
+        debug!(sequence = tail.sequence, position = tail.position.0, "the relay goes on");
+        self.part.running();
+        self.at(tail.position);
+        let publishing = Publishing::new(self, tail, backoff);
+        tokio::select! {
+            failure = publishing.run() => failure,
+            () = self.nats.lost(epoch) => Err(Failure::ConnectionLost),
+        }
+    }
+
+    #[allow(clippy::cast_precision_loss)] // exact up to 2^53 events
+    fn at(&self, position: Position) {
+        self.position.set(position.0 as f64);
+        self.reached.send_replace(position);
+    }
+
+    /// The end of the stream, checked against the log.
+    async fn tail(&self) -> Result<Tail, Failure> {
+        let stream = self.nats.stream().await?;
+        let state = &stream.cached_info().state;
+        let sequence = state.last_sequence;
+        if state.messages == 0 {
+            return Ok(Tail { sequence, position: Position::START });
+        }
+        let last = stream.get_raw_message(sequence).await.map_err(|error| Failure::Stream(error.into()))?;
+        let position = cloud_event::position(&last.headers).map_err(Failure::Unreadable)?;
+        let id = cloud_event::id(&last.headers).map_err(Failure::Unreadable)?;
+        let before = Position(position.0.saturating_sub(1));
+        match self.log.read_all(before, 1).await?.first() {
+            Some(event) if event.position == position && event.id == id => Ok(Tail { sequence, position }),
+            _ => Err(Failure::Foreign(position)),
+        }
+    }
+
+    /// Nobody announces that a stream was deleted; without events to publish it would stay empty.
+    async fn look(&self, left: Tail) -> Result<(), Failure> {
+        let sequence = self.nats.stream().await?.cached_info().state.last_sequence;
+        if sequence == left.sequence { Ok(()) } else { Err(Failure::Moved) }
+    }
+}
+
+/// The acknowledgement awaited for one message.
+type Ack = BoxFuture<'static, (Tail, Result<PublishAck, PublishError>)>;
+
+/// Publishing from the end of the stream on, many messages at a time.
+struct Publishing<'a> {
+    relay: &'a Relay,
+    backoff: &'a mut Backoff,
+    events: ReadAhead,
+    /// Read, not yet published.
+    waiting: VecDeque<Recorded>,
+    /// Published, not yet acknowledged, in order.
+    in_flight: FuturesOrdered<Ack>,
+    /// Where the stream ends once all in flight is stored.
+    tail: Tail,
+}
+
+impl<'a> Publishing<'a> {
+    fn new(relay: &'a Relay, tail: Tail, backoff: &'a mut Backoff) -> Self {
+        let events = ReadAhead::follow(relay.log.clone(), tail.position);
+        Self { relay, backoff, events, waiting: VecDeque::new(), in_flight: FuturesOrdered::new(), tail }
+    }
+
+    async fn run(mut self) -> Result<Infallible, Failure> {
+        loop {
+            self.publish_waiting().await?;
+            let idle = self.in_flight.is_empty();
+            tokio::select! {
+                biased;
+                Some((tail, ack)) = self.in_flight.next() => self.confirm_all(tail, ack)?,
+                events = self.events.next(), if self.waiting.is_empty() => {
+                    self.waiting = events.expect("without end, but for a failure")?.into();
+                }
+                () = sleep(LOOK_EVERY), if idle => self.relay.look(self.tail).await?,
+            }
+        }
+    }
+
+    async fn publish_waiting(&mut self) -> Result<(), Failure> {
+        while self.in_flight.len() < IN_FLIGHT_MAX {
+            let Some(event) = self.waiting.pop_front() else { break };
+            let next = Tail { sequence: self.tail.sequence + 1, position: event.position };
+            let message = PublishMessage::build()
+                .headers(cloud_event::headers(&event, self.tail.position))
+                .payload(event.data.clone())
+                .expected_last_sequence(self.tail.sequence);
+            let sent = self.relay.nats.jetstream().send_publish(cloud_event::subject(&event), message).await;
+            let ack = sent.map_err(|error| Failure::of_publish(error, event.position))?;
+            self.in_flight.push_back(awaited(next, ack));
+            self.tail = next;
+        }
+        Ok(())
+    }
+
+    /// Takes the acknowledgement, and all others that have arrived.
+    fn confirm_all(&mut self, tail: Tail, ack: Result<PublishAck, PublishError>) -> Result<(), Failure> {
+        let mut last = confirm(tail, ack)?;
+        let mut count = 1;
+        while let Some(Some((tail, ack))) = self.in_flight.next().now_or_never() {
+            last = confirm(tail, ack)?;
+            count += 1;
+        }
+        self.relay.published.increment(count);
+        self.relay.at(last);
+        self.backoff.reset();
+        Ok(())
+    }
+}
+
+fn awaited(tail: Tail, ack: PublishAckFuture) -> Ack {
+    ack.into_future().map(move |ack| (tail, ack)).boxed()
+}
+
+/// Stored where it belongs; whether now or, by another relay, before, is the same.
+fn confirm(tail: Tail, ack: Result<PublishAck, PublishError>) -> Result<Position, Failure> {
+    let ack = ack.map_err(|error| Failure::of_publish(error, tail.position))?;
+    if ack.sequence == tail.sequence { Ok(tail.position) } else { Err(Failure::Moved) }
+}

@@ -1,0 +1,7 @@
+//! Tests against a real nats-server and a real log.
+
+mod consumer;
+mod figures;
+mod nats_server;
+mod relay;
+pub(crate) mod world;

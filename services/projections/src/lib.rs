@@ -1,0 +1,88 @@
+//! Views of groups, members and registers: what is read often, folded from the log, ready to be read.
+//!
+//! `*_view.rs` folds events into rows and reads them back; one file per operation serves them. Rows and the position
+//! up to which they were folded commit in one transaction, so a view is always that of a prefix of the log.
+//!
+//! **Invariant:** no command reads a view.
+
+mod group_view;
+mod list_groups;
+mod list_meetings;
+mod list_overdue_registers;
+mod list_programmes;
+mod member_view;
+mod programme_view;
+mod register_view;
+mod row;
+mod show_group;
+mod show_member;
+mod show_register;
+mod show_roster;
+mod verify;
+mod views;
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use eventlog::{Position, sqlite::Readers};
+use rusqlite::Connection;
+use tokio::sync::watch;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use web::{After, Gate, Problem, Read};
+
+pub use group_view::{Plannable, plannable};
+pub use verify::{Difference, difference};
+pub use views::{OpenError, Views};
+
+/// The views as they are read.
+#[derive(Debug, Clone, FromRef)]
+pub struct Projections {
+    gate: Gate,
+    readers: Arc<Readers>,
+    checkpoint: watch::Receiver<Position>,
+}
+
+impl Projections {
+    /// The views in the file at `path`, which stand at `checkpoint`.
+    pub fn new(gate: Gate, path: &std::path::Path, checkpoint: watch::Receiver<Position>) -> Self {
+        Self { gate, readers: Arc::new(Readers::new(path)), checkpoint }
+    }
+
+    /// Reads once the view has reached `after`.
+    async fn read<T: Send + 'static>(
+        &self,
+        after: After,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<Read<T>, Problem> {
+        let position = after.seen_by(&self.checkpoint).await?;
+        let readers = self.readers.clone();
+        let rows = tokio::task::spawn_blocking(move || readers.with(read)).await;
+        let rows = rows.map_err(|panic| Problem::internal(&panic))?.map_err(|error| Problem::unavailable(&error))?;
+        Ok(Read(position, rows))
+    }
+
+    /// Reads something that may not be there.
+    async fn find<T: Send + 'static>(
+        &self,
+        after: After,
+        what: &'static str,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<Option<T>> + Send + 'static,
+    ) -> Result<Read<T>, Problem> {
+        let Read(position, found) = self.read(after, read).await?;
+        found.map(|found| Read(position, found)).ok_or_else(|| Problem::not_found(format!("there is no such {what}")))
+    }
+}
+
+/// All operations on views.
+pub fn routes(projections: Projections) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(list_programmes::list_programmes))
+        .routes(routes!(list_groups::list_groups))
+        .routes(routes!(show_group::show_group))
+        .routes(routes!(list_meetings::list_meetings))
+        .routes(routes!(show_roster::show_roster))
+        .routes(routes!(show_register::show_register))
+        .routes(routes!(show_member::show_member))
+        .routes(routes!(list_overdue_registers::list_overdue_registers))
+        .with_state(projections)
+}

@@ -1,0 +1,65 @@
+//! List a group's meetings.
+
+use axum::extract::State;
+use domain::{GroupId, MeetingId};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use web::{After, CallerMay, Page, PageQuery, Path, Problem, Problems, Query, Read, op};
+
+use crate::{
+    Projections,
+    register_view::{self, MeetingRow},
+};
+
+/// Which meetings.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Asked {
+    /// Earliest start, a date (UTC); all if not given.
+    #[param(value_type = Option<String>, format = Date)]
+    from: Option<Date>,
+    /// Last start, a date (UTC); all if not given.
+    #[param(value_type = Option<String>, format = Date)]
+    through: Option<Date>,
+    /// Most rows, 1 to 200; 50 if not given.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u16>,
+    /// `next` of the page before.
+    after: Option<String>,
+}
+
+/// List a group's meetings
+///
+/// By start, with the marks and heads of each.
+#[utoipa::path(get, path = "/v1/groups/{group}/meetings", tag = "views",
+    params(("group" = GroupId, Path, description = "The group"), Asked),
+    responses((status = 200, description = "A page", body = Page<MeetingRow>), Problems))]
+#[tracing::instrument(skip_all, fields(group = %group))]
+pub(crate) async fn list_meetings(
+    State(projections): State<Projections>,
+    CallerMay { caller, .. }: CallerMay<op::ListMeetings>,
+    after: After,
+    Path(group): Path<GroupId>,
+    Query(asked): Query<Asked>,
+) -> Result<Read<Page<MeetingRow>>, Problem> {
+    caller.may_group(group)?;
+    let span = (start(asked.from)?.unwrap_or(Timestamp::MIN), end(asked.through)?.unwrap_or(Timestamp::MAX));
+    let page = PageQuery { limit: asked.limit, after: asked.after };
+    let (limit, cursor) = (page.limit()?, page.after::<(i64, MeetingId)>()?);
+    let read = move |connection: &_| {
+        register_view::list(connection, (caller.org.as_str(), group), span, cursor, limit)
+    };
+    let Read(position, rows) = projections.read(after, read).await?;
+    Ok(Read(position, Page::new(rows, limit, |row| (row.starts_at.as_second(), row.id))))
+}
+
+fn start(day: Option<Date>) -> Result<Option<Timestamp>, Problem> {
+    let start = |day: Date| day.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
+    day.map(start).transpose().map_err(|error| Problem::malformed(error.to_string()))
+}
+
+fn end(day: Option<Date>) -> Result<Option<Timestamp>, Problem> {
+    start(day.map(|day| day.tomorrow().unwrap_or(Date::MAX)))
+}

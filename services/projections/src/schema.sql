@@ -1,0 +1,62 @@
+-- Views of the log: all of it can be deleted and comes back. Times are seconds since 1970 (UTC).
+CREATE TABLE checkpoint (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    position INTEGER NOT NULL
+) STRICT;
+INSERT INTO checkpoint VALUES (1, 0);
+
+CREATE TABLE programmes (
+    org TEXT NOT NULL,
+    id BLOB NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (org, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX programmes_by_name ON programmes (org, name, id);
+
+CREATE TABLE groups (
+    org TEXT NOT NULL,
+    id BLOB NOT NULL,
+    name TEXT NOT NULL,
+    programme BLOB NOT NULL,
+    details TEXT NOT NULL, -- JSON
+    schedule TEXT, -- JSON
+    PRIMARY KEY (org, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX groups_by_name ON groups (org, name, id);
+
+CREATE TABLE enrolments (
+    org TEXT NOT NULL,
+    grp BLOB NOT NULL,
+    member BLOB NOT NULL,
+    starts_on TEXT NOT NULL, -- local date
+    ends_on TEXT, -- local date, included
+    PRIMARY KEY (org, grp, member, starts_on)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX enrolments_by_member ON enrolments (org, member);
+
+CREATE TABLE meetings (
+    key INTEGER PRIMARY KEY,
+    org TEXT NOT NULL,
+    id BLOB NOT NULL,
+    grp BLOB NOT NULL,
+    starts_at INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL,
+    starts_at_local TEXT NOT NULL,
+    mode TEXT NOT NULL,
+    status TEXT NOT NULL,
+    heads TEXT NOT NULL DEFAULT '{}', -- JSON, by category
+    UNIQUE (org, id)
+) STRICT;
+CREATE INDEX meetings_by_group ON meetings (org, grp, starts_at);
+CREATE INDEX meetings_unreported ON meetings (org, ends_at, key) WHERE status IN ('planned', 'open');
+
+CREATE TABLE attendance (
+    meeting INTEGER NOT NULL,
+    member BLOB NOT NULL,
+    mark TEXT NOT NULL,
+    mode TEXT,
+    walk_in INTEGER NOT NULL,
+    corrected INTEGER NOT NULL,
+    PRIMARY KEY (meeting, member)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX attendance_by_member ON attendance (member, meeting);

@@ -1,0 +1,197 @@
+//! The store of all views: one SQLite file, one transaction for rows and checkpoint.
+
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use domain::AnyEvent;
+use eventlog::{Position, Recorded};
+use messaging::{ApplyError, Subscriber};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use uuid::Uuid;
+
+use crate::{group_view, member_view, programme_view, register_view};
+
+/// Format of the views; another one is thrown away and folded anew.
+const FORMAT: i64 = 1;
+/// Bytes of page cache, in KiB; negative as SQLite wants it.
+const CACHE_KIB: i64 = -65_536;
+/// Meetings whose row number is kept in memory, a count.
+const KNOWN_MEETINGS: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
+
+/// Views that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("the views in {path} cannot be opened")]
+pub struct OpenError {
+    path: PathBuf,
+    source: rusqlite::Error,
+}
+
+/// The writing side of the views.
+#[derive(Debug)]
+pub struct Views {
+    store: Arc<Mutex<Store>>,
+    checkpoint: Position,
+}
+
+#[derive(Debug)]
+struct Store {
+    connection: Connection,
+    meetings: MeetingKeys,
+}
+
+/// Row numbers of meetings, so that a mark needs no look-up.
+pub(crate) type MeetingKeys = lru::LruCache<Uuid, i64>;
+
+/// One event on its way into the rows.
+pub(crate) struct Folding<'a> {
+    pub rows: &'a Transaction<'a>,
+    pub meetings: &'a mut MeetingKeys,
+    pub event: &'a Recorded,
+}
+
+impl Folding<'_> {
+    /// The organisation.
+    pub fn org(&self) -> &str {
+        self.event.stream.org_str()
+    }
+
+    /// The row number of the event's meeting.
+    pub fn meeting(&mut self) -> rusqlite::Result<i64> {
+        let id = self.event.stream.id();
+        if let Some(key) = self.meetings.get(&id) {
+            return Ok(*key);
+        }
+        let key = self
+            .rows
+            .prepare_cached("SELECT key FROM meetings WHERE org = ?1 AND id = ?2")?
+            .query_row(params![self.org(), id.as_bytes()], |row| row.get(0))?;
+        self.meetings.put(id, key);
+        Ok(key)
+    }
+}
+
+impl Views {
+    /// Opens the views in the file at `path`. If they are not there, damaged or of another format, they start empty.
+    ///
+    /// # Errors
+    /// If the file cannot be made.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let opened = open(path).or_else(|error| {
+            tracing::warn!(%error, path = %path.display(), "the views are folded anew");
+            for suffix in ["", "-wal", "-shm"] {
+                let mut file = path.as_os_str().to_owned();
+                file.push(suffix);
+                let _ = std::fs::remove_file(file);
+            }
+            open(path)
+        });
+        let (connection, checkpoint) = opened.map_err(|source| OpenError { path: path.into(), source })?;
+        let store = Store { connection, meetings: MeetingKeys::new(KNOWN_MEETINGS) };
+        Ok(Self { store: Arc::new(Mutex::new(store)), checkpoint })
+    }
+
+    /// Applies events that follow the checkpoint, and moves it, in one transaction.
+    ///
+    /// # Errors
+    /// If nothing was applied.
+    pub fn fold(&mut self, events: &[Recorded]) -> Result<(), ApplyError> {
+        let mut store = self.store.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        store.fold(events)?;
+        self.checkpoint = events.last().map_or(self.checkpoint, |event| event.position);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Subscriber for Views {
+    fn name(&self) -> &'static str {
+        "views"
+    }
+
+    fn checkpoint(&self) -> Position {
+        self.checkpoint
+    }
+
+    async fn apply(&mut self, events: Vec<Recorded>) -> Result<(), ApplyError> {
+        let mut views = Self { store: self.store.clone(), checkpoint: self.checkpoint };
+        let folded = tokio::task::spawn_blocking(move || views.fold(&events).map(|()| views.checkpoint));
+        self.checkpoint = folded.await.map_err(|panic| ApplyError::Store(panic.to_string()))??;
+        Ok(())
+    }
+}
+
+impl Store {
+    fn fold(&mut self, events: &[Recorded]) -> Result<(), ApplyError> {
+        let store = |error: rusqlite::Error| ApplyError::Store(error.to_string());
+        let Some(last) = events.last() else { return Ok(()) };
+        let rows = self.connection.transaction().map_err(store)?;
+        for event in events {
+            if let Err(error) = fold_one(Folding { rows: &rows, meetings: &mut self.meetings, event }) {
+                // Row numbers given in this transaction are gone with it.
+                self.meetings.clear();
+                return Err(error);
+            }
+        }
+        let committed = rows
+            .execute("UPDATE checkpoint SET position = ?1", [signed(last.position)])
+            .and_then(|_| rows.commit());
+        committed.map_err(|error| {
+            self.meetings.clear();
+            store(error)
+        })
+    }
+}
+
+fn fold_one(mut folding: Folding<'_>) -> Result<(), ApplyError> {
+    let poison = |event: &Recorded, why: String| ApplyError::Event {
+        position: event.position,
+        id: event.id,
+        event_type: event.event_type.to_string(),
+        why,
+    };
+    let event = folding.event;
+    let decoded = event.decode().map_err(|error| {
+        let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+        poison(event, format!("{error}{source}"))
+    })?;
+    let folded = match &decoded {
+        AnyEvent::Programme(event) => programme_view::fold(&mut folding, event),
+        AnyEvent::Group(event) => group_view::fold(&mut folding, event),
+        AnyEvent::Roster(event) => member_view::fold(&mut folding, event),
+        AnyEvent::Meeting(event) => register_view::fold(&mut folding, event),
+    };
+    folded.map_err(|error| match error.sqlite_error_code() {
+        // The disk, not the event.
+        Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::SystemIoFailure | rusqlite::ErrorCode::DatabaseBusy) => {
+            ApplyError::Store(error.to_string())
+        }
+        _ => poison(event, error.to_string()),
+    })
+}
+
+fn open(path: &Path) -> rusqlite::Result<(Connection, Position)> {
+    let connection = Connection::open(path)?;
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    // What is lost when the power fails comes back from the log.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "cache_size", CACHE_KIB)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if format == 0 {
+        connection.execute_batch(concat!("BEGIN;", include_str!("schema.sql")))?;
+        connection.execute_batch(&format!("PRAGMA user_version = {FORMAT}; COMMIT;"))?;
+    } else if format != FORMAT {
+        return Err(rusqlite::Error::InvalidParameterName(format!("format {format} instead of {FORMAT}")));
+    }
+    let checkpoint = connection.query_row("SELECT position FROM checkpoint", [], |row| row.get::<_, i64>(0)).optional()?;
+    Ok((connection, Position(checkpoint.and_then(|p| u64::try_from(p).ok()).unwrap_or_default())))
+}
+
+/// SQLite's integers are signed; ours stay far below the border.
+pub(crate) fn signed(position: Position) -> i64 {
+    i64::try_from(position.0).unwrap_or(i64::MAX)
+}

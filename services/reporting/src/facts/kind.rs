@@ -1,0 +1,94 @@
+//! The kinds of facts: their columns and what makes a row supersede another.
+
+use polars::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// A kind of fact: a table per organisation.
+///
+/// Every table has `position`, the place in the log that a row comes from. Of rows with the same key the last one
+/// holds; the rows of a table are in the order of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// When and how a meeting is meant to take place, and whose it is.
+    Plans,
+    /// What became of a meeting; one without a row is planned. Apart from the plan, so that neither needs the other
+    /// to be written and applying an event needs no memory.
+    Statuses,
+    /// What the register says of a member; `mark` is null where it no longer says anything.
+    Attendances,
+    /// Anonymous heads of a meeting, a column per category, so that a re-count supersedes all of them at once.
+    Headcounts,
+    /// The programme of a group. No row supersedes another: a meeting belongs to the programme that its group
+    /// belonged to when it was held.
+    Groups,
+    /// The name of a programme.
+    Programmes,
+}
+
+impl Kind {
+    pub const ALL: [Self; 6] =
+        [Self::Plans, Self::Statuses, Self::Attendances, Self::Headcounts, Self::Groups, Self::Programmes];
+
+    /// Name of its folder.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Plans => "plans",
+            Self::Statuses => "statuses",
+            Self::Attendances => "attendances",
+            Self::Headcounts => "headcounts",
+            Self::Groups => "groups",
+            Self::Programmes => "programmes",
+        }
+    }
+
+    /// Columns that identify what a row is about.
+    pub fn key(self) -> &'static [&'static str] {
+        match self {
+            Self::Plans | Self::Statuses | Self::Headcounts => &["meeting"],
+            Self::Attendances => &["meeting", "member"],
+            Self::Groups => &["group", "position"],
+            Self::Programmes => &["programme"],
+        }
+    }
+
+    /// Columns and their types. A change needs a new [`super::manifest::FORMAT`].
+    pub fn schema(self) -> Schema {
+        use DataType::{Binary, Boolean, Int32, Int64, String, UInt32, UInt64};
+        let columns: &[(&str, DataType)] = match self {
+            Self::Plans => &[
+                ("meeting", Binary),
+                ("group", Binary),
+                ("starts_at", Int64),
+                ("local_date", Int32),
+                ("month", Int32),
+                ("mode", String),
+            ],
+            Self::Statuses => &[("meeting", Binary), ("status", String)],
+            Self::Attendances => &[
+                ("meeting", Binary),
+                ("member", Binary),
+                ("mark", String),
+                ("participation", String),
+                ("walk_in", Boolean),
+            ],
+            Self::Headcounts => &[
+                ("meeting", Binary),
+                ("newcomer", UInt32),
+                ("visitor", UInt32),
+                ("supporter", UInt32),
+                ("child", UInt32),
+                ("other", UInt32),
+            ],
+            Self::Groups => &[("group", Binary), ("programme", Binary)],
+            Self::Programmes => &[("programme", Binary), ("name", String)],
+        };
+        let position = ("position", UInt64);
+        columns.iter().chain([&position]).map(|(name, kind)| Field::new((*name).into(), kind.clone())).collect()
+    }
+
+    /// The rows that no later row supersedes, in the order of the log.
+    pub fn current(self, rows: LazyFrame) -> LazyFrame {
+        rows.unique_stable(Some(cols(self.key().iter().copied())), UniqueKeepStrategy::Last)
+    }
+}

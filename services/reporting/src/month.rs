@@ -1,0 +1,138 @@
+//! Months, as people write them: `2026-01`.
+
+use std::{fmt, str::FromStr};
+
+use jiff::civil::{Date, DateTime};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Longest period of a report, in months.
+pub const PERIOD_MONTHS_MAX: i32 = 240;
+
+/// A month or period that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PeriodError {
+    /// Not a month.
+    #[error("`{0}` is not a month like 2026-01")]
+    Month(String),
+    /// Ends before it begins.
+    #[error("the period ends before it begins")]
+    Backwards,
+    /// Longer than [`PERIOD_MONTHS_MAX`].
+    #[error("the period has {0} months, at most {PERIOD_MONTHS_MAX} are possible")]
+    TooLong(i32),
+}
+
+/// A month of the local calendar, years 1 to 9999.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schema(value_type = String, example = "2026-01", pattern = "^[0-9]{4}-[0-9]{2}$")]
+pub struct Month(i32);
+
+impl Month {
+    /// The month of a local date-time.
+    pub(crate) fn of(local: DateTime) -> Self {
+        Self(i32::from(local.year()) * 100 + i32::from(local.month()))
+    }
+
+    /// As stored: year times 100 plus month, so that order and reading are both easy.
+    pub(crate) fn code(self) -> i32 {
+        self.0
+    }
+
+    pub(crate) fn from_code(code: i32) -> Self {
+        Self(code)
+    }
+
+    /// Months since the year 0.
+    fn ordinal(self) -> i32 {
+        self.0 / 100 * 12 + self.0 % 100
+    }
+}
+
+impl FromStr for Month {
+    type Err = PeriodError;
+    fn from_str(s: &str) -> Result<Self, PeriodError> {
+        let parse = || {
+            let (year, month) = s.split_once('-')?;
+            let digits = |s: &str, n| s.len() == n && s.bytes().all(|b| b.is_ascii_digit());
+            let date = Date::new(year.parse().ok()?, month.parse().ok()?, 1).ok()?;
+            (digits(year, 4) && digits(month, 2) && date.year() > 0).then(|| Self::of(date.into()))
+        };
+        parse().ok_or_else(|| PeriodError::Month(s.chars().take(40).collect()))
+    }
+}
+
+impl fmt::Display for Month {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}", self.0 / 100, self.0 % 100)
+    }
+}
+
+impl TryFrom<String> for Month {
+    type Error = PeriodError;
+    fn try_from(text: String) -> Result<Self, PeriodError> {
+        text.parse()
+    }
+}
+
+impl From<Month> for String {
+    fn from(month: Month) -> Self {
+        month.to_string()
+    }
+}
+
+/// Months from the first through the last, both included; at most [`PERIOD_MONTHS_MAX`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    from: Month,
+    through: Month,
+}
+
+impl Period {
+    /// The period.
+    ///
+    /// # Errors
+    /// If it ends before it begins or is too long.
+    pub fn new(from: Month, through: Month) -> Result<Self, PeriodError> {
+        match through.ordinal() - from.ordinal() + 1 {
+            ..=0 => Err(PeriodError::Backwards),
+            months if months > PERIOD_MONTHS_MAX => Err(PeriodError::TooLong(months)),
+            _ => Ok(Self { from, through }),
+        }
+    }
+
+    /// First month.
+    pub fn from(self) -> Month {
+        self.from
+    }
+
+    /// Last month.
+    pub fn through(self) -> Month {
+        self.through
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_is_read_as_it_is_written_and_nothing_else_is() {
+        for good in ["2026-01", "0001-12", "9999-10"] {
+            assert_eq!(good.parse::<Month>().unwrap().to_string(), good);
+        }
+        for bad in ["", "2026", "2026-1", "2026-13", "2026-00", "0000-01", "-001-01", "2026-01-01", "+026-01", "２０２６-01"] {
+            assert!(bad.parse::<Month>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_period_is_not_empty_and_not_endless() {
+        let period = |from: &str, through: &str| Period::new(from.parse().unwrap(), through.parse().unwrap());
+        assert!(period("2026-01", "2026-01").is_ok());
+        assert_eq!(period("2026-02", "2026-01"), Err(PeriodError::Backwards));
+        assert!(period("2007-01", "2026-12").is_ok());
+        assert_eq!(period("2006-12", "2026-12"), Err(PeriodError::TooLong(241)));
+    }
+}

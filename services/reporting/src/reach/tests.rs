@@ -1,0 +1,355 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{
+    AnyEvent, GroupId, MeetingId, MemberId,
+    group::MeetingMode,
+    meeting::{self, AttendanceMode, Entry, HeadCategory, Headcount, Mark, Plan, Status},
+    programme,
+};
+use eventlog::Recorded;
+use jiff::civil::date;
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    FactStore, difference,
+    facts::Limits,
+    history::{self, History, absent, group, meeting, member, org, present},
+};
+
+const MODES: [MeetingMode; 3] = [MeetingMode::InPerson, MeetingMode::Virtual, MeetingMode::Hybrid];
+const STATUSES: [Status; 8] = [
+    Status::Held,
+    Status::Held,
+    Status::Held,
+    Status::Held,
+    Status::Planned,
+    Status::Open,
+    Status::Cancelled,
+    Status::DidNotOccur,
+];
+const MARKS: [Mark; 4] = [Mark::Present, Mark::Late, Mark::Excused, Mark::Absent];
+const HOW: [AttendanceMode; 3] = [AttendanceMode::InPerson, AttendanceMode::Video, AttendanceMode::Phone];
+const CATEGORIES: [HeadCategory; 5] = [
+    HeadCategory::Newcomer,
+    HeadCategory::Visitor,
+    HeadCategory::Supporter,
+    HeadCategory::Child,
+    HeadCategory::Other,
+];
+
+fn period(from: &str, through: &str) -> Period {
+    Period::new(from.parse().unwrap(), through.parse().unwrap()).unwrap()
+}
+
+/// Reach by brute force: the whole history in maps and sets.
+#[derive(Default)]
+struct Reference {
+    plans: BTreeMap<MeetingId, Plan>,
+    statuses: BTreeMap<MeetingId, (Status, Position)>,
+    marks: BTreeMap<(MeetingId, MemberId), Entry>,
+    heads: BTreeMap<MeetingId, Headcount>,
+    groups: Vec<(GroupId, ProgrammeId, Position)>,
+    names: BTreeMap<ProgrammeId, String>,
+}
+
+impl Reference {
+    fn of(events: &[Recorded], org: &OrgId) -> Self {
+        let mut reference = Self::default();
+        for event in events.iter().filter(|event| event.stream.org() == *org) {
+            reference.add(event);
+        }
+        reference
+    }
+
+    fn add(&mut self, event: &Recorded) {
+        use meeting::Event;
+        let (id, at) = (event.stream.id(), event.position);
+        let meeting = MeetingId(id);
+        let mut status = |status| {
+            self.statuses.insert(meeting, (status, at));
+        };
+        match event.decode().unwrap() {
+            AnyEvent::Programme(programme::Event::Changed(changed)) => {
+                self.names.insert(ProgrammeId(id), changed.details.name.to_string());
+            }
+            AnyEvent::Group(domain::group::Event::Changed(changed)) => {
+                self.groups.push((GroupId(id), changed.details.programme, at));
+            }
+            AnyEvent::Meeting(event) => match event {
+                Event::Planned(meeting::Planned { plan }) | Event::Replanned(meeting::Replanned { plan }) => {
+                    self.plans.insert(meeting, plan);
+                }
+                Event::Opened(_) => status(Status::Open),
+                Event::Held(_) => status(Status::Held),
+                Event::Cancelled(_) => status(Status::Cancelled),
+                Event::DidNotOccur(_) => status(Status::DidNotOccur),
+                Event::Reinstated(_) => status(Status::Planned),
+                Event::AttendanceRecorded(now) => {
+                    self.marks.insert((meeting, now.member), now.entry);
+                }
+                Event::AttendanceCorrected(meeting::AttendanceCorrected { member, now: Some(entry), .. }) => {
+                    self.marks.insert((meeting, member), entry);
+                }
+                Event::AttendanceCorrected(meeting::AttendanceCorrected { member, now: None, .. }) => {
+                    self.marks.remove(&(meeting, member));
+                }
+                Event::HeadcountRecorded(now) => {
+                    self.heads.insert(meeting, now.heads);
+                }
+            },
+            event => panic!("{event:?} is not in these histories"),
+        }
+    }
+
+    fn programme(&self, group: GroupId, at: Position) -> Option<ProgrammeId> {
+        self.groups.iter().rev().find(|(of, _, since)| *of == group && *since <= at).map(|(_, programme, _)| *programme)
+    }
+
+    fn reach(&self, period: Period, by: &[Dimension]) -> Vec<ReachRow> {
+        let mut cells: BTreeMap<_, (ReachRow, BTreeSet<MemberId>)> = BTreeMap::new();
+        if by.is_empty() {
+            cells.insert((None, None, None, None), Default::default());
+        }
+        for (meeting, plan) in &self.plans {
+            let Some((Status::Held, held_at)) = self.statuses.get(meeting) else { continue };
+            let month = Month::of(plan.starts_at_local);
+            if month < period.from() || month > period.through() {
+                continue;
+            }
+            let asked = |dimension| by.contains(&dimension);
+            let month = Some(month).filter(|_| asked(Dimension::Month));
+            let programme = self.programme(plan.group, *held_at).filter(|_| asked(Dimension::Programme));
+            let programme_name = programme.and_then(|programme| self.names.get(&programme).cloned());
+            let mode = Some(plan.mode).filter(|_| asked(Dimension::Mode));
+            let key = (month, programme_name.clone(), programme, mode);
+            let (row, people) = cells.entry(key).or_default();
+            (row.month, row.programme, row.programme_name, row.mode) = (month, programme, programme_name, mode);
+            self.count(*meeting, row, people);
+        }
+        cells.into_values().map(finish).collect()
+    }
+
+    fn count(&self, meeting: MeetingId, row: &mut ReachRow, people: &mut BTreeSet<MemberId>) {
+        let heads: u64 = self.heads.get(&meeting).into_iter().flatten().map(|(_, heads)| u64::from(*heads)).sum();
+        let mut there = heads;
+        for ((of, member), entry) in &self.marks {
+            if *of == meeting && entry.mark.attended() {
+                people.insert(*member);
+                there += 1;
+                row.attendances += 1;
+                match entry.mode.unwrap() {
+                    AttendanceMode::InPerson => row.attendances_in_person += 1,
+                    AttendanceMode::Video => row.attendances_video += 1,
+                    AttendanceMode::Phone => row.attendances_phone += 1,
+                }
+            }
+        }
+        row.meetings_held += 1;
+        row.anonymous_heads += heads;
+        row.reach_lower = row.reach_lower.max(there);
+    }
+}
+
+fn finish((mut row, people): (ReachRow, BTreeSet<MemberId>)) -> ReachRow {
+    row.people = people.len() as u64;
+    row.reach_lower = row.reach_lower.max(row.people);
+    row.reach_upper = row.people + row.anonymous_heads;
+    row
+}
+
+/// One thing that happens; numbers choose among few, so that things meet.
+type Step = (u8, u8, u64, u64, usize, usize);
+
+fn happen(history: &mut History, (what, of, first, second, a, b): Step) {
+    let org = org(["north", "south"][usize::from(of > 7)]);
+    let meeting = meeting(first);
+    let entry = || {
+        let mark = MARKS[a % 4];
+        Entry { mark, mode: mark.attended().then_some(HOW[b % 3]) }
+    };
+    history.gap = u64::from(of == 3);
+    match what {
+        0 => history.programme(&org, history::programme(second % 3), ["Recovery", "Renewal", "=Hope"][a % 3]),
+        1..=2 => history.group(&org, group(first % 3), history::programme(second % 3)),
+        3..=6 => {
+            let day = date(2025, 11, 30).saturating_add(jiff::Span::new().days(i64::try_from(a * 17).unwrap()));
+            history.plan(&org, meeting, group(second % 4), day.at(23, 30, 0, 0), MODES[b % 3]);
+        }
+        7..=10 => history.status(&org, meeting, STATUSES[a % 8]),
+        11..=17 => history.mark(&org, meeting, member(second), entry()),
+        18..=20 => history.correct(&org, meeting, member(second), (of % 3 > 0).then(entry)),
+        _ => {
+            let heads = [(CATEGORIES[a % 5], u16::from(of)), (CATEGORIES[b % 5], u16::try_from(second).unwrap())];
+            history.heads(&org, meeting, &heads[..a % 3]);
+        }
+    }
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = (0_u8..23, 0_u8..10, 0_u64..6, 0_u64..7, 0_usize..8, 0_usize..6);
+    prop::collection::vec(step, 1..160)
+}
+
+/// Of each batch: how many events, whether the last one comes again, whether the store is opened anew.
+fn batches() -> impl Strategy<Value = Vec<(usize, bool, bool)>> {
+    prop::collection::vec((1_usize..25, any::<bool>(), prop::bool::weighted(0.2)), 1..20)
+}
+
+fn apply_in_batches(dir: &std::path::Path, events: &[Recorded], batches: &[(usize, bool, bool)], limits: Limits) {
+    let mut store = FactStore::open_with(dir, limits).unwrap();
+    let mut done = 0;
+    for (size, again, reopen) in batches.iter().cycle() {
+        if done == events.len() {
+            break;
+        }
+        let end = events.len().min(done + size);
+        store.apply(&events[if *again { done.saturating_sub(3) } else { done }..end]).unwrap();
+        done = end;
+        if *reopen {
+            drop(store);
+            store = FactStore::open_with(dir, limits).unwrap();
+        }
+    }
+}
+
+/// Every combination of dimensions.
+fn all_groupings() -> Vec<Vec<Dimension>> {
+    let all = [Dimension::Month, Dimension::Programme, Dimension::Mode];
+    let chosen = |bits: usize| all.into_iter().enumerate().filter(move |(i, _)| bits >> i & 1 == 1).map(|(_, d)| d);
+    (0..8).map(|bits| chosen(bits).collect()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_history_in_any_batches_gives_what_brute_force_gives(
+        steps in steps(), batches in batches(), segments in 1_usize..5, segment_rows in 2_u64..60,
+    ) {
+        let mut history = History::default();
+        for step in steps {
+            happen(&mut history, step);
+        }
+        let dir = tempfile::tempdir().unwrap();
+        apply_in_batches(dir.path(), &history.events, &batches, Limits { segments, segment_rows });
+        for (name, period) in [("north", period("2025-12", "2026-02")), ("south", period("2025-01", "2026-12"))] {
+            let reference = Reference::of(&history.events, &org(name));
+            for by in all_groupings() {
+                let reach = Facts::at(dir.path()).reach(&org(name), period, &by).unwrap();
+                prop_assert_eq!(reach.rows, reference.reach(period, &by), "{} by {:?}", name, by);
+            }
+        }
+        let rebuilt = tempfile::tempdir().unwrap();
+        FactStore::open(rebuilt.path()).unwrap().apply(&history.events).unwrap();
+        prop_assert_eq!(difference(dir.path(), rebuilt.path()).unwrap(), None);
+    }
+}
+
+fn reach(history: &History, by: &[Dimension]) -> Vec<ReachRow> {
+    let dir = tempfile::tempdir().unwrap();
+    FactStore::open(dir.path()).unwrap().apply(&history.events).unwrap();
+    Facts::at(dir.path()).reach(&org("north"), period("2026-01", "2026-12"), by).unwrap().rows
+}
+
+/// One group of one programme with meetings on these local days.
+fn planned(days: &[(i8, i8)]) -> History {
+    let mut history = History::default();
+    history.group(&org("north"), group(1), history::programme(1));
+    for (number, (month, day)) in (1..).zip(days) {
+        let local = date(2026, *month, *day).at(23, 30, 0, 0);
+        history.plan(&org("north"), meeting(number), group(1), local, MeetingMode::InPerson);
+    }
+    history
+}
+
+#[test]
+fn the_total_of_nothing_is_one_row_of_zeros_and_its_parts_are_no_rows() {
+    assert_eq!(reach(&planned(&[(1, 6)]), &[]), [ReachRow::default()]);
+    assert_eq!(reach(&planned(&[(1, 6)]), &[Dimension::Month]), []);
+    assert_eq!(reach(&History::default(), &[]), [ReachRow::default()]);
+}
+
+#[test]
+fn people_of_two_months_are_not_the_people_of_both() {
+    let north = org("north");
+    let mut history = planned(&[(1, 6), (2, 3)]);
+    for (of, who) in [(1, 1), (1, 2), (2, 2), (2, 3)] {
+        history.mark(&north, meeting(of), member(who), present());
+    }
+    history.held(&north, meeting(1));
+    history.held(&north, meeting(2));
+    let months = reach(&history, &[Dimension::Month]);
+    assert_eq!(months.iter().map(|row| (row.month.unwrap().to_string(), row.people)).collect::<Vec<_>>(), [
+        ("2026-01".into(), 2),
+        ("2026-02".into(), 2)
+    ]);
+    let total = &reach(&history, &[])[0];
+    assert_eq!((total.people, total.attendances), (3, 4));
+}
+
+#[test]
+fn the_bounds_assume_nothing_of_who_the_anonymous_are() {
+    let north = org("north");
+    let mut history = planned(&[(1, 6), (1, 13)]);
+    // Three came by name the first time; the second time one of them and four heads, who may be the other two again.
+    for who in 1..=3 {
+        history.mark(&north, meeting(1), member(who), present());
+    }
+    history.mark(&north, meeting(2), member(1), present());
+    history.heads(&north, meeting(1), &[(HeadCategory::Newcomer, 1)]);
+    history.heads(&north, meeting(2), &[(HeadCategory::Visitor, 4)]);
+    history.held(&north, meeting(1));
+    history.held(&north, meeting(2));
+    let total = &reach(&history, &[])[0];
+    assert_eq!((total.reach_lower, total.people, total.reach_upper), (5, 3, 8));
+    assert_eq!(total.anonymous_heads, 5);
+}
+
+#[test]
+fn only_present_and_late_at_a_held_meeting_counts() {
+    let north = org("north");
+    let mut history = planned(&[(1, 6), (1, 13)]);
+    for of in 1..=2 {
+        history.mark(&north, meeting(of), member(1), present());
+        history.mark(&north, meeting(of), member(2), absent());
+        history.mark(&north, meeting(of), member(3), Entry { mark: Mark::Late, mode: Some(AttendanceMode::Phone) });
+    }
+    history.mark(&north, meeting(1), member(4), present());
+    history.held(&north, meeting(1));
+    history.correct(&north, meeting(1), member(4), None);
+    let total = &reach(&history, &[])[0];
+    assert_eq!((total.people, total.meetings_held), (2, 1));
+    assert_eq!((total.attendances_in_person, total.attendances_video, total.attendances_phone), (1, 0, 1));
+}
+
+#[test]
+fn a_meeting_late_on_the_last_day_of_a_month_is_in_that_month() {
+    let mut history = planned(&[(1, 31)]);
+    history.held(&org("north"), meeting(1));
+    // 23:30 in New York is February in UTC.
+    assert_eq!(reach(&history, &[Dimension::Month])[0].month.unwrap().to_string(), "2026-01");
+}
+
+#[test]
+fn a_group_that_moves_takes_none_of_its_past_along() {
+    let north = org("north");
+    let mut history = planned(&[(1, 6), (2, 3)]);
+    history.programme(&north, history::programme(1), "Recovery");
+    history.programme(&north, history::programme(2), "Renewal");
+    history.held(&north, meeting(1));
+    history.group(&north, group(1), history::programme(2));
+    history.held(&north, meeting(2));
+    let rows = reach(&history, &[Dimension::Programme, Dimension::Month]);
+    let rows: Vec<_> = rows.iter().map(|row| (row.month.unwrap().to_string(), row.programme_name.as_deref())).collect();
+    assert_eq!(rows, [("2026-01".into(), Some("Recovery")), ("2026-02".into(), Some("Renewal"))]);
+}
+
+#[test]
+fn what_one_organisation_does_is_not_in_anothers_report() {
+    let mut history = planned(&[(1, 6)]);
+    history.held(&org("north"), meeting(1));
+    history.plan(&org("south"), meeting(9), group(1), date(2026, 1, 6).at(9, 0, 0, 0), MeetingMode::InPerson);
+    history.held(&org("south"), meeting(9));
+    assert_eq!(reach(&history, &[])[0].meetings_held, 1);
+}

@@ -1,0 +1,60 @@
+//! What the operations on reports share.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use eventlog::Position;
+use tokio::sync::{Semaphore, watch};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use web::{Gate, Problem};
+
+use crate::{
+    facts::{Facts, FactsError},
+    report_reach,
+};
+
+/// Most reports computed at once, a count: each holds the marks of its period in memory. More are told to come again.
+pub const REPORTS_AT_ONCE_MAX: usize = 2;
+
+/// Reports for operations.
+#[derive(Debug, Clone)]
+pub struct Reports {
+    facts: Facts,
+    /// Up to where the facts go.
+    pub(crate) applied: watch::Receiver<Position>,
+    gate: Gate,
+    pub(crate) at_once: Arc<Semaphore>,
+}
+
+/// All operations on reports.
+pub fn routes(reports: Reports) -> OpenApiRouter {
+    OpenApiRouter::new().routes(routes!(report_reach::report_reach)).with_state(reports)
+}
+
+impl FromRef<Reports> for Gate {
+    fn from_ref(reports: &Reports) -> Self {
+        reports.gate.clone()
+    }
+}
+
+impl Reports {
+    /// Reports from `facts`, which have reached `applied`.
+    pub fn new(facts: Facts, applied: watch::Receiver<Position>, gate: Gate) -> Self {
+        Self { facts, applied, gate, at_once: Arc::new(Semaphore::new(REPORTS_AT_ONCE_MAX)) }
+    }
+
+    /// Computes a report away from those who serve requests. Its place stays taken if the request is given up.
+    pub(crate) async fn compute<T: Send + 'static>(
+        &self,
+        compute: impl FnOnce(&Facts) -> Result<T, FactsError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let place = self.at_once.clone().try_acquire_owned().map_err(|_| Problem::overloaded())?;
+        let facts = self.facts.clone();
+        let computed = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            compute(&facts)
+        });
+        let report = computed.await.map_err(|error| Problem::internal(&error))?;
+        report.map_err(|error| Problem::internal(&format!("{error}: {}", error.0)))
+    }
+}

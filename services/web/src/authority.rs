@@ -1,0 +1,142 @@
+//! Who may do what: the one table. `OpenAPI` shows it as `x-kith-roles`; the tests probe every line of it.
+
+use serde::{Deserialize, Serialize};
+
+/// What a caller is to an organisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Runs Kith for the organisation.
+    Admin,
+    /// Looks after groups, rosters and referrals.
+    Coordinator,
+    /// Leads groups: their own only.
+    Facilitator,
+    /// Reads published numbers, never a person.
+    Analyst,
+    /// A partner agency: referrals sent to it only.
+    Partner,
+    /// A member: themselves only.
+    Member,
+    /// Reads what was done, changes nothing.
+    Auditor,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Admin,
+        Self::Coordinator,
+        Self::Facilitator,
+        Self::Analyst,
+        Self::Partner,
+        Self::Member,
+        Self::Auditor,
+    ];
+
+    /// As in tokens and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Coordinator => "coordinator",
+            Self::Facilitator => "facilitator",
+            Self::Analyst => "analyst",
+            Self::Partner => "partner",
+            Self::Member => "member",
+            Self::Auditor => "auditor",
+        }
+    }
+}
+
+impl std::str::FromStr for Role {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        let known = || Self::ALL.map(Self::as_str).join(", ");
+        Self::ALL.into_iter().find(|role| role.as_str() == s).ok_or_else(|| format!("`{s}` is not one of {}", known()))
+    }
+}
+
+/// An operation, as a type that extractors carry.
+pub trait Operation: Send + Sync + 'static {
+    /// Operation id in `OpenAPI`, name of the function, name of the file.
+    const ID: &'static str;
+    /// Who may call it. Facilitators are held to their own groups, members to themselves, inside the operation.
+    const ROLES: &'static [Role];
+}
+
+macro_rules! operations {
+    ($($(#[$doc:meta])* $name:ident = $id:literal: $($role:ident)+;)+) => {
+        /// One type for each operation.
+        pub mod op {
+            $($(#[$doc])* #[derive(Debug)] pub struct $name;)+
+        }
+        $(impl Operation for op::$name {
+            const ID: &'static str = $id;
+            const ROLES: &'static [Role] = &[$(Role::$role),+];
+        })+
+        /// Every operation and who may call it.
+        pub const TABLE: &[(&str, &[Role])] = &[$(($id, &[$(Role::$role),+])),+];
+    };
+}
+
+operations! {
+    // Directory
+    /// Register a programme.
+    RegisterProgramme = "register_programme": Admin;
+    /// Register a group.
+    RegisterGroup = "register_group": Admin Coordinator;
+    /// Change a group's details.
+    ChangeGroup = "change_group": Admin Coordinator;
+    /// Set a group's calendar.
+    ScheduleGroup = "schedule_group": Admin Coordinator;
+    /// Plan a group's meetings.
+    PlanMeetings = "plan_meetings": Admin Coordinator;
+    /// Import a BMLT listing.
+    ImportBmlt = "import_bmlt": Admin;
+    // Membership
+    /// Enrol a member in a group.
+    EnrolMember = "enrol_member": Admin Coordinator Facilitator;
+    /// Withdraw a member from a group.
+    WithdrawMember = "withdraw_member": Admin Coordinator Facilitator;
+    // Attendance
+    /// Open a meeting's register.
+    OpenMeeting = "open_meeting": Admin Coordinator Facilitator;
+    /// Close a meeting's register: it was held.
+    HoldMeeting = "hold_meeting": Admin Coordinator Facilitator;
+    /// Cancel a meeting.
+    CancelMeeting = "cancel_meeting": Admin Coordinator Facilitator;
+    /// Say that a meeting did not occur.
+    MeetingDidNotOccur = "meeting_did_not_occur": Admin Coordinator Facilitator;
+    /// Take back a cancellation.
+    ReinstateMeeting = "reinstate_meeting": Admin Coordinator Facilitator;
+    /// Mark one member.
+    RecordAttendance = "record_attendance": Admin Coordinator Facilitator;
+    /// Mark many members.
+    RecordRegister = "record_register": Admin Coordinator Facilitator;
+    /// Add a walk-in.
+    AddWalkIn = "add_walk_in": Admin Coordinator Facilitator;
+    /// Correct one member's attendance.
+    CorrectAttendance = "correct_attendance": Admin Coordinator Facilitator;
+    /// Count anonymous heads.
+    RecordHeadcount = "record_headcount": Admin Coordinator Facilitator;
+    // Views
+    /// List programmes.
+    ListProgrammes = "list_programmes": Admin Coordinator Facilitator Auditor;
+    /// List groups.
+    ListGroups = "list_groups": Admin Coordinator Facilitator Auditor;
+    /// Show a group.
+    ShowGroup = "show_group": Admin Coordinator Facilitator Auditor;
+    /// List a group's meetings.
+    ListMeetings = "list_meetings": Admin Coordinator Facilitator Auditor;
+    /// Show a group's roster.
+    ShowRoster = "show_roster": Admin Coordinator Facilitator Auditor;
+    /// Show a meeting's register.
+    ShowRegister = "show_register": Admin Coordinator Facilitator Auditor;
+    /// Show a member.
+    ShowMember = "show_member": Admin Coordinator Member Auditor;
+    /// List overdue registers.
+    ListOverdueRegisters = "list_overdue_registers": Admin Coordinator;
+    // Reports
+    /// Report reach. Internal until disclosure control guards it.
+    ReportReach = "report_reach": Admin;
+}

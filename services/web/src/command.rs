@@ -1,0 +1,178 @@
+//! A command over HTTP: who asks, under which idempotency key, for what; and its answer.
+
+use std::marker::PhantomData;
+
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    extract::{FromRef, FromRequest, FromRequestParts, Request},
+    http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE, request::Parts},
+    response::{IntoResponse, Response},
+};
+use eventlog::{Cause, Done};
+use serde::{Deserialize, de::DeserializeOwned};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{Caller, CallerMay, Gate, Problem, authority::Operation};
+
+/// Longest body of a command, in bytes.
+pub const BODY_BYTES_MAX: usize = 256 * 1024;
+/// Longest idempotency key, in characters.
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 128;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+pub(crate) const KITH_POSITION: HeaderName = HeaderName::from_static("kith-position");
+
+/// A command by someone who may do `Op`, asking for `T`.
+#[derive(Debug)]
+pub struct Command<Op, T = Nothing> {
+    /// Who asks.
+    pub caller: Caller,
+    /// How it will be recognised when it is sent again.
+    pub cause: Cause,
+    /// For what.
+    pub body: T,
+    op: PhantomData<Op>,
+}
+
+/// A command whose body is not JSON of bounded small size but up to `MAX` bytes as they are.
+#[derive(Debug)]
+pub struct LargeCommand<Op, const MAX: usize> {
+    /// Who asks.
+    pub caller: Caller,
+    /// How it will be recognised when it is sent again.
+    pub cause: Cause,
+    /// The body.
+    pub body: Bytes,
+    op: PhantomData<Op>,
+}
+
+/// The body of a command that needs none.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+impl<S, Op: Operation, T: DeserializeOwned> FromRequest<S> for Command<Op, T>
+where
+    S: Send + Sync,
+    Gate: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let LargeCommand { caller, cause, body, op } =
+            receive::<S, Op, BODY_BYTES_MAX>(request, state, Some("application/json")).await?;
+        // A command that needs nothing may say nothing.
+        let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
+        let mut json = serde_json::Deserializer::from_slice(&body);
+        let body = serde_path_to_error::deserialize(&mut json).map_err(|error| Problem::malformed_body(&error))?;
+        json.end().map_err(|error| Problem::malformed(format!("after the JSON of the body: {error}")))?;
+        Ok(Self { caller, cause, body, op })
+    }
+}
+
+impl<S, Op: Operation, const MAX: usize> FromRequest<S> for LargeCommand<Op, MAX>
+where
+    S: Send + Sync,
+    Gate: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        receive::<S, Op, MAX>(request, state, None).await
+    }
+}
+
+async fn receive<S, Op: Operation, const MAX: usize>(
+    request: Request,
+    state: &S,
+    content_type: Option<&str>,
+) -> Result<LargeCommand<Op, MAX>, Problem>
+where
+    S: Send + Sync,
+    Gate: FromRef<S>,
+{
+    let (mut parts, body) = request.into_parts();
+    let CallerMay { caller, .. } = CallerMay::<Op>::from_request_parts(&mut parts, state).await?;
+    let key = idempotency_key(&parts)?.to_owned();
+    let body = read_body(&parts, body, MAX, content_type).await?;
+    let cause = cause(&parts, &caller, &key, &body, &Gate::from_ref(state));
+    Ok(LargeCommand { caller, cause, body, op: PhantomData })
+}
+
+async fn read_body(parts: &Parts, body: Body, max: usize, content_type: Option<&str>) -> Result<Bytes, Problem> {
+    let body = to_bytes(body, max).await.map_err(|_| Problem::too_large(max))?;
+    let given = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    match content_type {
+        Some(needed) if !body.is_empty() && !essence.eq_ignore_ascii_case(needed) => Err(Problem::media_type(needed)),
+        _ => Ok(body),
+    }
+}
+
+fn idempotency_key(parts: &Parts) -> Result<&str, Problem> {
+    let key = parts.headers.get(IDEMPOTENCY_KEY).ok_or_else(Problem::key_missing)?;
+    let fits = (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&key.len());
+    key.to_str().ok().filter(|_| fits).ok_or_else(|| Problem::key_malformed(IDEMPOTENCY_KEY_CHARS_MAX))
+}
+
+fn cause(parts: &Parts, caller: &Caller, key: &str, body: &[u8], gate: &Gate) -> Cause {
+    let key = digest(&[caller.org.as_str().as_bytes(), caller.subject.as_bytes(), key.as_bytes()]);
+    let query = parts.uri.query().unwrap_or_default();
+    let fingerprint = digest(&[parts.method.as_str().as_bytes(), path(parts).as_bytes(), query.as_bytes(), body]);
+    Cause {
+        id: uuid::Builder::from_custom_bytes(key).into_uuid(),
+        actor: caller.subject.clone(),
+        role: caller.role.as_str(),
+        at: gate.clock.now(),
+        key: Some((key, fingerprint)),
+    }
+}
+
+/// The path as asked for, not as nested routers see it.
+fn path(parts: &Parts) -> &str {
+    parts.extensions.get::<axum::extract::OriginalUri>().map_or(parts.uri.path(), |uri| uri.path())
+}
+
+fn digest(fields: &[&[u8]]) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    for field in fields {
+        hasher.update(&(field.len() as u64).to_le_bytes());
+        hasher.update(field);
+    }
+    let mut short = [0; 16];
+    short.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    short
+}
+
+/// A command that was carried out: its answer, with `Kith-Position` for the next read.
+#[derive(Debug)]
+pub struct Answer(pub Done);
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let Done { position, reply, replayed, .. } = self.0;
+        let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
+        let mut response = (status, reply.body).into_response();
+        let headers = response.headers_mut();
+        if status == StatusCode::NO_CONTENT {
+            headers.remove(CONTENT_TYPE);
+        } else {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        headers.insert(KITH_POSITION, position.0.into());
+        if replayed {
+            headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+        }
+        response
+    }
+}
+
+/// An id derived from a command, so that the same command always makes the same thing.
+impl<Op, T> Command<Op, T> {
+    /// The id of the thing `what` that this command makes.
+    pub fn new_id(&self, what: &str) -> Uuid {
+        Uuid::new_v5(&self.cause.id, what.as_bytes())
+    }
+}

@@ -1,0 +1,93 @@
+//! What is around every request: limits, request ids, logs, metrics.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use tokio::{sync::Semaphore, time::Instant};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::Problem;
+
+/// Longest path with query, in bytes.
+pub const PATH_BYTES_MAX: usize = 2_048;
+/// Longest request id taken from a caller, in characters.
+const REQUEST_ID_CHARS_MAX: usize = 64;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Limits of one server.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    slots: Arc<Semaphore>,
+    time: Duration,
+}
+
+impl Limits {
+    /// At most `concurrency` requests at once (a count), each at most `time`.
+    pub fn new(concurrency: usize, time: Duration) -> Self {
+        Self { slots: Arc::new(Semaphore::new(concurrency)), time }
+    }
+}
+
+/// Holds every request to the limits.
+pub async fn guard(State(limits): State<Limits>, request: Request, next: Next) -> Response {
+    let length = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+    if length > PATH_BYTES_MAX {
+        return Problem::path_too_long(PATH_BYTES_MAX).into_response();
+    }
+    let Ok(_slot) = limits.slots.try_acquire() else {
+        return Problem::overloaded().into_response();
+    };
+    match tokio::time::timeout(limits.time, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::timed_out().into_response(),
+    }
+}
+
+/// Gives every request an id, a span, a line in the log and its place in the metrics.
+///
+/// `new_id` makes request ids: chance is an argument.
+pub async fn observe(State(new_id): State<fn() -> Uuid>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = request_id(&request).unwrap_or_else(|| {
+        HeaderValue::from_str(new_id().as_hyphenated().encode_lower(&mut Uuid::encode_buffer())).expect("a UUID is ASCII")
+    });
+    // The pattern, never the path itself: a path can name a person.
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    let path = path.as_ref().map_or("none", MatchedPath::as_str);
+    let method = request.method().clone();
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %method, path);
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let status = response.status();
+    let seconds = started.elapsed().as_secs_f64();
+    metrics::histogram!("kith_http_seconds", "method" => method.as_str().to_owned(), "path" => path.to_owned(),
+        "status" => status.as_str().to_owned())
+    .record(seconds);
+    span.in_scope(|| tracing::debug!(status = status.as_u16(), seconds, "answered"));
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+fn request_id(request: &Request) -> Option<HeaderValue> {
+    let given = request.headers().get(REQUEST_ID)?;
+    let text = given.to_str().ok()?;
+    let fits = (1..=REQUEST_ID_CHARS_MAX).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    fits.then(|| given.clone())
+}
+
+/// Answers for paths that are not there.
+pub async fn no_such_path() -> Problem {
+    Problem::not_found("there is no such path; see /docs for those that are")
+}
+
+/// Answers for methods that a path does not know.
+pub async fn no_such_method() -> Problem {
+    Problem::method_not_allowed()
+}

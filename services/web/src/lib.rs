@@ -1,0 +1,28 @@
+//! What every operation over HTTP has in common: who calls and what they may, commands that happen once, reads that
+//! see what was written, problems, limits.
+//!
+//! An operation's signature says it all: [`Command`] or [`CallerMay`] is its authority and cannot be forgotten.
+
+mod authority;
+mod caller;
+mod command;
+mod extract;
+mod gate;
+mod guard;
+mod page;
+mod problem;
+mod problem_pages;
+mod read;
+mod token;
+
+pub use authority::{Operation, Role, TABLE, op};
+pub use caller::{Caller, CallerMay};
+pub use command::{Answer, BODY_BYTES_MAX, Command, LargeCommand, Nothing};
+pub use extract::{Path, Query};
+pub use gate::{Clock, Gate};
+pub use guard::{Limits, guard, no_such_method, no_such_path, observe};
+pub use page::{PAGE_ROWS_MAX, Page, PageQuery};
+pub use problem::{Problem, ProblemBody, Problems};
+pub use problem_pages::PAGES;
+pub use read::{After, Read, VISIBLE_WAIT_MAX};
+pub use token::{Claims, Issuer, TOKEN_TTL_MAX, TokenError};

@@ -1,0 +1,75 @@
+//! The pages that explain each problem, from `schemas/problems/`, served at `/problems/{code}`.
+
+macro_rules! pages {
+    ($($code:literal),+ $(,)?) => {
+        /// Code and Markdown of every page, by code.
+        pub const PAGES: &[(&str, &str)] =
+            &[$(($code, include_str!(concat!("../../../schemas/problems/", $code, ".md")))),+];
+    };
+}
+
+pages! {
+    "already-enrolled",
+    "attendance-recorded",
+    "ends-before-start",
+    "enrolments-overlap",
+    "forbidden",
+    "idempotency-key-malformed",
+    "idempotency-key-missing",
+    "idempotency-key-reused",
+    "internal",
+    "lost-race",
+    "malformed",
+    "marked-twice",
+    "marks-refused",
+    "media-type",
+    "meeting-not-open",
+    "meeting-not-possible",
+    "meeting-too-early",
+    "method-not-allowed",
+    "mode-of-absent",
+    "no-schedule",
+    "not-enrolled",
+    "not-found",
+    "not-on-roster",
+    "not-visible-yet",
+    "on-roster",
+    "overloaded",
+    "path-too-long",
+    "reason-needed",
+    "register-closed",
+    "register-full",
+    "register-open",
+    "roster-full",
+    "timed-out",
+    "too-large",
+    "too-many-heads",
+    "unauthenticated",
+    "unavailable",
+    "unknown-group",
+    "unknown-meeting",
+    "unknown-programme",
+    "walk-in-absent",
+}
+
+/// Title of a page: its first line.
+pub fn title(code: &str) -> &'static str {
+    let page = PAGES.binary_search_by_key(&code, |(code, _)| code).ok().map(|at| PAGES[at].1);
+    debug_assert!(page.is_some(), "no page for the problem {code}");
+    page.and_then(|page| page.lines().next()).map_or("Problem", |line| line.trim_start_matches("# "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_has_a_title_and_says_what_to_do() {
+        assert!(PAGES.is_sorted());
+        for (code, page) in PAGES {
+            assert!(page.starts_with("# ") && page.lines().count() > 2, "{code}");
+        }
+        let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/problems")).unwrap();
+        assert_eq!(folder.count(), PAGES.len(), "a page is not served");
+    }
+}

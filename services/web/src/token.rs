@@ -1,0 +1,188 @@
+//! Bearer tokens of the built-in issuer: EdDSA, signed with a key that lives in the data directory.
+
+use std::sync::Arc;
+
+use domain::{GroupId, OrgId};
+use ed25519_dalek::SigningKey;
+use jiff::{SignedDuration, Timestamp};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+
+use crate::authority::Role;
+
+/// Longest life of a token.
+pub const TOKEN_TTL_MAX: SignedDuration = SignedDuration::from_hours(24 * 90);
+/// Longest token, in bytes.
+pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// Longest subject, in characters.
+pub const SUBJECT_CHARS_MAX: usize = 128;
+/// Most groups named in one token, a count.
+pub const GROUPS_MAX: usize = 64;
+/// How far clocks may differ.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(30);
+/// Issuer and audience of our tokens.
+const KITH: &str = "kith";
+/// What comes before the 32 bytes of an Ed25519 key in PKCS #8 (RFC 8410, section 7).
+const PKCS8_PREFIX: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+
+/// What a token says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// Who: an id of the organisation's choice; of a member, the member's id.
+    pub sub: Arc<str>,
+    /// For which organisation.
+    pub org: OrgId,
+    /// As what.
+    pub role: Role,
+    /// A facilitator's own groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupId>,
+    /// Not before, seconds since 1970.
+    pub nbf: i64,
+    /// Not after, seconds since 1970.
+    pub exp: i64,
+    iss: String,
+    aud: String,
+}
+
+/// A token that cannot be made or is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Longer than a token can live.
+    #[error("a token lives 1 second to {} days", TOKEN_TTL_MAX.as_hours() / 24)]
+    Ttl,
+    /// No subject, or one that is too long or has control characters.
+    #[error("a subject has 1 to {SUBJECT_CHARS_MAX} characters, none of them a control character")]
+    Subject,
+    /// Too many groups.
+    #[error("a token names at most {GROUPS_MAX} groups")]
+    Groups,
+    /// Not one of ours, changed, or not valid at this time.
+    #[error("the token is not valid")]
+    Invalid,
+}
+
+/// Signs and checks tokens.
+#[derive(Clone)]
+pub struct Issuer {
+    signing: EncodingKey,
+    checking: DecodingKey,
+}
+
+impl std::fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Issuer")
+    }
+}
+
+impl Issuer {
+    /// The issuer with this Ed25519 key.
+    pub fn new(seed: &[u8; 32]) -> Self {
+        let public = SigningKey::from_bytes(seed).verifying_key();
+        Self {
+            signing: EncodingKey::from_ed_der(&[&PKCS8_PREFIX[..], seed].concat()),
+            checking: DecodingKey::from_ed_der(public.as_bytes()),
+        }
+    }
+
+    /// A token.
+    ///
+    /// # Errors
+    /// If what it shall say is out of bounds.
+    pub fn sign(
+        &self,
+        (org, role, subject): (&OrgId, Role, &str),
+        groups: Vec<GroupId>,
+        now: Timestamp,
+        ttl: SignedDuration,
+    ) -> Result<String, TokenError> {
+        if ttl < SignedDuration::from_secs(1) || ttl > TOKEN_TTL_MAX {
+            return Err(TokenError::Ttl);
+        }
+        if groups.len() > GROUPS_MAX {
+            return Err(TokenError::Groups);
+        }
+        check_subject(subject)?;
+        let (iss, aud) = (KITH.into(), KITH.into());
+        let (nbf, exp) = (now.as_second(), (now + ttl).as_second());
+        let claims = Claims { sub: subject.into(), org: org.clone(), role, groups, nbf, exp, iss, aud };
+        jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims, &self.signing).map_err(|_| TokenError::Invalid)
+    }
+
+    /// What a token says, if it is one of ours; whether it is valid now, [`Claims::valid_at`] says.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn check(&self, token: &str) -> Result<Claims, TokenError> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(TokenError::Invalid);
+        }
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.set_audience(&[KITH]);
+        validation.set_issuer(&[KITH]);
+        validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
+        // Time is an argument here: see `valid_at`.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        let claims: Claims =
+            jsonwebtoken::decode(token, &self.checking, &validation).map_err(|_| TokenError::Invalid)?.claims;
+        check_subject(&claims.sub)?;
+        Ok(claims)
+    }
+}
+
+impl Claims {
+    /// Whether the token is valid now.
+    pub fn valid_at(&self, now: Timestamp) -> bool {
+        let (now, skew) = (now.as_second(), CLOCK_SKEW.as_secs());
+        self.nbf <= now.saturating_add(skew) && now <= self.exp.saturating_add(skew)
+    }
+}
+
+fn check_subject(subject: &str) -> Result<(), TokenError> {
+    let fits = (1..=SUBJECT_CHARS_MAX).contains(&subject.chars().count()) && !subject.chars().any(char::is_control);
+    if fits { Ok(()) } else { Err(TokenError::Subject) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+    fn token(issuer: &Issuer) -> String {
+        let org = "acme".parse().unwrap();
+        issuer.sign((&org, Role::Admin, "ann"), vec![], NOW, SignedDuration::from_hours(1)).unwrap()
+    }
+
+    #[test]
+    fn a_token_says_who_it_is_for_and_ends() {
+        let issuer = Issuer::new(&[1; 32]);
+        let claims = issuer.check(&token(&issuer)).unwrap();
+        assert_eq!((claims.org.as_str(), claims.role, &*claims.sub), ("acme", Role::Admin, "ann"));
+        let at = |seconds| claims.valid_at(NOW + SignedDuration::from_secs(seconds));
+        assert!(!at(-31) && at(-30) && at(3_630) && !at(3_631));
+    }
+
+    #[test]
+    fn a_token_of_another_key_or_algorithm_is_not_valid() {
+        let issuer = Issuer::new(&[1; 32]);
+        let good = token(&issuer);
+        assert_eq!(Issuer::new(&[2; 32]).check(&good), Err(TokenError::Invalid));
+        let (head, signature) = good.rsplit_once('.').unwrap();
+        let (_, body) = head.split_once('.').unwrap();
+        let none = format!("eyJhbGciOiJub25lIn0.{body}.");
+        let hs256 = format!("eyJhbGciOiJIUzI1NiJ9.{body}.{signature}");
+        for bad in [none, hs256, format!("{head}."), String::new(), "a.b.c".into(), "x".repeat(10_000)] {
+            assert_eq!(issuer.check(&bad), Err(TokenError::Invalid), "{bad:.40}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_would_live_too_long_is_not_made() {
+        let (issuer, org) = (Issuer::new(&[1; 32]), "acme".parse().unwrap());
+        let sign = |subject, ttl| issuer.sign((&org, Role::Admin, subject), vec![], NOW, ttl);
+        assert_eq!(sign("ann", TOKEN_TTL_MAX + SignedDuration::from_secs(1)), Err(TokenError::Ttl));
+        assert_eq!(sign("", SignedDuration::from_secs(1)), Err(TokenError::Subject));
+    }
+}
