@@ -1,3 +1,8 @@
 //! Kith as its users see it: over HTTP, as processes, with a real NATS server.
 
 pub mod http;
+pub mod load;
+pub mod process;
+pub mod server;
+pub mod simulation;
+pub mod world;

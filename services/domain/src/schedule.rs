@@ -31,7 +31,7 @@ pub struct Schedule {
     /// Local dates on which the rule's meeting is left out (RFC 5545 `EXDATE`), at most [`Schedule::EXCEPT_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<String>")]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<String>, example = json!(["2026-12-22"]))]
     pub except: Vec<Date>,
 }
 

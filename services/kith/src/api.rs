@@ -37,12 +37,14 @@ pub fn api(contexts: OpenApiRouter, machine: Machine, limits: Limits, new_id: fn
     let (router, paths) = contexts.split_for_parts();
     let document = document(paths);
     let served = document.clone();
-    let router = router
+    let machine = Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/problems/{code}", get(problem))
-        .with_state(machine)
+        .with_state(machine);
+    let router = router
+        .merge(machine)
         .merge(SwaggerUi::new("/docs").url("/openapi.json", served))
         .fallback(web::no_such_path)
         .method_not_allowed_fallback(web::no_such_method)
@@ -118,7 +120,7 @@ fn complete(operation: &mut Operation, command: bool) {
     } else {
         header("Kith-After", false, "`Kith-Position` of a command: waits until its effect can be read, at most 10 seconds")
     };
-    operation.parameters.get_or_insert_default().push(parameter);
+    operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
     for (status, response) in &mut operation.responses.responses {
         if let (true, RefOr::T(response)) = (status.starts_with('2'), response) {
             let position = ObjectBuilder::new().schema_type(Type::Integer).build();

@@ -8,10 +8,9 @@ use std::{
 
 use async_trait::async_trait;
 use domain::AnyEvent;
-use eventlog::{Position, Recorded};
+use eventlog::{Position, Recorded, StreamName};
 use messaging::{ApplyError, Subscriber};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
-use uuid::Uuid;
 
 use crate::{group_view, member_view, programme_view, register_view};
 
@@ -43,8 +42,8 @@ struct Store {
     meetings: MeetingKeys,
 }
 
-/// Row numbers of meetings, so that a mark needs no look-up.
-pub(crate) type MeetingKeys = lru::LruCache<Uuid, i64>;
+/// Row numbers of meetings, so that a mark needs no look-up. By stream: an id alone does not say whose meeting it is.
+pub(crate) type MeetingKeys = lru::LruCache<StreamName, i64>;
 
 /// One event on its way into the rows.
 pub(crate) struct Folding<'a> {
@@ -61,15 +60,15 @@ impl Folding<'_> {
 
     /// The row number of the event's meeting.
     pub fn meeting(&mut self) -> rusqlite::Result<i64> {
-        let id = self.event.stream.id();
-        if let Some(key) = self.meetings.get(&id) {
+        let stream = &self.event.stream;
+        if let Some(key) = self.meetings.get(stream) {
             return Ok(*key);
         }
         let key = self
             .rows
             .prepare_cached("SELECT key FROM meetings WHERE org = ?1 AND id = ?2")?
-            .query_row(params![self.org(), id.as_bytes()], |row| row.get(0))?;
-        self.meetings.put(id, key);
+            .query_row(params![self.org(), stream.id().as_bytes()], |row| row.get(0))?;
+        self.meetings.put(stream.clone(), key);
         Ok(key)
     }
 }
@@ -195,3 +194,6 @@ fn open(path: &Path) -> rusqlite::Result<(Connection, Position)> {
 pub(crate) fn signed(position: Position) -> i64 {
     i64::try_from(position.0).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -157,18 +157,24 @@ fn held(facts: &Snapshot, org: &OrgId, period: Period) -> Result<LazyFrame, Caus
     let within = col("month").gt_eq(lit(period.from().code())).and(col("month").lt_eq(lit(period.through().code())));
     let plans = facts.current(org, Kind::Plans)?.filter(within);
     let held = facts.current(org, Kind::Statuses)?.filter(col("status").eq(lit("held")));
-    let meetings = plans
-        .select([col("meeting"), col("group"), col("month"), col("mode")])
-        .inner_join(held.select([col("meeting"), col("position").alias("held_at")]), col("meeting"), col("meeting"));
+    let meetings = plans.select([col("meeting"), col("group"), col("month"), col("mode")]).inner_join(
+        held.select([col("meeting"), col("position").alias("held_at")]),
+        col("meeting"),
+        col("meeting"),
+    );
     let then = programmes_then(facts, org, meetings.clone())?;
-    Ok(meetings
-        .left_join(then, col("meeting"), col("meeting"))
-        .select([col("meeting"), col("month"), col("programme"), col("mode")]))
+    Ok(meetings.left_join(then, col("meeting"), col("meeting")).select([
+        col("meeting"),
+        col("month"),
+        col("programme"),
+        col("mode"),
+    ]))
 }
 
 /// The programme of each of the meetings when it was held: `meeting`, `programme`.
 fn programmes_then(facts: &Snapshot, org: &OrgId, meetings: LazyFrame) -> Result<LazyFrame, Cause> {
-    let groups = facts.scan(org, Kind::Groups)?.select([col("group"), col("programme"), col("position").alias("since")]);
+    let groups =
+        facts.scan(org, Kind::Groups)?.select([col("group"), col("programme"), col("position").alias("since")]);
     Ok(meetings
         .select([col("meeting"), col("group"), col("held_at")])
         .inner_join(groups, col("group"), col("group"))

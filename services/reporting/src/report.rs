@@ -133,7 +133,8 @@ impl ReachReport {
     pub fn to_text(&self) -> String {
         let ReachSpec { org, from, through, .. } = &self.spec;
         let marking = self.classification.to_uppercase();
-        let mut out = format!("{marking}\n\nReach of {org}, {from} through {through}, as of position {}\n\n", self.position);
+        let mut out =
+            format!("{marking}\n\nReach of {org}, {from} through {through}, as of position {}\n\n", self.position);
         let names = MEASURES.iter().map(|(name, ..)| (*name).to_owned());
         let units = MEASURES.iter().map(|(_, unit, ..)| format!("({unit})"));
         let mut table: Vec<Vec<String>> = vec![
@@ -160,7 +161,9 @@ impl ReachReport {
         let text = |value: Option<String>| value.unwrap_or_else(|| "unknown".to_owned());
         self.spec.by.iter().flat_map(move |dimension| match dimension {
             Dimension::Month => vec![text(row.month.map(String::from))],
-            Dimension::Programme => vec![text(row.programme.map(|id| id.to_string())), text(row.programme_name.clone())],
+            Dimension::Programme => {
+                vec![text(row.programme.map(|id| id.to_string())), text(row.programme_name.clone())]
+            }
             Dimension::Mode => vec![text(row.mode.map(|mode| mode.as_str().to_owned()))],
         })
     }
@@ -177,7 +180,8 @@ fn csv_line(out: &mut String, cells: impl Iterator<Item = String>) {
 }
 
 fn csv_cell(cell: &str) -> String {
-    let harmless = if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() };
+    let harmless =
+        if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() };
     if harmless.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", harmless.replace('"', "\"\"")) } else { harmless }
 }
 

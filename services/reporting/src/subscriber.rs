@@ -43,7 +43,8 @@ impl Subscriber for FactsSubscriber {
     async fn apply(&mut self, events: Vec<Recorded>) -> Result<(), messaging::ApplyError> {
         let (store, applied) = (self.store.clone(), self.applied.clone());
         let done = tokio::task::spawn_blocking(move || {
-            let mut store = store.lock().map_err(|_| messaging::ApplyError::Store("a write of facts panicked".into()))?;
+            let mut store =
+                store.lock().map_err(|_| messaging::ApplyError::Store("a write of facts panicked".into()))?;
             let done = store.apply(&events);
             applied.send_replace(store.checkpoint());
             done.map_err(said)

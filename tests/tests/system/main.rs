@@ -1,1 +1,11 @@
-//! Whole-system tests.
+//! Whole-system tests: Kith over HTTP, and as processes.
+
+mod attendance;
+mod every_operation;
+mod faults;
+mod idempotency;
+mod invariants;
+mod operations;
+mod reads;
+mod report;
+mod schemas;

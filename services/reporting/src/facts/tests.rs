@@ -82,6 +82,40 @@ fn a_kill_between_segments_and_manifest_leaves_the_facts_as_they_were() {
     assert_eq!(difference(dir.path(), rebuilt(&events).path()).unwrap(), None);
 }
 
+/// The test runs itself as a child, which writes until it is killed.
+#[test]
+fn a_killed_writer_leaves_the_facts_of_a_prefix_of_the_log() {
+    const CHILD: &str = "KITH_TEST_FACTS_WRITER";
+    let events = weeks(60, 4).events;
+    let write = |dir: &Path| {
+        let mut store = FactStore::open_with(dir, eager()).unwrap();
+        events.iter().for_each(|event| store.apply(std::slice::from_ref(event)).unwrap());
+    };
+    if let Some(dir) = std::env::var_os(CHILD) {
+        return write(Path::new(&dir));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    for millis in [100, 200, 250, 300, 350] {
+        let name = "facts::tests::a_killed_writer_leaves_the_facts_of_a_prefix_of_the_log";
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name])
+            .env(CHILD, dir.path())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(millis));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let position = FactStore::open(dir.path()).unwrap().checkpoint();
+        let prefix: Vec<_> = events.iter().filter(|event| event.position <= position).cloned().collect();
+        assert_eq!(difference(dir.path(), rebuilt(&prefix).path()).unwrap(), None, "killed after {millis} ms");
+    }
+    let mut store = FactStore::open(dir.path()).unwrap();
+    assert!(store.checkpoint() > Position::START, "a child wrote something before it was killed");
+    store.apply(&events).unwrap();
+    assert_eq!(difference(dir.path(), rebuilt(&events).path()).unwrap(), None);
+}
+
 fn segments_named(store: &FactStore) -> Vec<PathBuf> {
     let north = org("north");
     let of = |kind| store.manifest.segments(&north, kind).iter().map(move |segment| (kind, segment));
@@ -227,7 +261,8 @@ fn a_difference_is_named() {
 #[test]
 #[ignore = "takes half a minute; prints figures"]
 fn a_million_events_are_rebuilt_in_seconds() {
-    const BATCH: usize = 1_000;
+    /// As `messaging` brings them when there are many.
+    const BATCH: usize = 2_000;
     let history = |week| {
         let mut history = History::default();
         for name in ["north", "south"] {

@@ -1,0 +1,156 @@
+//! What the store of the views promises.
+
+use std::{path::PathBuf, sync::Arc};
+
+use domain::{
+    Decider, DomainEvent, GroupId, MeetingId, MemberId, OrgId,
+    group::MeetingMode,
+    meeting::{AttendanceRecorded, Entry, Held, Mark, Meeting, Opened, Plan, Planned},
+    roster::{Enrolled, Roster},
+};
+use eventlog::{Append, EventLog, Expected, NewEvent, sqlite::SqliteLog};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::*;
+use crate::difference;
+
+const GROUP: GroupId = GroupId(Uuid::from_u128(7));
+const ALICE: MemberId = MemberId(Uuid::from_u128(1));
+
+struct World {
+    dir: tempfile::TempDir,
+    log: Arc<dyn EventLog>,
+    ids: u128,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Arc::new(SqliteLog::open(&dir.path().join("log.db")).unwrap());
+        Self { dir, log, ids: 0 }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    async fn append(&mut self, category: &str, org: &OrgId, id: Uuid, types: &[(&'static str, u16, Vec<u8>)]) {
+        let events = types.iter().map(|(event_type, version, data)| {
+            self.ids += 1;
+            let id = Uuid::from_u128(self.ids);
+            NewEvent { id, event_type, version: *version, data: data.clone() }
+        });
+        let append = Append {
+            stream: StreamName::new(category, org, id),
+            expected: Expected::Any,
+            events: events.collect(),
+            metadata: b"{}".to_vec(),
+            at: Timestamp::UNIX_EPOCH,
+            receipt: None,
+        };
+        self.log.append(append).await.unwrap();
+    }
+
+    async fn happened<D: Decider>(&mut self, org: &OrgId, id: Uuid, events: &[D::Event]) {
+        let types: Vec<_> = events
+            .iter()
+            .map(|event| {
+                let (event_type, version) = event.event_type();
+                (event_type, version, event.encode())
+            })
+            .collect();
+        self.append(D::CATEGORY, org, id, &types).await;
+    }
+
+    /// A held meeting that Alice attended, in each of two organisations.
+    async fn some_history(&mut self) {
+        for org in ["acme", "other"] {
+            let org = org.parse().unwrap();
+            let starts_on = jiff::civil::date(2026, 1, 1);
+            let enrolled = roster(Enrolled { member: ALICE, starts_on });
+            self.happened::<Roster>(&org, GROUP.0, &[enrolled]).await;
+            let starts_at_local = jiff::civil::datetime(2026, 6, 2, 19, 0, 0, 0);
+            let starts_at: Timestamp = "2026-06-02T23:00:00Z".parse().unwrap();
+            let plan =
+                Plan { group: GROUP, starts_at_local, starts_at, ends_at: starts_at, mode: MeetingMode::InPerson };
+            let entry = Entry { mark: Mark::Present, mode: None };
+            let meeting = MeetingId::of(GROUP, starts_at_local);
+            let events = [
+                domain::meeting::Event::Planned(Planned { plan }),
+                domain::meeting::Event::Opened(Opened {}),
+                domain::meeting::Event::AttendanceRecorded(AttendanceRecorded { member: ALICE, entry, walk_in: false }),
+                domain::meeting::Event::Held(Held {}),
+            ];
+            self.happened::<Meeting>(&org, meeting.0, &events).await;
+        }
+    }
+
+    async fn all(&self) -> Vec<Recorded> {
+        self.log.read_all(Position::START, 10_000).await.unwrap()
+    }
+}
+
+fn roster(enrolled: Enrolled) -> domain::roster::Event {
+    domain::roster::Event::Enrolled(enrolled)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_folded_one_by_one_equal_views_folded_at_once_and_organisations_stay_apart() {
+    let mut world = World::new();
+    world.some_history().await;
+    let mut views = Views::open(&world.file("views.db")).unwrap();
+    for event in world.all().await {
+        views.fold(std::slice::from_ref(&event)).unwrap();
+    }
+    let (position, found) = difference(&world.file("views.db"), &world.file("anew.db"), &*world.log).await.unwrap();
+    assert_eq!((position, found), (views.checkpoint(), None));
+    let connection = Connection::open(world.file("views.db")).unwrap();
+    for org in ["acme", "other"] {
+        let member = member_view::find(&connection, org, ALICE).unwrap().unwrap();
+        assert_eq!((member.groups.len(), member.groups[0].attended_in_a_row), (1, 1));
+    }
+    assert_eq!(member_view::find(&connection, "third", ALICE).unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_that_was_changed_by_hand_is_found() {
+    let mut world = World::new();
+    world.some_history().await;
+    Views::open(&world.file("views.db")).unwrap().fold(&world.all().await).unwrap();
+    Connection::open(world.file("views.db")).unwrap().execute("UPDATE attendance SET mark = 'absent'", []).unwrap();
+    let (_, found) = difference(&world.file("views.db"), &world.file("anew.db"), &*world.log).await.unwrap();
+    assert_eq!(found.unwrap().table, "attendance");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_cannot_be_applied_leaves_nothing_of_its_batch() {
+    let mut world = World::new();
+    world.some_history().await;
+    let org = "acme".parse().unwrap();
+    world.append("roster", &org, GROUP.0, &[("enrolment.started", 1, b"{}".to_vec())]).await;
+    let mut views = Views::open(&world.file("views.db")).unwrap();
+    let events = world.all().await;
+    let Err(ApplyError::Event { position, why, .. }) = views.fold(&events) else { panic!("it was applied") };
+    assert_eq!(position, events.last().unwrap().position);
+    assert!(why.contains("missing field `member`"), "{why}");
+    let rows: i64 = Connection::open(world.file("views.db"))
+        .unwrap()
+        .query_row("SELECT count(*) FROM enrolments", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!((rows, views.checkpoint()), (0, Position::START));
+    // Those before it can be applied, also after what was forgotten.
+    views.fold(&events[..events.len() - 1]).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_views_and_views_of_another_format_start_anew() {
+    let mut world = World::new();
+    world.some_history().await;
+    let path = world.file("views.db");
+    Views::open(&path).unwrap().fold(&world.all().await).unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    assert_eq!(Views::open(&path).unwrap().checkpoint(), Position::START);
+    std::fs::write(&path, b"not a database, but long enough to be looked at as one").unwrap();
+    assert_eq!(Views::open(&path).unwrap().checkpoint(), Position::START);
+}

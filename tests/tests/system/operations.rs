@@ -1,0 +1,214 @@
+//! The operations as the served document describes them, and a request for each made from its schema alone.
+
+use bytes::Bytes;
+use domain::{GroupId, MeetingId, MemberId, ProgrammeId};
+use hyper::{Method, Request, http::request::Builder};
+use serde_json::{Map, Value, json};
+use tests::world::World;
+
+/// Things that requests name.
+#[derive(Debug, Clone, Copy)]
+pub struct Things {
+    pub group: GroupId,
+    pub meeting: MeetingId,
+    pub member: MemberId,
+    pub programme: ProgrammeId,
+}
+
+impl Things {
+    /// Things that are there: the meeting is open, the member is on its roster.
+    pub async fn of(world: &World) -> Self {
+        let programme = world.programme().await;
+        let group = world.admin().group(programme, "Steps").await;
+        let [member] = world.enrolled(group).await;
+        let meeting = world.open_meeting(group).await;
+        Self { group, meeting, member, programme }
+    }
+
+    fn id(&self, name: &str) -> String {
+        match name {
+            "group" => self.group.to_string(),
+            "meeting" => self.meeting.to_string(),
+            "member" => self.member.to_string(),
+            "programme" => self.programme.to_string(),
+            other => panic!("what is `{other}`? say so here"),
+        }
+    }
+}
+
+/// The document that the server serves.
+#[derive(Debug)]
+pub struct Operations {
+    pub document: Value,
+    operations: Vec<Operation>,
+}
+
+/// One operation.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    pub id: String,
+    pub method: Method,
+    /// With `{group}` and the like.
+    pub path: String,
+    /// Who may, by name.
+    pub roles: Vec<String>,
+    /// Documented statuses.
+    pub statuses: Vec<u16>,
+    /// Names of parameters in the query; whether each is needed.
+    pub query: Vec<(String, bool)>,
+    /// Schema of the body, without references; none if there is no body.
+    pub schema: Option<Value>,
+}
+
+impl Operations {
+    pub async fn of(world: &World) -> Self {
+        let document = world.nobody().get("/openapi.json").await.must(200).json();
+        let mut operations = Vec::new();
+        for (path, item) in document["paths"].as_object().expect("paths") {
+            for (method, operation) in item.as_object().expect("operations") {
+                operations.push(Operation::read(&document, path, method, operation));
+            }
+        }
+        Self { document, operations }
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Operation> {
+        self.operations.iter()
+    }
+}
+
+impl Operation {
+    fn read(document: &Value, path: &str, method: &str, operation: &Value) -> Self {
+        let texts = |value: &Value| -> Vec<String> {
+            value.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+        };
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let query = parameters.filter(|parameter| parameter["in"] == "query").map(|parameter| {
+            (parameter["name"].as_str().expect("a name").to_owned(), parameter["required"] == true)
+        });
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        let statuses = operation["responses"].as_object().expect("responses").keys();
+        Self {
+            id: operation["operationId"].as_str().expect("an operation id").into(),
+            method: method.to_uppercase().parse().expect("a method"),
+            path: path.into(),
+            roles: texts(&operation["x-kith-roles"]),
+            statuses: statuses.map(|status| status.parse().expect("a status")).collect(),
+            query: query.collect(),
+            schema: (!operation["requestBody"].is_null()).then(|| resolved(document, schema)),
+        }
+    }
+
+    pub fn is_command(&self) -> bool {
+        self.method != Method::GET
+    }
+
+    /// Whether a thing is named in its path.
+    pub fn names_a_thing(&self) -> bool {
+        self.path.contains('{')
+    }
+
+    /// Its path with these things, and what its query needs.
+    pub fn target(&self, things: &Things) -> String {
+        let needed: Vec<_> = self.query.iter().filter(|(_, needed)| *needed).map(|(name, _)| query_value(name)).collect();
+        let path = self.path_with(|name| things.id(name));
+        if needed.is_empty() { path } else { format!("{path}?{}", needed.join("&")) }
+    }
+
+    /// Its path, with what `id` says for each parameter.
+    pub fn path_with(&self, id: impl Fn(&str) -> String) -> String {
+        let part = |part: &str| part.strip_prefix('{').and_then(|name| name.strip_suffix('}')).map_or(part.into(), &id);
+        self.path.split('/').map(part).collect::<Vec<String>>().join("/")
+    }
+
+    /// A request that it understands, without the body.
+    pub fn request(&self, things: &Things, key: &str) -> Builder {
+        self.request_to(&self.target(things), key)
+    }
+
+    /// A request to any target.
+    pub fn request_to(&self, target: &str, key: &str) -> Builder {
+        let request = Request::builder().method(self.method.clone()).uri(target);
+        if self.is_command() {
+            request.header("idempotency-key", key).header("content-type", "application/json")
+        } else {
+            request
+        }
+    }
+
+    /// A body that it understands.
+    pub fn body(&self, things: &Things) -> Bytes {
+        self.sample(things).map(|body| Bytes::from(body.to_string())).unwrap_or_default()
+    }
+
+    /// A body that it understands, with every field.
+    pub fn sample(&self, things: &Things) -> Option<Value> {
+        self.schema.as_ref().map(|schema| sample("", schema, things))
+    }
+}
+
+fn query_value(name: &str) -> String {
+    let value = match name {
+        "from" | "through" => "2026-06",
+        "time_zone" => "America%2FNew_York",
+        other => panic!("what is the query's `{other}`? say so here"),
+    };
+    format!("{name}={value}")
+}
+
+/// The schema with references replaced by what they refer to.
+fn resolved(document: &Value, schema: &Value) -> Value {
+    match schema {
+        Value::Object(fields) => match fields.get("$ref").and_then(Value::as_str) {
+            Some(reference) => {
+                let pointer = reference.strip_prefix('#').expect("a reference into the document");
+                resolved(document, document.pointer(pointer).expect("what is referred to"))
+            }
+            None => fields.iter().map(|(name, value)| (name.clone(), resolved(document, value))).collect(),
+        },
+        Value::Array(items) => items.iter().map(|item| resolved(document, item)).collect(),
+        other => other.clone(),
+    }
+}
+
+/// A value that fits the schema of the field `name`.
+fn sample(name: &str, schema: &Value, things: &Things) -> Value {
+    if let Some(example) = schema.get("example") {
+        return example.clone();
+    }
+    if let Some(words) = schema["enum"].as_array() {
+        return words[0].clone();
+    }
+    for list in ["oneOf", "anyOf", "allOf"] {
+        let choices = schema[list].as_array().into_iter().flatten();
+        if let Some(choice) = choices.clone().find(|choice| choice["type"] != "null") {
+            return sample(name, choice, things);
+        }
+    }
+    let types = &schema["type"];
+    let is = |kind: &str| types == kind || types.as_array().is_some_and(|types| types.contains(&kind.into()));
+    match schema["format"].as_str() {
+        Some("uuid") => return things.id(name).into(),
+        Some("date") => return "2026-06-02".into(),
+        _ => {}
+    }
+    match () {
+        () if is("object") || schema.get("properties").is_some() => object(schema, things),
+        () if is("array") => json!([sample(name, &schema["items"], things)]),
+        () if is("string") => "text".into(),
+        () if is("integer") => schema.get("minimum").cloned().unwrap_or_else(|| 1.into()),
+        () if is("number") => 1.5.into(),
+        () if is("boolean") => true.into(),
+        () => json!({}),
+    }
+}
+
+fn object(schema: &Value, things: &Things) -> Value {
+    let fields = schema["properties"].as_object().into_iter().flatten();
+    let mut object: Map<_, _> = fields.map(|(name, field)| (name.clone(), sample(name, field, things))).collect();
+    if let Some(more @ Value::Object(_)) = schema.get("additionalProperties") {
+        let key = schema["propertyNames"]["enum"][0].as_str().unwrap_or("visitor");
+        object.insert(key.into(), sample(key, more, things));
+    }
+    object.into()
+}

@@ -1,0 +1,270 @@
+//! What is read back: views of groups, members, registers; pages; read your writes.
+
+use std::collections::BTreeSet;
+
+use domain::{GroupId, MeetingId, MemberId};
+use serde_json::{Value, json};
+use tests::world::{World, at, details, get};
+use uuid::Uuid;
+use web::Role;
+
+use crate::operations::{Operations, Things};
+
+/// Holds the group's meetings of these days, with these marks.
+async fn held(world: &World, group: GroupId, marks: &[(&str, &[(MemberId, &str)])]) -> Vec<MeetingId> {
+    let admin = world.admin();
+    let mut meetings = Vec::new();
+    for (day, marks) in marks {
+        let meeting = world.meeting(group, day).await;
+        world.set_time(&format!("{day}T23:00:00Z"));
+        admin.post(&at(meeting, "open"), Value::Null).await.must(204);
+        for (member, mark) in *marks {
+            admin.mark(meeting, *member, mark).await.must(204);
+        }
+        admin.post(&at(meeting, "hold"), Value::Null).await.must(204);
+        meetings.push(meeting);
+    }
+    world.settle().await;
+    meetings
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_shows_what_is_next_what_was_and_what_nobody_reported() {
+    let world = World::start().await;
+    let (group, admin) = (world.group().await, world.admin());
+    let [ann, bob] = world.enrolled(group).await;
+    admin.enrol(group, "2026-08-01").await;
+    let past = held(&world, group, &[("2026-06-02", &[(ann, "present"), (bob, "absent")]), ("2026-06-09", &[(ann, "late")])]).await;
+    let ahead = json!({ "from": "2026-06-10", "through": "2026-08-10" });
+    admin.post(&format!("/v1/groups/{group}/meetings"), ahead).await.must(200);
+    let of = |day: &str| MeetingId::of(group, format!("{day}T19:00:00").parse().expect("a local time"));
+    let why = json!({ "reason": "holiday" });
+    admin.post(&at(of("2026-06-16"), "cancel"), why.clone()).await.must(204);
+    admin.post(&at(of("2026-06-23"), "did-not-occur"), why).await.must(204);
+    world.set_time("2026-07-02T12:00:00Z"); // 30 June is over, and nobody said a word
+    world.settle().await;
+    let view = admin.get(&format!("/v1/groups/{group}")).await.must(200).json();
+    assert_eq!(view["meetings"], json!({ "held": 2, "cancelled": 1, "did_not_occur": 1, "not_reported": 1 }));
+    assert_eq!(view["roster_size"], 2, "one more comes in August");
+    let days: Vec<_> = view["next_meetings"].as_array().expect("a list").iter().map(|next| &next["starts_at_local"]).collect();
+    let tuesdays = ["2026-07-07", "2026-07-14", "2026-07-21", "2026-07-28", "2026-08-04"].map(|day| format!("{day}T19:00:00"));
+    assert_eq!(days, tuesdays.each_ref());
+    let last = view["last_meetings"].as_array().expect("a list");
+    assert_eq!((&last[0]["id"], &last[1]["id"]), (&json!(past[1]), &json!(past[0])), "latest first");
+    assert_eq!(last[1]["marks"], json!({ "present": 1, "late": 0, "excused": 0, "absent": 1 }));
+    assert_eq!((&view["details"]["name"], &view["schedule"]["time_zone"]), (&json!("Steps"), &json!("America/New_York")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_shows_groups_last_seen_and_streaks_that_excuses_and_gaps_do_not_break() {
+    let world = World::start().await;
+    let (group, other) = (world.group().await, world.group().await);
+    let [ann, bob] = world.enrolled(group).await;
+    world.admin().post(&format!("/v1/groups/{other}/enrolments"), json!({ "member": ann, "starts_on": "2026-03-01" })).await.must(201);
+    let marks: [(&str, &[(MemberId, &str)]); 5] = [
+        ("2026-06-02", &[(ann, "absent"), (bob, "present")]),
+        ("2026-06-09", &[(ann, "present"), (bob, "absent")]),
+        ("2026-06-16", &[(ann, "excused"), (bob, "excused")]),
+        ("2026-06-23", &[(bob, "absent")]), // ann is not recorded
+        ("2026-06-30", &[(ann, "late")]),
+    ];
+    held(&world, group, &marks).await;
+    let show = async |member: MemberId| world.member(member).get(&format!("/v1/members/{member}")).await.must(200).json();
+    let of = |view: &Value, group: GroupId| {
+        let groups = view["groups"].as_array().expect("groups").iter();
+        groups.clone().find(|row| row["group"] == json!(group)).expect("the group").clone()
+    };
+    let view = show(ann).await;
+    assert_eq!(view["last_seen"], "2026-06-30T23:00:00Z");
+    let row = of(&view, group);
+    assert_eq!((&row["attended_in_a_row"], &row["missed_in_a_row"]), (&json!(2), &json!(0)));
+    assert_eq!(row["enrolments"], json!([{ "starts_on": "2026-01-01", "ends_on": null }]));
+    let row = of(&view, other);
+    assert_eq!((&row["last_seen"], &row["attended_in_a_row"]), (&Value::Null, &json!(0)));
+    let row = of(&show(bob).await, group);
+    assert_eq!((&row["attended_in_a_row"], &row["missed_in_a_row"]), (&json!(0), &json!(2)));
+    assert_eq!(row["last_seen"], "2026-06-02T23:00:00Z");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_sees_themselves_only() {
+    let world = World::start().await;
+    let group = world.group().await;
+    let [ann, bob] = world.enrolled(group).await;
+    world.settle().await;
+    world.member(ann).get(&format!("/v1/members/{ann}")).await.must(200);
+    world.member(ann).get(&format!("/v1/members/{bob}")).await.refused(403, "forbidden");
+    world.anyone(Role::Member).get(&format!("/v1/members/{ann}")).await.refused(403, "forbidden");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_reported_is_listed_until_somebody_does() {
+    let world = World::start().await;
+    let (group, admin) = (world.group().await, world.admin());
+    let path = format!("/v1/groups/{group}/meetings");
+    admin.post(&path, json!({ "from": "2026-04-01", "through": "2026-06-30" })).await.must(200);
+    world.settle().await;
+    let overdue = admin.pages("/v1/overdue-registers", 2).await;
+    let ends: Vec<_> = overdue.iter().map(|row| row["ends_at"].as_str().expect("a time")).collect();
+    assert_eq!(overdue.len(), 8, "Tuesdays from 7 April to 26 May");
+    assert!(ends.is_sorted() && ends[0] == "2026-04-08T00:30:00Z", "oldest first: {ends:?}");
+    let first: MeetingId = serde_json::from_value(overdue[0]["id"].clone()).expect("an id");
+    admin.post(&at(first, "open"), Value::Null).await.must(204);
+    world.settle().await;
+    assert_eq!(admin.pages("/v1/overdue-registers", 200).await.len(), 8, "open is not reported");
+    admin.post(&at(first, "hold"), Value::Null).await.must(204);
+    let second: MeetingId = serde_json::from_value(overdue[1]["id"].clone()).expect("an id");
+    admin.post(&at(second, "cancel"), json!({ "reason": "flood" })).await.must(204);
+    world.settle().await;
+    assert_eq!(admin.pages("/v1/overdue-registers", 200).await, overdue[2..]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn paging_to_the_end_gives_each_row_once() {
+    let world = World::start().await;
+    let admin = world.admin();
+    let programme = admin.programme("Ünïcode, \"quoted\" & 100 %").await;
+    for name in ["B", "A", "A", "Ä", "a", "A b", "\"; --"] {
+        admin.group(programme, name).await;
+        admin.programme(name).await;
+    }
+    let group = admin.group(programme, "last").await;
+    let members = world.enrolled::<7>(group).await;
+    let year = json!({ "from": "2026-01-01", "through": "2026-03-31" });
+    admin.post(&format!("/v1/groups/{group}/meetings"), year).await.must(200);
+    world.settle().await;
+    let lists = [
+        ("/v1/groups".to_owned(), "id", 8),
+        ("/v1/programmes".to_owned(), "id", 8),
+        (format!("/v1/groups/{group}/roster?on=2026-06-01"), "member", members.len()),
+        (format!("/v1/groups/{group}/meetings"), "id", 13),
+        (format!("/v1/groups/{group}/meetings?from=2026-02-01&through=2026-02-28"), "id", 4),
+    ];
+    for (path, key, count) in lists {
+        let whole = admin.pages(&path, 200).await;
+        assert_eq!(whole.len(), count, "{path}");
+        let different: BTreeSet<_> = whole.iter().map(|row| row[key].as_str().expect("an id")).collect();
+        assert_eq!(different.len(), count, "{path}");
+        for limit in [1, 2, 3, count] {
+            assert_eq!(admin.pages(&path, limit).await, whole, "{path}, {limit} at a time");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_cannot_be_is_not_understood() {
+    let world = World::start().await;
+    let group = world.group().await;
+    world.settle().await;
+    let paths = ["/v1/groups", "/v1/programmes", "/v1/overdue-registers"].map(str::to_owned);
+    let of_group = ["roster", "meetings"].map(|list| format!("/v1/groups/{group}/{list}"));
+    for path in paths.into_iter().chain(of_group) {
+        for query in ["limit=0", "limit=201", "limit=-1", "limit=x", "limit=1&limit=2", "after=", "after=x", "after={}", "after=%5B%5D", "page=2"] {
+            world.admin().get(&format!("{path}?{query}")).await.refused(422, "malformed");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_after_a_write_sees_it() {
+    let world = World::start().await;
+    let (group, admin) = (world.group().await, world.admin());
+    let members = world.enrolled::<5>(group).await;
+    let meeting = world.open_meeting(group).await;
+    for (number, member) in members.into_iter().enumerate() {
+        let position = admin.mark(meeting, member, "present").await.must(204).at();
+        let read = admin.read(&at(meeting, "register"), position).await.must(200);
+        assert!(read.at() >= position);
+        assert_eq!(read.json()["meeting"]["marks"]["present"], number + 1);
+    }
+    let held = admin.post(&at(meeting, "hold"), Value::Null).await.must(204).at();
+    let report = admin.read("/v1/reports/reach?from=2026-06&through=2026-06", held).await.must(200);
+    assert_eq!((report.at(), &report.json()["rows"][0]["people"]), (held, &json!(5)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_after_a_write_that_never_was_is_told_to_come_again() {
+    let world = World::start().await;
+    let group = world.group().await;
+    world.settle().await;
+    for bad in ["", "x", "-1", "1.5", "99999999999999999999"] {
+        let request = get("/v1/groups").header("kith-after", bad);
+        world.admin().send(request, "").await.refused(422, "malformed");
+    }
+    let answer = world.admin().read(&format!("/v1/groups/{group}"), u64::MAX).await;
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    answer.refused(503, "not-visible-yet");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_facilitator_sees_their_own_groups_only() {
+    let world = World::start().await;
+    let (own, other) = (world.group().await, world.group().await);
+    let meeting = world.meeting(other, "2026-06-02").await;
+    world.settle().await;
+    let fay = world.facilitator([own]);
+    let listed: Vec<_> = fay.pages("/v1/groups", 50).await.into_iter().map(|row| row["id"].clone()).collect();
+    assert_eq!(listed, [json!(own)]);
+    assert!(world.facilitator([]).pages("/v1/groups", 50).await.is_empty());
+    fay.get(&format!("/v1/groups/{own}")).await.must(200);
+    for path in ["", "/roster", "/meetings"] {
+        fay.get(&format!("/v1/groups/{other}{path}")).await.refused(403, "forbidden");
+    }
+    fay.get(&at(meeting, "register")).await.refused(403, "forbidden");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_belongs_to_another_organisation_looks_just_like_what_is_not_there() {
+    let world = World::start().await;
+    let ours = Things::of(&world).await;
+    let nowhere = Things {
+        group: GroupId(Uuid::from_u128(1)),
+        meeting: MeetingId(Uuid::from_u128(2)),
+        member: MemberId(Uuid::from_u128(3)),
+        programme: domain::ProgrammeId(Uuid::from_u128(4)),
+    };
+    world.settle().await;
+    let (stranger, before) = (world.admin_of("south-star"), world.events().await.len());
+    let operations = Operations::of(&world).await;
+    let mut probed = 0;
+    for operation in operations.all().filter(|operation| operation.names_a_thing()) {
+        let real = stranger.send(operation.request(&ours, &stranger.key()), operation.body(&ours)).await;
+        let unknown = stranger.send(operation.request(&nowhere, &stranger.key()), operation.body(&nowhere)).await;
+        let id = &operation.id;
+        assert_eq!(real.status, unknown.status, "{id}");
+        assert_eq!(real.body, unknown.body, "{id}: {}", real.json());
+        let shown = |answer: &tests::http::Answer| -> Vec<_> { answer.headers.keys().map(ToString::to_string).collect() };
+        assert_eq!(shown(&real), shown(&unknown), "{id}");
+        assert!(real.status == 404 || real.json()["items"] == json!([]), "{id}: {} {}", real.status, real.json());
+        probed += 1;
+    }
+    assert!(probed > 15, "{probed}");
+    assert_eq!(world.events().await.len(), before, "something was written");
+    assert!(stranger.pages("/v1/groups", 50).await.is_empty() && stranger.pages("/v1/programmes", 50).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_cannot_be_put_under_a_programme_of_another_organisation() {
+    let world = World::start().await;
+    let theirs = world.admin_of("south-star").programme("Theirs").await;
+    let body = json!({ "details": details(theirs, "Ours") });
+    world.admin().post("/v1/groups", body).await.refused(404, "unknown-programme");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_member_id_in_two_organisations_is_two_members() {
+    let world = World::start().await;
+    let (ours, ann) = (world.group().await, MemberId(Uuid::from_u128(77)));
+    let south = world.admin_of("south-star");
+    let programme = south.programme("South").await;
+    let theirs = south.group(programme, "South").await;
+    let enrol = json!({ "member": ann, "starts_on": "2026-01-01" });
+    world.admin().post(&format!("/v1/groups/{ours}/enrolments"), enrol.clone()).await.must(201);
+    south.post(&format!("/v1/groups/{theirs}/enrolments"), enrol).await.must(201);
+    world.settle().await;
+    for (admin, group) in [(world.admin(), ours), (south, theirs)] {
+        let view = admin.get(&format!("/v1/members/{ann}")).await.must(200).json();
+        assert_eq!(view["groups"].as_array().map(Vec::len), Some(1));
+        assert_eq!(view["groups"][0]["group"], json!(group));
+    }
+}

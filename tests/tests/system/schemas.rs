@@ -1,0 +1,280 @@
+//! Generated means committed and compared; released events load for ever; every refusal has a page.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use domain::{
+    AnyEvent, DomainEvent, MemberId, Rejection, group,
+    meeting::{MarkRefusal, Refusal, Status},
+    programme, roster,
+};
+use jiff::{Timestamp, civil::date};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas")
+}
+
+fn read(file: impl AsRef<Path>) -> String {
+    let path = folder().join(file);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn the_generated_schemas_are_those_that_are_committed() {
+    let generated = kith::schemas::generate().expect("they can be generated");
+    for (file, text) in &generated {
+        assert!(read(file) == *text, "schemas/{} is not what the code says: run `make schemas`", file.display());
+    }
+    let events = fs::read_dir(folder().join("events")).expect("schemas/events").flatten();
+    for file in events.map(|entry| PathBuf::from("events").join(entry.file_name())) {
+        let example = file.to_string_lossy().ends_with(".example.json");
+        assert!(example || generated.contains_key(&file), "{} is of no event", file.display());
+    }
+}
+
+/// Every golden example: category, type, version, text. An example is never changed nor deleted: what was written
+/// once is in somebody's log for ever.
+fn examples() -> Vec<(&'static str, String, u16, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder().join("events")).expect("schemas/events").flatten() {
+        let name = entry.file_name().into_string().expect("ASCII");
+        let Some(stem) = name.strip_suffix(".example.json") else { continue };
+        let (event_type, version) = stem.rsplit_once(".v").expect("{type}.v{version}.example.json");
+        let category = category(event_type);
+        found.push((category, event_type.to_owned(), version.parse().expect("a version"), read(format!("events/{name}"))));
+    }
+    found
+}
+
+fn category(event_type: &str) -> &'static str {
+    let types = AnyEvent::types();
+    let known = types.iter().find(|(_, known)| known.name == event_type);
+    known.unwrap_or_else(|| panic!("{event_type} is of no stream any more")).0
+}
+
+#[test]
+fn every_example_of_a_released_event_still_loads_and_says_the_same() {
+    let examples = examples();
+    for (category, event_type, version, text) in &examples {
+        let event = AnyEvent::decode(category, event_type, *version, text.as_bytes());
+        let event = event.unwrap_or_else(|error| panic!("{event_type}.v{version}: {error:?}"));
+        let again: Value = serde_json::from_slice(&encode(&event)).expect("JSON");
+        let example: Value = serde_json::from_str(text).expect("JSON");
+        // Older versions may say less than what they are read as.
+        let current = AnyEvent::types().iter().any(|(_, known)| known.name == event_type && known.version == *version);
+        assert!(!current || again == example, "{event_type}.v{version}: {again} instead of {example}");
+    }
+    for (_, known) in AnyEvent::types() {
+        let there = examples.iter().any(|(_, name, version, _)| name == known.name && *version == known.version);
+        assert!(there, "write schemas/events/{}.v{}.example.json by hand", known.name, known.version);
+    }
+}
+
+fn encode(event: &AnyEvent) -> Vec<u8> {
+    match event {
+        AnyEvent::Programme(event) => event.encode(),
+        AnyEvent::Group(event) => event.encode(),
+        AnyEvent::Roster(event) => event.encode(),
+        AnyEvent::Meeting(event) => event.encode(),
+    }
+}
+
+#[test]
+fn every_example_fits_the_schema_of_its_event() {
+    for (_, event_type, version, text) in examples() {
+        let schema: Value = serde_json::from_str(&read(format!("events/{event_type}.v{version}.json"))).expect("JSON");
+        let example: Value = serde_json::from_str(&text).expect("JSON");
+        let misfits = misfits(&schema, &schema, &example, "");
+        assert!(misfits.is_empty(), "{event_type}.v{version}: {misfits:#?}");
+    }
+}
+
+#[test]
+fn what_is_no_such_event_does_not_fit() {
+    let schema: Value = serde_json::from_str(&read("events/attendance.recorded.v1.json")).expect("JSON");
+    let good: Value = serde_json::from_str(&read("events/attendance.recorded.v1.example.json")).expect("JSON");
+    for (field, wrong) in [("mark", json!("here")), ("mark", Value::Null), ("member", json!(7)), ("walk_in", json!("yes"))] {
+        let mut bad = good.clone();
+        bad[field] = wrong;
+        assert!(!misfits(&schema, &schema, &bad, "").is_empty(), "{bad}");
+    }
+    assert!(!misfits(&schema, &schema, &json!({}), "").is_empty());
+}
+
+/// Where a value does not fit a schema: as much of JSON Schema as our schemas use.
+fn misfits(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Some(reference) = schema["$ref"].as_str() {
+        let target = root.pointer(reference.trim_start_matches('#')).expect("a reference that leads somewhere");
+        found.extend(misfits(root, target, value, at));
+    }
+    if let Some(choices) = schema["anyOf"].as_array().or(schema["oneOf"].as_array())
+        && choices.iter().all(|choice| !misfits(root, choice, value, at).is_empty())
+    {
+        found.push(format!("{at}: none of the choices fits {value}"));
+    }
+    if schema.get("const").is_some_and(|only| only != value) {
+        found.push(format!("{at}: {value} is not {}", schema["const"]));
+    }
+    if schema["enum"].as_array().is_some_and(|words| !words.contains(value)) {
+        found.push(format!("{at}: {value} is not one of {}", schema["enum"]));
+    }
+    let types: Vec<_> = match &schema["type"] {
+        Value::String(one) => vec![one.as_str()],
+        Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
+        _ => vec![],
+    };
+    if !types.is_empty() && !types.iter().any(|kind| is_a(kind, value)) {
+        found.push(format!("{at}: {value} is not of type {types:?}"));
+    }
+    found.extend(misfits_of_object(root, schema, value, at));
+    for (n, item) in value.as_array().into_iter().flatten().enumerate() {
+        found.extend(misfits(root, &schema["items"], item, &format!("{at}/{n}")));
+    }
+    let length = value.as_str().map(|text| text.chars().count() as u64);
+    let (min, max) = (schema["minLength"].as_u64().unwrap_or(0), schema["maxLength"].as_u64().unwrap_or(u64::MAX));
+    if length.is_some_and(|length| length < min || length > max) {
+        found.push(format!("{at}: {value} has not {min} to {max} characters"));
+    }
+    found
+}
+
+fn misfits_of_object(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
+    let Some(fields) = value.as_object() else { return vec![] };
+    let mut found = Vec::new();
+    for needed in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if !fields.contains_key(needed) {
+            found.push(format!("{at}: `{needed}` is missing"));
+        }
+    }
+    for (name, field) in fields {
+        let at = format!("{at}/{name}");
+        match (schema["properties"].get(name), &schema["additionalProperties"]) {
+            (Some(schema), _) => found.extend(misfits(root, schema, field, &at)),
+            (None, Value::Bool(false)) => found.push(format!("{at}: is not known")),
+            (None, more @ Value::Object(_)) => found.extend(misfits(root, more, field, &at)),
+            (None, _) => {}
+        }
+    }
+    found
+}
+
+fn is_a(kind: &str, value: &Value) -> bool {
+    match kind {
+        "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        other => panic!("what is the type {other}?"),
+    }
+}
+
+/// One of each. A new refusal does not compile here until it is in the list below.
+fn meeting_refusals() -> Vec<Refusal> {
+    let marks = [
+        MarkRefusal::NotOnRoster,
+        MarkRefusal::Twice,
+        MarkRefusal::ModeOfAbsent,
+        MarkRefusal::WalkInAbsent,
+        MarkRefusal::Full,
+    ];
+    for mark in &marks {
+        match mark {
+            MarkRefusal::NotOnRoster
+            | MarkRefusal::Twice
+            | MarkRefusal::ModeOfAbsent
+            | MarkRefusal::WalkInAbsent
+            | MarkRefusal::Full => {}
+        }
+    }
+    let mut all = vec![
+        Refusal::Unknown,
+        Refusal::TooEarly { starts_at: Timestamp::UNIX_EPOCH },
+        Refusal::NotOpen { status: Status::Planned },
+        Refusal::RegisterClosed,
+        Refusal::AttendanceRecorded { to: Status::Cancelled },
+        Refusal::NotPossible { status: Status::Held, to: Status::Open },
+        Refusal::Marks(vec![(MemberId(Uuid::nil()), MarkRefusal::Twice)]),
+        Refusal::OnRoster,
+        Refusal::NotClosed,
+        Refusal::ReasonNeeded,
+        Refusal::TooManyHeads(10_001),
+    ];
+    for refusal in &all {
+        match refusal {
+            Refusal::Unknown
+            | Refusal::TooEarly { .. }
+            | Refusal::NotOpen { .. }
+            | Refusal::RegisterClosed
+            | Refusal::AttendanceRecorded { .. }
+            | Refusal::NotPossible { .. }
+            | Refusal::Marks(_)
+            | Refusal::Mark(_)
+            | Refusal::OnRoster
+            | Refusal::NotClosed
+            | Refusal::ReasonNeeded
+            | Refusal::TooManyHeads(_) => {}
+        }
+    }
+    all.extend(marks.into_iter().map(Refusal::Mark));
+    all
+}
+
+fn roster_refusals() -> Vec<roster::Refusal> {
+    let day = date(2026, 6, 1);
+    let all = vec![
+        roster::Refusal::AlreadyEnrolled { since: day },
+        roster::Refusal::Overlaps { ended_on: day },
+        roster::Refusal::NotEnrolled,
+        roster::Refusal::EndsBeforeStart { starts_on: day },
+        roster::Refusal::Full,
+    ];
+    for refusal in &all {
+        match refusal {
+            roster::Refusal::AlreadyEnrolled { .. }
+            | roster::Refusal::Overlaps { .. }
+            | roster::Refusal::NotEnrolled
+            | roster::Refusal::EndsBeforeStart { .. }
+            | roster::Refusal::Full => {}
+        }
+    }
+    all
+}
+
+#[test]
+fn every_refusal_has_a_page_and_says_what_happened_in_a_sentence() {
+    let mut said: Vec<(&str, String)> = Vec::new();
+    said.extend(meeting_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
+    said.extend(roster_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
+    said.extend([group::Refusal::Unknown, group::Refusal::NoSchedule].iter().map(|refusal| (refusal.code(), refusal.to_string())));
+    said.extend([programme::Refusal::Unknown].iter().map(|refusal| (refusal.code(), refusal.to_string())));
+    let codes: BTreeSet<_> = said.iter().map(|(code, _)| *code).collect();
+    assert_eq!(codes.len(), said.len(), "two refusals share a page");
+    for (code, sentence) in said {
+        let page = web::PAGES.iter().find(|(known, _)| *known == code);
+        let (_, page) = page.unwrap_or_else(|| panic!("schemas/problems/{code}.md is missing"));
+        assert!(page.contains("**What to do:**"), "{code} does not say what to do");
+        assert!(!sentence.ends_with('.') && sentence.len() > 10, "{code}: {sentence}");
+    }
+}
+
+#[test]
+fn every_problem_that_the_sources_name_has_a_page_and_no_page_is_of_none() {
+    let source = fs::read_to_string(folder().join("../services/web/src/problem.rs")).expect("problem.rs");
+    let named = |code: &str| source.contains(&format!("\"{code}\""));
+    let domain: BTreeSet<_> = (meeting_refusals().iter().map(Rejection::code))
+        .chain(roster_refusals().iter().map(Rejection::code))
+        .chain([group::Refusal::Unknown.code(), group::Refusal::NoSchedule.code(), programme::Refusal::Unknown.code()])
+        .collect();
+    for (code, _) in web::PAGES {
+        assert!(named(code) || domain.contains(code), "nothing leads to schemas/problems/{code}.md");
+    }
+}
