@@ -1,5 +1,6 @@
 //! Kith as its users see it: over HTTP, as processes, with a real NATS server.
 
+pub mod bench;
 pub mod http;
 pub mod load;
 pub mod process;

@@ -93,10 +93,9 @@ impl Attendance {
         members: impl Iterator<Item = MemberId>,
     ) -> Result<Vec<bool>, Problem> {
         let day = plan.starts_at_local.date();
-        let look = self.rosters.look(&caller.org, plan.group, |roster| {
-            members.map(|member| roster.state.covers(member, day)).collect()
-        });
+        let look = self
+            .rosters
+            .look(&caller.org, plan.group, |roster| members.map(|member| roster.state.covers(member, day)).collect());
         Ok(look.await?)
     }
 }
-

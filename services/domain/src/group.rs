@@ -4,11 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{
-    Decider, ProgrammeId, Rejection, RejectionKind, Schedule,
-    event::events,
-    text::Text,
-};
+use crate::{Decider, ProgrammeId, Rejection, RejectionKind, Schedule, event::events, text::Text};
 
 /// Stream kind of groups.
 #[derive(Debug)]
@@ -261,7 +257,9 @@ impl Decider for Group {
         };
         match command {
             Command::Describe(details) => Ok(described(details).into_iter().collect()),
-            Command::Import(details, schedule) => Ok(described(details).into_iter().chain(scheduled(schedule)).collect()),
+            Command::Import(details, schedule) => {
+                Ok(described(details).into_iter().chain(scheduled(schedule)).collect())
+            }
             _ if state.details.is_none() => Err(Refusal::Unknown),
             Command::Schedule(schedule) => Ok(scheduled(schedule).into_iter().collect()),
             Command::Require => Ok(vec![]),

@@ -3,7 +3,7 @@
 //! planned → open → held, or cancelled, or did not occur. A register that nobody filled in is not a state: it is
 //! computed by those who read ("overdue"). A member without a mark is *not recorded*, never absent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp, civil::DateTime};
 use schemars::JsonSchema;
@@ -516,12 +516,9 @@ impl Decider for Meeting {
 
     fn evolve(state: State, event: &Event) -> State {
         let mut register = match (state, event) {
-            (State::Unknown, Event::Planned(Planned { plan }) | Event::Replanned(Replanned { plan })) => Register {
-                plan: *plan,
-                status: Status::Planned,
-                entries: BTreeMap::new(),
-                heads: Headcount::new(),
-            },
+            (State::Unknown, Event::Planned(Planned { plan }) | Event::Replanned(Replanned { plan })) => {
+                Register { plan: *plan, status: Status::Planned, entries: BTreeMap::new(), heads: Headcount::new() }
+            }
             (State::Unknown, _) => return State::Unknown,
             (State::Known(register), _) => register,
         };
@@ -605,11 +602,11 @@ fn record(register: &Register, marks: &[NewMark]) -> Result<Vec<Event>, Refusal>
     if !matches!(register.status, Status::Open | Status::Held) {
         return Err(Refusal::NotOpen { status: register.status });
     }
-    let mut seen = BTreeMap::new();
+    let mut seen = BTreeSet::new();
     let mut events = Vec::new();
     let mut refused = Vec::new();
     for new in marks {
-        match record_one(register, new, seen.insert(new.member, ()).is_some(), seen.len()) {
+        match record_one(register, new, !seen.insert(new.member), seen.len()) {
             Ok(event) => events.extend(event),
             Err(why) => refused.push((new.member, why)),
         }

@@ -4,11 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{
-    Decider, Rejection, RejectionKind,
-    event::events,
-    text::Text,
-};
+use crate::{Decider, Rejection, RejectionKind, event::events, text::Text};
 
 /// Stream kind of programmes.
 #[derive(Debug)]

@@ -168,17 +168,14 @@ impl Decider for Roster {
                 _ => Ok(vec![Event::Enrolled(Enrolled { member: *member, starts_on: *starts_on })]),
             },
             Command::Withdraw { member, ends_on, reason } => match last(member) {
-                None => Err(Refusal::NotEnrolled),
                 Some(Enrolment { ends_on: Some(ended), .. }) if ended == *ends_on => Ok(vec![]),
-                Some(Enrolment { ends_on: Some(_), .. }) => Err(Refusal::NotEnrolled),
+                None | Some(Enrolment { ends_on: Some(_), .. }) => Err(Refusal::NotEnrolled),
                 Some(Enrolment { starts_on, ends_on: None }) if *ends_on < starts_on => {
                     Err(Refusal::EndsBeforeStart { starts_on })
                 }
-                Some(Enrolment { ends_on: None, .. }) => Ok(vec![Event::Withdrawn(Withdrawn {
-                    member: *member,
-                    ends_on: *ends_on,
-                    reason: reason.clone(),
-                })]),
+                Some(Enrolment { ends_on: None, .. }) => {
+                    Ok(vec![Event::Withdrawn(Withdrawn { member: *member, ends_on: *ends_on, reason: reason.clone() })])
+                }
             },
         }
     }

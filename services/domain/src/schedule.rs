@@ -23,10 +23,10 @@ pub struct Schedule {
     #[schema(minimum = 1, maximum = 1440, example = 90)]
     pub duration_minutes: u16,
     /// IANA time zone.
-    #[schema(example = "America/New_York")]
+    #[schema(value_type = String, min_length = 1, max_length = 64, example = "America/New_York")]
     pub time_zone: Text<64>,
     /// RFC 5545 recurrence rule without the `RRULE:` prefix, e.g. `FREQ=WEEKLY;BYDAY=TU`.
-    #[schema(example = "FREQ=WEEKLY;BYDAY=TU")]
+    #[schema(value_type = String, min_length = 1, max_length = 256, example = "FREQ=WEEKLY;BYDAY=TU")]
     pub recurrence: Text<256>,
     /// Local dates on which the rule's meeting is left out (RFC 5545 `EXDATE`), at most [`Schedule::EXCEPT_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

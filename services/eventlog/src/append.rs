@@ -43,11 +43,10 @@ pub fn decide_append(
     recent: impl Fn(Uuid) -> Option<u64>,
 ) -> Decision {
     let next = match (expected, current) {
-        (Expected::StreamExists, None) => return Decision::Conflict,
+        (Expected::StreamExists | Expected::Exact(_), None) => return Decision::Conflict,
         (Expected::Any | Expected::StreamExists, _) => return decide_by_recent(ids, recent),
         (Expected::NoStream, None) => return Decision::Write,
         (Expected::NoStream, Some(_)) => 0,
-        (Expected::Exact(_), None) => return Decision::Conflict,
         (Expected::Exact(expected), Some(current)) if expected > current => return Decision::Conflict,
         (Expected::Exact(expected), Some(current)) if expected == current => return Decision::Write,
         (Expected::Exact(expected), Some(_)) => expected + 1,
@@ -63,6 +62,8 @@ fn decide_by_recent(ids: &[Uuid], recent: impl Fn(Uuid) -> Option<u64>) -> Decis
     let mut known = ids.iter().map(|id| recent(*id));
     match known.next().flatten() {
         None => Decision::Write,
-        Some(first) => known.try_fold(first, |_, revision| revision).map_or(Decision::Conflict, |last| Decision::Already { last }),
+        Some(first) => {
+            known.try_fold(first, |_, revision| revision).map_or(Decision::Conflict, |last| Decision::Already { last })
+        }
     }
 }

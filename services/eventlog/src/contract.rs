@@ -150,27 +150,27 @@ async fn an_append_of_nothing_is_a_question_about_the_revision(log: &Arc<dyn Eve
     assert_eq!(refused_at(log, append("nothing", Expected::Exact(1), &[])).await, Some(0));
 }
 
-fn receipt(key: u8, status: u16) -> Option<Receipt> {
-    Some(Receipt { key: [key; 16], fingerprint: [7; 16], status, body: b"{}".to_vec(), position: Position::START })
+fn receipt(key: u8, status: u16) -> Receipt {
+    Receipt { key: [key; 16], fingerprint: [7; 16], status, body: b"{}".to_vec(), position: Position::START }
 }
 
 async fn a_receipt_is_kept_and_the_first_one_wins(log: &Arc<dyn EventLog>) {
-    let first = Append { receipt: receipt(1, 201), ..append("receipt", Expected::NoStream, &["a"]) };
+    let first = Append { receipt: Some(receipt(1, 201)), ..append("receipt", Expected::NoStream, &["a"]) };
     let appended = written(log, first).await;
     let kept = log.receipt(&[1; 16]).await.unwrap().unwrap();
-    assert_eq!(kept, Receipt { position: appended.position, ..receipt(1, 201).unwrap() });
-    let second = Append { receipt: receipt(1, 204), ..append("receipt", Expected::Exact(0), &["b"]) };
+    assert_eq!(kept, Receipt { position: appended.position, ..receipt(1, 201) });
+    let second = Append { receipt: Some(receipt(1, 204)), ..append("receipt", Expected::Exact(0), &["b"]) };
     assert_eq!(log.append(second).await, Err(AppendError::Receipted(Box::new(kept.clone()))));
-    let elsewhere = Append { receipt: receipt(1, 204), ..append("receipt-2", Expected::Any, &["a"]) };
+    let elsewhere = Append { receipt: Some(receipt(1, 204)), ..append("receipt-2", Expected::Any, &["a"]) };
     assert_eq!(log.append(elsewhere).await, Err(AppendError::Receipted(Box::new(kept))));
     assert_eq!((ids(log, "receipt").await.len(), ids(log, "receipt-2").await.len()), (1, 0));
 }
 
 async fn a_receipt_of_a_refused_append_is_not_kept(log: &Arc<dyn EventLog>) {
-    let refused = Append { receipt: receipt(2, 204), ..append("receipt", Expected::NoStream, &["x"]) };
+    let refused = Append { receipt: Some(receipt(2, 204)), ..append("receipt", Expected::NoStream, &["x"]) };
     refused_at(log, refused).await;
     assert_eq!(log.receipt(&[2; 16]).await.unwrap(), None);
-    let nothing = Append { receipt: receipt(2, 204), ..append("receipt", Expected::Exact(0), &[]) };
+    let nothing = Append { receipt: Some(receipt(2, 204)), ..append("receipt", Expected::Exact(0), &[]) };
     written(log, nothing).await;
     assert!(log.receipt(&[2; 16]).await.unwrap().is_some());
 }

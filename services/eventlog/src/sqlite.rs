@@ -103,7 +103,10 @@ impl EventLog for SqliteLog {
         }
         let ended = |_| AppendError::Unavailable("the writer has ended".into());
         let (reply, answer) = oneshot::channel();
-        self.jobs.send(Job { append, reply }).await.map_err(|_| AppendError::Unavailable("the writer has ended".into()))?;
+        self.jobs
+            .send(Job { append, reply })
+            .await
+            .map_err(|_| AppendError::Unavailable("the writer has ended".into()))?;
         answer.await.map_err(ended)?
     }
 
@@ -111,9 +114,8 @@ impl EventLog for SqliteLog {
         let stream = stream.clone();
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(schema::READ_STREAM)?;
-            let rows = statement.query_map(params![stream.as_str(), int(from), int(max)], |row| {
-                recorded(row, Some(&stream))
-            })?;
+            let rows = statement
+                .query_map(params![stream.as_str(), int(from), int(max)], |row| recorded(row, Some(&stream)))?;
             rows.collect()
         })
         .await
@@ -173,7 +175,7 @@ impl Readers {
 
 fn find_receipt(connection: &Connection, key: &ReceiptKey) -> rusqlite::Result<Option<Receipt>> {
     let mut statement = connection.prepare_cached(schema::FIND_RECEIPT)?;
-    statement.query_row([key.as_slice()], |row| receipt(row)).optional()
+    statement.query_row([key.as_slice()], receipt).optional()
 }
 
 /// Columns: key, fingerprint, status, body, position.
@@ -282,10 +284,20 @@ mod tests {
         drop(connection);
         let read = |path: &Path| -> Option<(Vec<Recorded>, Vec<Receipt>)> {
             let connection = schema::reader(path).ok()?;
-            let events = connection.prepare(schema::READ_ALL).ok()?
-                .query_map(params![0, i64::MAX], |row| recorded(row, None)).ok()?.collect::<Result<_, _>>().ok()?;
-            let receipts = connection.prepare(schema::ALL_RECEIPTS).ok()?
-                .query_map([], |row| receipt(row)).ok()?.collect::<Result<_, _>>().ok()?;
+            let events = connection
+                .prepare(schema::READ_ALL)
+                .ok()?
+                .query_map(params![0, i64::MAX], |row| recorded(row, None))
+                .ok()?
+                .collect::<Result<_, _>>()
+                .ok()?;
+            let receipts = connection
+                .prepare(schema::ALL_RECEIPTS)
+                .ok()?
+                .query_map([], receipt)
+                .ok()?
+                .collect::<Result<_, _>>()
+                .ok()?;
             Some((events, receipts))
         };
         let before = read(&path).unwrap();

@@ -110,16 +110,17 @@ pub struct Loaded<S> {
     pub revision: Option<u64>,
     /// Position of the last event.
     pub position: Position,
-    loaded: bool,
+    known: bool,
 }
 
 type Entry<D> = Arc<Mutex<Loaded<<D as Decider>::State>>>;
+type Cache<D> = LruCache<(OrgId, Uuid), Entry<D>>;
 
 /// All streams of one kind. Make one value for each kind and clone it: the clones share what they have cached.
 #[derive(Debug)]
 pub struct Streams<D: Decider> {
     log: Arc<dyn EventLog>,
-    cache: Arc<std::sync::Mutex<LruCache<(OrgId, Uuid), Entry<D>>>>,
+    cache: Arc<std::sync::Mutex<Cache<D>>>,
 }
 
 impl<D: Decider> Clone for Streams<D> {
@@ -146,7 +147,7 @@ impl<D: Decider> Streams<D> {
     ) -> Result<T, TransactError<D::Rejection>> {
         let id = id.into();
         let mut entry = self.entry(org, id).lock_owned().await;
-        if !entry.loaded || !self.log.exclusive() {
+        if !entry.known || !self.log.exclusive() {
             self.refresh(&StreamName::new(D::CATEGORY, org, id), &mut entry).await?;
         }
         Ok(look(&entry))
@@ -183,7 +184,7 @@ impl<D: Decider> Streams<D> {
         command: &D::Command,
         reply: Reply,
     ) -> Result<Done, TransactError<D::Rejection>> {
-        if !entry.loaded {
+        if !entry.known {
             self.refresh(&stream, &mut entry).await?;
         }
         for _ in 0..RACES_MAX {
@@ -244,7 +245,7 @@ impl<D: Decider> Streams<D> {
                 entry.position = *position;
             }
             if events.len() < READ_EVENTS {
-                entry.loaded = true;
+                entry.known = true;
                 return Ok(());
             }
         }
@@ -311,4 +312,3 @@ fn append<S, E: DomainEvent>(
         }),
     }
 }
-

@@ -15,8 +15,8 @@ use utoipa::openapi::{
     extensions::ExtensionsBuilder,
     header::Header,
     path::{Operation, ParameterBuilder, ParameterIn},
-    security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     schema::{ObjectBuilder, Type},
+    security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
 };
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
@@ -116,15 +116,24 @@ fn complete(operation: &mut Operation, command: bool) {
             .build()
     };
     let parameter = if command {
-        header("Idempotency-Key", true, "A new random value for each new command, the same when sending it again; 1 to 128 characters")
+        header(
+            "Idempotency-Key",
+            true,
+            "A new random value for each new command, the same when sending it again; 1 to 128 characters",
+        )
     } else {
-        header("Kith-After", false, "`Kith-Position` of a command: waits until its effect can be read, at most 10 seconds")
+        header(
+            "Kith-After",
+            false,
+            "`Kith-Position` of a command: waits until its effect can be read, at most 10 seconds",
+        )
     };
     operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
     for (status, response) in &mut operation.responses.responses {
         if let (true, RefOr::T(response)) = (status.starts_with('2'), response) {
             let position = ObjectBuilder::new().schema_type(Type::Integer).build();
-            let description = if command { "Up to where to read to see the effect" } else { "Up to where the answer reaches" };
+            let description =
+                if command { "Up to where to read to see the effect" } else { "Up to where the answer reaches" };
             let mut header = Header::new(position);
             header.description = Some(description.into());
             response.headers.insert("Kith-Position".into(), header.into());

@@ -110,7 +110,7 @@ pub(crate) struct Token {
 
 #[derive(Debug, Subcommand)]
 enum Import {
-    /// A BMLT server's listing (GetSearchResults, JSON)
+    /// A BMLT server's listing as JSON
     Bmlt(ImportBmlt),
 }
 
@@ -124,7 +124,7 @@ pub(crate) struct ImportBmlt {
     /// Say what would be done, but do nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// IANA time zone of meetings that do not name theirs, such as America/New_York
+    /// IANA time zone of meetings that do not name theirs, such as UTC
     #[arg(long)]
     pub time_zone: String,
     /// Short name of the BMLT server: ids of meetings are taken to be its own
@@ -191,7 +191,7 @@ async fn command(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(flags) => serve(&Config::load(flags.config.as_deref(), &flags)?).await?,
         Command::Token(asked) => writeln!(out, "{}", token::make(asked)?)?,
         Command::Import(Import::Bmlt(asked)) => out.write_all(import::bmlt(asked).await?.as_bytes())?,
-        Command::Report(asked) => out.write_all(report::run(asked)?.as_bytes())?,
+        Command::Report(asked) => out.write_all(report::run(&asked)?.as_bytes())?,
         Command::Verify(Verify { data }) => {
             let findings = verify::verify(&data).await?;
             write!(out, "{findings}")?;

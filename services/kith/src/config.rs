@@ -100,7 +100,10 @@ impl Config {
         let found = || {
             let path = std::env::var_os("PATH")?;
             let tools = Path::new(".tools").to_path_buf();
-            std::iter::once(tools).chain(std::env::split_paths(&path)).map(|dir| dir.join("nats-server")).find(|p| p.is_file())
+            std::iter::once(tools)
+                .chain(std::env::split_paths(&path))
+                .map(|dir| dir.join("nats-server"))
+                .find(|p| p.is_file())
         };
         self.nats_server.clone().or_else(found).context(
             "no nats-server found: install version 2.10 or later, name it with --nats-server, or give --nats URL; \

@@ -70,10 +70,9 @@ impl DataDir {
         let file = file.with_context(|| format!("{} cannot be opened", path.display()))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => bail!(
-                "another kith has the data directory {}; the embedded log serves one process",
-                self.0.display()
-            ),
+            Err(TryLockError::WouldBlock) => {
+                bail!("another kith has the data directory {}; the embedded log serves one process", self.0.display())
+            }
             Err(TryLockError::Error(error)) => {
                 Err(error).with_context(|| format!("{} cannot be locked", path.display()))
             }
@@ -92,7 +91,11 @@ impl DataDir {
             Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
         };
         let seed = key.as_slice().try_into().with_context(|| {
-            format!("{} has {} bytes, an Ed25519 key has 32; restore it, or delete it to make another", path.display(), key.len())
+            format!(
+                "{} has {} bytes, an Ed25519 key has 32; restore it, or delete it to make another",
+                path.display(),
+                key.len()
+            )
         })?;
         Ok(Issuer::new(seed))
     }

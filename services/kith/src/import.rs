@@ -54,7 +54,14 @@ fn render(report: &Value) -> anyhow::Result<String> {
     for remark in remarks {
         let text = |field: &str| remark[field].as_str().unwrap_or_default();
         let meeting = if text("meeting").is_empty() { String::new() } else { format!(" (id {})", text("meeting")) };
-        writeln!(out, "{:8} meeting {}{meeting}, {}: {}", text("severity"), remark["index"], text("field"), text("what"))?;
+        writeln!(
+            out,
+            "{:8} meeting {}{meeting}, {}: {}",
+            text("severity"),
+            remark["index"],
+            text("field"),
+            text("what")
+        )?;
     }
     if let Some(more) = report["remarks_left_out"].as_u64().filter(|more| *more > 0) {
         writeln!(out, "… and {more} more remarks")?;

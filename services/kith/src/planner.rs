@@ -11,7 +11,7 @@ use uuid::Uuid;
 use web::Clock;
 
 /// How often it looks.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 /// How long before the horizon a meeting counts as near: longer than a month, for monthly groups.
 const NEAR: SignedDuration = SignedDuration::from_hours(24 * 35);
 

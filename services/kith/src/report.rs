@@ -8,7 +8,7 @@ use reporting::{Facts, Period, ReachReport};
 use crate::{DataDir, cli::Report};
 
 /// Computes the report and writes it as asked; answers it for the terminal.
-pub fn run(asked: Report) -> anyhow::Result<String> {
+pub fn run(asked: &Report) -> anyhow::Result<String> {
     let data = DataDir::existing(&asked.data)?;
     let period = Period::new(asked.from, asked.through)?;
     let report = ReachReport::compute(&Facts::at(data.path()), &asked.org, period, &asked.by)?;

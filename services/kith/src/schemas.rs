@@ -46,15 +46,19 @@ pub fn write(folder: &Path) -> anyhow::Result<()> {
 
 /// Role by operation, for people.
 fn authority() -> String {
-    let roles = web::Role::ALL.map(web::Role::as_str);
-    let mut out = String::from("# Who may do what\n\nGenerated from `services/web/src/authority.rs`. ");
-    out += "Facilitators reach their own groups only, members themselves only.\n\n";
-    out += &format!("| operation | {} |\n|---|{}\n", roles.join(" | "), "---|".repeat(roles.len()));
-    for (operation, allowed) in web::TABLE {
+    let line = |first: &str, cells: &[&str]| format!("| {first} | {} |\n", cells.join(" | "));
+    let operation = |(operation, allowed): &(&str, &[web::Role])| {
         let cells = web::Role::ALL.map(|role| if allowed.contains(&role) { "yes" } else { "" });
-        out += &format!("| `{operation}` | {} |\n", cells.join(" | "));
-    }
-    out
+        line(&format!("`{operation}`"), &cells)
+    };
+    let lines: String = [
+        "# Who may do what\n\nGenerated from `services/web/src/authority.rs`. ".to_owned(),
+        "Facilitators reach their own groups only, members themselves only.\n\n".to_owned(),
+        line("operation", &web::Role::ALL.map(web::Role::as_str)),
+        line("---", &web::Role::ALL.map(|_| "---")),
+    ]
+    .concat();
+    lines + &web::TABLE.iter().map(operation).collect::<Vec<_>>().concat()
 }
 
 /// AsyncAPI 3.0: what is published on NATS.

@@ -7,7 +7,10 @@ use attendance::Attendance;
 use axum::serve::ListenerExt;
 use directory::Directory;
 use domain::{GroupId, OrgId};
-use eventlog::{EventLog, Position, Streams, sqlite::{Readers, SqliteLog}};
+use eventlog::{
+    EventLog, Position, Streams,
+    sqlite::{Readers, SqliteLog},
+};
 use jiff::{SignedDuration, Timestamp};
 use membership::Membership;
 use messaging::{ConsumeOptions, Health, Nats, NatsConfig, NatsServer, NatsServerConfig, consume, relay};
@@ -215,7 +218,13 @@ impl Running {
     ///
     /// # Errors
     /// If it is out of bounds.
-    pub fn token(&self, org: &OrgId, role: Role, subject: &str, groups: Vec<GroupId>) -> Result<String, web::TokenError> {
+    pub fn token(
+        &self,
+        org: &OrgId,
+        role: Role,
+        subject: &str,
+        groups: Vec<GroupId>,
+    ) -> Result<String, web::TokenError> {
         self.issuer.sign((org, role, subject), groups, self.clock.now(), SignedDuration::from_hours(24))
     }
 

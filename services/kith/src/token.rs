@@ -16,7 +16,7 @@ pub fn make(asked: Token) -> anyhow::Result<String> {
 /// Days are taken to have 24 hours.
 fn lifetime(text: &str) -> Option<SignedDuration> {
     match text.strip_suffix('d') {
-        Some(days) => days.parse::<i64>().ok()?.checked_mul(24).and_then(|hours| SignedDuration::try_from_hours(hours)),
+        Some(days) => days.parse::<i64>().ok()?.checked_mul(24).and_then(SignedDuration::try_from_hours),
         None => text.parse().ok(),
     }
 }

@@ -39,14 +39,19 @@ impl fmt::Display for Findings {
         match &self.log {
             Ok(Verified { events, streams, receipts, .. }) => {
                 writeln!(f, "log    sound: {events} events in {streams} streams, {receipts} receipts")?;
-                writeln!(f, "       the hash chain holds, positions and revisions have no gap, no event is there twice")?;
+                writeln!(
+                    f,
+                    "       the hash chain holds, positions and revisions have no gap, no event is there twice"
+                )?;
             }
             Err(what) => writeln!(f, "log    BROKEN: {what}")?,
         }
         for (name, found) in [("views", &self.views), ("facts", &self.facts)] {
             match found {
                 None => writeln!(f, "{name}  not looked at")?,
-                Some(Ok(position)) => writeln!(f, "{name}  equal a fold of the log from scratch, at position {position}")?,
+                Some(Ok(position)) => {
+                    writeln!(f, "{name}  equal a fold of the log from scratch, at position {position}")?;
+                }
                 Some(Err(what)) => writeln!(f, "{name}  DIFFER: {what}")?,
             }
         }
@@ -86,7 +91,8 @@ async fn views(data: &DataDir, scratch: &Path, log: &dyn EventLog) -> anyhow::Re
         return Ok(None);
     }
     let found = projections::difference(&data.views(), &scratch.join("views.db"), log).await;
-    let (position, difference) = found.map_err(|error| anyhow::anyhow!(error)).context("the views cannot be checked")?;
+    let (position, difference) =
+        found.map_err(|error| anyhow::anyhow!(error)).context("the views cannot be checked")?;
     Ok(Some(difference.map_or(Ok(position), |difference: Difference| Err(difference.to_string()))))
 }
 
@@ -100,7 +106,10 @@ async fn facts(data: &DataDir, scratch: &Path, log: &dyn EventLog) -> anyhow::Re
         let mut events = log.read_all(anew.checkpoint(), BATCH_EVENTS).await?;
         events.retain(|event| event.position <= position);
         if events.is_empty() {
-            return Ok(Some(Err(format!("the facts stand at position {position}, the log ends at {}", anew.checkpoint()))));
+            return Ok(Some(Err(format!(
+                "the facts stand at position {position}, the log ends at {}",
+                anew.checkpoint()
+            ))));
         }
         anew.apply(&events)?;
     }

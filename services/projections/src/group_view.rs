@@ -86,23 +86,18 @@ fn describe(folding: &mut Folding<'_>, details: &Details) -> rusqlite::Result<()
             "INSERT INTO groups (org, id, name, programme, details) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT DO UPDATE SET name = ?3, programme = ?4, details = ?5",
         )?
-        .execute(params![
-            folding.org(),
-            id.as_bytes(),
-            details.name.as_str(),
-            details.programme.0.as_bytes(),
-            json
-        ])?;
+        .execute(params![folding.org(), id.as_bytes(), details.name.as_str(), details.programme.0.as_bytes(), json])?;
     Ok(())
 }
 
 fn set_schedule(folding: &mut Folding<'_>, schedule: Option<&Schedule>) -> rusqlite::Result<()> {
     let id = folding.event.stream.id();
     let json = schedule.map(|schedule| serde_json::to_string(schedule).expect("string keys only"));
-    folding
-        .rows
-        .prepare_cached("UPDATE groups SET schedule = ?3 WHERE org = ?1 AND id = ?2")?
-        .execute(params![folding.org(), id.as_bytes(), json])?;
+    folding.rows.prepare_cached("UPDATE groups SET schedule = ?3 WHERE org = ?1 AND id = ?2")?.execute(params![
+        folding.org(),
+        id.as_bytes(),
+        json
+    ])?;
     Ok(())
 }
 
@@ -186,12 +181,7 @@ fn next_meetings(
     rows.collect()
 }
 
-fn meeting_counts(
-    connection: &Connection,
-    org: &str,
-    id: GroupId,
-    now: Timestamp,
-) -> rusqlite::Result<MeetingCounts> {
+fn meeting_counts(connection: &Connection, org: &str, id: GroupId, now: Timestamp) -> rusqlite::Result<MeetingCounts> {
     connection
         .prepare_cached(
             "SELECT count(*) FILTER (WHERE status = 'held'), count(*) FILTER (WHERE status = 'cancelled'),

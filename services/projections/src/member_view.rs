@@ -74,9 +74,8 @@ pub(crate) fn enrolled_on(
         "SELECT DISTINCT member FROM enrolments
          WHERE org = ?1 AND grp = ?2 AND starts_on <= ?3 AND (ends_on IS NULL OR ends_on >= ?3) ORDER BY member",
     )?;
-    let rows = statement.query_map(params![org, group.0.as_bytes(), day.to_string()], |row| {
-        row::uuid(row, 0).map(MemberId)
-    })?;
+    let rows = statement
+        .query_map(params![org, group.0.as_bytes(), day.to_string()], |row| row::uuid(row, 0).map(MemberId))?;
     rows.collect()
 }
 
@@ -88,9 +87,7 @@ pub(crate) fn find(connection: &Connection, org: &str, id: MemberId) -> rusqlite
          ORDER BY 1",
     )?;
     let groups = statement.query_map(params![org, id.0.as_bytes()], |row| row::uuid(row, 0).map(GroupId))?;
-    let groups = groups
-        .map(|group| in_group(connection, org, id, group?))
-        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let groups = groups.map(|group| in_group(connection, org, id, group?)).collect::<rusqlite::Result<Vec<_>>>()?;
     let last_seen = groups.iter().filter_map(|group| group.last_seen).max();
     Ok((!groups.is_empty()).then_some(MemberView { id, last_seen, groups }))
 }

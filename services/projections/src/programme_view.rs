@@ -21,10 +21,11 @@ pub(crate) fn fold(folding: &mut Folding<'_>, event: &Event) -> rusqlite::Result
     match event {
         Event::Registered(Registered { details }) | Event::Changed(Changed { details }) => {
             let id = folding.event.stream.id();
-            folding
-                .rows
-                .prepare_cached("INSERT OR REPLACE INTO programmes VALUES (?1, ?2, ?3)")?
-                .execute(params![folding.org(), id.as_bytes(), details.name.as_str()])?;
+            folding.rows.prepare_cached("INSERT OR REPLACE INTO programmes VALUES (?1, ?2, ?3)")?.execute(params![
+                folding.org(),
+                id.as_bytes(),
+                details.name.as_str()
+            ])?;
         }
     }
     Ok(())

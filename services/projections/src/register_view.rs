@@ -6,8 +6,8 @@ use domain::{
     GroupId, MeetingId, MemberId,
     group::MeetingMode,
     meeting::{
-        AttendanceCorrected, AttendanceMode, AttendanceRecorded, Cancelled, DidNotOccur, Entry, Event, HeadcountRecorded,
-        Headcount, Held, Mark, Opened, Plan, Planned, Reinstated, Replanned, Status,
+        AttendanceCorrected, AttendanceMode, AttendanceRecorded, Cancelled, DidNotOccur, Entry, Event, Headcount,
+        HeadcountRecorded, Held, Mark, Opened, Plan, Planned, Reinstated, Replanned, Status,
     },
 };
 use jiff::{Timestamp, civil::DateTime};
@@ -262,8 +262,8 @@ pub(crate) fn find(connection: &Connection, org: &str, id: MeetingId) -> rusqlit
 }
 
 fn marked(connection: &Connection, meeting: i64) -> rusqlite::Result<Vec<RegisterLine>> {
-    let mut statement =
-        connection.prepare_cached("SELECT member, mark, mode, walk_in, corrected FROM attendance WHERE meeting = ?1")?;
+    let mut statement = connection
+        .prepare_cached("SELECT member, mark, mode, walk_in, corrected FROM attendance WHERE meeting = ?1")?;
     let rows = statement.query_map([meeting], |row| {
         Ok(RegisterLine {
             member: MemberId(row::uuid(row, 0)?),

@@ -49,9 +49,7 @@ pub(crate) async fn show_roster(
     let day = asked.on.unwrap_or_else(today);
     let page = PageQuery { limit: asked.limit, after: asked.after };
     let (limit, cursor) = (page.limit()?, page.after()?);
-    let read = move |connection: &_| {
-        member_view::roster(connection, (caller.org.as_str(), group, day), cursor, limit)
-    };
+    let read = move |connection: &_| member_view::roster(connection, (caller.org.as_str(), group, day), cursor, limit);
     let Read(position, members) = projections.find(after, "group", read).await?;
     let lines = members.into_iter().map(|member| RosterLine { member }).collect();
     Ok(Read(position, Page::new(lines, limit, |line| line.member)))

@@ -135,9 +135,8 @@ impl Store {
                 return Err(error);
             }
         }
-        let committed = rows
-            .execute("UPDATE checkpoint SET position = ?1", [signed(last.position)])
-            .and_then(|_| rows.commit());
+        let committed =
+            rows.execute("UPDATE checkpoint SET position = ?1", [signed(last.position)]).and_then(|_| rows.commit());
         committed.map_err(|error| {
             self.meetings.clear();
             store(error)
@@ -165,9 +164,9 @@ fn fold_one(mut folding: Folding<'_>) -> Result<(), ApplyError> {
     };
     folded.map_err(|error| match error.sqlite_error_code() {
         // The disk, not the event.
-        Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::SystemIoFailure | rusqlite::ErrorCode::DatabaseBusy) => {
-            ApplyError::Store(error.to_string())
-        }
+        Some(
+            rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::SystemIoFailure | rusqlite::ErrorCode::DatabaseBusy,
+        ) => ApplyError::Store(error.to_string()),
         _ => poison(event, error.to_string()),
     })
 }
@@ -186,7 +185,8 @@ fn open(path: &Path) -> rusqlite::Result<(Connection, Position)> {
     } else if format != FORMAT {
         return Err(rusqlite::Error::InvalidParameterName(format!("format {format} instead of {FORMAT}")));
     }
-    let checkpoint = connection.query_row("SELECT position FROM checkpoint", [], |row| row.get::<_, i64>(0)).optional()?;
+    let checkpoint =
+        connection.query_row("SELECT position FROM checkpoint", [], |row| row.get::<_, i64>(0)).optional()?;
     Ok((connection, Position(checkpoint.and_then(|p| u64::try_from(p).ok()).unwrap_or_default())))
 }
 

@@ -24,15 +24,8 @@ pub enum Role {
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Admin,
-        Self::Coordinator,
-        Self::Facilitator,
-        Self::Analyst,
-        Self::Partner,
-        Self::Member,
-        Self::Auditor,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Admin, Self::Coordinator, Self::Facilitator, Self::Analyst, Self::Partner, Self::Member, Self::Auditor];
 
     /// As in tokens and logs.
     pub fn as_str(self) -> &'static str {

@@ -78,7 +78,8 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let bearer = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
-        let caller = bearer.and_then(|token| Gate::from_ref(state).caller(token)).ok_or_else(Problem::unauthenticated)?;
+        let caller =
+            bearer.and_then(|token| Gate::from_ref(state).caller(token)).ok_or_else(Problem::unauthenticated)?;
         if Op::ROLES.contains(&caller.role) {
             Ok(Self { caller, op: PhantomData })
         } else {

@@ -38,13 +38,16 @@ impl fmt::Debug for Clock {
     }
 }
 
+/// By digest.
+type CheckedTokens = LruCache<[u8; 32], (Claims, Caller)>;
+
 /// Checks who calls.
 #[derive(Debug, Clone)]
 pub struct Gate {
     issuer: Issuer,
     /// The time.
     pub clock: Clock,
-    checked: Arc<Mutex<LruCache<[u8; 32], (Claims, Caller)>>>,
+    checked: Arc<Mutex<CheckedTokens>>,
 }
 
 impl Gate {

@@ -56,7 +56,8 @@ pub async fn guard(State(limits): State<Limits>, request: Request, next: Next) -
 pub async fn observe(State(new_id): State<fn() -> Uuid>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&request).unwrap_or_else(|| {
-        HeaderValue::from_str(new_id().as_hyphenated().encode_lower(&mut Uuid::encode_buffer())).expect("a UUID is ASCII")
+        HeaderValue::from_str(new_id().as_hyphenated().encode_lower(&mut Uuid::encode_buffer()))
+            .expect("a UUID is ASCII")
     });
     // The pattern, never the path itself: a path can name a person.
     let path = request.extensions().get::<MatchedPath>().cloned();

@@ -155,12 +155,12 @@ impl<R: Rejection> From<TransactError<R>> for Problem {
                 let detail = "another command was sent before with this `Idempotency-Key`; use a new one";
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail)
             }
-            TransactError::LostRace => {
-                Self::new(StatusCode::PRECONDITION_FAILED, "lost-race", "others were faster, again and again; send it again")
-            }
-            TransactError::TooLarge(error) => {
-                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", error.to_string())
-            }
+            TransactError::LostRace => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "lost-race",
+                "others were faster, again and again; send it again",
+            ),
+            TransactError::TooLarge(error) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", error.to_string()),
             TransactError::Unavailable(why) => Self::unavailable(&why),
             TransactError::Unreadable { ref source, .. } => Self::internal(&format!("{error}: {source}")),
         }

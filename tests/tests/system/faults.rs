@@ -216,7 +216,7 @@ async fn a_data_directory_is_verified_while_it_is_written() {
     let clients: Vec<_> = all.iter().map(|_| server.client(ORG, Role::Admin)).collect();
     let writing = join_all(all.iter_mut().zip(clients).map(|(writer, client)| writer.write(client)));
     let verifying = tokio::task::spawn_blocking(move || {
-        for _ in 0..4 {
+        for _ in 0..15 {
             let output = verify(&data);
             assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
         }
@@ -300,13 +300,9 @@ async fn stream_of(data: &Path) -> (jetstream::Context, Stream) {
         config.split_once(start).and_then(|(_, rest)| rest.split_once(end)).expect("in the configuration").0.to_owned()
     };
     let (address, password) = (between("listen: \"", "\""), between("password: \"", "\""));
-    stream_at(&address, "kith", &password).await
-}
-
-async fn stream_at(address: &str, user: &str, password: &str) -> (jetstream::Context, Stream) {
-    let options = async_nats::ConnectOptions::with_user_and_password(user.into(), password.into());
+    let options = async_nats::ConnectOptions::with_user_and_password("kith".into(), password);
     let context = jetstream::new(options.connect(address).await.expect("a connection"));
-    let stream = context.get_stream(messaging::STREAM).await.expect("the stream");
+    let stream = until("the stream is there", async || context.get_stream(messaging::STREAM).await.ok()).await;
     (context, stream)
 }
 
@@ -363,18 +359,12 @@ async fn a_deleted_stream_is_refilled_and_nothing_is_counted_twice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_that_come_twice_and_out_of_order_change_nothing() {
     let mut chance = StdRng::seed_from_u64(seed());
-    let dir = tempfile::tempdir().expect("a folder");
-    let health = messaging::Health::new();
-    let config = NatsServerConfig { binary: nats_server(), dir: dir.path().join("nats"), password: "secret".into() };
-    let nats = NatsServer::start(config, &health).await.expect("a NATS server");
-    let url = nats.config().url.replace("nats://", "nats://kith:secret@");
-    let world = World::start_with(|config| config.nats = Some(url)).await;
+    let world = World::start().await;
     let group = world.group().await;
     let members = world.enrolled::<8>(group).await;
     let meeting = world.open_meeting(group).await;
     world.settle().await;
-    let address = nats.config().url.replace("nats://", "");
-    let (context, mut stream) = stream_at(&address, "kith", "secret").await;
+    let (context, mut stream) = stream_of(world.data()).await;
     let admin = world.admin();
     for round in 0..4 {
         for member in members {
@@ -410,6 +400,21 @@ async fn messages_that_come_twice_and_out_of_order_change_nothing() {
     let written = admin.mark(meeting, members[0], "absent").await.must(204).at();
     let register = admin.read(&at(meeting, "register"), written).await.must(200).json();
     assert_eq!(register["meeting"]["marks"]["absent"], 1);
+    world.must_be_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nats_server_is_reached_with_user_and_password_in_its_url() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let health = messaging::Health::new();
+    let config = NatsServerConfig { binary: nats_server(), dir: dir.path().join("nats"), password: "secret".into() };
+    let nats = NatsServer::start(config, &health).await.expect("a NATS server");
+    let url = nats.config().url.replace("nats://", "nats://kith:secret@");
+    let world = World::start_with(|config| config.nats = Some(url)).await;
+    world.group().await;
+    let ready = world.running().health.wait_until(|report| report.ready && report.parts.len() > 3);
+    let ready = timeout(Duration::from_secs(10), ready).await;
+    assert!(ready.is_ok(), "{:?}", world.running().health.report());
     world.must_be_sound().await;
     drop(world);
     nats.stop().await;

@@ -1,6 +1,7 @@
 //! Whole-system tests: Kith over HTTP, and as processes.
 
 mod attendance;
+mod command_line;
 mod every_operation;
 mod faults;
 mod idempotency;

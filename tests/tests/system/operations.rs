@@ -162,7 +162,13 @@ fn resolved(document: &Value, schema: &Value) -> Value {
         Value::Object(fields) => match fields.get("$ref").and_then(Value::as_str) {
             Some(reference) => {
                 let pointer = reference.strip_prefix('#').expect("a reference into the document");
-                resolved(document, document.pointer(pointer).expect("what is referred to"))
+                let mut target = resolved(document, document.pointer(pointer).expect("what is referred to"));
+                // What stands beside a reference adds to it.
+                let beside = fields.iter().filter(|(name, _)| *name != "$ref");
+                for (name, value) in beside {
+                    target[name] = value.clone();
+                }
+                target
             }
             None => fields.iter().map(|(name, value)| (name.clone(), resolved(document, value))).collect(),
         },

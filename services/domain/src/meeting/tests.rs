@@ -91,9 +91,7 @@ fn a_register_opens_twelve_hours_before_the_start_and_no_earlier() {
 #[test]
 fn planning_anew_moves_only_a_meeting_that_has_not_begun() {
     let later = Plan { ends_at: at("2026-06-03T01:00:00Z"), ..plan() };
-    given::<Meeting>([planned()])
-        .when(&Command::Plan(later))
-        .then(&[Event::Replanned(Replanned { plan: later })]);
+    given::<Meeting>([planned()]).when(&Command::Plan(later)).then(&[Event::Replanned(Replanned { plan: later })]);
     given::<Meeting>([planned(), opened()]).when(&Command::Plan(later)).then_nothing();
     given::<Meeting>([planned(), cancelled()]).when(&Command::Plan(later)).then_nothing();
 }
@@ -140,10 +138,9 @@ fn a_walk_in_can_be_marked_again_and_stays_a_walk_in() {
 #[test]
 fn of_many_marks_all_are_made_or_none_and_each_mistake_is_named() {
     let marks = vec![new(ALICE, Mark::Present, true), new(BOB, Mark::Present, false), new(ALICE, Mark::Late, true)];
-    given::<Meeting>([planned(), opened()]).when(&Command::Record(marks)).then_rejected(&Refusal::Marks(vec![
-        (BOB, MarkRefusal::NotOnRoster),
-        (ALICE, MarkRefusal::Twice),
-    ]));
+    given::<Meeting>([planned(), opened()])
+        .when(&Command::Record(marks))
+        .then_rejected(&Refusal::Marks(vec![(BOB, MarkRefusal::NotOnRoster), (ALICE, MarkRefusal::Twice)]));
     let marks = vec![new(ALICE, Mark::Present, true), new(BOB, Mark::Absent, true)];
     given::<Meeting>([planned(), opened(), recorded(BOB, Mark::Absent)])
         .when(&Command::Record(marks))
@@ -152,33 +149,29 @@ fn of_many_marks_all_are_made_or_none_and_each_mistake_is_named() {
 
 #[test]
 fn a_register_holds_so_many_members_and_no_more() {
-    let many: Vec<_> = (0..=MARKS_MAX as u128).map(|n| new(MemberId(Uuid::from_u128(n)), Mark::Present, true)).collect();
+    let many: Vec<_> =
+        (0..=MARKS_MAX as u128).map(|n| new(MemberId(Uuid::from_u128(n)), Mark::Present, true)).collect();
     let state = [planned(), opened()].iter().fold(State::default(), Meeting::evolve);
     assert_eq!(Meeting::decide(&Command::Record(many[1..].to_vec()), &state).unwrap().len(), MARKS_MAX);
     let last = many.last().unwrap().member;
-    assert_eq!(
-        Meeting::decide(&Command::Record(many), &state),
-        Err(Refusal::Marks(vec![(last, MarkRefusal::Full)]))
-    );
+    assert_eq!(Meeting::decide(&Command::Record(many), &state), Err(Refusal::Marks(vec![(last, MarkRefusal::Full)])));
 }
 
 #[test]
 fn once_the_register_is_closed_a_mark_changes_only_by_a_correction_that_keeps_the_old_one() {
     let history = [planned(), opened(), recorded(ALICE, Mark::Absent), held()];
     given::<Meeting>(history.clone()).when(&record(ALICE, Mark::Absent)).then_nothing();
-    given::<Meeting>(history.clone())
-        .when(&record(ALICE, Mark::Present))
-        .then_rejected(&Refusal::RegisterClosed);
+    given::<Meeting>(history.clone()).when(&record(ALICE, Mark::Present)).then_rejected(&Refusal::RegisterClosed);
     let corrected = |member, was: Option<Mark>, now: Option<Mark>| {
         let (was, now) = (was.map(entry), now.map(entry));
         Event::AttendanceCorrected(AttendanceCorrected { member, was, now, reason: why("told us") })
     };
-    given::<Meeting>(history.clone())
-        .when(&correct(ALICE, Some(Mark::Present)))
-        .then(&[corrected(ALICE, Some(Mark::Absent), Some(Mark::Present))]);
-    given::<Meeting>(history.clone())
-        .when(&correct(ALICE, None))
-        .then(&[corrected(ALICE, Some(Mark::Absent), None)]);
+    given::<Meeting>(history.clone()).when(&correct(ALICE, Some(Mark::Present))).then(&[corrected(
+        ALICE,
+        Some(Mark::Absent),
+        Some(Mark::Present),
+    )]);
+    given::<Meeting>(history.clone()).when(&correct(ALICE, None)).then(&[corrected(ALICE, Some(Mark::Absent), None)]);
     given::<Meeting>(history).when(&correct(BOB, Some(Mark::Late))).then(&[corrected(BOB, None, Some(Mark::Late))]);
     given::<Meeting>([planned(), opened()]).when(&correct(ALICE, None)).then_rejected(&Refusal::NotClosed);
 }
@@ -216,7 +209,9 @@ fn heads_are_counted_while_the_register_is_open_and_with_a_reason_after() {
     let history = [planned(), opened(), recorded(3, None), held()];
     given::<Meeting>(history.clone()).when(&count(3, None)).then_nothing();
     given::<Meeting>(history.clone()).when(&count(0, None)).then_rejected(&Refusal::ReasonNeeded);
-    given::<Meeting>(history).when(&count(0, Some("one was on the list"))).then(&[recorded(0, Some("one was on the list"))]);
+    given::<Meeting>(history)
+        .when(&count(0, Some("one was on the list")))
+        .then(&[recorded(0, Some("one was on the list"))]);
     given::<Meeting>([planned()]).when(&count(1, None)).then_rejected(&Refusal::NotOpen { status: Status::Planned });
     given::<Meeting>([planned(), opened()])
         .when(&count(HEADS_MAX + 1, None))
@@ -226,7 +221,8 @@ fn heads_are_counted_while_the_register_is_open_and_with_a_reason_after() {
 fn commands() -> impl Strategy<Value = Command> {
     let member = prop_oneof![Just(ALICE), Just(BOB)];
     let mark = prop_oneof![Just(Mark::Present), Just(Mark::Late), Just(Mark::Excused), Just(Mark::Absent)];
-    let new_mark = (member.clone(), mark.clone(), any::<bool>()).prop_map(|(member, mark, enrolled)| new(member, mark, enrolled));
+    let new_mark =
+        (member.clone(), mark.clone(), any::<bool>()).prop_map(|(member, mark, enrolled)| new(member, mark, enrolled));
     prop_oneof![
         1 => (0u32..3).prop_map(|n| Command::Plan(Plan { ends_at: plan().ends_at + SignedDuration::from_mins(n.into()), ..plan() })),
         3 => Just(Command::Open { at: plan().starts_at }),

@@ -107,7 +107,8 @@ fn events(
             progress(position);
         }
     }
-    let counted: u64 = connection.query_row("SELECT count(*) FROM events", [], |row| row.get(0).map(super::unsigned))?;
+    let counted: u64 =
+        connection.query_row("SELECT count(*) FROM events", [], |row| row.get(0).map(super::unsigned))?;
     if counted != verified.events {
         return Err(broken(None, None, format!("{counted} events are stored, {} can be read", verified.events)));
     }

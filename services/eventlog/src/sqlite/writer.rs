@@ -109,7 +109,8 @@ impl Tail {
         append: &Append,
     ) -> rusqlite::Result<Result<Appended, AppendError>> {
         let stream = self.stream(transaction, append.stream.as_str())?;
-        let conflict = AppendError::WrongExpectedRevision { expected: append.expected, current: stream.and_then(|s| s.last) };
+        let conflict =
+            AppendError::WrongExpectedRevision { expected: append.expected, current: stream.and_then(|s| s.last) };
         let (position, revision, write) = match self.decide(transaction, append, stream)? {
             Decision::Conflict => return Ok(Err(conflict)),
             Decision::Already { last } => (position_of(transaction, stream, last)?, Some(last), false),
@@ -211,9 +212,8 @@ impl Tail {
             metadata: &append.metadata,
         };
         let hash = link.hash(&self.hash);
-        transaction
-            .prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?
-            .execute(params![
+        transaction.prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?.execute(
+            params![
                 int(link.position),
                 key,
                 int(revision),
@@ -224,7 +224,8 @@ impl Tail {
                 event.data.as_slice(),
                 append.metadata.as_slice(),
                 hash.as_slice(),
-            ])?;
+            ],
+        )?;
         self.position = link.position;
         self.hash = hash;
         self.recent.put(event.id, (key, revision));
@@ -253,15 +254,15 @@ fn position_of(transaction: &Transaction<'_>, stream: Option<Stream>, revision: 
 
 /// Writes the receipt, or answers the one that was there first.
 fn write_receipt(transaction: &Transaction<'_>, receipt: &Receipt) -> rusqlite::Result<Option<Receipt>> {
-    let written = transaction.prepare_cached("INSERT OR IGNORE INTO receipts VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(
-        params![
+    let written = transaction
+        .prepare_cached("INSERT OR IGNORE INTO receipts VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .execute(params![
             receipt.key.as_slice(),
             receipt.fingerprint.as_slice(),
             receipt.status,
             receipt.body.as_slice(),
             int(receipt.position.0),
             chain::receipt_hash(receipt).as_slice(),
-        ],
-    )?;
+        ])?;
     if written == 1 { Ok(None) } else { find_receipt(transaction, &receipt.key) }
 }

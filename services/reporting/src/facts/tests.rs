@@ -89,7 +89,9 @@ fn a_killed_writer_leaves_the_facts_of_a_prefix_of_the_log() {
     let events = weeks(60, 4).events;
     let write = |dir: &Path| {
         let mut store = FactStore::open_with(dir, eager()).unwrap();
-        events.iter().for_each(|event| store.apply(std::slice::from_ref(event)).unwrap());
+        for event in &events {
+            store.apply(std::slice::from_ref(event)).unwrap();
+        }
     };
     if let Some(dir) = std::env::var_os(CHILD) {
         return write(Path::new(&dir));

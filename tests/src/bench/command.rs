@@ -1,0 +1,198 @@
+//! Commands over HTTP: marks on open registers, from another process, as many as 64 connections can send.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use domain::{GroupId, MemberId};
+use hyper::{Method, StatusCode};
+use jiff::{Span, tz::TimeZone};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::{Bench, Figures, empty_server::EmptyServer};
+use crate::{
+    http::{Answer, Client},
+    load::{Latencies, per_second},
+};
+
+/// Connections at once, each with a group of its own; a count.
+pub const CONNECTIONS: usize = 64;
+/// Members of each group, a count.
+const MEMBERS: u64 = 20;
+/// Meetings of each group, one a week, a count.
+const WEEKS: i32 = 52;
+/// How long commands are sent before anything is measured.
+const WARM_UP: Duration = Duration::from_secs(5);
+/// How long is measured, in all rounds.
+const MEASURED: Duration = Duration::from_secs(20);
+/// Kith and the empty server are measured this often, one after the other.
+const ROUNDS: u32 = 2;
+/// The organisation.
+pub const ORG: &str = "bench";
+
+/// Where marks can be made, of one connection.
+#[derive(Debug, Clone)]
+pub struct Marks {
+    paths: Vec<String>,
+    next: usize,
+    key: String,
+    sent: u64,
+}
+
+impl Marks {
+    /// Marks the next member: another one than last time, or otherwise than last time.
+    ///
+    /// # Errors
+    /// If it is not done.
+    pub async fn mark(&mut self, client: &mut Client) -> anyhow::Result<Answer> {
+        let late = (self.next / self.paths.len()) % 2 == 1;
+        let path = &self.paths[self.next % self.paths.len()];
+        self.next += 1;
+        self.sent += 1;
+        let body = json!({ "mark": if late { "late" } else { "present" } });
+        let answer = client.command(Method::PUT, path, &format!("{}-{}", self.key, self.sent), &body).await?;
+        anyhow::ensure!(answer.status == StatusCode::NO_CONTENT, "PUT {path}: {}", answer.status);
+        Ok(answer)
+    }
+
+    /// The register that the last mark is on.
+    pub fn register(&self) -> String {
+        let last = &self.paths[self.next.saturating_sub(1) % self.paths.len()];
+        let meeting = last.split("/attendance/").next().unwrap_or_default();
+        format!("{meeting}/register")
+    }
+}
+
+/// Measures commands.
+///
+/// # Errors
+/// If a server does not do what it must.
+pub async fn run(bench: &Bench, figures: &mut Figures) -> anyhow::Result<()> {
+    let data = bench.place.join("command");
+    let server = bench.kith.serve(&data, ([127, 0, 0, 1], 0).into(), &["--plan-days", "0", "--log", "warn"]).await?;
+    let token = bench.kith.admin(ORG, &data).await?;
+    let mut marks = open_registers(server.address, &token).await?;
+    let mut empty_marks = marks.clone();
+    let empty = EmptyServer::start().await?;
+    let (warm_up, time) = (bench.time(WARM_UP) / ROUNDS, bench.time(MEASURED) / ROUNDS);
+    let (mut kith, mut limit) = (Sent::default(), Sent::default());
+    for _ in 0..ROUNDS {
+        kith.add(&send((server.address, &token), &mut marks, warm_up, time).await?);
+        limit.add(&send((empty.address, &empty.token), &mut empty_marks, warm_up, time).await?);
+    }
+    server.stop().await?;
+    let (per_s, limit_per_s) = (kith.per_second(), limit.per_second());
+    figures.add("command_per_s", per_s, format!("goal ≥ 6000; {CONNECTIONS} connections, durable"));
+    figures.add("command_limit_per_s", limit_per_s, "empty handler behind the same layers");
+    figures.add("command_ratio", per_s / limit_per_s, "goal ≥ 0.15");
+    figures.add("command_p50_ms", kith.latencies.percentile_ms(50.0), "");
+    figures.add("command_p99_ms", kith.latencies.percentile_ms(99.0), "goal ≤ 40");
+    figures.add("command_limit_p99_ms", limit.latencies.percentile_ms(99.0), "empty handler behind the same layers");
+    Ok(())
+}
+
+#[derive(Debug, Default)]
+struct Sent {
+    latencies: Latencies,
+    took: Duration,
+}
+
+impl Sent {
+    fn add(&mut self, other: &Self) {
+        self.latencies.add(&other.latencies);
+        self.took += other.took;
+    }
+
+    fn per_second(&self) -> f64 {
+        per_second(self.latencies.count(), self.took)
+    }
+}
+
+/// Sends commands as fast as they are answered; measures what is answered after the warm-up and before the end.
+async fn send(
+    (address, token): (SocketAddr, &str),
+    marks: &mut Vec<Marks>,
+    warm_up: Duration,
+    time: Duration,
+) -> anyhow::Result<Sent> {
+    let from = Instant::now() + warm_up;
+    let until = from + time;
+    let mut connections = JoinSet::new();
+    for mut marks in marks.drain(..) {
+        let mut client = Client::new(address, token);
+        connections.spawn(async move {
+            let mut latencies = Latencies::default();
+            loop {
+                let sent = Instant::now();
+                if sent >= until {
+                    return anyhow::Ok((marks, latencies));
+                }
+                marks.mark(&mut client).await?;
+                let answered = Instant::now();
+                if answered >= from && answered < until {
+                    latencies.record(answered - sent);
+                }
+            }
+        });
+    }
+    let mut sent = Sent { took: time, ..Sent::default() };
+    while let Some(connection) = connections.join_next().await {
+        let (used, latencies) = connection??;
+        marks.push(used);
+        sent.latencies.add(&latencies);
+    }
+    Ok(sent)
+}
+
+/// Makes a group with open registers for each connection.
+///
+/// # Errors
+/// If the server refuses.
+pub async fn open_registers(address: SocketAddr, token: &str) -> anyhow::Result<Vec<Marks>> {
+    let mut client = Client::new(address, token);
+    let programme = post(&mut client, "/v1/programmes", "programme", json!({ "name": "Bench" })).await?.json();
+    let programme = programme["id"].as_str().context("a programme's id")?.to_owned();
+    let mut groups = JoinSet::new();
+    for number in 0..CONNECTIONS {
+        groups.spawn(open_group(Client::new(address, token), programme.clone(), number));
+    }
+    groups.join_all().await.into_iter().collect()
+}
+
+async fn post(client: &mut Client, path: &str, key: &str, body: Value) -> anyhow::Result<Answer> {
+    client.command(Method::POST, path, key, &body).await?.ok().with_context(|| format!("POST {path}"))
+}
+
+async fn open_group(mut client: Client, programme: String, number: usize) -> anyhow::Result<Marks> {
+    let today = kith::clock().now().to_zoned(TimeZone::UTC).date();
+    let last = today.checked_sub(Span::new().days(2))?;
+    let first = last.checked_sub(Span::new().days(7 * WEEKS - 1))?;
+    let details = json!({ "name": format!("Group {number}"), "programme": programme, "focus": "addiction",
+        "mode": "in_person", "listed": true });
+    let schedule = json!({ "starts_on": first, "starts_at": "19:00:00", "duration_minutes": 90,
+        "time_zone": "America/New_York", "recurrence": "FREQ=WEEKLY" });
+    let group = json!({ "details": details, "schedule": schedule });
+    let group = post(&mut client, "/v1/groups", &format!("group-{number}"), group).await?.json();
+    let group: GroupId = group["id"].as_str().context("a group's id")?.parse()?;
+    let days = json!({ "from": first, "through": last });
+    let planned = post(&mut client, &format!("/v1/groups/{group}/meetings"), &format!("plan-{number}"), days).await?;
+    let members: Vec<_> = (0..MEMBERS).map(|member| MemberId(Uuid::from_u64_pair(number as u64 + 1, member))).collect();
+    for member in &members {
+        let body = json!({ "member": member, "starts_on": first });
+        post(&mut client, &format!("/v1/groups/{group}/enrolments"), &format!("enrol-{member}"), body).await?;
+    }
+    let path = format!("/v1/groups/{group}/meetings?limit=200");
+    let meetings = client.get(&path, planned.position.unwrap_or_default()).await?.ok()?.json();
+    let meetings = meetings["items"].as_array().context("a page of meetings")?;
+    let mut paths = Vec::new();
+    for id in meetings.iter().filter_map(|meeting| meeting["id"].as_str()) {
+        post(&mut client, &format!("/v1/meetings/{id}/open"), &format!("open-{id}"), Value::Null).await?;
+        paths.extend(members.iter().map(|member| format!("/v1/meetings/{id}/attendance/{member}")));
+    }
+    anyhow::ensure!(!paths.is_empty(), "group {group} has no meetings");
+    Ok(Marks { paths, next: 0, key: format!("mark-{number}"), sent: 0 })
+}
