@@ -45,10 +45,9 @@ impl Server {
         let (found, address) = mpsc::channel();
         let (stderr, kept) = (child.stderr.take().expect("it is piped"), lines.clone());
         thread::spawn(move || keep_lines(stderr, &kept, &found));
-        match address.recv_timeout(PATIENCE) {
-            Ok(address) => Self { address, data: data.into(), child: Some(child), lines },
-            Err(_) => panic!("kith does not start: {:#?}", lines.lock().expect("lines")),
-        }
+        let address = address.recv_timeout(PATIENCE);
+        let address = address.unwrap_or_else(|_| panic!("kith does not start: {:#?}", lines.lock().expect("lines")));
+        Self { address, data: data.into(), child: Some(child), lines }
     }
 
     /// A connection with a token made from the data directory.

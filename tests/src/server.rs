@@ -118,7 +118,7 @@ impl Kith {
 fn free(listen: SocketAddr) -> anyhow::Result<SocketAddr> {
     let bound = TcpListener::bind(listen).and_then(|listener| listener.local_addr());
     bound.with_context(|| {
-        format!("cannot listen at {listen}; give another address, such as --listen {}:{}", listen.ip(), listen.port() + 1)
+        format!("cannot listen at {listen}; give another address, such as --listen {}:{}", listen.ip(), listen.port().wrapping_add(1))
     })
 }
 
@@ -197,13 +197,11 @@ impl Server {
         if let Some(pid) = self.child.id() {
             terminate(pid).await.context("kith cannot be asked to end")?;
         }
-        match timeout(ENDS_WITHIN, self.child.wait()).await {
-            Ok(waited) => waited.map(|_| ()).context("kith cannot be waited for"),
-            Err(_) => {
-                self.child.kill().await.context("kith cannot be killed")?;
-                bail!("kith did not end within {} ms and was killed:\n{}", ENDS_WITHIN.as_millis(), self.last_lines())
-            }
+        if let Ok(waited) = timeout(ENDS_WITHIN, self.child.wait()).await {
+            return waited.map(|_| ()).context("kith cannot be waited for");
         }
+        self.child.kill().await.context("kith cannot be killed")?;
+        bail!("kith did not end within {} ms and was killed:\n{}", ENDS_WITHIN.as_millis(), self.last_lines())
     }
 
     fn last_lines(&self) -> String {

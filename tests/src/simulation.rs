@@ -124,7 +124,7 @@ pub fn simulate(seed: u64, members: usize, groups: &[Group]) -> Year {
         let mut clerk = Clerk::new(group, roster, &people, facilitator, keys, &mut rng);
         let enrolments = first_enrolments(&mut clerk, roster);
         for happening in calendar(group, roster) {
-            happens(&mut clerk, happening, &mut truth);
+            happens(&mut clerk, &happening, &mut truth);
         }
         walk_ins += clerk.new_people;
         Script { enrolments, year: clerk.commands }
@@ -161,14 +161,14 @@ fn calendar<'a>(group: &Group, roster: &'a [Enrolment]) -> impl Iterator<Item = 
     days.into_values().flatten()
 }
 
-fn happens(clerk: &mut Clerk<'_>, happening: Happening<'_>, truth: &mut Truth) {
+fn happens(clerk: &mut Clerk<'_>, happening: &Happening<'_>, truth: &mut Truth) {
     match happening {
         Happening::Withdraws(enrolment, until) => {
             let path = format!("/v1/groups/{}/enrolments/{}/withdrawal", clerk.group.id, clerk.id_of(enrolment));
             clerk.send(Method::POST, path, json!({ "ends_on": until, "reason": "no longer comes" }));
         }
-        Happening::Enrols(enrolment, from) => enrol(clerk, enrolment, from),
-        Happening::Meets(meeting) => truth.held.extend(clerk.meets(&meeting)),
+        Happening::Enrols(enrolment, from) => enrol(clerk, enrolment, *from),
+        Happening::Meets(meeting) => truth.held.extend(clerk.meets(meeting)),
     }
 }
 

@@ -247,9 +247,7 @@ impl World {
     pub async fn written(&self, id: impl Into<Uuid>) -> Vec<(String, Value)> {
         let id = id.into();
         let events = self.events().await.into_iter().filter(|event| event.stream.id() == id);
-        events
-            .map(|event| (event.event_type.to_string(), serde_json::from_slice(&event.data).expect("JSON")))
-            .collect()
+        events.map(|event| (event.event_type.to_string(), serde_json::from_slice(&event.data).expect("JSON"))).collect()
     }
 }
 
@@ -355,6 +353,7 @@ impl Actor {
 impl Answer {
     /// The answer, which must have this status.
     #[track_caller]
+    #[allow(clippy::return_self_not_must_use)] // most want nothing else
     pub fn must(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{}", String::from_utf8_lossy(&self.body));
         self

@@ -72,7 +72,9 @@ impl Config {
         if let Some(file) = file {
             figment = figment.merge(Toml::file_exact(file));
         }
-        let config: Self = figment.merge(Env::prefixed("KITH_")).merge(Serialized::defaults(flags)).extract()?;
+        // `KITH_TOKEN` is for `kith import`, often in the same shell.
+        let environment = Env::prefixed("KITH_").ignore(&["token"]);
+        let config: Self = figment.merge(environment).merge(Serialized::defaults(flags)).extract()?;
         config.validate().context("the configuration cannot be used")?;
         Ok(config)
     }

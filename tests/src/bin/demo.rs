@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use domain::{GroupId, ProgrammeId};
+use domain::{GroupId, ProgrammeId, group::MeetingMode};
 use futures::{StreamExt, TryStreamExt, stream};
 use hyper::{Method, StatusCode};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -40,6 +40,8 @@ const ORG: &str = "demo";
 const TIME_ZONE: &str = "America/New_York";
 /// Length of the year, in weeks.
 const WEEKS: i32 = 52;
+/// Of the simulated groups every so-manieth meets by video, and another one both ways: the listing has none of these.
+const EVERY_ONLINE: usize = 6;
 /// Rows asked for at once, a count.
 const PAGE_ROWS: usize = 200;
 /// Lists read at once, a count.
@@ -198,7 +200,7 @@ struct Show<'a> {
 struct ListedGroup {
     id: GroupId,
     programme: ProgrammeId,
-    mode: domain::group::MeetingMode,
+    mode: MeetingMode,
     listed: bool,
 }
 
@@ -222,6 +224,7 @@ impl<'a> Show<'a> {
     async fn all(&self) -> anyhow::Result<ExitCode> {
         let imported = self.import().await?;
         let groups = self.groups(imported).await?;
+        let groups = self.go_online(groups).await?;
         let groups = self.plan(groups).await?;
         let year = self.simulate(groups.clone()).await?;
         let truth = year.truth.clone();
@@ -275,6 +278,26 @@ impl<'a> Show<'a> {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         bail!("the {groups} imported groups do not all show")
+    }
+
+    /// Some groups change how they meet, before their meetings are planned.
+    async fn go_online(&self, mut groups: Vec<ListedGroup>) -> anyhow::Result<Vec<ListedGroup>> {
+        let (mut client, mut changes) = (self.client(), Vec::new());
+        for (number, group) in groups.iter_mut().enumerate() {
+            group.mode = match number % EVERY_ONLINE {
+                1 => MeetingMode::Virtual,
+                2 => MeetingMode::Hybrid,
+                _ => continue,
+            };
+            let path = format!("/v1/groups/{}", group.id);
+            let mut details = self.read(&mut client, &path, 0).await?.json()["details"].take();
+            details["mode"] = json!(group.mode);
+            let key = format!("mode-{number}");
+            changes.push(vec![Command { method: Method::PUT, path, key, body: details, expected: Expected::Done }]);
+        }
+        step(&format!("{} of them go online, wholly or in part", changes.len()));
+        self.send("groups", changes).await?;
+        Ok(groups)
     }
 
     async fn plan(&self, groups: Vec<ListedGroup>) -> anyhow::Result<Vec<Group>> {

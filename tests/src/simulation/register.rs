@@ -48,6 +48,9 @@ const CATEGORIES: [&str; 5] = ["newcomer", "visitor", "supporter", "child", "oth
 /// What the register says of somebody; how they took part, if they came.
 type Entry = (Mark, Option<AttendanceMode>);
 
+/// A way to correct a register: whose entry, to which mark (none to remove it), why.
+type Correction = (fn(&Entry) -> bool, Option<Mark>, &'static str);
+
 /// Keeps a group's registers.
 #[derive(Debug)]
 pub struct Clerk<'a> {
@@ -291,7 +294,7 @@ impl<'a> Clerk<'a> {
 
     fn correct(&mut self, meeting: &Meeting, register: &mut Register) {
         let usual = if self.group.mode == MeetingMode::Virtual { AttendanceMode::Video } else { AttendanceMode::InPerson };
-        let corrections: [(fn(&Entry) -> bool, Option<Mark>, &str); 3] = [
+        let corrections: [Correction; 3] = [
             (|(_, mode)| mode.is_some(), Some(Mark::Absent), "mistaken for somebody else"),
             (|(_, mode)| mode.is_none(), Some(Mark::Present), "came after the register was closed"),
             (|_| true, None, "was at another meeting, nothing is known of this one"),

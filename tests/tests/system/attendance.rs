@@ -194,9 +194,8 @@ async fn a_register_of_more_than_a_thousand_marks_is_not_understood() {
     let world = World::start().await;
     let group = world.group().await;
     let meeting = world.open_meeting(group).await;
-    let marks = |n: u128| -> Value {
-        (0..n).map(|n| json!({ "member": Uuid::from_u128(n), "mark": "present" })).collect()
-    };
+    let marks =
+        |n: u128| -> Value { (0..n).map(|n| json!({ "member": Uuid::from_u128(n), "mark": "present" })).collect() };
     let path = at(meeting, "attendance");
     world.coordinator().put(&path, json!({ "marks": marks(1_001) })).await.refused(422, "malformed");
     let refused = world.coordinator().put(&path, json!({ "marks": marks(1_000) })).await.refused(409, "marks-refused");
@@ -243,7 +242,8 @@ async fn heads_are_counted_by_category_and_a_new_count_replaces_the_one_before()
     fay.post(&at(meeting, "hold"), Value::Null).await.must(204);
     fay.put(&path, json!({ "heads": { "visitor": 4 } })).await.refused(409, "reason-needed");
     let counted = fay.put(&path, json!({ "heads": { "visitor": 4 }, "reason": "miscounted" })).await.must(204);
-    let heads: Vec<_> = world.written(meeting).await.into_iter().filter(|(name, _)| name == "headcount.recorded").collect();
+    let heads: Vec<_> =
+        world.written(meeting).await.into_iter().filter(|(name, _)| name == "headcount.recorded").collect();
     let expected = [
         json!({ "heads": { "newcomer": 2 } }),
         json!({ "heads": { "newcomer": 1, "visitor": 3 } }),
@@ -260,9 +260,8 @@ async fn a_correction_keeps_the_old_mark_and_the_reason() {
     let (group, fay) = (world.group().await, world.coordinator());
     let [ann, bob] = world.enrolled(group).await;
     let meeting = world.open_meeting(group).await;
-    let correct = async |member: MemberId, body: Value| {
-        fay.post(&format!("{}/correction", mark_of(meeting, member)), body).await
-    };
+    let correct =
+        async |member: MemberId, body: Value| fay.post(&format!("{}/correction", mark_of(meeting, member)), body).await;
     fay.mark(meeting, ann, "absent").await.must(204);
     correct(ann, json!({ "mark": "late", "reason": "too soon" })).await.refused(409, "register-open");
     fay.post(&at(meeting, "hold"), Value::Null).await.must(204);
@@ -279,7 +278,8 @@ async fn a_correction_keeps_the_old_mark_and_the_reason() {
         json!({ "member": bob, "was": null, "now": { "mark": "present", "mode": "phone" }, "reason": "forgotten" }),
         json!({ "member": ann, "was": late, "now": null, "reason": "it was somebody else" }),
     ];
-    let written: Vec<_> = world.written(meeting).await.into_iter().filter(|(name, _)| name == "attendance.corrected").collect();
+    let written: Vec<_> =
+        world.written(meeting).await.into_iter().filter(|(name, _)| name == "attendance.corrected").collect();
     assert_eq!(written.into_iter().map(|(_, data)| data).collect::<Vec<_>>(), expected);
     world.settle().await;
     let register = fay.get(&at(meeting, "register")).await.must(200).json();
@@ -300,7 +300,10 @@ async fn who_is_not_recorded_is_never_absent() {
     assert_eq!((&register["not_recorded"], &register["meeting"]["marks"]["absent"]), (&json!(1), &json!(0)));
     let member = fay.read(&format!("/v1/members/{bob}"), held).await.must(200).json();
     assert_eq!(member["last_seen"], Value::Null);
-    assert_eq!((&member["groups"][0]["missed_in_a_row"], &member["groups"][0]["attended_in_a_row"]), (&json!(0), &json!(0)));
+    assert_eq!(
+        (&member["groups"][0]["missed_in_a_row"], &member["groups"][0]["attended_in_a_row"]),
+        (&json!(0), &json!(0))
+    );
     let group = fay.read(&format!("/v1/groups/{group}"), held).await.must(200).json();
     assert_eq!(group["last_meetings"][0]["marks"], json!({ "present": 1, "late": 0, "excused": 0, "absent": 0 }));
 }
@@ -317,8 +320,12 @@ async fn somebody_who_comes_to_a_virtual_meeting_comes_by_video_unless_said_othe
     let meeting = world.open_meeting(group).await;
     admin.mark(meeting, ann, "present").await.must(204);
     admin.put(&mark_of(meeting, bob), json!({ "mark": "late", "mode": "phone" })).await.must(204);
-    admin.put(&mark_of(meeting, bob), json!({ "mark": "absent", "mode": "phone" })).await.refused(409, "mode-of-absent");
-    let modes: Vec<_> = world.written(meeting).await.into_iter().skip(2).map(|(_, data)| data["mode"].clone()).collect();
+    admin
+        .put(&mark_of(meeting, bob), json!({ "mark": "absent", "mode": "phone" }))
+        .await
+        .refused(409, "mode-of-absent");
+    let modes: Vec<_> =
+        world.written(meeting).await.into_iter().skip(2).map(|(_, data)| data["mode"].clone()).collect();
     assert_eq!(modes, ["video", "phone"]);
 }
 

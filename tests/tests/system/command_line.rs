@@ -23,7 +23,14 @@ async fn a_token_that_was_made_opens_the_door() {
     let token = text(&made.stdout);
     let mut client = tests::http::Client::new(server.address, token.trim());
     client.get("/v1/groups", 0).await.expect("an answer").must(200);
-    for wrong in [["--ttl", "91d"], ["--ttl", "soon"], ["--ttl", "0s"], ["--role", "king"], ["--org", "No Org"], ["--group", "x"]] {
+    for wrong in [
+        ["--ttl", "91d"],
+        ["--ttl", "soon"],
+        ["--ttl", "0s"],
+        ["--role", "king"],
+        ["--org", "No Org"],
+        ["--group", "x"],
+    ] {
         let defaults = [["--org", ORG], ["--role", "auditor"], ["--ttl", "1h"]];
         let others = defaults.into_iter().filter(|other| other[0] != wrong[0]).flatten();
         let arguments: Vec<_> = ["token", "--subject", "ann"].into_iter().chain(others).chain(wrong).collect();

@@ -79,7 +79,13 @@ async fn nobody_does_anything_without_a_token_that_is_valid_now() {
     let unsigned = world.bearer("eyJhbGciOiJub25lIn0.eyJvcmciOiJub3J0aC1zdGFyIiwicm9sZSI6ImFkbWluIn0.");
     let before = world.events().await.len();
     for operation in &operations {
-        let callers = [("none", &nobody), ("garbage", &garbage), ("expired", &expired), ("foreign", &foreign), ("unsigned", &unsigned)];
+        let callers = [
+            ("none", &nobody),
+            ("garbage", &garbage),
+            ("expired", &expired),
+            ("foreign", &foreign),
+            ("unsigned", &unsigned),
+        ];
         for (what, caller) in callers {
             let answer = caller.send(operation.request(&things, &caller.key()), operation.body(&things)).await;
             assert_eq!(answer.header("www-authenticate"), Some("Bearer"), "{} {what}", operation.id);
@@ -175,14 +181,26 @@ async fn an_id_that_is_none_is_a_problem() {
     let world = World::start().await;
     let things = Things::of(&world).await;
     let mut prober = Prober::new(&world);
-    let bad = ["x", "%00", "%ff%fe", "..%2F..%2Fetc", "00000000-0000-0000-0000-00000000000g", "%F0%9F%92%A9", "'--", "null", "-1"];
+    let bad = [
+        "x",
+        "%00",
+        "%ff%fe",
+        "..%2F..%2Fetc",
+        "00000000-0000-0000-0000-00000000000g",
+        "%F0%9F%92%A9",
+        "'--",
+        "null",
+        "-1",
+    ];
     for operation in probed(&Operations::of(&world).await).iter().filter(|operation| operation.names_a_thing()) {
         for id in bad {
-            let answer = prober.probe(operation, id, &operation.path_with(|_| id.into()), operation.body(&things)).await;
+            let answer =
+                prober.probe(operation, id, &operation.path_with(|_| id.into()), operation.body(&things)).await;
             answer.refused(422, "malformed");
         }
         for long in ["a".repeat(1_900), "%00".repeat(600)] {
-            let answer = prober.probe(operation, "a long id", &operation.path_with(|_| long.clone()), Bytes::new()).await;
+            let answer =
+                prober.probe(operation, "a long id", &operation.path_with(|_| long.clone()), Bytes::new()).await;
             assert!([414, 422].contains(&answer.status.as_u16()), "{}", answer.status);
         }
     }
@@ -204,18 +222,35 @@ async fn a_query_that_is_garbage_is_a_problem() {
     let world = World::start().await;
     let things = Things::of(&world).await;
     let mut prober = Prober::new(&world);
-    let values = ["", "%00", "%ff", "-1", "x", "1e999", "18446744073709551616", "%5B%5B%5B", "%7B%22a%22%3A1%7D", "9999-12-31", "-9999-01-01", "0000-00", "%F0%9F%92%A9"];
+    let values = [
+        "",
+        "%00",
+        "%ff",
+        "-1",
+        "x",
+        "1e999",
+        "18446744073709551616",
+        "%5B%5B%5B",
+        "%7B%22a%22%3A1%7D",
+        "9999-12-31",
+        "-9999-01-01",
+        "0000-00",
+        "%F0%9F%92%A9",
+    ];
     for operation in &probed(&Operations::of(&world).await) {
         let path = operation.path_with(|name| operation_id(&things, name));
         for (name, _) in &operation.query {
-            let others: Vec<_> = operation.query.iter().filter(|(other, needed)| *needed && other != name).collect();
-            let others: String = others.iter().map(|(other, _)| format!("&{other}=2026-06")).collect();
+            let others = operation.query.iter().filter(|(other, needed)| *needed && other != name);
+            let others = others.fold(String::new(), |query, (other, _)| query + "&" + other + "=2026-06");
             for value in values {
                 let target = format!("{path}?{name}={value}{others}");
                 prober.probe(operation, &target, &target, operation.body(&things)).await;
             }
             let target = format!("{path}?{name}=1&{name}=2{others}");
-            prober.probe(operation, "a parameter twice", &target, operation.body(&things)).await.refused(422, "malformed");
+            prober
+                .probe(operation, "a parameter twice", &target, operation.body(&things))
+                .await
+                .refused(422, "malformed");
         }
         for query in ["%", "&&&", "=", "a=b=c", "%00=%00", "no_such_parameter=1"] {
             let target = format!("{path}?{query}");
@@ -243,7 +278,9 @@ fn places(value: &Value) -> Vec<String> {
     let mut all = vec![String::new()];
     match value {
         Value::Object(fields) => all.extend(fields.iter().flat_map(|(name, value)| below((name.clone(), value)))),
-        Value::Array(items) => all.extend(items.iter().enumerate().flat_map(|(n, value)| below((n.to_string(), value)))),
+        Value::Array(items) => {
+            all.extend(items.iter().enumerate().flat_map(|(n, value)| below((n.to_string(), value))));
+        }
         _ => {}
     }
     all
@@ -251,9 +288,29 @@ fn places(value: &Value) -> Vec<String> {
 
 /// Values that fit hardly any field.
 fn misfits() -> Vec<Value> {
-    let words = ["", " ", "x", "\u{0}", "\u{202e}\u{feff}", "2026-02-30", "-009999-01-01", "9999-12-31", "25:00", "FREQ=SECONDLY", "'; DROP TABLE events; --"];
+    let words = [
+        "",
+        " ",
+        "x",
+        "\u{0}",
+        "\u{202e}\u{feff}",
+        "2026-02-30",
+        "-009999-01-01",
+        "9999-12-31",
+        "25:00",
+        "FREQ=SECONDLY",
+        "'; DROP TABLE events; --",
+    ];
     let numbers = [json!(-1), json!(0), json!(1.5), json!(u64::MAX), json!(i64::MIN), json!(1e308), json!(65_536)];
-    let shapes = [Value::Null, json!(true), json!([]), json!({}), json!([[]]), json!({ "a": { "b": [] } }), json!("x".repeat(10_000))];
+    let shapes = [
+        Value::Null,
+        json!(true),
+        json!([]),
+        json!({}),
+        json!([[]]),
+        json!({ "a": { "b": [] } }),
+        json!("x".repeat(10_000)),
+    ];
     words.map(Value::from).into_iter().chain(numbers).chain(shapes).collect()
 }
 
@@ -262,7 +319,7 @@ async fn a_body_with_any_field_of_another_type_is_understood_or_a_problem() {
     let world = World::start().await;
     let things = Things::of(&world).await;
     let mut prober = Prober::new(&world);
-    let mut probes = 0;
+    let mut sent = 0;
     for operation in probed(&Operations::of(&world).await).iter().filter(|operation| operation.schema.is_some()) {
         let (sample, target) = (operation.sample(&things).expect("a body"), operation.target(&things));
         for place in places(&sample) {
@@ -271,11 +328,11 @@ async fn a_body_with_any_field_of_another_type_is_understood_or_a_problem() {
                 *body.pointer_mut(&place).expect("a place of its own") = misfit.clone();
                 let misfit = misfit.to_string();
                 prober.probe(operation, &format!("{place} = {misfit:.60}"), &target, body.to_string()).await;
-                probes += 1;
+                sent += 1;
             }
         }
     }
-    assert!(probes > 500, "{probes}");
+    assert!(sent > 500, "{sent}");
     world.must_be_sound().await;
 }
 
@@ -332,7 +389,9 @@ async fn a_body_of_another_type_is_a_problem() {
     let world = World::start().await;
     let (things, admin) = (Things::of(&world).await, world.admin());
     for operation in probed(&Operations::of(&world).await).iter().filter(|operation| operation.schema.is_some()) {
-        for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "", "application/json, text/plain"] {
+        for content_type in
+            ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "", "application/json, text/plain"]
+        {
             let target = operation.target(&things);
             let request = Request::builder().method(operation.method.clone()).uri(target);
             let request = request.header("idempotency-key", admin.key()).header("content-type", content_type);
@@ -341,7 +400,12 @@ async fn a_body_of_another_type_is_a_problem() {
             let answer = admin.send(request, body).await;
             check(operation, content_type, &answer);
             // A listing is taken as it is.
-            assert!(operation.id == "import_bmlt" || answer.status == 415, "{} {content_type}: {}", operation.id, answer.status);
+            assert!(
+                operation.id == "import_bmlt" || answer.status == 415,
+                "{} {content_type}: {}",
+                operation.id,
+                answer.status
+            );
         }
     }
 }
@@ -356,14 +420,26 @@ async fn a_method_or_path_that_is_not_there_is_a_problem() {
             if operations.all().any(|other| other.path == operation.path && other.method == *method) {
                 continue;
             }
-            let request = Request::builder().method(method).uri(operation.target(&things)).header("idempotency-key", "k");
+            let request =
+                Request::builder().method(method).uri(operation.target(&things)).header("idempotency-key", "k");
             let answer = admin.send(request, "").await;
             check_problem(&operation.id, method, &answer);
             assert_eq!(answer.problem().as_deref(), Some("method-not-allowed"));
             answer.must(405);
         }
     }
-    for path in ["/", "/v1", "/v1/", "/v1/groups/", "/v2/groups", "/v1/groups/a/b/c/d", "//v1/groups", "/v1/%2e%2e/groups", "/.env", "/problems/no-such"] {
+    for path in [
+        "/",
+        "/v1",
+        "/v1/",
+        "/v1/groups/",
+        "/v2/groups",
+        "/v1/groups/a/b/c/d",
+        "//v1/groups",
+        "/v1/%2e%2e/groups",
+        "/.env",
+        "/problems/no-such",
+    ] {
         let answer = admin.get(path).await;
         check_problem(path, "GET", &answer);
         answer.refused(404, "not-found");
@@ -375,7 +451,10 @@ async fn every_problem_has_a_page_that_is_served() {
     let world = World::start().await;
     for (code, page) in web::PAGES {
         let answer = world.nobody().get(&format!("/problems/{code}")).await.must(200);
-        assert_eq!((answer.header("content-type"), &answer.body[..]), (Some("text/markdown; charset=utf-8"), page.as_bytes()));
+        assert_eq!(
+            (answer.header("content-type"), &answer.body[..]),
+            (Some("text/markdown; charset=utf-8"), page.as_bytes())
+        );
     }
 }
 

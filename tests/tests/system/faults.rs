@@ -159,7 +159,8 @@ async fn settle(client: &mut Client, position: u64) {
 }
 
 fn head(data: &Path) -> u64 {
-    let count: i64 = read_only(data).query_row("SELECT max(position) FROM events", [], |row| row.get(0)).expect("a count");
+    let count: i64 =
+        read_only(data).query_row("SELECT max(position) FROM events", [], |row| row.get(0)).expect("a count");
     u64::try_from(count).expect("positive")
 }
 
@@ -183,7 +184,8 @@ async fn killed_at_random_moments_under_load_nothing_acknowledged_is_lost_or_don
             tokio::join!(writing, killing)
         });
         clients_gone.await.expect("connections end with the server");
-        assert_eq!(process::processes_on(&data), Vec::<u32>::new());
+        // A process that was killed is still listed until the kernel has taken it apart.
+        until("nothing is left", async || process::processes_on(&data).is_empty().then_some(())).await;
 
         server = Server::start(&data);
         let mut client = server.client(ORG, Role::Admin);
@@ -195,7 +197,8 @@ async fn killed_at_random_moments_under_load_nothing_acknowledged_is_lost_or_don
         for writer in &all {
             let register = client.get(&at(writer.meeting, "register"), last).await.expect("an answer").must(200).json();
             let lines = register["members"].as_array().expect("lines").iter().filter(|line| !line["mark"].is_null());
-            let shown: Vec<_> = lines.map(|line| (line["member"].as_str().expect("an id").to_owned(), line["mark"].clone())).collect();
+            let shown: Vec<_> =
+                lines.map(|line| (line["member"].as_str().expect("an id").to_owned(), line["mark"].clone())).collect();
             assert_eq!(shown, writer.marks(), "after kill {kill}");
         }
         assert_eq!(count(&data, "attendance.recorded"), sent, "each command once, after kill {kill}");
@@ -257,12 +260,15 @@ async fn a_flipped_byte_in_the_log_is_found_and_the_event_named() {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("one file");
     let events: Vec<(u64, Vec<u8>, Vec<u8>)> = connection
         .prepare("SELECT position, id, data FROM events WHERE length(data) > 20")
-        .and_then(|mut all| all.query_map([], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?, row.get(2)?)))?.collect())
+        .and_then(|mut all| {
+            all.query_map([], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?, row.get(2)?)))?.collect()
+        })
         .expect("events");
     drop(connection);
     must_verify(&data);
     let sound = fs::read(&log).expect("the log");
-    let unique: Vec<_> = events.iter().filter(|event| events.iter().filter(|other| other.2 == event.2).count() == 1).collect();
+    let unique: Vec<_> =
+        events.iter().filter(|event| events.iter().filter(|other| other.2 == event.2).count() == 1).collect();
     for _ in 0..6 {
         let (position, id, stored) = unique[chance.random_range(0..unique.len())];
         let (byte, bit) = (chance.random_range(0..stored.len()), chance.random_range(0..8));
@@ -388,8 +394,8 @@ async fn messages_that_come_twice_and_out_of_order_change_nothing() {
             for (name, values) in message.headers.iter().filter(|(name, _)| !name.to_string().starts_with("Nats-")) {
                 headers.insert(name.clone(), values[0].clone());
             }
-            let copied = context.publish_with_headers(message.subject.clone(), headers, message.payload.clone()).await;
-            copied.expect("sent").await.expect("stored");
+            let sent = context.publish_with_headers(message.subject.clone(), headers, message.payload.clone()).await;
+            sent.expect("sent").await.expect("stored");
         }
     }
     let head = *world.log().head().borrow();
@@ -476,7 +482,10 @@ async fn an_event_that_cannot_be_read_stops_views_and_facts_and_says_so_while_co
     timeout(PATIENCE, world.running().health.wait_until(stopped)).await.expect("views and facts stop");
     let ready = world.nobody().get("/readyz").await.must(503).json();
     for name in ["views", "facts"] {
-        let part = ready["parts"].as_array().and_then(|parts| parts.iter().find(|part| part["name"] == name)).expect("the part");
+        let part = ready["parts"]
+            .as_array()
+            .and_then(|parts| parts.iter().find(|part| part["name"] == name))
+            .expect("the part");
         let why = part["why"].as_str().expect("why");
         assert!(why.contains("attendance.recorded") && why.contains(&id.to_string()), "{why}");
         assert!(why.contains(&format!("position {poison}")), "{why}");
@@ -501,7 +510,10 @@ async fn a_second_server_on_one_data_directory_says_why_it_cannot_start() {
     let second = tokio::task::spawn_blocking(move || process::serve_to_its_end(&path)).await.expect("it ends");
     let said = text(&second.stderr);
     assert_eq!(second.status.code(), Some(1), "{said}");
-    assert!(said.contains("another kith has the data directory") && said.contains(&data.display().to_string()), "{said}");
+    assert!(
+        said.contains("another kith has the data directory") && said.contains(&data.display().to_string()),
+        "{said}"
+    );
     assert!(started.elapsed() < END_WITHIN, "{:?}", started.elapsed());
     // The first one does not mind.
     let mut client = server.client(ORG, Role::Admin);

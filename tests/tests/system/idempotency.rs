@@ -62,7 +62,11 @@ async fn a_key_is_good_for_one_command_only() {
     assert_eq!(world.events().await.len(), before);
     // The same key of somebody else is another key.
     world.coordinator().command(Method::PUT, &mark_of(meeting, bob), "k", &present).await.must(204);
-    world.admin_of("south-star").command(Method::POST, "/v1/programmes", "k", &json!({ "name": "Other" })).await.must(201);
+    world
+        .admin_of("south-star")
+        .command(Method::POST, "/v1/programmes", "k", &json!({ "name": "Other" }))
+        .await
+        .must(201);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,7 +74,8 @@ async fn a_command_sent_again_with_other_spacing_in_its_query_or_body_is_another
     let world = World::start().await;
     let admin = world.admin();
     let send = async |body: &'static str| {
-        let request = Request::post("/v1/programmes").header("idempotency-key", "k").header("content-type", "application/json");
+        let request =
+            Request::post("/v1/programmes").header("idempotency-key", "k").header("content-type", "application/json");
         admin.send(request, body).await
     };
     send(r#"{"name":"Recovery"}"#).await.must(201);
@@ -84,12 +89,14 @@ async fn a_late_duplicate_does_not_undo_a_newer_mark() {
     let [ann] = world.enrolled(group).await;
     let meeting = world.open_meeting(group).await;
     let path = mark_of(meeting, ann);
-    let mark = async |key: &str, mark: &str| admin.command(Method::PUT, &path, key, &json!({ "mark": mark })).await.must(204);
+    let mark =
+        async |key: &str, mark: &str| admin.command(Method::PUT, &path, key, &json!({ "mark": mark })).await.must(204);
     mark("first", "absent").await;
     let second = mark("second", "present").await;
     let late = mark("first", "absent").await;
     assert!(late.replayed());
-    let marks: Vec<_> = world.written(meeting).await.into_iter().skip(2).map(|(_, data)| data["mark"].clone()).collect();
+    let marks: Vec<_> =
+        world.written(meeting).await.into_iter().skip(2).map(|(_, data)| data["mark"].clone()).collect();
     assert_eq!(marks, ["absent", "present"]);
     let register = admin.read(&at(meeting, "register"), second.at()).await.must(200).json();
     assert_eq!(register["members"][0]["mark"], "present");
@@ -117,7 +124,8 @@ async fn a_command_that_changes_nothing_keeps_its_answer_too() {
     let [ann] = world.enrolled(group).await;
     let meeting = world.open_meeting(group).await;
     let path = mark_of(meeting, ann);
-    let mark = async |key: &str, mark: &str| admin.command(Method::PUT, &path, key, &json!({ "mark": mark })).await.must(204);
+    let mark =
+        async |key: &str, mark: &str| admin.command(Method::PUT, &path, key, &json!({ "mark": mark })).await.must(204);
     mark("first", "present").await;
     mark("nothing new", "present").await;
     mark("newer", "late").await;
@@ -173,7 +181,8 @@ async fn fifty_sendings_at_the_same_time_are_one_command() {
 
     let (path, body) = (at(meeting, "walk-ins"), json!({ "mark": "present" }));
     let answers = join_all((0..50).map(|_| admin.command(Method::POST, &path, "w", &body))).await;
-    let members: std::collections::BTreeSet<MemberId> = answers.into_iter().map(|answer| answer.must(201).id("member")).collect();
+    let members: std::collections::BTreeSet<MemberId> =
+        answers.into_iter().map(|answer| answer.must(201).id("member")).collect();
     assert_eq!(members.len(), 1);
     assert_eq!(world.types_of(meeting).await[3..], ["attendance.recorded"]);
 

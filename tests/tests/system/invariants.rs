@@ -20,7 +20,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("reporting", &["domain", "eventlog", "messaging", "web"]),
     (
         "kith",
-        &["domain", "eventlog", "messaging", "web", "directory", "membership", "attendance", "projections", "reporting"],
+        &[
+            "domain",
+            "eventlog",
+            "messaging",
+            "web",
+            "directory",
+            "membership",
+            "attendance",
+            "projections",
+            "reporting",
+        ],
     ),
 ];
 
@@ -29,8 +39,27 @@ const DOMAIN_MAY_USE: &[&str] = &["jiff", "schemars", "serde", "serde_json", "th
 
 /// What has no place in the domain.
 const IMPURE: &[&str] = &[
-    "tokio", "async ", ".await", "std::fs", "std::net", "std::process", "std::env", "SystemTime", "Instant", "std::thread", "std::io",
-    "rand::", "getrandom", "Timestamp::now", "Zoned::now", "now_v7", "new_v4", "println!", "static mut", "Mutex", "Cell<",
+    "tokio",
+    "async ",
+    ".await",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::env",
+    "SystemTime",
+    "Instant",
+    "std::thread",
+    "std::io",
+    "rand::",
+    "getrandom",
+    "Timestamp::now",
+    "Zoned::now",
+    "now_v7",
+    "new_v4",
+    "println!",
+    "static mut",
+    "Mutex",
+    "Cell<",
 ];
 
 /// Where the types of a library stop: its name and the only files that speak it, as the ends of their folders.
@@ -68,7 +97,10 @@ fn manifest(service: &str) -> String {
 fn names(manifest: &str, section: &str) -> BTreeSet<String> {
     let lines = manifest.lines().skip_while(|line| *line != format!("[{section}]")).skip(1);
     let lines = lines.take_while(|line| !line.starts_with('['));
-    lines.filter_map(|line| Some(line.split(['.', '=', ' ']).next()?.to_owned())).filter(|name| !name.is_empty()).collect()
+    lines
+        .filter_map(|line| Some(line.split(['.', '=', ' ']).next()?.to_owned()))
+        .filter(|name| !name.is_empty())
+        .collect()
 }
 
 fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
@@ -96,7 +128,11 @@ fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
 fn no_arrow_between_crates_turns_back() {
     let may_use: BTreeMap<_, _> = MAY_USE.iter().copied().collect();
     let ours: BTreeSet<String> = services().into_iter().collect();
-    assert_eq!(ours, may_use.keys().map(|name| (*name).to_owned()).collect(), "say in MAY_USE what a new crate may use");
+    assert_eq!(
+        ours,
+        may_use.keys().map(|name| (*name).to_owned()).collect(),
+        "say in MAY_USE what a new crate may use"
+    );
     for service in &ours {
         for section in ["dependencies", "build-dependencies"] {
             for name in names(&manifest(service), section).intersection(&ours) {

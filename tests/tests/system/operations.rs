@@ -83,9 +83,9 @@ impl Operation {
             value.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
         };
         let parameters = operation["parameters"].as_array().into_iter().flatten();
-        let query = parameters.filter(|parameter| parameter["in"] == "query").map(|parameter| {
-            (parameter["name"].as_str().expect("a name").to_owned(), parameter["required"] == true)
-        });
+        let query = parameters
+            .filter(|parameter| parameter["in"] == "query")
+            .map(|parameter| (parameter["name"].as_str().expect("a name").to_owned(), parameter["required"] == true));
         let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
         let statuses = operation["responses"].as_object().expect("responses").keys();
         Self {
@@ -110,7 +110,8 @@ impl Operation {
 
     /// Its path with these things, and what its query needs.
     pub fn target(&self, things: &Things) -> String {
-        let needed: Vec<_> = self.query.iter().filter(|(_, needed)| *needed).map(|(name, _)| query_value(name)).collect();
+        let needed: Vec<_> =
+            self.query.iter().filter(|(_, needed)| *needed).map(|(name, _)| query_value(name)).collect();
         let path = self.path_with(|name| things.id(name));
         if needed.is_empty() { path } else { format!("{path}?{}", needed.join("&")) }
     }

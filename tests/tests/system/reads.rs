@@ -34,7 +34,9 @@ async fn a_group_shows_what_is_next_what_was_and_what_nobody_reported() {
     let (group, admin) = (world.group().await, world.admin());
     let [ann, bob] = world.enrolled(group).await;
     admin.enrol(group, "2026-08-01").await;
-    let past = held(&world, group, &[("2026-06-02", &[(ann, "present"), (bob, "absent")]), ("2026-06-09", &[(ann, "late")])]).await;
+    let past =
+        held(&world, group, &[("2026-06-02", &[(ann, "present"), (bob, "absent")]), ("2026-06-09", &[(ann, "late")])])
+            .await;
     let ahead = json!({ "from": "2026-06-10", "through": "2026-08-10" });
     admin.post(&format!("/v1/groups/{group}/meetings"), ahead).await.must(200);
     let of = |day: &str| MeetingId::of(group, format!("{day}T19:00:00").parse().expect("a local time"));
@@ -46,13 +48,18 @@ async fn a_group_shows_what_is_next_what_was_and_what_nobody_reported() {
     let view = admin.get(&format!("/v1/groups/{group}")).await.must(200).json();
     assert_eq!(view["meetings"], json!({ "held": 2, "cancelled": 1, "did_not_occur": 1, "not_reported": 1 }));
     assert_eq!(view["roster_size"], 2, "one more comes in August");
-    let days: Vec<_> = view["next_meetings"].as_array().expect("a list").iter().map(|next| &next["starts_at_local"]).collect();
-    let tuesdays = ["2026-07-07", "2026-07-14", "2026-07-21", "2026-07-28", "2026-08-04"].map(|day| format!("{day}T19:00:00"));
+    let days: Vec<_> =
+        view["next_meetings"].as_array().expect("a list").iter().map(|next| &next["starts_at_local"]).collect();
+    let tuesdays =
+        ["2026-07-07", "2026-07-14", "2026-07-21", "2026-07-28", "2026-08-04"].map(|day| format!("{day}T19:00:00"));
     assert_eq!(days, tuesdays.each_ref());
     let last = view["last_meetings"].as_array().expect("a list");
     assert_eq!((&last[0]["id"], &last[1]["id"]), (&json!(past[1]), &json!(past[0])), "latest first");
     assert_eq!(last[1]["marks"], json!({ "present": 1, "late": 0, "excused": 0, "absent": 1 }));
-    assert_eq!((&view["details"]["name"], &view["schedule"]["time_zone"]), (&json!("Steps"), &json!("America/New_York")));
+    assert_eq!(
+        (&view["details"]["name"], &view["schedule"]["time_zone"]),
+        (&json!("Steps"), &json!("America/New_York"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,7 +67,11 @@ async fn a_member_shows_groups_last_seen_and_streaks_that_excuses_and_gaps_do_no
     let world = World::start().await;
     let (group, other) = (world.group().await, world.group().await);
     let [ann, bob] = world.enrolled(group).await;
-    world.admin().post(&format!("/v1/groups/{other}/enrolments"), json!({ "member": ann, "starts_on": "2026-03-01" })).await.must(201);
+    world
+        .admin()
+        .post(&format!("/v1/groups/{other}/enrolments"), json!({ "member": ann, "starts_on": "2026-03-01" }))
+        .await
+        .must(201);
     let marks: [(&str, &[(MemberId, &str)]); 5] = [
         ("2026-06-02", &[(ann, "absent"), (bob, "present")]),
         ("2026-06-09", &[(ann, "present"), (bob, "absent")]),
@@ -69,7 +80,8 @@ async fn a_member_shows_groups_last_seen_and_streaks_that_excuses_and_gaps_do_no
         ("2026-06-30", &[(ann, "late")]),
     ];
     held(&world, group, &marks).await;
-    let show = async |member: MemberId| world.member(member).get(&format!("/v1/members/{member}")).await.must(200).json();
+    let show =
+        async |member: MemberId| world.member(member).get(&format!("/v1/members/{member}")).await.must(200).json();
     let of = |view: &Value, group: GroupId| {
         let groups = view["groups"].as_array().expect("groups").iter();
         groups.clone().find(|row| row["group"] == json!(group)).expect("the group").clone()
@@ -159,7 +171,18 @@ async fn a_page_that_cannot_be_is_not_understood() {
     let paths = ["/v1/groups", "/v1/programmes", "/v1/overdue-registers"].map(str::to_owned);
     let of_group = ["roster", "meetings"].map(|list| format!("/v1/groups/{group}/{list}"));
     for path in paths.into_iter().chain(of_group) {
-        for query in ["limit=0", "limit=201", "limit=-1", "limit=x", "limit=1&limit=2", "after=", "after=x", "after={}", "after=%5B%5D", "page=2"] {
+        for query in [
+            "limit=0",
+            "limit=201",
+            "limit=-1",
+            "limit=x",
+            "limit=1&limit=2",
+            "after=",
+            "after=x",
+            "after={}",
+            "after=%5B%5D",
+            "page=2",
+        ] {
             world.admin().get(&format!("{path}?{query}")).await.refused(422, "malformed");
         }
     }
@@ -233,7 +256,8 @@ async fn what_belongs_to_another_organisation_looks_just_like_what_is_not_there(
         let id = &operation.id;
         assert_eq!(real.status, unknown.status, "{id}");
         assert_eq!(real.body, unknown.body, "{id}: {}", real.json());
-        let shown = |answer: &tests::http::Answer| -> Vec<_> { answer.headers.keys().map(ToString::to_string).collect() };
+        let shown =
+            |answer: &tests::http::Answer| -> Vec<_> { answer.headers.keys().map(ToString::to_string).collect() };
         assert_eq!(shown(&real), shown(&unknown), "{id}");
         assert!(real.status == 404 || real.json()["items"] == json!([]), "{id}: {} {}", real.status, real.json());
         probed += 1;

@@ -41,7 +41,10 @@ async fn history(world: &World, admin: &Actor) -> History {
         admin.enrol(steps, "2026-01-01").await,
         admin.enrol(steps, "2026-01-01").await,
     );
-    admin.post(&format!("/v1/groups/{online}/enrolments"), json!({ "member": bob, "starts_on": "2026-01-01" })).await.must(201);
+    admin
+        .post(&format!("/v1/groups/{online}/enrolments"), json!({ "member": bob, "starts_on": "2026-01-01" }))
+        .await
+        .must(201);
 
     let june_2 = open(world, admin, steps, "2026-06-02").await;
     admin.mark(june_2, ann, "present").await.must(204);

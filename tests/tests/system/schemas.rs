@@ -46,7 +46,12 @@ fn examples() -> Vec<(&'static str, String, u16, String)> {
         let Some(stem) = name.strip_suffix(".example.json") else { continue };
         let (event_type, version) = stem.rsplit_once(".v").expect("{type}.v{version}.example.json");
         let category = category(event_type);
-        found.push((category, event_type.to_owned(), version.parse().expect("a version"), read(format!("events/{name}"))));
+        found.push((
+            category,
+            event_type.to_owned(),
+            version.parse().expect("a version"),
+            read(format!("events/{name}")),
+        ));
     }
     found
 }
@@ -98,7 +103,9 @@ fn every_example_fits_the_schema_of_its_event() {
 fn what_is_no_such_event_does_not_fit() {
     let schema: Value = serde_json::from_str(&read("events/attendance.recorded.v1.json")).expect("JSON");
     let good: Value = serde_json::from_str(&read("events/attendance.recorded.v1.example.json")).expect("JSON");
-    for (field, wrong) in [("mark", json!("here")), ("mark", Value::Null), ("member", json!(7)), ("walk_in", json!("yes"))] {
+    for (field, wrong) in
+        [("mark", json!("here")), ("mark", Value::Null), ("member", json!(7)), ("walk_in", json!("yes"))]
+    {
         let mut bad = good.clone();
         bad[field] = wrong;
         assert!(!misfits(&schema, &schema, &bad, "").is_empty(), "{bad}");
@@ -254,7 +261,11 @@ fn every_refusal_has_a_page_and_says_what_happened_in_a_sentence() {
     let mut said: Vec<(&str, String)> = Vec::new();
     said.extend(meeting_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(roster_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
-    said.extend([group::Refusal::Unknown, group::Refusal::NoSchedule].iter().map(|refusal| (refusal.code(), refusal.to_string())));
+    said.extend(
+        [group::Refusal::Unknown, group::Refusal::NoSchedule]
+            .iter()
+            .map(|refusal| (refusal.code(), refusal.to_string())),
+    );
     said.extend([programme::Refusal::Unknown].iter().map(|refusal| (refusal.code(), refusal.to_string())));
     let codes: BTreeSet<_> = said.iter().map(|(code, _)| *code).collect();
     assert_eq!(codes.len(), said.len(), "two refusals share a page");
