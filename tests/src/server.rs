@@ -118,7 +118,11 @@ impl Kith {
 fn free(listen: SocketAddr) -> anyhow::Result<SocketAddr> {
     let bound = TcpListener::bind(listen).and_then(|listener| listener.local_addr());
     bound.with_context(|| {
-        format!("cannot listen at {listen}; give another address, such as --listen {}:{}", listen.ip(), listen.port().wrapping_add(1))
+        format!(
+            "cannot listen at {listen}; give another address, such as --listen {}:{}",
+            listen.ip(),
+            listen.port().wrapping_add(1)
+        )
     })
 }
 
@@ -177,7 +181,8 @@ impl Server {
     /// If the system does not say.
     pub fn memory_mib(&self, name: &str) -> anyhow::Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid()?)).context("Linux says nothing of it")?;
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).context("no such value")?;
+        let line =
+            status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).context("no such value")?;
         let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().context("not a number of kB")?;
         Ok(kib / 1024.0)
     }

@@ -3,7 +3,7 @@
 use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
 
 use async_nats::{
-    Client, ConnectErrorKind, ConnectOptions, Event,
+    Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr,
     jetstream::{
         Context,
         context::ContextBuilder,
@@ -46,7 +46,7 @@ const PART: &str = "nats";
 /// How to reach NATS.
 #[derive(Clone)]
 pub struct NatsConfig {
-    /// `nats://host:port`, several separated by commas; `tls://` requires TLS.
+    /// `nats://host:port` or `nats://user:password@host:port`, several separated by commas; `tls://` requires TLS.
     pub url: String,
     /// File with a user's JWT and key, as `nsc` writes it.
     pub credentials_file: Option<PathBuf>,
@@ -71,6 +71,12 @@ impl NatsConfig {
             user_password: None,
             replicas: 1,
         }
+    }
+
+    /// User and password in the URL, which async-nats reads but does not send.
+    fn url_user_password(&self) -> Option<(String, String)> {
+        let first = self.url.split(',').next()?.trim().parse::<ServerAddr>().ok()?;
+        Some((first.username()?.to_owned(), first.password()?.to_owned()))
     }
 
     /// The URL without user and password.
@@ -293,8 +299,8 @@ async fn options(
     if let Some(path) = &config.tls_ca_file {
         options = options.add_root_certificates(path.clone());
     }
-    if let Some((user, password)) = &config.user_password {
-        options = options.user_and_password(user.clone(), password.clone());
+    if let Some((user, password)) = config.user_password.clone().or_else(|| config.url_user_password()) {
+        options = options.user_and_password(user, password);
     }
     if let Some(path) = &config.credentials_file {
         let read = options.credentials_file(path).await;

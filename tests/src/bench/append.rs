@@ -12,9 +12,7 @@ use std::{
 use anyhow::Context;
 use domain::OrgId;
 use eventlog::{Append, EventLog, Expected, NewEvent, StreamName, sqlite::SqliteLog};
-use metrics::{
-    Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
-};
+use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -169,8 +167,9 @@ fn insert(path: &Path, batch: u64, time: Duration) -> anyhow::Result<(u64, Durat
         for _ in 0..batch {
             let (writer, revision) = (position % WRITERS, position / WRITERS);
             let (id, now) = (Uuid::from_u64_pair(writer, revision), kith::clock().now().as_microsecond());
-            transaction.prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?.execute(
-                params![
+            transaction
+                .prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?
+                .execute(params![
                     i64::try_from(position + 1)?,
                     i64::try_from(writer + 1)?,
                     i64::try_from(revision)?,
@@ -181,8 +180,7 @@ fn insert(path: &Path, batch: u64, time: Duration) -> anyhow::Result<(u64, Durat
                     data.as_slice(),
                     METADATA,
                     hash.as_slice(),
-                ],
-            )?;
+                ])?;
             position += 1;
         }
         transaction.commit()?;

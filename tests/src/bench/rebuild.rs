@@ -178,7 +178,8 @@ fn append<D: Decider>(org: &OrgId, id: Uuid, from: u64, at: Timestamp, events: &
 
 fn programme(org: &OrgId, number: u64) -> Append {
     let name = format!("Programme {number}").parse().expect("a short text");
-    let event = programme::Event::Registered(programme::Registered { details: programme::Details { name, source: None } });
+    let event =
+        programme::Event::Registered(programme::Registered { details: programme::Details { name, source: None } });
     append::<Programme>(org, programme_id(number).0, 0, Timestamp::UNIX_EPOCH, &[event])
 }
 
@@ -229,7 +230,8 @@ fn plan(org: &OrgId, number: u64, local: DateTime) -> Append {
 
 fn held(org: &OrgId, number: u64, local: DateTime) -> Append {
     let mark = |member: u64| {
-        let mark = [Mark::Present, Mark::Present, Mark::Late, Mark::Absent][usize::try_from((member + number) % 4).unwrap_or(0)];
+        let mark = [Mark::Present, Mark::Present, Mark::Late, Mark::Absent]
+            [usize::try_from((member + number) % 4).unwrap_or(0)];
         let entry = Entry { mark, mode: mark.attended().then_some(AttendanceMode::InPerson) };
         let recorded = AttendanceRecorded { member: member_id(number, member), entry, walk_in: false };
         meeting::Event::AttendanceRecorded(recorded)

@@ -246,7 +246,8 @@ impl<'a> Show<'a> {
             println!("    {line}");
         }
         // `groups  1115 created  0 changed  0 unchanged  0 rejected`
-        let counts = lines.iter().find_map(|line| line.strip_prefix("groups")).context("the import counted no groups")?;
+        let counts =
+            lines.iter().find_map(|line| line.strip_prefix("groups")).context("the import counted no groups")?;
         Ok(counts.split_whitespace().filter_map(|word| word.parse::<usize>().ok()).take(3).sum())
     }
 

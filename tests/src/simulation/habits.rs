@@ -110,8 +110,11 @@ impl Enrolment {
 
     fn draw(person: usize, habits: &Person, faster: f64, (first, last): (Date, Date), rng: &mut StdRng) -> Self {
         let year = days_between(first, last).max(1);
-        let offset =
-            if rng.random_bool(BEFORE_THE_YEAR) { -rng.random_range(1..DAYS_BEFORE_MAX) } else { rng.random_range(0..year) };
+        let offset = if rng.random_bool(BEFORE_THE_YEAR) {
+            -rng.random_range(1..DAYS_BEFORE_MAX)
+        } else {
+            rng.random_range(0..year)
+        };
         let mut from = plus(first, offset);
         let mut enrolment = Self { person, roster: vec![(from, None)], comes: vec![] };
         loop {

@@ -256,7 +256,8 @@ impl<'a> Clerk<'a> {
         let known = self.rng.random_bool(KNOWN_WALK_IN) && !self.people.is_empty();
         let known = known.then(|| self.rng.random_range(0..self.people.len()));
         let known = known.filter(|person| self.roster.iter().all(|enrolment| enrolment.person != *person));
-        let mode = if self.group.mode == MeetingMode::Virtual { AttendanceMode::Video } else { AttendanceMode::InPerson };
+        let mode =
+            if self.group.mode == MeetingMode::Virtual { AttendanceMode::Video } else { AttendanceMode::InPerson };
         let (member, body) = match known {
             Some(person) => (self.people[person].id, json!({ "member": self.people[person].id, "mark": mark })),
             // Kith gives the id; any that nobody else has stands for it here.
@@ -293,7 +294,8 @@ impl<'a> Clerk<'a> {
     }
 
     fn correct(&mut self, meeting: &Meeting, register: &mut Register) {
-        let usual = if self.group.mode == MeetingMode::Virtual { AttendanceMode::Video } else { AttendanceMode::InPerson };
+        let usual =
+            if self.group.mode == MeetingMode::Virtual { AttendanceMode::Video } else { AttendanceMode::InPerson };
         let corrections: [Correction; 3] = [
             (|(_, mode)| mode.is_some(), Some(Mark::Absent), "mistaken for somebody else"),
             (|(_, mode)| mode.is_none(), Some(Mark::Present), "came after the register was closed"),

@@ -99,7 +99,9 @@ impl Truth {
             match expected.remove(&(row.month, row.programme, row.mode)) {
                 Some(truth) if truth == row => (),
                 Some(truth) => found.push(format!("the report says {row:?}, but it was {truth:?}")),
-                None => found.push(format!("the report has a row for which there was no meeting, or has it twice: {row:?}")),
+                None => {
+                    found.push(format!("the report has a row for which there was no meeting, or has it twice: {row:?}"))
+                }
             }
         }
         found.extend(expected.into_values().map(|truth| format!("the report lacks {truth:?}")));
