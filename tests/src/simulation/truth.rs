@@ -100,7 +100,8 @@ impl Truth {
                 Some(truth) if truth == row => (),
                 Some(truth) => found.push(format!("the report says {row:?}, but it was {truth:?}")),
                 None => {
-                    found.push(format!("the report has a row for which there was no meeting, or has it twice: {row:?}"))
+                    found
+                        .push(format!("the report has a row for which there was no meeting, or has it twice: {row:?}"));
                 }
             }
         }
