@@ -65,7 +65,7 @@ pub trait Subscriber: Send {
     fn checkpoint(&self) -> Position;
 
     /// Applies events, which follow the checkpoint in order, and moves the checkpoint to the last: both durable in one
-    /// step, or neither. At most [`BATCH_EVENTS_MAX`] events, without metadata.
+    /// step, or neither. At most [`BATCH_EVENTS_MAX`] events, ten times as many while catching up, without metadata.
     ///
     /// # Errors
     /// If nothing was applied.

@@ -18,6 +18,9 @@ use crate::{group_view, member_view, programme_view, register_view};
 const FORMAT: i64 = 1;
 /// Bytes of page cache, in KiB; negative as SQLite wants it.
 const CACHE_KIB: i64 = -65_536;
+/// Pages in the write-ahead log after which it is moved into the file: marks touch pages all over it, so that a page is
+/// written once for many of them.
+const WAL_PAGES: i64 = 16_384;
 /// Meetings whose row number is kept in memory, a count.
 const KNOWN_MEETINGS: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
 
@@ -177,6 +180,7 @@ fn open(path: &Path) -> rusqlite::Result<(Connection, Position)> {
     // What is lost when the power fails comes back from the log.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "cache_size", CACHE_KIB)?;
+    connection.query_row(&format!("PRAGMA wal_autocheckpoint = {WAL_PAGES}"), [], |_| Ok(()))?;
     connection.set_prepared_statement_cache_capacity(64);
     let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if format == 0 {
