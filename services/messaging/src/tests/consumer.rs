@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::world::{View, World, count, counted, received};
-use crate::{ConsumeOptions, PartState};
+use crate::{ConsumeOptions, PartState, read_ahead::CATCH_UP_EVENTS};
 
 fn up_to(n: u64) -> Vec<u64> {
     (1..=n).collect()
@@ -16,17 +16,19 @@ async fn a_new_view_reads_the_log_and_then_follows_the_stream() {
     count();
     let mut world = World::new().await;
     let view = View::new("new-view");
-    world.append(1, 4_500).await;
+    let before = CATCH_UP_EVENTS as u64 + 500;
+    let after = before + 100;
+    world.append(1, before).await;
     world.relay();
-    world.relayed(4_500).await;
+    world.relayed(before).await;
     world.consume(&view);
     world.runs(view.name).await;
-    assert_eq!(view.batches(), [2_000, 2_000, 500]);
-    world.append(4_501, 4_600).await;
-    world.reached(&view, 4_600).await;
-    assert_eq!(view.positions(), up_to(4_600));
+    assert_eq!(view.batches(), [CATCH_UP_EVENTS, 500]);
+    world.append(before + 1, after).await;
+    world.reached(&view, after).await;
+    assert_eq!(view.positions(), up_to(after));
     assert!(view.events().iter().all(|event| event.metadata.is_empty()));
-    assert_eq!(counted("kith_consumer_applied_total", view.name), 4_600);
+    assert_eq!(counted("kith_consumer_applied_total", view.name), after);
     assert_eq!(counted("kith_consumer_duplicates_total", view.name), 0);
     assert_eq!(counted("kith_consumer_gaps_total", view.name), 0);
 }
