@@ -31,8 +31,6 @@ use crate::{
 
 /// How long the facts wait for more, so that each segment holds many.
 const FACTS_LINGER: Duration = Duration::from_millis(500);
-/// How long the views wait for more: nobody notices, and under load it saves most of their transactions.
-const VIEWS_LINGER: Duration = Duration::from_millis(4);
 /// How long requests may go on after the end was asked for.
 const DRAIN_MAX: Duration = Duration::from_secs(2);
 /// Between two attempts to reach a NATS server that was given.
@@ -129,11 +127,11 @@ async fn distribute(
     end: CancellationToken,
 ) {
     let Some(nats) = end.run_until_cancelled(connect(&config, &health)).await else { return };
-    let linger = |linger| ConsumeOptions { linger, ..ConsumeOptions::default() };
+    let options = ConsumeOptions { linger: FACTS_LINGER, ..ConsumeOptions::default() };
     tokio::join!(
         relay(nats.clone(), log.clone(), health.clone(), end.clone()),
-        consume(Box::new(views), log.clone(), nats.clone(), linger(VIEWS_LINGER), health.clone(), end.clone()),
-        consume(Box::new(facts), log, nats, linger(FACTS_LINGER), health, end.clone()),
+        consume(Box::new(views), log.clone(), nats.clone(), ConsumeOptions::default(), health.clone(), end.clone()),
+        consume(Box::new(facts), log, nats, options, health, end.clone()),
     );
 }
 
