@@ -72,7 +72,6 @@ pub async fn verify(data: &Path) -> anyhow::Result<Findings> {
     let bar = ProgressBar::new_spinner()
         .with_style(ProgressStyle::with_template("{spinner} {msg} {human_pos} events")?)
         .with_message("checking the chain");
-    // The views are read first: they are behind the log, and must not run ahead of what is checked.
     let (path, progress) = (data.log(), bar.clone());
     let log = tokio::task::spawn_blocking(move || sqlite::verify(&path, |position| progress.set_position(position.0)));
     let log = log.await?.map_err(|error| format!("{:#}", anyhow::Error::from(error)));

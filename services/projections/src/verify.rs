@@ -5,7 +5,7 @@ use std::path::Path;
 use eventlog::{EventLog, Position};
 use rusqlite::{Connection, types::Value};
 
-use crate::{Views, views::signed};
+use crate::Views;
 
 /// Events folded at once, a count.
 const BATCH_EVENTS: usize = 5_000;
@@ -69,7 +69,7 @@ pub async fn difference(
         anew.fold(&events)?;
     }
     let anew = Snapshot::of(Connection::open_with_flags(scratch, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?)?;
-    debug_assert_eq!(signed(at), signed(anew.position));
+    debug_assert_eq!(at, anew.position);
     for (table, sql) in TABLES {
         if let Some(difference) = compare(table, sql, &views.connection, &anew.connection)? {
             return Ok((at, Some(difference)));

@@ -195,7 +195,7 @@ fn open(path: &Path) -> rusqlite::Result<(Connection, Position)> {
 }
 
 /// SQLite's integers are signed; ours stay far below the border.
-pub(crate) fn signed(position: Position) -> i64 {
+fn signed(position: Position) -> i64 {
     i64::try_from(position.0).unwrap_or(i64::MAX)
 }
 
