@@ -6,7 +6,10 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use domain::{GroupId, OrgId};
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    runtime::Builder,
+    signal::unix::{SignalKind, signal},
+};
 use web::Role;
 
 use crate::{Config, import, report, schemas, telemetry, token, verify};
@@ -173,9 +176,14 @@ struct Verify {
     data: PathBuf,
 }
 
+/// Most threads that wait for disks at once, a count. Each has a stack and mostly a connection to SQLite.
+const BLOCKING_THREADS_MAX: usize = 64;
+
 /// Runs the command line.
 pub fn run() -> ExitCode {
-    match command(Cli::parse().command) {
+    let cli = Cli::parse();
+    let runtime = Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build();
+    match runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(command(cli.command))) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("kith: {error:#}");
@@ -184,7 +192,6 @@ pub fn run() -> ExitCode {
     }
 }
 
-#[tokio::main]
 async fn command(command: Command) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     match command {

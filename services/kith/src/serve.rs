@@ -128,11 +128,13 @@ async fn distribute(
 ) {
     let Some(nats) = end.run_until_cancelled(connect(&config, &health)).await else { return };
     let options = ConsumeOptions { linger: FACTS_LINGER, ..ConsumeOptions::default() };
-    tokio::join!(
-        relay(nats.clone(), log.clone(), health.clone(), end.clone()),
-        consume(Box::new(views), log.clone(), nats.clone(), ConsumeOptions::default(), health.clone(), end.clone()),
-        consume(Box::new(facts), log, nats, options, health, end.clone()),
-    );
+    let mut tasks = JoinSet::new();
+    tasks.spawn(relay(nats.clone(), log.clone(), health.clone(), end.clone()));
+    let views =
+        consume(Box::new(views), log.clone(), nats.clone(), ConsumeOptions::default(), health.clone(), end.clone());
+    tasks.spawn(views);
+    tasks.spawn(consume(Box::new(facts), log, nats, options, health, end));
+    tasks.join_all().await;
 }
 
 async fn connect(config: &NatsConfig, health: &Health) -> Nats {

@@ -65,7 +65,7 @@ pub trait Subscriber: Send {
     fn checkpoint(&self) -> Position;
 
     /// Applies events, which follow the checkpoint in order, and moves the checkpoint to the last: both durable in one
-    /// step, or neither. At most [`BATCH_EVENTS_MAX`] events, ten times as many while catching up, without metadata.
+    /// step, or neither. At most [`BATCH_EVENTS_MAX`] events, five times as many while catching up, without metadata.
     ///
     /// # Errors
     /// If nothing was applied.
@@ -412,11 +412,12 @@ fn take_what_is_there(messages: &mut pull::Stream, batch: &mut Vec<Message>) -> 
     Ok(())
 }
 
+/// The last message acknowledges all before it.
 async fn acknowledge(messages: &[Message]) -> Result<(), Ended> {
-    for message in messages {
-        message.ack().await.map_err(Ended::Nats)?;
+    match messages.last() {
+        Some(last) => last.ack().await.map_err(Ended::Nats),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The durable consumer `name`, made anew at the first message after `checkpoint`: what the server remembers of an
@@ -429,7 +430,7 @@ async fn durable(stream: &Stream, name: &str, checkpoint: Position) -> Result<Pu
     let config = pull::Config {
         durable_name: Some(name.to_owned()),
         deliver_policy: DeliverPolicy::ByStartSequence { start_sequence },
-        ack_policy: AckPolicy::Explicit,
+        ack_policy: AckPolicy::All,
         ack_wait: ACK_WAIT,
         max_ack_pending: ACK_PENDING_MAX,
         ..pull::Config::default()

@@ -9,7 +9,7 @@ use tokio_util::task::AbortOnDropHandle;
 /// Events read at once.
 pub(crate) const READ_EVENTS: usize = 2_000;
 /// Events read at once up to a known end: a view that is far behind writes each page once for many of them.
-pub(crate) const CATCH_UP_EVENTS: usize = 20_000;
+pub(crate) const CATCH_UP_EVENTS: usize = 10_000;
 /// Batches that wait to be worked on.
 const BATCHES_AHEAD: usize = 1;
 /// When to look at the log even if it announced nothing.

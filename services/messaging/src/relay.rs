@@ -4,13 +4,19 @@
 //! reorder: which event belongs at which sequence follows from the log and from the start of the stream alone. Two
 //! relays, retries and messages that arrive late can therefore do no harm. What has been published is never
 //! remembered here; after every failure the last message of the stream says it.
+//!
+//! Messages go out in trains, of which only the last asks for an acknowledgement: the server stores it where it belongs
+//! only if it has stored every one before it.
 
 use std::{collections::VecDeque, convert::Infallible, future::IntoFuture, sync::Arc, time::Duration};
 
-use async_nats::jetstream::{
-    context::{PublishAckFuture, PublishError, PublishErrorKind},
-    message::PublishMessage,
-    publish::PublishAck,
+use async_nats::{
+    Client, HeaderMap, client, header,
+    jetstream::{
+        context::{PublishAckFuture, PublishError, PublishErrorKind},
+        message::PublishMessage,
+        publish::PublishAck,
+    },
 };
 use eventlog::{EventLog, LogError, Position, Recorded};
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesOrdered};
@@ -23,6 +29,8 @@ use crate::{BoxError, Health, Nats, Part, STREAM, backoff::Backoff, cloud_event,
 
 /// Messages published but not yet acknowledged, at most.
 pub const IN_FLIGHT_MAX: usize = 1_024;
+/// Messages published with one acknowledgement, at most.
+const TRAIN_MAX: usize = IN_FLIGHT_MAX / 4;
 
 /// When to look whether the stream is still as it was left, while there is nothing to publish.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -171,18 +179,30 @@ impl Relay {
     }
 }
 
-/// The acknowledgement awaited for one message.
-type Ack = BoxFuture<'static, (Tail, Result<PublishAck, PublishError>)>;
+/// The acknowledgement awaited for one train.
+type Ack = BoxFuture<'static, (Train, Result<PublishAck, PublishError>)>;
+
+/// Messages of which the last is acknowledged.
+#[derive(Debug, Clone, Copy)]
+struct Train {
+    messages: usize,
+    last: Tail,
+}
 
 /// Publishing from the end of the stream on, many messages at a time.
 struct Publishing<'a> {
     relay: &'a Relay,
+    client: Client,
     backoff: &'a mut Backoff,
     events: ReadAhead,
     /// Read, not yet published.
     waiting: VecDeque<Recorded>,
     /// Published, not yet acknowledged, in order.
     in_flight: FuturesOrdered<Ack>,
+    /// How many messages that is.
+    unacknowledged: usize,
+    /// Messages in a train: one at first, because only the acknowledgement of a message says what is wrong with it.
+    train_max: usize,
     /// Where the stream ends once all in flight is stored.
     tail: Tail,
 }
@@ -190,7 +210,9 @@ struct Publishing<'a> {
 impl<'a> Publishing<'a> {
     fn new(relay: &'a Relay, tail: Tail, backoff: &'a mut Backoff) -> Self {
         let events = ReadAhead::follow(relay.log.clone(), tail.position);
-        Self { relay, backoff, events, waiting: VecDeque::new(), in_flight: FuturesOrdered::new(), tail }
+        let (waiting, in_flight) = (VecDeque::new(), FuturesOrdered::new());
+        let client = relay.nats.jetstream().client();
+        Self { relay, client, backoff, events, waiting, in_flight, unacknowledged: 0, train_max: 1, tail }
     }
 
     async fn run(mut self) -> Result<Infallible, Failure> {
@@ -199,7 +221,7 @@ impl<'a> Publishing<'a> {
             let idle = self.in_flight.is_empty();
             tokio::select! {
                 biased;
-                Some((tail, ack)) = self.in_flight.next() => self.confirm_all(tail, ack)?,
+                Some((train, ack)) = self.in_flight.next() => self.confirm_all(train, ack)?,
                 events = self.events.next(), if self.waiting.is_empty() => {
                     self.waiting = events.expect("without end, but for a failure")?.into();
                 }
@@ -209,42 +231,63 @@ impl<'a> Publishing<'a> {
     }
 
     async fn publish_waiting(&mut self) -> Result<(), Failure> {
-        while self.in_flight.len() < IN_FLIGHT_MAX {
-            let Some(event) = self.waiting.pop_front() else { break };
-            let next = Tail { sequence: self.tail.sequence + 1, position: event.position };
-            let message = PublishMessage::build()
-                .headers(cloud_event::headers(&event, self.tail.position))
-                .payload(event.data.clone())
-                .expected_last_sequence(self.tail.sequence);
-            let sent = self.relay.nats.jetstream().send_publish(cloud_event::subject(&event), message).await;
-            let ack = sent.map_err(|error| Failure::of_publish(error, event.position))?;
-            self.in_flight.push_back(awaited(next, ack));
-            self.tail = next;
+        while !self.waiting.is_empty() && self.unacknowledged < IN_FLIGHT_MAX {
+            let messages = self.waiting.len().min(self.train_max).min(IN_FLIGHT_MAX - self.unacknowledged);
+            for _ in 1..messages {
+                let event = self.waiting.pop_front().expect("as many as were counted");
+                self.publish(event).await?;
+            }
+            let last = self.waiting.pop_front().expect("as many as were counted");
+            let ack = self.publish_acknowledged(last).await?;
+            let train = Train { messages, last: self.tail };
+            self.in_flight.push_back(ack.into_future().map(move |ack| (train, ack)).boxed());
+            self.unacknowledged += messages;
         }
         Ok(())
     }
 
+    /// Publishes an event; whether it was stored, the acknowledgement of a later one says.
+    async fn publish(&mut self, event: Recorded) -> Result<(), Failure> {
+        let headers = self.headers_of_next(&event);
+        let sent = self.client.publish_with_headers(cloud_event::subject(&event), headers, event.data).await;
+        sent.map_err(|error| match error.kind() {
+            client::PublishErrorKind::MaxPayloadExceeded => Failure::TooLarge(event.position),
+            _ => Failure::Stream(error.into()),
+        })
+    }
+
+    async fn publish_acknowledged(&mut self, event: Recorded) -> Result<PublishAckFuture, Failure> {
+        let message = PublishMessage::build().headers(self.headers_of_next(&event)).payload(event.data.clone());
+        let sent = self.relay.nats.jetstream().send_publish(cloud_event::subject(&event), message).await;
+        sent.map_err(|error| Failure::of_publish(error, event.position))
+    }
+
+    /// The headers of the message after the tail, which becomes the tail.
+    fn headers_of_next(&mut self, event: &Recorded) -> HeaderMap {
+        let mut headers = cloud_event::headers(event, self.tail.position);
+        headers.insert(header::NATS_EXPECTED_LAST_SEQUENCE, self.tail.sequence.to_string());
+        self.tail = Tail { sequence: self.tail.sequence + 1, position: event.position };
+        headers
+    }
+
     /// Takes the acknowledgement, and all others that have arrived.
-    fn confirm_all(&mut self, tail: Tail, ack: Result<PublishAck, PublishError>) -> Result<(), Failure> {
-        let mut last = confirm(tail, ack)?;
-        let mut count = 1;
-        while let Some(Some((tail, ack))) = self.in_flight.next().now_or_never() {
-            last = confirm(tail, ack)?;
-            count += 1;
+    fn confirm_all(&mut self, train: Train, ack: Result<PublishAck, PublishError>) -> Result<(), Failure> {
+        let mut confirmed = confirm(train, ack)?;
+        while let Some(Some((train, ack))) = self.in_flight.next().now_or_never() {
+            let Train { messages, last } = confirm(train, ack)?;
+            confirmed = Train { messages: confirmed.messages + messages, last };
         }
-        self.relay.published.increment(count);
-        self.relay.at(last);
+        self.unacknowledged -= confirmed.messages;
+        self.train_max = TRAIN_MAX;
+        self.relay.published.increment(confirmed.messages as u64);
+        self.relay.at(confirmed.last.position);
         self.backoff.reset();
         Ok(())
     }
 }
 
-fn awaited(tail: Tail, ack: PublishAckFuture) -> Ack {
-    ack.into_future().map(move |ack| (tail, ack)).boxed()
-}
-
 /// Stored where it belongs; whether now or, by another relay, before, is the same.
-fn confirm(tail: Tail, ack: Result<PublishAck, PublishError>) -> Result<Position, Failure> {
-    let ack = ack.map_err(|error| Failure::of_publish(error, tail.position))?;
-    if ack.sequence == tail.sequence { Ok(tail.position) } else { Err(Failure::Moved) }
+fn confirm(train: Train, ack: Result<PublishAck, PublishError>) -> Result<Train, Failure> {
+    let ack = ack.map_err(|error| Failure::of_publish(error, train.last.position))?;
+    if ack.sequence == train.last.sequence { Ok(train) } else { Err(Failure::Moved) }
 }

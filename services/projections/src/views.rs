@@ -18,9 +18,11 @@ use crate::{group_view, member_view, programme_view, register_view};
 const FORMAT: i64 = 1;
 /// Bytes of page cache, in KiB; negative as SQLite wants it.
 const CACHE_KIB: i64 = -65_536;
-/// Pages in the write-ahead log after which it is moved into the file: marks touch pages all over it, so that a page is
-/// written once for many of them.
-const WAL_PAGES: i64 = 16_384;
+/// Pages in the write-ahead log after which it is moved into the file. Reads that wait for an event wait for that too.
+const WAL_PAGES: i64 = 1_000;
+/// The same while catching up, when nobody waits: marks touch pages all over the file, so that each is written once for
+/// many of them.
+const WAL_PAGES_CATCHING_UP: i64 = 16_384;
 /// Meetings whose row number is kept in memory, a count.
 const KNOWN_MEETINGS: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
 
@@ -43,6 +45,7 @@ pub struct Views {
 struct Store {
     connection: Connection,
     meetings: MeetingKeys,
+    wal_pages: i64,
 }
 
 /// Row numbers of meetings, so that a mark needs no look-up. By stream: an id alone does not say whose meeting it is.
@@ -92,7 +95,7 @@ impl Views {
             open(path)
         });
         let (connection, checkpoint) = opened.map_err(|source| OpenError { path: path.into(), source })?;
-        let store = Store { connection, meetings: MeetingKeys::new(KNOWN_MEETINGS) };
+        let store = Store { connection, meetings: MeetingKeys::new(KNOWN_MEETINGS), wal_pages: 0 };
         Ok(Self { store: Arc::new(Mutex::new(store)), checkpoint })
     }
 
@@ -130,6 +133,7 @@ impl Store {
     fn fold(&mut self, events: &[Recorded]) -> Result<(), ApplyError> {
         let store = |error: rusqlite::Error| ApplyError::Store(error.to_string());
         let Some(last) = events.last() else { return Ok(()) };
+        self.limit_wal(events.len()).map_err(store)?;
         let rows = self.connection.transaction().map_err(store)?;
         for event in events {
             if let Err(error) = fold_one(Folding { rows: &rows, meetings: &mut self.meetings, event }) {
@@ -144,6 +148,16 @@ impl Store {
             self.meetings.clear();
             store(error)
         })
+    }
+
+    /// More events at once than NATS brings are only there while catching up.
+    fn limit_wal(&mut self, events: usize) -> rusqlite::Result<()> {
+        let pages = if events > messaging::BATCH_EVENTS_MAX { WAL_PAGES_CATCHING_UP } else { WAL_PAGES };
+        if pages != self.wal_pages {
+            self.connection.query_row(&format!("PRAGMA wal_autocheckpoint = {pages}"), [], |_| Ok(()))?;
+            self.wal_pages = pages;
+        }
+        Ok(())
     }
 }
 
@@ -180,7 +194,6 @@ fn open(path: &Path) -> rusqlite::Result<(Connection, Position)> {
     // What is lost when the power fails comes back from the log.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "cache_size", CACHE_KIB)?;
-    connection.query_row(&format!("PRAGMA wal_autocheckpoint = {WAL_PAGES}"), [], |_| Ok(()))?;
     connection.set_prepared_statement_cache_capacity(64);
     let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if format == 0 {

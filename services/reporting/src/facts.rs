@@ -176,7 +176,7 @@ impl FactStore {
         };
         let files: Vec<String> = stored.segments.drain(first..).map(|segment| segment.file).collect();
         let path = |file: &String| segment_path(&self.dir, org, kind, file);
-        let mut rows = segment::merged(kind, &files.iter().map(path).collect::<Vec<_>>())?;
+        let mut rows = segment::merged(kind, files.iter().map(path))?;
         let unneeded = stored.retired.iter().map(path).collect();
         stored.retired = files;
         let segment = self.write(org, kind, &mut rows)?;

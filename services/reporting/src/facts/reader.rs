@@ -9,7 +9,8 @@ use polars::prelude::*;
 use super::{
     Cause,
     kind::Kind,
-    manifest::{Manifest, segment_path},
+    manifest::{Manifest, Segment, segment_path},
+    segment,
 };
 
 /// How often a read starts again because the segments it was about to read were merged away, a count.
@@ -58,6 +59,7 @@ impl Facts {
 }
 
 /// The facts at one position.
+#[derive(Clone)]
 pub(crate) struct Snapshot {
     dir: Arc<Path>,
     pub manifest: Manifest,
@@ -65,20 +67,12 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     /// All rows of `kind` of `org`, also the superseded ones, in the order of the log.
+    ///
+    /// Read at once: what a question leaves out of a table is little, and polars' scanning engine is half of polars to
+    /// compile.
     pub fn scan(&self, org: &OrgId, kind: Kind) -> Result<LazyFrame, Cause> {
-        let segments = self.manifest.segments(org, kind);
-        if segments.is_empty() {
-            return Ok(DataFrame::empty_with_schema(&kind.schema()).lazy());
-        }
-        let path = |file: &str| PlRefPath::try_from_path(&segment_path(&self.dir, org, kind, file));
-        let paths = segments.iter().map(|segment| path(&segment.file)).collect::<PolarsResult<Vec<_>>>()?;
-        let args = ScanArgsParquet {
-            schema: Some(kind.schema().into()),
-            hive_options: HiveOptions::new_disabled(),
-            glob: false,
-            ..ScanArgsParquet::default()
-        };
-        Ok(LazyFrame::scan_parquet_files(paths.into_iter().collect(), args)?)
+        let path = |segment: &Segment| segment_path(&self.dir, org, kind, &segment.file);
+        Ok(segment::read(kind, self.manifest.segments(org, kind).iter().map(path))?.lazy())
     }
 
     /// The rows of `kind` of `org` that hold.

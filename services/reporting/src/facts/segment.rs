@@ -54,15 +54,20 @@ pub(super) fn check(path: &Path, segment: &Segment) -> Result<(), Cause> {
     Ok(())
 }
 
-/// The rows of the files that none of them supersedes. Those that say "no longer recorded" stay: they supersede rows
-/// of older segments.
-pub(super) fn merged(kind: Kind, files: &[PathBuf]) -> Result<DataFrame, Cause> {
+/// All rows of the files, in their order.
+pub(super) fn read(kind: Kind, files: impl IntoIterator<Item = PathBuf>) -> Result<DataFrame, Cause> {
     let mut all = DataFrame::empty_with_schema(&kind.schema());
     for path in files {
         let rows = ParquetReader::new(File::open(path)?).read_parallel(ParallelStrategy::None).finish()?;
         all.vstack_mut_owned(rows)?;
     }
-    Ok(kind.current(all.lazy()).collect()?)
+    Ok(all)
+}
+
+/// The rows of the files that none of them supersedes. Those that say "no longer recorded" stay: they supersede rows
+/// of older segments.
+pub(super) fn merged(kind: Kind, files: impl IntoIterator<Item = PathBuf>) -> Result<DataFrame, Cause> {
+    Ok(kind.current(read(kind, files)?.lazy()).collect()?)
 }
 
 /// Which segments to merge: none unless more than `segments_max` lie after the last full one; of these the newest, and
