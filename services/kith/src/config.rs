@@ -113,3 +113,21 @@ impl Config {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_in_deploy_holds_the_defaults() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/config/kith.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        // What has no default is there too, as a comment.
+        let all = text.replace("# nats", "nats");
+        let defaults: Config = Figment::from(Toml::string(&text)).extract().unwrap();
+        let example: Config = Figment::from(Toml::string(&all)).extract().unwrap();
+        assert_eq!(defaults, Config::default());
+        assert!([&example.nats_credentials, &example.nats_ca, &example.nats_server].iter().all(|path| path.is_some()));
+        example.validate().unwrap();
+    }
+}

@@ -4,7 +4,7 @@ use std::{fs::File, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use attendance::Attendance;
-use axum::serve::ListenerExt;
+use axum::{middleware::from_fn_with_state, serve::ListenerExt};
 use directory::Directory;
 use domain::{GroupId, OrgId};
 use eventlog::{
@@ -197,6 +197,7 @@ impl Contexts {
             .merge(attendance::routes(self.attendance.clone()))
             .merge(projections::routes(Projections::new(gate.clone(), &data.views(), reads.views)))
             .merge(reporting::routes(Reports::new(Facts::at(data.path()), reads.facts, gate.clone())))
+            .route_layer(from_fn_with_state(gate.clone(), web::authenticate))
     }
 }
 

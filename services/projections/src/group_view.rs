@@ -126,6 +126,13 @@ pub(crate) fn list(
     found.collect()
 }
 
+/// Whether there is such a group.
+pub(crate) fn is_known(connection: &Connection, org: &str, group: GroupId) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM groups WHERE org = ?1 AND id = ?2")?
+        .exists(params![org, group.0.as_bytes()])
+}
+
 /// A group as it is now.
 pub(crate) fn find(
     connection: &Connection,

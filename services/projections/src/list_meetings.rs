@@ -49,7 +49,7 @@ pub(crate) async fn list_meetings(
     let page = PageQuery { limit: asked.limit, after: asked.after };
     let (limit, cursor) = (page.limit()?, page.after::<(i64, MeetingId)>()?);
     let read = move |connection: &_| register_view::list(connection, (caller.org.as_str(), group), span, cursor, limit);
-    let Read(position, rows) = projections.read(after, read).await?;
+    let Read(position, rows) = projections.find(after, "group", read).await?;
     Ok(Read(position, Page::new(rows, limit, |row| (row.starts_at.as_second(), row.id))))
 }
 

@@ -6,11 +6,11 @@ use domain::{
     roster::{Enrolled, Event, Withdrawn},
 };
 use jiff::{Timestamp, civil::Date};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{row, views::Folding};
+use crate::{group_view, row, views::Folding};
 
 /// A member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -138,11 +138,7 @@ pub(crate) fn roster(
     after: Option<MemberId>,
     rows: usize,
 ) -> rusqlite::Result<Option<Vec<MemberId>>> {
-    let known = connection
-        .prepare_cached("SELECT 1 FROM groups WHERE org = ?1 AND id = ?2")?
-        .query_row(params![org, group.0.as_bytes()], |_| Ok(()))
-        .optional()?;
-    if known.is_none() {
+    if !group_view::is_known(connection, org, group)? {
         return Ok(None);
     }
     let members = enrolled_on(connection, org, group, day)?.into_iter();

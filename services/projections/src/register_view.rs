@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{member_view, row, views::Folding};
+use crate::{group_view, member_view, row, views::Folding};
 
 /// A meeting in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -212,7 +212,10 @@ pub(crate) fn list(
     (from, until): (Timestamp, Timestamp),
     after: Option<(i64, MeetingId)>,
     rows: usize,
-) -> rusqlite::Result<Vec<MeetingRow>> {
+) -> rusqlite::Result<Option<Vec<MeetingRow>>> {
+    if !group_view::is_known(connection, org, group)? {
+        return Ok(None);
+    }
     let (start, id) = after.map_or((from.as_second(), vec![]), |(start, id)| (start, id.0.as_bytes().to_vec()));
     let mut statement = connection.prepare_cached(concat!(
         "SELECT ",
@@ -221,7 +224,7 @@ pub(crate) fn list(
           ORDER BY starts_at, id LIMIT ?6"
     ))?;
     let params = params![org, group.0.as_bytes(), start, id, until.as_second(), row::limit(rows)];
-    statement.query_map(params, meeting_row)?.collect()
+    statement.query_map(params, meeting_row)?.collect::<Result<_, _>>().map(Some)
 }
 
 /// Meetings that are over and of which nobody said what became of them, oldest first.

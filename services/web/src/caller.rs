@@ -3,8 +3,10 @@
 use std::{marker::PhantomData, sync::Arc};
 
 use axum::{
-    extract::{FromRef, FromRequestParts},
-    http::{header::AUTHORIZATION, request::Parts},
+    extract::{FromRef, FromRequestParts, Request, State},
+    http::{HeaderMap, header::AUTHORIZATION, request::Parts},
+    middleware::Next,
+    response::Response,
 };
 use domain::{GroupId, MemberId, OrgId};
 
@@ -77,15 +79,27 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let bearer = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
-        let caller =
-            bearer.and_then(|token| Gate::from_ref(state).caller(token)).ok_or_else(Problem::unauthenticated)?;
+        let caller = caller(&parts.headers, &Gate::from_ref(state))?;
         if Op::ROLES.contains(&caller.role) {
             Ok(Self { caller, op: PhantomData })
         } else {
             Err(Problem::forbidden(format!("{} is not for the role {}", Op::ID, caller.role.as_str())))
         }
     }
+}
+
+/// Refuses who has no valid token before anything else of the request is looked at.
+///
+/// # Errors
+/// 401 to whoever has none.
+pub async fn authenticate(State(gate): State<Gate>, request: Request, next: Next) -> Result<Response, Problem> {
+    caller(request.headers(), &gate)?;
+    Ok(next.run(request).await)
+}
+
+fn caller(headers: &HeaderMap, gate: &Gate) -> Result<Caller, Problem> {
+    let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
+    bearer.and_then(|token| gate.caller(token)).ok_or_else(Problem::unauthenticated)
 }
 
 /// RFC 6750: the scheme's name in any case, one space.

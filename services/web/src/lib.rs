@@ -16,7 +16,7 @@ mod read;
 mod token;
 
 pub use authority::{Operation, Role, TABLE, op};
-pub use caller::{Caller, CallerMay};
+pub use caller::{Caller, CallerMay, authenticate};
 pub use command::{Answer, BODY_BYTES_MAX, Command, LargeCommand, Nothing};
 pub use extract::{Path, Query};
 pub use gate::{Clock, Gate};

@@ -96,6 +96,8 @@ async fn nobody_does_anything_without_a_token_that_is_valid_now() {
             let request = operation.request(&things, "k").header("authorization", header.as_bytes());
             nobody.send(request, operation.body(&things)).await.refused(401, "unauthenticated");
         }
+        let malformed = operation.request_to(&operation.path_with(|_| "no-id".to_owned()), "");
+        nobody.send(malformed, "{").await.refused(401, "unauthenticated");
     }
     assert_eq!(world.events().await.len(), before);
 }
