@@ -70,6 +70,14 @@ pub trait Subscriber: Send {
     /// # Errors
     /// If nothing was applied.
     async fn apply(&mut self, events: Vec<Recorded>) -> Result<(), ApplyError>;
+
+    /// Has applied all that the log held; from now on events come as they happen. Time for what is cheaper done once.
+    ///
+    /// # Errors
+    /// If it was not done; it is asked for again.
+    async fn caught_up(&mut self) -> Result<(), ApplyError> {
+        Ok(())
+    }
 }
 
 /// Events that were not applied.
@@ -245,6 +253,7 @@ impl Consumer {
         self.check_log().await?;
         let head = *self.log.head().borrow();
         self.catch_up(head).await?;
+        self.subscriber.caught_up().await?;
         let mut messages = self.subscribe().await?;
         self.part.running();
         loop {

@@ -23,6 +23,8 @@ const WAL_PAGES: i64 = 1_000;
 /// The same while catching up, when nobody waits: marks touch pages all over the file, so that each is written once for
 /// many of them.
 const WAL_PAGES_CATCHING_UP: i64 = 16_384;
+/// The largest index, in no order that marks come in: to make it at the end of a rebuild is cheaper than to keep it up.
+const BY_MEMBER: &str = "CREATE INDEX IF NOT EXISTS attendance_by_member ON attendance (member, meeting)";
 /// Meetings whose row number is kept in memory, a count.
 const KNOWN_MEETINGS: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
 
@@ -126,6 +128,16 @@ impl Subscriber for Views {
         let folded = tokio::task::spawn_blocking(move || views.fold(&events).map(|()| views.checkpoint));
         self.checkpoint = folded.await.map_err(|panic| ApplyError::Store(panic.to_string()))??;
         Ok(())
+    }
+
+    async fn caught_up(&mut self) -> Result<(), ApplyError> {
+        let store = self.store.clone();
+        let index = move || {
+            let store = store.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            store.connection.execute_batch(BY_MEMBER)
+        };
+        let indexed = tokio::task::spawn_blocking(index).await.map_err(|panic| ApplyError::Store(panic.to_string()))?;
+        indexed.map_err(|error| ApplyError::Store(error.to_string()))
     }
 }
 

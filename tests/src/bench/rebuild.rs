@@ -23,6 +23,7 @@ use jiff::{
 };
 use messaging::{BATCH_EVENTS_MAX, ConsumeOptions, Health, Nats, NatsServer, NatsServerConfig, consume};
 use projections::Views;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -88,6 +89,9 @@ async fn rebuild(log: &Arc<dyn EventLog>, nats: &Nats, views: &Path) -> anyhow::
     let consumed = consume(views, log.clone(), nats.clone(), ConsumeOptions::default(), health.clone(), end.clone());
     let consumed = tokio::spawn(consumed);
     checkpoint.wait_for(|position| *position >= head).await?;
+    while !health.ready() {
+        sleep(Duration::from_millis(1)).await; // the index that is made at the end
+    }
     let took = started.elapsed();
     end.cancel();
     consumed.await?;
