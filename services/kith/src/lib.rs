@@ -20,6 +20,6 @@ pub use data_dir::DataDir;
 pub use serve::{Running, clock, serve};
 pub use verify::{Findings, verify};
 
-/// A fifth of a command's time was the system's allocator: millions of short headers between many threads.
+/// A quarter of a command's time was the system's allocator: millions of short headers between many threads.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

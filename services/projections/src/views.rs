@@ -47,7 +47,6 @@ pub struct Views {
 struct Store {
     connection: Connection,
     meetings: MeetingKeys,
-    wal_pages: i64,
 }
 
 /// Row numbers of meetings, so that a mark needs no look-up. By stream: an id alone does not say whose meeting it is.
@@ -97,7 +96,7 @@ impl Views {
             open(path)
         });
         let (connection, checkpoint) = opened.map_err(|source| OpenError { path: path.into(), source })?;
-        let store = Store { connection, meetings: MeetingKeys::new(KNOWN_MEETINGS), wal_pages: 0 };
+        let store = Store { connection, meetings: MeetingKeys::new(KNOWN_MEETINGS) };
         Ok(Self { store: Arc::new(Mutex::new(store)), checkpoint })
     }
 
@@ -134,7 +133,8 @@ impl Subscriber for Views {
         let store = self.store.clone();
         let index = move || {
             let store = store.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            store.connection.execute_batch(BY_MEMBER)
+            store.connection.execute_batch(BY_MEMBER)?;
+            limit_wal(&store.connection, WAL_PAGES)
         };
         let indexed = tokio::task::spawn_blocking(index).await.map_err(|panic| ApplyError::Store(panic.to_string()))?;
         indexed.map_err(|error| ApplyError::Store(error.to_string()))
@@ -145,7 +145,6 @@ impl Store {
     fn fold(&mut self, events: &[Recorded]) -> Result<(), ApplyError> {
         let store = |error: rusqlite::Error| ApplyError::Store(error.to_string());
         let Some(last) = events.last() else { return Ok(()) };
-        self.limit_wal(events.len()).map_err(store)?;
         let rows = self.connection.transaction().map_err(store)?;
         for event in events {
             if let Err(error) = fold_one(Folding { rows: &rows, meetings: &mut self.meetings, event }) {
@@ -160,16 +159,6 @@ impl Store {
             self.meetings.clear();
             store(error)
         })
-    }
-
-    /// More events at once than NATS brings are only there while catching up.
-    fn limit_wal(&mut self, events: usize) -> rusqlite::Result<()> {
-        let pages = if events > messaging::BATCH_EVENTS_MAX { WAL_PAGES_CATCHING_UP } else { WAL_PAGES };
-        if pages != self.wal_pages {
-            self.connection.query_row(&format!("PRAGMA wal_autocheckpoint = {pages}"), [], |_| Ok(()))?;
-            self.wal_pages = pages;
-        }
-        Ok(())
     }
 }
 
@@ -206,6 +195,7 @@ fn open(path: &Path) -> rusqlite::Result<(Connection, Position)> {
     // What is lost when the power fails comes back from the log.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "cache_size", CACHE_KIB)?;
+    limit_wal(&connection, WAL_PAGES_CATCHING_UP)?;
     connection.set_prepared_statement_cache_capacity(64);
     let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if format == 0 {
@@ -217,6 +207,10 @@ fn open(path: &Path) -> rusqlite::Result<(Connection, Position)> {
     let checkpoint =
         connection.query_row("SELECT position FROM checkpoint", [], |row| row.get::<_, i64>(0)).optional()?;
     Ok((connection, Position(checkpoint.and_then(|p| u64::try_from(p).ok()).unwrap_or_default())))
+}
+
+fn limit_wal(connection: &Connection, pages: i64) -> rusqlite::Result<()> {
+    connection.query_row(&format!("PRAGMA wal_autocheckpoint = {pages}"), [], |_| Ok(()))
 }
 
 /// SQLite's integers are signed; ours stay far below the border.

@@ -79,7 +79,8 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let caller = caller(&parts.headers, &Gate::from_ref(state))?;
+        let checked = parts.extensions.remove::<Caller>().map(Ok);
+        let caller = checked.unwrap_or_else(|| caller(&parts.headers, &Gate::from_ref(state)))?;
         if Op::ROLES.contains(&caller.role) {
             Ok(Self { caller, op: PhantomData })
         } else {
@@ -92,8 +93,9 @@ where
 ///
 /// # Errors
 /// 401 to whoever has none.
-pub async fn authenticate(State(gate): State<Gate>, request: Request, next: Next) -> Result<Response, Problem> {
-    caller(request.headers(), &gate)?;
+pub async fn authenticate(State(gate): State<Gate>, mut request: Request, next: Next) -> Result<Response, Problem> {
+    let caller = caller(request.headers(), &gate)?;
+    request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
 

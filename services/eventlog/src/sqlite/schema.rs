@@ -9,8 +9,8 @@ pub const FORMAT: i64 = 1;
 
 /// Bytes of page cache of a connection, in KiB; negative as SQLite wants it.
 const CACHE_KIB: i64 = -16_384;
-/// Pages in the write-ahead log after which it is moved into the file. Commands wait meanwhile, some 10 ms for each
-/// thousand pages; fewer pages would be moved more often.
+/// Pages in the write-ahead log after which it is moved into the file. Commands wait meanwhile; fewer pages
+/// would be moved more often.
 const WAL_PAGES: i64 = 2_048;
 
 const TABLES: &str = "

@@ -154,3 +154,18 @@ async fn damaged_views_and_views_of_another_format_start_anew() {
     std::fs::write(&path, b"not a database, but long enough to be looked at as one").unwrap();
     assert_eq!(Views::open(&path).unwrap().checkpoint(), Position::START);
 }
+
+#[tokio::test]
+async fn a_members_marks_are_indexed_once_the_views_have_caught_up() {
+    let world = World::new();
+    let mut views = Views::open(&world.file("views.db")).unwrap();
+    let plan = |views: &Views| -> String {
+        let sql = "EXPLAIN QUERY PLAN SELECT meeting FROM attendance WHERE member = x'00'";
+        views.store.lock().unwrap().connection.query_row(sql, [], |row| row.get("detail")).unwrap()
+    };
+    assert!(!plan(&views).contains("attendance_by_member"), "{}", plan(&views));
+    for _ in 0..2 {
+        views.caught_up().await.unwrap();
+        assert!(plan(&views).contains("attendance_by_member"), "{}", plan(&views));
+    }
+}

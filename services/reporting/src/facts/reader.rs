@@ -68,7 +68,7 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     /// All rows of `kind` of `org`, also the superseded ones, in the order of the log.
     ///
-    /// Read at once: what a question leaves out of a table is little, and polars' scanning engine is half of polars to
+    /// Read at once: what a question leaves out of a table is little, and polars' scanning engine is much of polars to
     /// compile.
     pub fn scan(&self, org: &OrgId, kind: Kind) -> Result<LazyFrame, Cause> {
         let path = |segment: &Segment| segment_path(&self.dir, org, kind, &segment.file);
