@@ -135,6 +135,9 @@ pub fn simulate(seed: u64, members: usize, groups: &[Group]) -> Year {
 
 fn first_enrolments(clerk: &mut Clerk<'_>, roster: &[Enrolment]) -> Vec<Command> {
     for enrolment in roster {
+        clerk.register(clerk.id_of(enrolment));
+    }
+    for enrolment in roster {
         if let Some((from, _)) = enrolment.roster.first() {
             enrol(clerk, enrolment, *from);
         }

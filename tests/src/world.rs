@@ -320,6 +320,22 @@ impl Actor {
         MeetingId::of(group, day.at(19, 0, 0, 0))
     }
 
+    /// Registers a member of whom this is known.
+    pub async fn register(&self, profile: Value) -> MemberId {
+        self.post("/v1/members", json!({ "profile": profile })).await.must(201).id("member")
+    }
+
+    /// Changes what is known of a member.
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.command(Method::PATCH, path, &self.key(), &body).await
+    }
+
+    /// Enrols a registered member.
+    pub async fn enrols(&self, group: GroupId, member: MemberId, starts_on: &str) -> Answer {
+        let path = format!("/v1/groups/{group}/enrolments");
+        self.post(&path, json!({ "member": member, "starts_on": starts_on })).await
+    }
+
     /// Enrols a new member.
     pub async fn enrol(&self, group: GroupId, starts_on: &str) -> MemberId {
         let path = format!("/v1/groups/{group}/enrolments");

@@ -22,6 +22,7 @@ pub(crate) struct CorrectionBody {
     /// Only with a mark of those who came.
     #[serde(default)]
     mode: Option<AttendanceMode>,
+    /// Kept sealed.
     reason: meeting::Reason,
 }
 
@@ -36,13 +37,18 @@ pub(crate) struct CorrectionBody {
 pub(crate) async fn correct_attendance(
     State(attendance): State<Attendance>,
     Path((meeting, member)): Path<(MeetingId, MemberId)>,
-    command: Command<op::CorrectAttendance, CorrectionBody>,
+    mut command: Command<op::CorrectAttendance, CorrectionBody>,
 ) -> Result<Answer, Problem> {
-    let Command { caller, cause, body: CorrectionBody { mark, mode, reason }, .. } = command;
+    let CorrectionBody { mark, mode, ref reason } = command.body;
     if mark.is_none() && mode.is_some() {
         return Err(Problem::malformed("body, at `mode`: there is no mode without a mark"));
     }
-    let plan = attendance.plan(&caller, meeting).await?;
+    let (org, reason) = (command.caller.org.clone(), reason.clone());
+    let plan = attendance.plan(&command.caller, meeting).await?;
+    let key = attendance.vault.key_or_new(&org, member).await?;
+    command.about(&key);
+    let reason = key.seal(&org, member.0, "correction", reason.as_str().as_bytes());
+    let Command { caller, cause, .. } = command;
     let enrolled = attendance.enrolled(&caller, &plan, std::iter::once(member)).await? == [true];
     let to = mark.map(|mark| (mark, mode));
     let command = meeting::Command::Correct { member, to, enrolled, reason };

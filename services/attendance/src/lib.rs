@@ -16,15 +16,18 @@ mod reinstate_meeting;
 
 use axum::extract::FromRef;
 use domain::{
-    MeetingId, MemberId,
+    MeetingId, MemberId, Sealed,
     meeting::{self, Meeting},
-    roster::Roster,
+    member::{self, Member},
+    roster::{self, Roster},
 };
 use eventlog::{Cause, Reply, Streams};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use web::{Answer, Caller, Gate, Problem};
+use uuid::Uuid;
+use vault::Vault;
+use web::{Answer, Caller, Command, Gate, Problem};
 
 /// The context: its streams, and the gate before them.
 #[derive(Debug, Clone, FromRef)]
@@ -35,6 +38,10 @@ pub struct Attendance {
     pub meetings: Streams<Meeting>,
     /// Who is enrolled when.
     pub rosters: Streams<Roster>,
+    /// Who is known, for those who walk in.
+    pub members: Streams<Member>,
+    /// Keys: what is said of people is sealed.
+    pub vault: Vault,
 }
 
 /// All operations of the context.
@@ -57,6 +64,7 @@ pub fn routes(attendance: Attendance) -> OpenApiRouter {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Why {
+    /// Kept sealed.
     reason: meeting::Reason,
 }
 
@@ -93,9 +101,31 @@ impl Attendance {
         members: impl Iterator<Item = MemberId>,
     ) -> Result<Vec<bool>, Problem> {
         let day = plan.starts_at_local.date();
+        // Whoever was erased is on no roster, even before it says so.
+        let is_on =
+            |roster: &roster::State, member| roster.covers(member, day) && !self.vault.is_erased(&caller.org, member);
         let look = self
             .rosters
-            .look(&caller.org, plan.group, |roster| members.map(|member| roster.state.covers(member, day)).collect());
+            .look(&caller.org, plan.group, |roster| members.map(|member| is_on(&roster.state, member)).collect());
         Ok(look.await?)
+    }
+
+    /// Seals a reason that is about a meeting, not about one member, with the organisation's key.
+    async fn seal_reason<Op, T>(
+        &self,
+        command: &mut Command<Op, T>,
+        meeting: MeetingId,
+        reason: &meeting::Reason,
+    ) -> Result<Sealed, Problem> {
+        let org = command.caller.org.clone();
+        let key = self.vault.org_key(&org).await?;
+        command.about(&key);
+        Ok(key.seal(&org, Uuid::from(meeting), "reason", reason.as_str().as_bytes()))
+    }
+
+    /// Refuses members who are not there.
+    async fn known(&self, caller: &Caller, member: MemberId) -> Result<(), Problem> {
+        let known = self.members.look(&caller.org, member, |member| member.state.record().is_some()).await?;
+        if known { Ok(()) } else { Err(Problem::rejected(&member::Refusal::Unknown)) }
     }
 }

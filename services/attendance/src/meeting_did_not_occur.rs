@@ -17,9 +17,11 @@ use crate::{Attendance, Why};
 pub(crate) async fn meeting_did_not_occur(
     State(attendance): State<Attendance>,
     Path(meeting): Path<MeetingId>,
-    command: Command<op::MeetingDidNotOccur, Why>,
+    mut command: Command<op::MeetingDidNotOccur, Why>,
 ) -> Result<Answer, Problem> {
-    let Command { caller, cause, body, .. } = command;
-    let command = meeting::Command::DidNotOccur { reason: body.reason };
+    let why = command.body.reason.clone();
+    let reason = attendance.seal_reason(&mut command, meeting, &why).await?;
+    let Command { caller, cause, .. } = command;
+    let command = meeting::Command::DidNotOccur { reason };
     attendance.transact(&caller, meeting, cause, command, Reply::DONE).await
 }

@@ -20,7 +20,7 @@ use crate::Attendance;
 pub(crate) struct HeadcountBody {
     /// Heads by category (newcomer, visitor, supporter, child, other), each at most 10,000; one that is missing has none.
     heads: BTreeMap<HeadCategory, u16>,
-    /// Why; needed once the register is closed.
+    /// Why; needed once the register is closed. Kept sealed.
     #[serde(default)]
     reason: Option<meeting::Reason>,
 }
@@ -35,9 +35,13 @@ pub(crate) struct HeadcountBody {
 pub(crate) async fn record_headcount(
     State(attendance): State<Attendance>,
     Path(meeting): Path<MeetingId>,
-    command: Command<op::RecordHeadcount, HeadcountBody>,
+    mut command: Command<op::RecordHeadcount, HeadcountBody>,
 ) -> Result<Answer, Problem> {
-    let Command { caller, cause, body: HeadcountBody { heads, reason }, .. } = command;
+    let reason = match command.body.reason.take() {
+        Some(reason) => Some(attendance.seal_reason(&mut command, meeting, &reason).await?),
+        None => None,
+    };
+    let Command { caller, cause, body: HeadcountBody { heads, .. }, .. } = command;
     let command = meeting::Command::Count { heads, reason };
     attendance.transact(&caller, meeting, cause, command, Reply::DONE).await
 }

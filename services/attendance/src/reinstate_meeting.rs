@@ -17,9 +17,11 @@ use crate::{Attendance, Why};
 pub(crate) async fn reinstate_meeting(
     State(attendance): State<Attendance>,
     Path(meeting): Path<MeetingId>,
-    command: Command<op::ReinstateMeeting, Why>,
+    mut command: Command<op::ReinstateMeeting, Why>,
 ) -> Result<Answer, Problem> {
-    let Command { caller, cause, body, .. } = command;
-    let command = meeting::Command::Reinstate { reason: body.reason };
+    let why = command.body.reason.clone();
+    let reason = attendance.seal_reason(&mut command, meeting, &why).await?;
+    let Command { caller, cause, .. } = command;
+    let command = meeting::Command::Reinstate { reason };
     attendance.transact(&caller, meeting, cause, command, Reply::DONE).await
 }

@@ -56,6 +56,12 @@ ids! {
     MeetingId,
     /// A member; random, without any personal data.
     MemberId,
+    /// A consent that a member gave.
+    ConsentId,
+    /// A legal hold on a member's record.
+    HoldId,
+    /// One breaking of the glass: access beyond the usual, for a while, with a reason.
+    GlassId,
 }
 
 impl MeetingId {

@@ -5,18 +5,22 @@
 //!
 //! **Invariant:** nothing here is async, does I/O, reads a clock or draws a random number.
 
+pub mod audit;
 mod decider;
 mod event;
 pub mod group;
 mod id;
 pub mod meeting;
+pub mod member;
 pub mod programme;
 pub mod roster;
 mod schedule;
+mod sealed;
 mod text;
 
 pub use decider::{Decider, Rejection, RejectionKind};
 pub use event::{AnyEvent, DecodeError, DomainEvent, EventType};
-pub use id::{GroupId, IdError, MeetingId, MemberId, OrgId, ProgrammeId};
+pub use id::{ConsentId, GlassId, GroupId, HoldId, IdError, MeetingId, MemberId, OrgId, ProgrammeId};
 pub use schedule::{Schedule, ScheduleError};
+pub use sealed::Sealed;
 pub use text::{Text, TextError};

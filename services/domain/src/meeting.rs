@@ -10,7 +10,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Decider, GroupId, MemberId, Rejection, RejectionKind, event::events, group::MeetingMode, text::Text};
+use crate::{
+    Decider, GroupId, MemberId, Rejection, RejectionKind, event::events, group::MeetingMode, sealed::Sealed, text::Text,
+};
 
 /// Stream kind of meetings.
 #[derive(Debug)]
@@ -23,7 +25,7 @@ pub const HEADS_MAX: u16 = 10_000;
 /// How long before its start a meeting can be opened.
 pub const OPENS_EARLY_MAX: SignedDuration = SignedDuration::from_hours(12);
 
-/// Why a command says so.
+/// Why a command says so: as it is written, before it is sealed.
 pub type Reason = Text<300>;
 
 /// Whether a member came.
@@ -162,19 +164,19 @@ pub struct Held {}
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Cancelled {
     /// Why.
-    pub reason: Reason,
+    pub reason: Sealed,
 }
 /// A meeting did not take place although it was not called off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DidNotOccur {
     /// Why.
-    pub reason: Reason,
+    pub reason: Sealed,
 }
 /// A meeting that was cancelled or did not occur was planned again: that had been said by mistake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reinstated {
     /// Why.
-    pub reason: Reason,
+    pub reason: Sealed,
 }
 /// A member's attendance was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -198,7 +200,7 @@ pub struct AttendanceCorrected {
     /// What it says now; nothing if it is no longer recorded.
     pub now: Option<Entry>,
     /// Why.
-    pub reason: Reason,
+    pub reason: Sealed,
 }
 /// Anonymous heads were counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -207,7 +209,7 @@ pub struct HeadcountRecorded {
     pub heads: Headcount,
     /// Why, if it was after the register was closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Reason>,
+    pub reason: Option<Sealed>,
 }
 
 events! {
@@ -326,17 +328,17 @@ pub enum Command {
     /// Call it off.
     Cancel {
         /// Why.
-        reason: Reason,
+        reason: Sealed,
     },
     /// Say that it did not take place.
     DidNotOccur {
         /// Why.
-        reason: Reason,
+        reason: Sealed,
     },
     /// Take back that it was cancelled or did not occur.
     Reinstate {
         /// Why.
-        reason: Reason,
+        reason: Sealed,
     },
     /// Mark members: all or none of them.
     Record(Vec<NewMark>),
@@ -351,14 +353,14 @@ pub enum Command {
         /// Whether the member is enrolled on the meeting's date.
         enrolled: bool,
         /// Why.
-        reason: Reason,
+        reason: Sealed,
     },
     /// Count anonymous heads.
     Count {
         /// All of them.
         heads: Headcount,
         /// Why; needed once the register is closed.
-        reason: Option<Reason>,
+        reason: Option<Sealed>,
     },
 }
 
@@ -581,7 +583,7 @@ fn end(register: &Register, to: Status, event: Event) -> Result<Vec<Event>, Refu
     }
 }
 
-fn reinstate(register: &Register, reason: &Reason) -> Result<Vec<Event>, Refusal> {
+fn reinstate(register: &Register, reason: &Sealed) -> Result<Vec<Event>, Refusal> {
     match register.status {
         Status::Cancelled | Status::DidNotOccur => Ok(vec![Event::Reinstated(Reinstated { reason: reason.clone() })]),
         Status::Planned => Ok(vec![]),
@@ -654,7 +656,7 @@ fn correct(
     member: MemberId,
     to: Option<(Mark, Option<AttendanceMode>)>,
     enrolled: bool,
-    reason: &Reason,
+    reason: &Sealed,
 ) -> Result<Vec<Event>, Refusal> {
     let was = register.entries.get(&member).copied();
     let now = to.map(|(mark, mode)| entry(&register.plan, mark, mode)).transpose().map_err(Refusal::Mark)?;
@@ -669,7 +671,7 @@ fn correct(
     }
 }
 
-fn count(register: &Register, heads: &Headcount, reason: Option<&Reason>) -> Result<Vec<Event>, Refusal> {
+fn count(register: &Register, heads: &Headcount, reason: Option<&Sealed>) -> Result<Vec<Event>, Refusal> {
     if let Some(&most) = heads.values().find(|&&heads| heads > HEADS_MAX) {
         return Err(Refusal::TooManyHeads(most));
     }

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Decider, MemberId, Rejection, RejectionKind, event::events, text::Text};
+use crate::{Decider, MemberId, Rejection, RejectionKind, event::events, sealed::Sealed};
 
 /// Stream kind of rosters: one for each group, under the group's id.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub struct Withdrawn {
     pub ends_on: Date,
     /// Why, if it was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Text<200>>,
+    pub reason: Option<Sealed>,
 }
 
 events! {
@@ -95,7 +95,7 @@ pub enum Command {
         /// Last day on the roster.
         ends_on: Date,
         /// Why, if it is said.
-        reason: Option<Text<200>>,
+        reason: Option<Sealed>,
     },
 }
 

@@ -93,7 +93,8 @@ fn document(paths: OpenApi) -> OpenApi {
             (&mut item.delete, true),
         ] {
             if let Some(operation) = operation {
-                complete(operation, command);
+                let searches = operation.operation_id.as_deref().is_some_and(|id| web::SEARCHES.contains(&id));
+                complete(operation, command && !searches);
             }
         }
     }

@@ -55,6 +55,14 @@ struct Serve {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<PathBuf>,
+    /// File with the key-encryption key, if it is not in `KITH_KEY` nor in the data directory
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_file: Option<PathBuf>,
+    /// File to which every erasure is written as well, best on another disk
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    erasures_file: Option<PathBuf>,
     /// Address to listen at [default: 127.0.0.1:8080]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]

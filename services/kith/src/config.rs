@@ -19,6 +19,10 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Folder of all that this server keeps.
     pub data: PathBuf,
+    /// File with the key-encryption key, if it is not in `KITH_KEY` nor in the data directory.
+    pub key_file: Option<PathBuf>,
+    /// File to which every erasure is written as well, best on another disk: `kith restore` needs it.
+    pub erasures_file: Option<PathBuf>,
     /// Address to listen at.
     pub listen: SocketAddr,
     /// NATS server to use, such as `nats://10.0.0.5:4222` or `tls://…`; if it is not given, one is started.
@@ -47,6 +51,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data: "kith-data".into(),
+            key_file: None,
+            erasures_file: None,
             listen: (Ipv4Addr::LOCALHOST, 8080).into(),
             nats: None,
             nats_credentials: None,
@@ -72,8 +78,8 @@ impl Config {
         if let Some(file) = file {
             figment = figment.merge(Toml::file_exact(file));
         }
-        // `KITH_TOKEN` is for `kith import`, often in the same shell.
-        let environment = Env::prefixed("KITH_").ignore(&["token"]);
+        // `KITH_TOKEN` is for `kith import`, often in the same shell; `KITH_KEY` is a secret and stays out of here.
+        let environment = Env::prefixed("KITH_").ignore(&["token", "key"]);
         let config: Self = figment.merge(environment).merge(Serialized::defaults(flags)).extract()?;
         config.validate().context("the configuration cannot be used")?;
         Ok(config)
@@ -123,11 +129,15 @@ mod tests {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/config/kith.toml");
         let text = std::fs::read_to_string(&file).unwrap();
         // What has no default is there too, as a comment.
-        let all = text.replace("# nats", "nats");
+        let all = text
+            .replace("# nats", "nats")
+            .replace("# key_file", "key_file")
+            .replace("# erasures_file", "erasures_file");
         let defaults: Config = Figment::from(Toml::string(&text)).extract().unwrap();
         let example: Config = Figment::from(Toml::string(&all)).extract().unwrap();
         assert_eq!(defaults, Config::default());
-        assert!([&example.nats_credentials, &example.nats_ca, &example.nats_server].iter().all(|path| path.is_some()));
+        let paths = [&example.nats_credentials, &example.nats_ca, &example.nats_server];
+        assert!(paths.iter().chain(&[&example.key_file, &example.erasures_file]).all(|path| path.is_some()));
         example.validate().unwrap();
     }
 }

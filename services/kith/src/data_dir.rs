@@ -7,7 +7,9 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use web::Issuer;
+use vault::Kek;
+use web::{Attester, Issuer};
+use zeroize::Zeroizing;
 
 /// The folder of all that a server keeps.
 #[derive(Debug, Clone)]
@@ -51,6 +53,14 @@ impl DataDir {
     pub fn views(&self) -> PathBuf {
         self.0.join("views.db")
     }
+    /// The vault: wrapped keys of people.
+    pub fn vault(&self) -> PathBuf {
+        self.0.join("vault.db")
+    }
+    /// Where the key-encryption key is if it is not given otherwise.
+    pub fn key_file(&self) -> PathBuf {
+        self.0.join("vault.key")
+    }
     /// The folder of the facts.
     pub fn facts(&self) -> PathBuf {
         self.0.join("facts")
@@ -84,12 +94,20 @@ impl DataDir {
     /// # Errors
     /// If the key cannot be read or made.
     pub fn issuer(&self) -> anyhow::Result<Issuer> {
+        Ok(Issuer::new(&*self.seed()?))
+    }
+
+    /// Who signs receipts, with the same key.
+    ///
+    /// # Errors
+    /// If the key cannot be read or made.
+    pub fn attester(&self) -> anyhow::Result<Attester> {
+        Ok(Attester::new(&*self.seed()?))
+    }
+
+    fn seed(&self) -> anyhow::Result<Zeroizing<[u8; 32]>> {
         let path = self.0.join("issuer.key");
-        let key = match fs::read(&path) {
-            Ok(key) => key,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => write_key(&path)?,
-            Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
-        };
+        let key = read_or_write(&path, || Ok(Zeroizing::new(random::<32>()?.to_vec())))?;
         let seed = key.as_slice().try_into().with_context(|| {
             format!(
                 "{} has {} bytes, an Ed25519 key has 32; restore it, or delete it to make another",
@@ -97,24 +115,65 @@ impl DataDir {
                 key.len()
             )
         })?;
-        Ok(Issuer::new(seed))
+        Ok(Zeroizing::new(seed))
+    }
+
+    /// The key-encryption key: from the environment (`KITH_KEY`), from `file`, or from a file in this folder, which is
+    /// made the first time.
+    ///
+    /// # Errors
+    /// If it cannot be read or made.
+    pub fn kek(&self, file: Option<&Path>) -> anyhow::Result<Kek> {
+        if let Some(text) = std::env::var_os("KITH_KEY") {
+            let text = Zeroizing::new(text.into_string().map_err(|_| anyhow::anyhow!("KITH_KEY is no text"))?);
+            return Kek::from_text(&text).context("KITH_KEY");
+        }
+        let path = match file {
+            Some(file) => file.to_owned(),
+            None => self.key_file(),
+        };
+        // One that was named is never made: another key than the one that wraps the keys would help nobody.
+        let text = match file {
+            Some(_) => Zeroizing::new(fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?),
+            None => read_or_write(&path, || {
+                if self.vault().is_file() {
+                    bail!("it is missing, and the vault's keys are wrapped with it: restore it, or name another file")
+                }
+                Ok(Zeroizing::new(Kek::new(random()?).to_text().as_bytes().to_vec()))
+            })?,
+        };
+        let text = std::str::from_utf8(&text).ok().with_context(|| format!("{} is no text", path.display()))?;
+        Kek::from_text(text).with_context(|| path.display().to_string())
+    }
+}
+
+fn read_or_write(
+    path: &Path,
+    make: impl FnOnce() -> anyhow::Result<Zeroizing<Vec<u8>>>,
+) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(key) => Ok(Zeroizing::new(key)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let key = make().with_context(|| path.display().to_string())?;
+            write_key(path, &key)
+        }
+        Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
     }
 }
 
 /// Whole or not at all, for nobody else; if another process was faster, its key is the one.
-fn write_key(path: &Path) -> anyhow::Result<Vec<u8>> {
+fn write_key(path: &Path, key: &[u8]) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     use std::os::unix::fs::OpenOptionsExt;
-    let key = random::<32>()?;
     let unfinished = path.with_extension(format!("key.{}", std::process::id()));
-    let written = || -> std::io::Result<Vec<u8>> {
+    let written = || -> std::io::Result<Zeroizing<Vec<u8>>> {
         let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&unfinished)?;
-        file.write_all(&key)?;
+        file.write_all(key)?;
         file.sync_all()?;
         let linked = fs::hard_link(&unfinished, path);
         fs::remove_file(&unfinished)?;
         match linked {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-            _ => fs::read(path),
+            _ => fs::read(path).map(Zeroizing::new),
         }
     };
     written().with_context(|| format!("{} cannot be written", path.display()))

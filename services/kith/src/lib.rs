@@ -6,6 +6,7 @@ pub mod api;
 pub mod cli;
 pub mod config;
 mod data_dir;
+mod erasures;
 mod import;
 mod planner;
 mod report;

@@ -14,19 +14,20 @@ use eventlog::{
 use jiff::{SignedDuration, Timestamp};
 use membership::Membership;
 use messaging::{ConsumeOptions, Health, Nats, NatsConfig, NatsServer, NatsServerConfig, consume, relay};
-use projections::{Projections, Views};
+use projections::{Names, Personal, Projections, Views};
 use reporting::{FactStore, Facts, FactsSubscriber, Reports};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
-use web::{Clock, Gate, Issuer, Limits, Role};
+use vault::Vault;
+use web::{Attester, Audit, Clock, Gate, Issuer, Limits, Role};
 
 use crate::{
     Config, DataDir,
     api::{self, Machine},
     data_dir::random,
-    planner, telemetry,
+    erasures, planner, telemetry,
 };
 
 /// How long the facts wait for more, so that each segment holds many.
@@ -65,6 +66,11 @@ fn new_id() -> Uuid {
     Uuid::now_v7()
 }
 
+/// Random bytes for keys.
+fn fresh() -> [u8; 56] {
+    random().expect("the system has random bytes, as it had for the issuer's key")
+}
+
 /// Starts a server.
 ///
 /// # Errors
@@ -79,11 +85,21 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     let (nats_server, nats) = nats(config, &data, &health).await?;
     let (end, mut tasks) = (CancellationToken::new(), JoinSet::new());
 
-    let views = Views::open(&data.views())?;
+    let vault = Vault::open(&data.vault(), data.kek(config.key_file.as_deref())?, fresh)?;
+    let names = Names::default();
+    let views = Views::open(&data.views(), names.clone())?;
     let facts = FactsSubscriber::new(FactStore::open(data.path()).context("the facts cannot be opened")?);
     let gate = Gate::new(issuer.clone(), clock.clone());
-    let contexts = Contexts::new(&log, &gate);
-    let reads = Reads { views: health.checkpoint("views"), facts: facts.applied() };
+    let reads = Reads { views: health.checkpoint("views"), facts: facts.applied(), names };
+    let contexts = Contexts::new(&log, &gate, &vault, data.attester()?, &reads);
+    let eraser = erasures::Eraser {
+        views: Arc::new(Readers::new(&data.views())),
+        checkpoint: reads.views.clone(),
+        rosters: contexts.membership.rosters.clone(),
+        vault: vault.clone(),
+        clock: clock.clone(),
+        file: config.erasures_file.clone(),
+    };
     let router = contexts.routes(&gate, &data, reads);
     let limits = Limits::new(config.requests_max, Duration::from_secs(config.request_seconds_max));
     let machine = Machine { health: health.clone(), metrics };
@@ -94,6 +110,7 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
         let views = Arc::new(Readers::new(&data.views()));
         tasks.spawn(planner::run(contexts.directory, views, clock.clone(), config.plan_days, end.clone()));
     }
+    tasks.spawn(erasures::run(eraser, end.clone()));
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen at {}", config.listen))?;
     let address = listener.local_addr()?;
@@ -171,22 +188,38 @@ struct Contexts {
     directory: Directory,
     membership: Membership,
     attendance: Attendance,
+    personal: Personal,
 }
 
 struct Reads {
     views: watch::Receiver<Position>,
     facts: watch::Receiver<Position>,
+    names: Names,
 }
 
 impl Contexts {
-    fn new(log: &Arc<dyn EventLog>, gate: &Gate) -> Self {
+    fn new(log: &Arc<dyn EventLog>, gate: &Gate, vault: &Vault, attester: Attester, reads: &Reads) -> Self {
         let (programmes, groups) = (Streams::new(log.clone()), Streams::new(log.clone()));
         let (rosters, meetings) = (Streams::new(log.clone()), Streams::new(log.clone()));
-        let gate = gate.clone();
+        let members = Streams::new(log.clone());
+        let (gate, vault) = (gate.clone(), vault.clone());
         Self {
             directory: Directory { gate: gate.clone(), programmes, groups: groups.clone(), meetings: meetings.clone() },
-            membership: Membership { gate: gate.clone(), rosters: rosters.clone(), groups },
-            attendance: Attendance { gate, meetings, rosters },
+            membership: Membership {
+                gate: gate.clone(),
+                rosters: rosters.clone(),
+                groups,
+                members: members.clone(),
+                vault: vault.clone(),
+                attester,
+                views: reads.views.clone(),
+            },
+            attendance: Attendance { gate: gate.clone(), meetings, rosters, members, vault: vault.clone() },
+            personal: Personal {
+                vault,
+                audit: Audit::new(log.clone(), gate.clock, new_id),
+                names: reads.names.clone(),
+            },
         }
     }
 
@@ -195,9 +228,13 @@ impl Contexts {
             .merge(directory::routes(self.directory.clone()))
             .merge(membership::routes(self.membership.clone()))
             .merge(attendance::routes(self.attendance.clone()))
-            .merge(projections::routes(Projections::new(gate.clone(), &data.views(), reads.views)))
+            .merge(projections::routes(self.projections(gate, data, reads.views)))
             .merge(reporting::routes(Reports::new(Facts::at(data.path()), reads.facts, gate.clone())))
             .route_layer(from_fn_with_state(gate.clone(), web::authenticate))
+    }
+
+    fn projections(&self, gate: &Gate, data: &DataDir, views: watch::Receiver<Position>) -> Projections {
+        Projections::new(gate.clone(), &data.views(), views, self.personal.clone())
     }
 }
 
@@ -210,8 +247,9 @@ pub(crate) fn document(scratch: &Path) -> anyhow::Result<utoipa::openapi::OpenAp
     let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&data.log())?);
     let gate = Gate::new(Issuer::new(&[0; 32]), Clock::new(|| Timestamp::UNIX_EPOCH));
     let (_, nothing) = watch::channel(Position::START);
-    let reads = Reads { views: nothing.clone(), facts: nothing };
-    let router = Contexts::new(&log, &gate).routes(&gate, &data, reads);
+    let reads = Reads { views: nothing.clone(), facts: nothing, names: Names::default() };
+    let vault = Vault::open(&data.vault(), data.kek(None)?, fresh)?;
+    let router = Contexts::new(&log, &gate, &vault, data.attester()?, &reads).routes(&gate, &data, reads);
     let machine = Machine { health: Health::new(), metrics: telemetry::metrics() };
     Ok(api::api(router, machine, Limits::new(1, DRAIN_MAX), new_id).1)
 }

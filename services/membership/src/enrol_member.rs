@@ -1,20 +1,24 @@
 //! Enrol a member.
 
 use axum::extract::State;
-use domain::{GroupId, MemberId, roster};
-use eventlog::Reply;
+use domain::{
+    GroupId, MemberId,
+    member::{self, Fields},
+    roster,
+};
+use eventlog::{Cause, Reply};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use web::{Answer, Caller, Command, Path, Problem, Problems, op};
 
-use crate::Membership;
+use crate::{Membership, merge_member::part_of};
 
 /// Who, and from when.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EnrolmentBody {
-    /// A new member if it is not given.
+    /// A member who is registered; a new one, of whom nothing is known, if it is not given.
     #[serde(default)]
     member: Option<MemberId>,
     /// First day on the roster; may be in the past.
@@ -42,7 +46,20 @@ pub(crate) async fn enrol_member(
 ) -> Result<Answer, Problem> {
     let new = MemberId(command.new_id("member"));
     let Command { caller, cause, body: EnrolmentBody { member, starts_on }, .. } = command;
-    let member = member.unwrap_or(new);
+    membership.reach_group(&caller, group).await?;
+    let member = match member {
+        Some(member) => membership.record(&caller.org, member).await.map(|_| member)?,
+        None => membership.nameless(&caller, new, &cause).await?,
+    };
     let command = roster::Command::Enrol { member, starts_on };
     membership.transact(&caller, group, cause, command, Reply::json(201, &Enrolled { member })).await
+}
+
+impl Membership {
+    /// Registers somebody of whom nothing is known yet.
+    async fn nameless(&self, caller: &Caller, member: MemberId, cause: &Cause) -> Result<MemberId, Problem> {
+        let command = member::Command::Register(Fields::new());
+        self.members.transact(&caller.org, member, part_of(cause), command, Reply::DONE).await?;
+        Ok(member)
+    }
 }

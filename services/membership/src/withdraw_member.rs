@@ -17,7 +17,7 @@ pub(crate) struct WithdrawalBody {
     /// Last day on the roster; may be in the past.
     #[schema(value_type = String, format = Date)]
     ends_on: Date,
-    /// Why, if it was said.
+    /// Why, if it was said. Kept sealed.
     #[serde(default)]
     reason: Option<Text<200>>,
 }
@@ -33,9 +33,19 @@ pub(crate) struct WithdrawalBody {
 pub(crate) async fn withdraw_member(
     State(membership): State<Membership>,
     Path((group, member)): Path<(GroupId, MemberId)>,
-    command: Command<op::WithdrawMember, WithdrawalBody>,
+    mut command: Command<op::WithdrawMember, WithdrawalBody>,
 ) -> Result<Answer, Problem> {
-    let Command { caller, cause, body: WithdrawalBody { ends_on, reason }, .. } = command;
+    membership.reach_group(&command.caller, group).await?;
+    let reason = match command.body.reason.take() {
+        None => None,
+        Some(reason) => {
+            let org = command.caller.org.clone();
+            let key = membership.key(&org, member).await?;
+            command.about(&key);
+            Some(key.seal(&org, member.0, "withdrawal", reason.as_str().as_bytes()))
+        }
+    };
+    let Command { caller, cause, body: WithdrawalBody { ends_on, .. }, .. } = command;
     let command = roster::Command::Withdraw { member, ends_on, reason };
     membership.transact(&caller, group, cause, command, Reply::DONE).await
 }

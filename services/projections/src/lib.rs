@@ -5,17 +5,26 @@
 //!
 //! **Invariant:** no command reads a view.
 
+mod audit_view;
 mod group_view;
+mod list_accesses;
+mod list_audit;
+mod list_broken_glass;
 mod list_groups;
 mod list_meetings;
 mod list_overdue_registers;
 mod list_programmes;
 mod member_view;
+mod names;
+mod opening;
 mod programme_view;
+mod record_view;
 mod register_view;
 mod row;
+mod search_members;
 mod show_group;
 mod show_member;
+mod show_record;
 mod show_register;
 mod show_roster;
 mod verify;
@@ -28,9 +37,12 @@ use eventlog::{Position, sqlite::Readers};
 use rusqlite::Connection;
 use tokio::sync::watch;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use web::{After, Gate, Problem, Read};
+use vault::Vault;
+use web::{After, Audit, Gate, Problem, Read};
 
 pub use group_view::{Plannable, plannable};
+pub use names::Names;
+pub use record_view::{ErasedMember, erased_members};
 pub use verify::{Difference, difference};
 pub use views::{OpenError, Views};
 
@@ -40,12 +52,31 @@ pub struct Projections {
     gate: Gate,
     readers: Arc<Readers>,
     checkpoint: watch::Receiver<Position>,
+    vault: Vault,
+    audit: Audit,
+    names: Names,
+}
+
+/// What opening personal data needs.
+#[derive(Debug, Clone)]
+pub struct Personal {
+    /// The keys.
+    pub vault: Vault,
+    /// Where it is written down.
+    pub audit: Audit,
+    /// Names, to search by.
+    pub names: Names,
 }
 
 impl Projections {
     /// The views in the file at `path`, which stand at `checkpoint`.
-    pub fn new(gate: Gate, path: &std::path::Path, checkpoint: watch::Receiver<Position>) -> Self {
-        Self { gate, readers: Arc::new(Readers::new(path)), checkpoint }
+    pub fn new(
+        gate: Gate,
+        path: &std::path::Path,
+        checkpoint: watch::Receiver<Position>,
+        Personal { vault, audit, names }: Personal,
+    ) -> Self {
+        Self { gate, readers: Arc::new(Readers::new(path)), checkpoint, vault, audit, names }
     }
 
     /// Reads once the view has reached `after`.
@@ -84,5 +115,10 @@ pub fn routes(projections: Projections) -> OpenApiRouter {
         .routes(routes!(show_register::show_register))
         .routes(routes!(show_member::show_member))
         .routes(routes!(list_overdue_registers::list_overdue_registers))
+        .routes(routes!(search_members::search_members))
+        .routes(routes!(show_record::show_record))
+        .routes(routes!(list_accesses::list_accesses))
+        .routes(routes!(list_audit::list_audit))
+        .routes(routes!(list_broken_glass::list_broken_glass))
         .with_state(projections)
 }

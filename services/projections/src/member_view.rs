@@ -1,8 +1,9 @@
 //! The view of members: their groups, when they were last seen, their streaks.
 
 use domain::{
-    GroupId, MemberId,
-    meeting::Mark,
+    GroupId, MeetingId, MemberId,
+    meeting::{AttendanceMode, Mark},
+    member::{Profile, Record},
     roster::{Enrolled, Event, Withdrawn},
 };
 use jiff::{Timestamp, civil::Date};
@@ -10,12 +11,22 @@ use rusqlite::{Connection, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{group_view, row, views::Folding};
+use crate::{group_view, record_view, row, views::Folding};
 
 /// A member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct MemberView {
     pub id: MemberId,
+    /// What the caller may see of what is known.
+    pub profile: Profile,
+    /// Under whom the person goes on, if this is a second record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merged_into: Option<MemberId>,
+    /// Second records of the person, which are part of this one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub merged: Vec<MemberId>,
+    /// Whether the record is only kept, and not used.
+    pub restricted: bool,
     /// Start of the last held meeting that the member attended.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_seen: Option<Timestamp>,
@@ -72,63 +83,150 @@ pub(crate) fn enrolled_on(
 ) -> rusqlite::Result<Vec<MemberId>> {
     let mut statement = connection.prepare_cached(
         "SELECT DISTINCT member FROM enrolments
-         WHERE org = ?1 AND grp = ?2 AND starts_on <= ?3 AND (ends_on IS NULL OR ends_on >= ?3) ORDER BY member",
+         WHERE org = ?1 AND grp = ?2 AND starts_on <= ?3 AND (ends_on IS NULL OR ends_on >= ?3)
+           AND NOT EXISTS (SELECT 1 FROM members WHERE org = ?1 AND id = member AND record IS NULL)
+         ORDER BY member",
     )?;
     let rows = statement
         .query_map(params![org, group.0.as_bytes(), day.to_string()], |row| row::uuid(row, 0).map(MemberId))?;
     rows.collect()
 }
 
-/// A member of whom anything is known: an enrolment or a mark.
-pub(crate) fn find(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Result<Option<MemberView>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT grp FROM enrolments WHERE org = ?1 AND member = ?2
-         UNION SELECT grp FROM attendance CROSS JOIN meetings ON key = meeting WHERE member = ?2 AND org = ?1
-         ORDER BY 1",
-    )?;
-    let groups = statement.query_map(params![org, id.0.as_bytes()], |row| row::uuid(row, 0).map(GroupId))?;
-    let groups = groups.map(|group| in_group(connection, org, id, group?)).collect::<rusqlite::Result<Vec<_>>>()?;
-    let last_seen = groups.iter().filter_map(|group| group.last_seen).max();
-    Ok((!groups.is_empty()).then_some(MemberView { id, last_seen, groups }))
-}
-
-fn in_group(connection: &Connection, org: &str, member: MemberId, group: GroupId) -> rusqlite::Result<MemberGroup> {
-    let mut statement = connection.prepare_cached(
-        "SELECT starts_on, ends_on FROM enrolments WHERE org = ?1 AND grp = ?2 AND member = ?3 ORDER BY starts_on",
-    )?;
-    let enrolments = statement.query_map(params![org, group.0.as_bytes(), member.0.as_bytes()], |row| {
-        Ok(EnrolmentSpan { starts_on: row::text(row, 0)?, ends_on: row::maybe_text(row, 1)? })
-    })?;
-    let marks = marks(connection, org, member, group)?;
-    let last_seen = marks.iter().find(|(_, mark)| mark.attended()).map(|(at, _)| *at);
-    // Excused is neutral.
-    let counted = || marks.iter().map(|(_, mark)| *mark).filter(|mark| *mark != Mark::Excused);
-    let in_a_row = |attended: bool| counted().take_while(|mark| mark.attended() == attended).count();
-    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    Ok(MemberGroup {
-        group,
-        enrolments: enrolments.collect::<rusqlite::Result<_>>()?,
-        last_seen,
-        attended_in_a_row: count(in_a_row(true)),
-        missed_in_a_row: count(in_a_row(false)),
-    })
-}
-
-/// The member's marks at the group's held meetings, latest first.
-fn marks(
+/// Those of the members who are enrolled in one of `own` on a day; all of them if there is no `own`.
+pub(crate) fn those_in(
     connection: &Connection,
     org: &str,
-    member: MemberId,
-    group: GroupId,
-) -> rusqlite::Result<Vec<(Timestamp, Mark)>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT starts_at, mark FROM attendance CROSS JOIN meetings ON key = meeting
-         WHERE member = ?3 AND org = ?1 AND grp = ?2 AND status = 'held' ORDER BY starts_at DESC",
-    )?;
-    let rows = statement.query_map(params![org, group.0.as_bytes(), member.0.as_bytes()], |row| {
-        Ok((row::time(row, 0)?, row::word(row, 1)?))
-    })?;
-    rows.collect()
+    members: Vec<MemberId>,
+    own: Option<&[GroupId]>,
+    day: Date,
+) -> rusqlite::Result<Vec<MemberId>> {
+    let Some(own) = own else { return Ok(members) };
+    let mut theirs = std::collections::HashSet::new();
+    for group in own {
+        theirs.extend(enrolled_on(connection, org, *group, day)?);
+    }
+    Ok(members.into_iter().filter(|member| theirs.contains(member)).collect())
+}
+
+/// A member of whom anything is known: a record, an enrolment or a mark. None if they were erased.
+pub(crate) fn find(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Result<Option<(MemberView, Record)>> {
+    if record_view::is_erased(connection, org, id)? {
+        return Ok(None);
+    }
+    let record = record_view::find(connection, org, id)?;
+    let same = record_view::same_person(connection, org, id)?;
+    let same = Same::new(org, &same);
+    let groups = same.groups(connection)?;
+    if record.is_none() && groups.is_empty() {
+        return Ok(None);
+    }
+    let groups =
+        groups.into_iter().map(|group| same.in_group(connection, group)).collect::<rusqlite::Result<Vec<_>>>()?;
+    let record = record.unwrap_or_default();
+    let view = MemberView {
+        id,
+        profile: Profile::default(),
+        merged_into: record.merged_into,
+        merged: record.absorbed.iter().copied().collect(),
+        restricted: record.permissions.restricted,
+        last_seen: groups.iter().filter_map(|group| group.last_seen).max(),
+        groups,
+    };
+    Ok(Some((view, record)))
+}
+
+/// All records of one person, as SQL takes them.
+struct Same<'a> {
+    org: &'a str,
+    ids: String,
+}
+
+impl<'a> Same<'a> {
+    fn new(org: &'a str, ids: &[MemberId]) -> Self {
+        let ids: Vec<_> = ids.iter().map(|id| id.0.simple().to_string()).collect();
+        Self { org, ids: serde_json::to_string(&ids).expect("strings") }
+    }
+
+    fn groups(&self, connection: &Connection) -> rusqlite::Result<Vec<GroupId>> {
+        let mut statement = connection.prepare_cached(
+            "SELECT grp FROM enrolments WHERE org = ?1 AND member IN (SELECT unhex(value) FROM json_each(?2))
+             UNION SELECT grp FROM attendance CROSS JOIN meetings ON key = meeting
+                   WHERE member IN (SELECT unhex(value) FROM json_each(?2)) AND org = ?1
+             ORDER BY 1",
+        )?;
+        statement.query_map(params![self.org, self.ids], |row| row::uuid(row, 0).map(GroupId))?.collect()
+    }
+
+    fn in_group(&self, connection: &Connection, group: GroupId) -> rusqlite::Result<MemberGroup> {
+        let mut statement = connection.prepare_cached(
+            "SELECT starts_on, ends_on FROM enrolments
+             WHERE org = ?1 AND grp = ?2 AND member IN (SELECT unhex(value) FROM json_each(?3)) ORDER BY starts_on",
+        )?;
+        let enrolments = statement.query_map(params![self.org, group.0.as_bytes(), self.ids], |row| {
+            Ok(EnrolmentSpan { starts_on: row::text(row, 0)?, ends_on: row::maybe_text(row, 1)? })
+        })?;
+        let marks = self.marks(connection, group)?;
+        let last_seen = marks.iter().find(|(_, mark)| mark.attended()).map(|(at, _)| *at);
+        // Excused is neutral.
+        let counted = || marks.iter().map(|(_, mark)| *mark).filter(|mark| *mark != Mark::Excused);
+        let in_a_row = |attended: bool| counted().take_while(|mark| mark.attended() == attended).count();
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Ok(MemberGroup {
+            group,
+            enrolments: enrolments.collect::<rusqlite::Result<_>>()?,
+            last_seen,
+            attended_in_a_row: count(in_a_row(true)),
+            missed_in_a_row: count(in_a_row(false)),
+        })
+    }
+
+    /// Marks at the group's held meetings, latest first.
+    fn marks(&self, connection: &Connection, group: GroupId) -> rusqlite::Result<Vec<(Timestamp, Mark)>> {
+        let mut statement = connection.prepare_cached(
+            "SELECT starts_at, mark FROM attendance CROSS JOIN meetings ON key = meeting
+             WHERE member IN (SELECT unhex(value) FROM json_each(?3)) AND org = ?1 AND grp = ?2 AND status = 'held'
+             ORDER BY starts_at DESC",
+        )?;
+        let rows = statement.query_map(params![self.org, group.0.as_bytes(), self.ids], |row| {
+            Ok((row::time(row, 0)?, row::word(row, 1)?))
+        })?;
+        rows.collect()
+    }
+
+    /// Every mark, latest first.
+    fn attendances(&self, connection: &Connection) -> rusqlite::Result<Vec<MemberAttendance>> {
+        let mut statement = connection.prepare_cached(
+            "SELECT id, grp, starts_at, mark, attendance.mode FROM attendance CROSS JOIN meetings ON key = meeting
+             WHERE member IN (SELECT unhex(value) FROM json_each(?2)) AND org = ?1 ORDER BY starts_at DESC",
+        )?;
+        let rows = statement.query_map(params![self.org, self.ids], |row| {
+            Ok(MemberAttendance {
+                meeting: MeetingId(row::uuid(row, 0)?),
+                group: GroupId(row::uuid(row, 1)?),
+                starts_at: row::time(row, 2)?,
+                mark: row::word(row, 3)?,
+                mode: row::maybe_word(row, 4)?,
+            })
+        })?;
+        rows.collect()
+    }
+}
+
+/// A member's mark at a meeting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct MemberAttendance {
+    pub meeting: MeetingId,
+    pub group: GroupId,
+    #[schema(value_type = String, format = DateTime)]
+    pub starts_at: Timestamp,
+    pub mark: Mark,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<AttendanceMode>,
+}
+
+/// Every mark of the person, latest first.
+pub(crate) fn attendances(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Result<Vec<MemberAttendance>> {
+    Same::new(org, &record_view::same_person(connection, org, id)?).attendances(connection)
 }
 
 /// Members of a group's roster on a day, after one of them.

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{group_view, member_view, row, views::Folding};
+use crate::{group_view, member_view, record_view, row, views::Folding};
 
 /// A meeting in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -54,12 +54,17 @@ pub(crate) struct RegisterView {
     pub members: Vec<RegisterLine>,
     /// How many members of the roster have no mark: not recorded, which is not the same as absent.
     pub not_recorded: usize,
+    /// How many marks are of people who were erased since: they count, and are nobody's any more.
+    pub erased: usize,
 }
 
 /// One member on a register.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct RegisterLine {
     pub member: MemberId,
+    /// What they are called, of those who may see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub called: Option<String>,
     /// Missing if it is not recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mark: Option<Mark>,
@@ -255,13 +260,20 @@ pub(crate) fn find(connection: &Connection, org: &str, id: MeetingId) -> rusqlit
     let Some((key, meeting)) = found else { return Ok(None) };
     let mut members = BTreeMap::new();
     for member in member_view::enrolled_on(connection, org, meeting.group, meeting.starts_at_local.date())? {
-        let line = RegisterLine { member, mark: None, mode: None, walk_in: false, corrected: false };
+        let line = RegisterLine { member, called: None, mark: None, mode: None, walk_in: false, corrected: false };
         members.insert(member, line);
     }
-    members.extend(marked(connection, key)?.into_iter().map(|line| (line.member, line)));
+    let mut erased = 0;
+    for line in marked(connection, key)? {
+        if record_view::is_erased(connection, org, line.member)? {
+            erased += 1;
+        } else {
+            members.insert(line.member, line);
+        }
+    }
     let members: Vec<_> = members.into_values().collect();
     let not_recorded = members.iter().filter(|line| line.mark.is_none()).count();
-    Ok(Some(RegisterView { meeting, members, not_recorded }))
+    Ok(Some(RegisterView { meeting, members, not_recorded, erased }))
 }
 
 fn marked(connection: &Connection, meeting: i64) -> rusqlite::Result<Vec<RegisterLine>> {
@@ -270,6 +282,7 @@ fn marked(connection: &Connection, meeting: i64) -> rusqlite::Result<Vec<Registe
     let rows = statement.query_map([meeting], |row| {
         Ok(RegisterLine {
             member: MemberId(row::uuid(row, 0)?),
+            called: None,
             mark: Some(row::word(row, 1)?),
             mode: row::maybe_word(row, 2)?,
             walk_in: row.get(3)?,

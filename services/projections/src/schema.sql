@@ -60,3 +60,34 @@ CREATE TABLE attendance (
     PRIMARY KEY (meeting, member)
 ) STRICT, WITHOUT ROWID;
 -- Its index by member is made once it has caught up: views.rs, BY_MEMBER.
+
+CREATE TABLE members (
+    org TEXT NOT NULL,
+    id BLOB NOT NULL,
+    position INTEGER NOT NULL, -- of the last event about them
+    record TEXT, -- JSON, fields sealed; NULL once they were erased
+    merged_into BLOB,
+    PRIMARY KEY (org, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX members_by_position ON members (org, position);
+CREATE INDEX members_merged ON members (org, merged_into) WHERE merged_into IS NOT NULL;
+CREATE INDEX members_with_broken_glass ON members (org, id) WHERE json_extract(record, '$.glass') <> '{}';
+
+CREATE TABLE openings ( -- of personal data
+    position INTEGER PRIMARY KEY,
+    org TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    subject TEXT NOT NULL,
+    role TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    fields TEXT NOT NULL, -- JSON
+    glass INTEGER NOT NULL
+) STRICT;
+CREATE INDEX openings_by_org ON openings (org, position);
+CREATE TABLE opened_members (
+    org TEXT NOT NULL,
+    member BLOB NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (org, member, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX opened_members_by_position ON opened_members (position);

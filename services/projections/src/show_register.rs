@@ -5,7 +5,7 @@ use domain::MeetingId;
 use web::{After, CallerMay, Path, Problem, Problems, Read, op};
 
 use crate::{
-    Projections,
+    Projections, record_view,
     register_view::{self, RegisterView},
 };
 
@@ -26,6 +26,16 @@ pub(crate) async fn show_register(
     let read = move |connection: &_| register_view::group_of(connection, org.as_str(), meeting);
     let Read(_, group) = projections.find(after, "meeting", read).await?;
     caller.may_group(group)?;
-    let read = move |connection: &_| register_view::find(connection, caller.org.as_str(), meeting);
-    projections.find(after, "meeting", read).await
+    let org = caller.org.clone();
+    let read = move |connection: &_| {
+        let Some(register) = register_view::find(connection, org.as_str(), meeting)? else { return Ok(None) };
+        let members = register.members.iter().map(|line| line.member);
+        record_view::fields(connection, org.as_str(), members).map(|fields| Some((register, fields)))
+    };
+    let Read(position, (mut register, fields)) = projections.find(after, "meeting", read).await?;
+    let mut called = projections.called(&caller, "show_register", fields).await?;
+    for line in &mut register.members {
+        line.called = called.remove(&line.member);
+    }
+    Ok(Read(position, register))
 }

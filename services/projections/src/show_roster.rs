@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use web::{After, CallerMay, Page, PageQuery, Path, Problem, Problems, Query, Read, op};
 
-use crate::{Projections, member_view};
+use crate::{Projections, member_view, record_view};
 
 /// Which part of the roster.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -25,9 +25,12 @@ pub(crate) struct Asked {
 }
 
 /// A member on a roster.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct RosterLine {
     member: MemberId,
+    /// What they are called, of those who may see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    called: Option<String>,
 }
 
 /// Show a group's roster
@@ -49,8 +52,15 @@ pub(crate) async fn show_roster(
     let day = asked.on.unwrap_or_else(today);
     let page = PageQuery { limit: asked.limit, after: asked.after };
     let (limit, cursor) = (page.limit()?, page.after()?);
-    let read = move |connection: &_| member_view::roster(connection, (caller.org.as_str(), group, day), cursor, limit);
-    let Read(position, members) = projections.find(after, "group", read).await?;
-    let lines = members.into_iter().map(|member| RosterLine { member }).collect();
+    let org = caller.org.clone();
+    let read = move |connection: &_| {
+        let members = member_view::roster(connection, (org.as_str(), group, day), cursor, limit)?;
+        let Some(members) = members else { return Ok(None) };
+        let shown = members.iter().take(limit).copied();
+        record_view::fields(connection, org.as_str(), shown).map(|fields| Some((members, fields)))
+    };
+    let Read(position, (members, fields)) = projections.find(after, "group", read).await?;
+    let mut called = projections.called(&caller, "show_roster", fields).await?;
+    let lines = members.into_iter().map(|member| RosterLine { member, called: called.remove(&member) }).collect();
     Ok(Read(position, Page::new(lines, limit, |line| line.member)))
 }

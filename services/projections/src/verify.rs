@@ -5,7 +5,7 @@ use std::path::Path;
 use eventlog::{EventLog, Position};
 use rusqlite::{Connection, types::Value};
 
-use crate::Views;
+use crate::{Names, Views};
 
 /// Events folded at once, a count.
 const BATCH_EVENTS: usize = 5_000;
@@ -28,6 +28,9 @@ const TABLES: &[(&str, &str)] = &[
         "SELECT org, hex(id), hex(member), mark, attendance.mode, walk_in, corrected
          FROM meetings CROSS JOIN attendance ON meeting = key ORDER BY org, id, member",
     ),
+    ("members", "SELECT org, hex(id), position, record, hex(merged_into) FROM members ORDER BY org, id"),
+    ("openings", "SELECT position, org, at, subject, role, operation, fields, glass FROM openings ORDER BY position"),
+    ("opened_members", "SELECT org, hex(member), position FROM opened_members ORDER BY org, member, position"),
 ];
 
 /// A place where views differ from a fold from scratch.
@@ -57,7 +60,7 @@ pub async fn difference(
     let views = Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     // One snapshot for all that is read, so that a running server changes nothing in between.
     let views = Snapshot::of(views)?;
-    let mut anew = Views::open(scratch)?;
+    let mut anew = Views::open(scratch, Names::default())?;
     let mut at = Position::START;
     while at < views.position {
         let mut events = log.read_all(at, BATCH_EVENTS).await?;

@@ -12,10 +12,10 @@ use eventlog::{Position, Recorded, StreamName};
 use messaging::{ApplyError, Subscriber};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use crate::{group_view, member_view, programme_view, register_view};
+use crate::{audit_view, group_view, member_view, names::Names, programme_view, record_view, register_view};
 
 /// Format of the views; another one is thrown away and folded anew.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 /// Bytes of page cache, in KiB; negative as SQLite wants it.
 const CACHE_KIB: i64 = -65_536;
 /// Pages in the write-ahead log after which it is moved into the file. Reads that wait for an event wait for that too.
@@ -47,6 +47,7 @@ pub struct Views {
 struct Store {
     connection: Connection,
     meetings: MeetingKeys,
+    names: Names,
 }
 
 /// Row numbers of meetings, so that a mark needs no look-up. By stream: an id alone does not say whose meeting it is.
@@ -82,10 +83,11 @@ impl Folding<'_> {
 
 impl Views {
     /// Opens the views in the file at `path`. If they are not there, damaged or of another format, they start empty.
+    /// Who is erased is forgotten by `names` as well.
     ///
     /// # Errors
     /// If the file cannot be made.
-    pub fn open(path: &Path) -> Result<Self, OpenError> {
+    pub fn open(path: &Path, names: Names) -> Result<Self, OpenError> {
         let opened = open(path).or_else(|error| {
             tracing::warn!(%error, path = %path.display(), "the views are folded anew");
             for suffix in ["", "-wal", "-shm"] {
@@ -96,7 +98,7 @@ impl Views {
             open(path)
         });
         let (connection, checkpoint) = opened.map_err(|source| OpenError { path: path.into(), source })?;
-        let store = Store { connection, meetings: MeetingKeys::new(KNOWN_MEETINGS) };
+        let store = Store { connection, meetings: MeetingKeys::new(KNOWN_MEETINGS), names };
         Ok(Self { store: Arc::new(Mutex::new(store)), checkpoint })
     }
 
@@ -158,7 +160,9 @@ impl Store {
         committed.map_err(|error| {
             self.meetings.clear();
             store(error)
-        })
+        })?;
+        self.names.forget_erased(events);
+        Ok(())
     }
 }
 
@@ -179,6 +183,8 @@ fn fold_one(mut folding: Folding<'_>) -> Result<(), ApplyError> {
         AnyEvent::Group(event) => group_view::fold(&mut folding, event),
         AnyEvent::Roster(event) => member_view::fold(&mut folding, event),
         AnyEvent::Meeting(event) => register_view::fold(&mut folding, event),
+        AnyEvent::Member(event) => record_view::fold(&mut folding, event),
+        AnyEvent::Audit(event) => audit_view::fold(&mut folding, event),
     };
     folded.map_err(|error| match error.sqlite_error_code() {
         // The disk, not the event.

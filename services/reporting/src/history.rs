@@ -91,7 +91,7 @@ impl History {
 
     pub fn status(&mut self, org: &OrgId, meeting: MeetingId, status: meeting::Status) {
         use meeting::{Event, Status};
-        let reason: meeting::Reason = "why".parse().unwrap();
+        let Ok(reason) = "why".parse::<domain::Sealed>();
         let event = match status {
             Status::Planned => Event::Reinstated(meeting::Reinstated { reason }),
             Status::Open => Event::Opened(meeting::Opened {}),

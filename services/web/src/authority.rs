@@ -1,5 +1,6 @@
 //! Who may do what: the one table. `OpenAPI` shows it as `x-kith-roles`; the tests probe every line of it.
 
+use domain::member::Field;
 use serde::{Deserialize, Serialize};
 
 /// What a caller is to an organisation.
@@ -49,6 +50,49 @@ impl std::str::FromStr for Role {
     }
 }
 
+/// Operations that read although they are sent as POST: what they ask for belongs into no path.
+pub const SEARCHES: &[&str] = &["search_members"];
+
+/// Fields of a member that the role may read, of members whom it may see at all.
+pub fn readable(role: Role) -> &'static [Field] {
+    match role {
+        Role::Admin | Role::Coordinator | Role::Member => Field::ALL,
+        // What a meeting needs: whom to greet how, whom to call when something happens.
+        Role::Facilitator => {
+            &[Field::Alias, Field::GivenName, Field::Pronouns, Field::Language, Field::EmergencyContact]
+        }
+        Role::Analyst | Role::Partner | Role::Auditor => &[],
+    }
+}
+
+/// Fields of a member that the role may set, of members whom it may see at all.
+pub fn writable(role: Role) -> &'static [Field] {
+    match role {
+        Role::Admin | Role::Coordinator => Field::ALL,
+        Role::Facilitator => {
+            &[Field::Alias, Field::GivenName, Field::Pronouns, Field::Language, Field::EmergencyContact]
+        }
+        Role::Member => &[
+            Field::Alias,
+            Field::GivenName,
+            Field::FamilyName,
+            Field::Pronouns,
+            Field::Language,
+            Field::Email,
+            Field::Phone,
+            Field::PostalAddress,
+            Field::SafeContact,
+            Field::EmergencyContact,
+            Field::YearOfBirth,
+            Field::Gender,
+            Field::Ethnicity,
+            Field::Disability,
+            Field::Carer,
+        ],
+        Role::Analyst | Role::Partner | Role::Auditor => &[],
+    }
+}
+
 /// An operation, as a type that extractors carry.
 pub trait Operation: Send + Sync + 'static {
     /// Operation id in `OpenAPI`, name of the function, name of the file.
@@ -87,6 +131,32 @@ operations! {
     /// Import a BMLT listing.
     ImportBmlt = "import_bmlt": Admin;
     // Membership
+    /// Register a member.
+    RegisterMember = "register_member": Admin Coordinator Facilitator;
+    /// Change what is known of a member.
+    ChangeMember = "change_member": Admin Coordinator Facilitator Member;
+    /// Keep a consent.
+    GiveConsent = "give_consent": Admin Coordinator Member;
+    /// Withdraw a consent.
+    WithdrawConsent = "withdraw_consent": Admin Coordinator Member;
+    /// Restrict use of a record, or lift that.
+    RestrictProcessing = "restrict_processing": Admin Coordinator Member;
+    /// Object to a purpose, or take that back.
+    ObjectToPurpose = "object_to_purpose": Admin Coordinator Member;
+    /// Place a legal hold.
+    PlaceHold = "place_hold": Admin;
+    /// Lift a legal hold.
+    LiftHold = "lift_hold": Admin;
+    /// Merge a record into another.
+    MergeMember = "merge_member": Admin Coordinator;
+    /// Undo a merge.
+    UnmergeMember = "unmerge_member": Admin Coordinator;
+    /// Break the glass.
+    BreakGlass = "break_glass": Facilitator Auditor;
+    /// Review a breaking of the glass.
+    ReviewGlass = "review_glass": Admin Auditor;
+    /// Erase a member.
+    EraseMember = "erase_member": Admin;
     /// Enrol a member in a group.
     EnrolMember = "enrol_member": Admin Coordinator Facilitator;
     /// Withdraw a member from a group.
@@ -126,7 +196,17 @@ operations! {
     /// Show a meeting's register.
     ShowRegister = "show_register": Admin Coordinator Facilitator Auditor;
     /// Show a member.
-    ShowMember = "show_member": Admin Coordinator Member Auditor;
+    ShowMember = "show_member": Admin Coordinator Facilitator Member Auditor;
+    /// Search members by name.
+    SearchMembers = "search_members": Admin Coordinator Facilitator;
+    /// Show a member's whole record.
+    ShowRecord = "show_record": Admin Member;
+    /// List who opened a member's record.
+    ListAccesses = "list_accesses": Admin Member Auditor;
+    /// List all openings of records.
+    ListAudit = "list_audit": Auditor;
+    /// List broken glass that nobody has reviewed.
+    ListBrokenGlass = "list_broken_glass": Admin Auditor;
     /// List overdue registers.
     ListOverdueRegisters = "list_overdue_registers": Admin Coordinator;
     // Reports

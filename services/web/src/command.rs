@@ -63,13 +63,42 @@ where
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let LargeCommand { caller, cause, body, op } =
             receive::<S, Op, BODY_BYTES_MAX>(request, state, Some("application/json")).await?;
-        // A command that needs nothing may say nothing.
-        let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
-        let mut json = serde_json::Deserializer::from_slice(&body);
-        let body = serde_path_to_error::deserialize(&mut json).map_err(|error| Problem::malformed_body(&error))?;
-        json.end().map_err(|error| Problem::malformed(format!("after the JSON of the body: {error}")))?;
-        Ok(Self { caller, cause, body, op })
+        Ok(Self { caller, cause, body: parse(&body)?, op })
     }
+}
+
+/// A read whose question is in the body, so that no log on the way keeps it. It changes nothing and needs no key.
+#[derive(Debug)]
+pub struct Search<Op, T> {
+    /// Who asks.
+    pub caller: Caller,
+    /// For what.
+    pub body: T,
+    op: PhantomData<Op>,
+}
+
+impl<S, Op: Operation, T: DeserializeOwned> FromRequest<S> for Search<Op, T>
+where
+    S: Send + Sync,
+    Gate: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let CallerMay { caller, .. } = CallerMay::<Op>::from_request_parts(&mut parts, state).await?;
+        let body = read_body(&parts, body, BODY_BYTES_MAX, Some("application/json")).await?;
+        Ok(Self { caller, body: parse(&body)?, op: PhantomData })
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
+    // Who needs nothing may say nothing.
+    let body: &[u8] = if body.is_empty() { b"{}" } else { body };
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| Problem::malformed_body(&error))?;
+    json.end().map_err(|error| Problem::malformed(format!("after the JSON of the body: {error}")))?;
+    Ok(parsed)
 }
 
 impl<S, Op: Operation, const MAX: usize> FromRequest<S> for LargeCommand<Op, MAX>
@@ -169,9 +198,17 @@ impl IntoResponse for Answer {
     }
 }
 
-/// An id derived from a command, so that the same command always makes the same thing.
 impl<Op, T> Command<Op, T> {
-    /// The id of the thing `what` that this command makes.
+    /// Says that the body is about the person whose key this is: what is kept to recognise the command then tells
+    /// nothing to anyone without the key.
+    pub fn about(&mut self, key: &vault::Key) {
+        if let Some((_, fingerprint)) = &mut self.cause.key {
+            let digest = key.digest(&*fingerprint);
+            fingerprint.copy_from_slice(&digest[..16]);
+        }
+    }
+
+    /// The id of the thing `what` that this command makes: the same whenever the same command is sent.
     pub fn new_id(&self, what: &str) -> Uuid {
         Uuid::new_v5(&self.cause.id, what.as_bytes())
     }

@@ -3,6 +3,8 @@
 //!
 //! An operation's signature says it all: [`Command`] or [`CallerMay`] is its authority and cannot be forgotten.
 
+mod attest;
+mod audit;
 mod authority;
 mod caller;
 mod command;
@@ -15,9 +17,11 @@ mod problem_pages;
 mod read;
 mod token;
 
-pub use authority::{Operation, Role, TABLE, op};
+pub use attest::{Attester, NotSigned};
+pub use audit::Audit;
+pub use authority::{Operation, Role, SEARCHES, TABLE, op, readable, writable};
 pub use caller::{Caller, CallerMay, authenticate};
-pub use command::{Answer, BODY_BYTES_MAX, Command, LargeCommand, Nothing};
+pub use command::{Answer, BODY_BYTES_MAX, Command, LargeCommand, Nothing, Search};
 pub use extract::{Path, Query};
 pub use gate::{Clock, Gate};
 pub use guard::{Limits, guard, no_such_method, no_such_path, observe};

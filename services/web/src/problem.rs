@@ -167,6 +167,16 @@ impl<R: Rejection> From<TransactError<R>> for Problem {
     }
 }
 
+impl From<vault::VaultError> for Problem {
+    fn from(error: vault::VaultError) -> Self {
+        match error {
+            // Whoever was erased was never here.
+            vault::VaultError::Erased => Self::rejected(&domain::member::Refusal::Unknown),
+            vault::VaultError::Unavailable(why) => Self::unavailable(&why),
+        }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = ProblemBody {

@@ -35,6 +35,11 @@ impl<S: Send + Sync> FromRequestParts<S> for After {
 }
 
 impl After {
+    /// Whatever the view says now.
+    pub fn anything() -> Self {
+        Self(Position::START)
+    }
+
     /// Waits, at most [`VISIBLE_WAIT_MAX`], until the view has applied that prefix of the log.
     ///
     /// # Errors

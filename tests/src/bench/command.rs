@@ -182,6 +182,8 @@ async fn open_group(mut client: Client, programme: String, number: usize) -> any
     let planned = post(&mut client, &format!("/v1/groups/{group}/meetings"), &format!("plan-{number}"), days).await?;
     let members: Vec<_> = (0..MEMBERS).map(|member| MemberId(Uuid::from_u64_pair(number as u64 + 1, member))).collect();
     for member in &members {
+        let body = json!({ "member": member });
+        post(&mut client, "/v1/members", &format!("register-{member}"), body).await?;
         let body = json!({ "member": member, "starts_on": first });
         post(&mut client, &format!("/v1/groups/{group}/enrolments"), &format!("enrol-{member}"), body).await?;
     }

@@ -103,6 +103,11 @@ impl<'a> Clerk<'a> {
         self.people[enrolment.person].id
     }
 
+    /// Registers a member, whoever did so before.
+    pub fn register(&mut self, member: MemberId) {
+        self.send(Method::POST, "/v1/members".into(), json!({ "member": member }));
+    }
+
     /// Sends a command.
     pub fn send(&mut self, method: Method, path: String, body: Value) {
         self.expect(method, path, body, Expected::Done);
@@ -264,6 +269,9 @@ impl<'a> Clerk<'a> {
             None => (new_id(self.rng), json!({ "mark": mark })),
         };
         self.new_people += usize::from(known.is_none());
+        if known.is_some() {
+            self.register(member);
+        }
         self.post(meeting, "walk-ins", body);
         register.entries.insert(member, (mark, Some(mode)));
     }

@@ -10,19 +10,21 @@ use std::{
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("eventlog", &["domain"]),
+    ("vault", &["domain"]),
     ("messaging", &["domain", "eventlog"]),
-    ("web", &["domain", "eventlog"]),
+    ("web", &["domain", "eventlog", "vault"]),
     // Contexts: none uses another.
     ("directory", &["domain", "eventlog", "messaging", "web"]),
-    ("membership", &["domain", "eventlog", "messaging", "web"]),
-    ("attendance", &["domain", "eventlog", "messaging", "web"]),
-    ("projections", &["domain", "eventlog", "messaging", "web"]),
+    ("membership", &["domain", "eventlog", "vault", "messaging", "web"]),
+    ("attendance", &["domain", "eventlog", "vault", "messaging", "web"]),
+    ("projections", &["domain", "eventlog", "vault", "messaging", "web"]),
     ("reporting", &["domain", "eventlog", "messaging", "web"]),
     (
         "kith",
         &[
             "domain",
             "eventlog",
+            "vault",
             "messaging",
             "web",
             "directory",
@@ -64,12 +66,14 @@ const IMPURE: &[&str] = &[
 
 /// Where the types of a library stop: its name and the only files that speak it, as the ends of their folders.
 const STOPS_AT: &[(&str, &[&str])] = &[
-    ("rusqlite", &["eventlog/src/sqlite", "projections/src"]),
+    ("rusqlite", &["eventlog/src/sqlite", "projections/src", "vault/src/store", "vault/src/thread"]),
+    ("chacha20poly1305", &["vault/src/ke"]),
+    ("data_encoding", &["vault/src/ke"]),
     ("async_nats", &["messaging/src"]),
     ("polars", &["reporting/src"]),
     ("rrule", &["directory/src/calendar"]),
-    ("ed25519_dalek", &["web/src/token"]),
-    ("jsonwebtoken", &["web/src/token"]),
+    ("ed25519_dalek", &["web/src/token", "web/src/attest"]),
+    ("jsonwebtoken", &["web/src/token", "web/src/attest"]),
     ("clap", &["kith/src"]),
     ("figment", &["kith/src"]),
     ("reqwest", &["kith/src"]),

@@ -6,6 +6,7 @@ mod every_operation;
 mod faults;
 mod idempotency;
 mod invariants;
+mod members;
 mod operations;
 mod reads;
 mod report;

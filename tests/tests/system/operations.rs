@@ -12,6 +12,8 @@ pub struct Things {
     pub group: GroupId,
     pub meeting: MeetingId,
     pub member: MemberId,
+    /// Registered, in no group.
+    pub other: MemberId,
     pub programme: ProgrammeId,
 }
 
@@ -21,8 +23,9 @@ impl Things {
         let programme = world.programme().await;
         let group = world.admin().group(programme, "Steps").await;
         let [member] = world.enrolled(group).await;
+        let other = world.admin().register(json!({ "alias": "Other" })).await;
         let meeting = world.open_meeting(group).await;
-        Self { group, meeting, member, programme }
+        Self { group, meeting, member, other, programme }
     }
 
     fn id(&self, name: &str) -> String {
@@ -31,6 +34,10 @@ impl Things {
             "meeting" => self.meeting.to_string(),
             "member" => self.member.to_string(),
             "programme" => self.programme.to_string(),
+            "into" => self.other.to_string(),
+            "purpose" => "statistics".into(),
+            // Nobody has them: what is asked of them is understood, and refused.
+            "consent" | "hold" | "glass" => "018f3c7a-0000-7000-8000-000000000099".into(),
             other => panic!("what is `{other}`? say so here"),
         }
     }
@@ -196,6 +203,7 @@ fn sample(name: &str, schema: &Value, things: &Things) -> Value {
     let is = |kind: &str| types == kind || types.as_array().is_some_and(|types| types.contains(&kind.into()));
     match schema["format"].as_str() {
         Some("uuid") => return things.id(name).into(),
+        _ if name == "email" => return "somebody@example.org".into(),
         Some("date") => return "2026-06-02".into(),
         _ => {}
     }

@@ -9,7 +9,7 @@ use std::{
 use domain::{
     AnyEvent, DomainEvent, MemberId, Rejection, group,
     meeting::{MarkRefusal, Refusal, Status},
-    programme, roster,
+    member, programme, roster,
 };
 use jiff::{Timestamp, civil::date};
 use serde_json::{Value, json};
@@ -86,6 +86,8 @@ fn encode(event: &AnyEvent) -> Vec<u8> {
         AnyEvent::Group(event) => event.encode(),
         AnyEvent::Roster(event) => event.encode(),
         AnyEvent::Meeting(event) => event.encode(),
+        AnyEvent::Member(event) => event.encode(),
+        AnyEvent::Audit(event) => event.encode(),
     }
 }
 
@@ -256,11 +258,50 @@ fn roster_refusals() -> Vec<roster::Refusal> {
     all
 }
 
+fn member_refusals() -> Vec<member::Refusal> {
+    use member::Refusal;
+    let all = vec![
+        Refusal::Unknown,
+        Refusal::Registered,
+        Refusal::Merged { into: MemberId(Uuid::nil()) },
+        Refusal::NotMerged,
+        Refusal::Itself,
+        Refusal::Restricted,
+        Refusal::NoConsent,
+        Refusal::ConsentDates,
+        Refusal::Held { count: 1, review_on: date(2026, 1, 1) },
+        Refusal::NoHold,
+        Refusal::NoGlass,
+        Refusal::OwnGlass,
+        Refusal::TooMany { what: "consents", max: 1 },
+    ];
+    for refusal in &all {
+        match refusal {
+            // A new one belongs into the list above.
+            Refusal::Unknown
+            | Refusal::Registered
+            | Refusal::Merged { .. }
+            | Refusal::NotMerged
+            | Refusal::Itself
+            | Refusal::Restricted
+            | Refusal::NoConsent
+            | Refusal::ConsentDates
+            | Refusal::Held { .. }
+            | Refusal::NoHold
+            | Refusal::NoGlass
+            | Refusal::OwnGlass
+            | Refusal::TooMany { .. } => {}
+        }
+    }
+    all
+}
+
 #[test]
 fn every_refusal_has_a_page_and_says_what_happened_in_a_sentence() {
     let mut said: Vec<(&str, String)> = Vec::new();
     said.extend(meeting_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(roster_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
+    said.extend(member_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(
         [group::Refusal::Unknown, group::Refusal::NoSchedule]
             .iter()
@@ -283,6 +324,7 @@ fn every_problem_that_the_sources_name_has_a_page_and_no_page_is_of_none() {
     let named = |code: &str| source.contains(&format!("\"{code}\""));
     let domain: BTreeSet<_> = (meeting_refusals().iter().map(Rejection::code))
         .chain(roster_refusals().iter().map(Rejection::code))
+        .chain(member_refusals().iter().map(Rejection::code))
         .chain([group::Refusal::Unknown.code(), group::Refusal::NoSchedule.code(), programme::Refusal::Unknown.code()])
         .collect();
     for (code, _) in web::PAGES {

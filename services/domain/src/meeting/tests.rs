@@ -27,7 +27,7 @@ fn plan() -> Plan {
     }
 }
 
-fn why(reason: &str) -> Reason {
+fn why(reason: &str) -> Sealed {
     reason.parse().unwrap()
 }
 fn planned() -> Event {

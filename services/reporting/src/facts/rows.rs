@@ -65,7 +65,11 @@ impl Rows {
                 group::Event::Registered(group::Registered { details })
                 | group::Event::Changed(group::Changed { details }),
             ) => self.groups.push((GroupId(id), details.programme, at)),
-            AnyEvent::Group(group::Event::Scheduled(_) | group::Event::Unscheduled(_)) | AnyEvent::Roster(_) => {}
+            // Nothing of a person is a fact.
+            AnyEvent::Group(group::Event::Scheduled(_) | group::Event::Unscheduled(_))
+            | AnyEvent::Roster(_)
+            | AnyEvent::Member(_)
+            | AnyEvent::Audit(_) => {}
             AnyEvent::Meeting(event) => self.add_meeting(MeetingId(id), event, at),
         }
     }

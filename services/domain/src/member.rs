@@ -1,0 +1,613 @@
+//! A member: a person known to an organisation by as little as an alias, what they allow, and that they can be
+//! forgotten.
+//!
+//! Personal fields arrive sealed. Two seals of one person's field are equal exactly if what they hide is, so that this
+//! file can tell a change from a repetition without reading either.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp, civil::Date};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ConsentId, Decider, GlassId, HoldId, MemberId, Rejection, RejectionKind, event::events, sealed::Sealed, text::Text,
+};
+
+mod consent;
+mod profile;
+
+pub use consent::{Denied, Details, Given, Means, Permissions, Purpose};
+pub use profile::{
+    BIRTH_YEAR_MIN, Channel, EXTERNAL_IDS_MAX, EmergencyContact, Ethnicity, ExternalId, Field, Gender, Profile,
+    ProfileError, SAFE_CONTACT_WORDS_MAX, SafeContact, Told,
+};
+
+/// Stream kind of members.
+#[derive(Debug)]
+pub struct Member;
+
+/// Most consents of one member, a count.
+pub const CONSENTS_MAX: usize = 200;
+/// Most legal holds on one member at a time, a count.
+pub const HOLDS_MAX: usize = 16;
+/// How long broken glass stays open (the pattern of DHIS2).
+pub const GLASS_OPEN: SignedDuration = SignedDuration::from_hours(3);
+/// Most unreviewed breakings of the glass of one member, a count.
+pub const GLASS_MAX: usize = 64;
+
+/// Most second records of one person, a count.
+pub const ABSORBED_MAX: usize = 32;
+
+/// Sealed fields of a profile.
+pub type Fields = BTreeMap<Field, Sealed>;
+
+/// A member was registered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Registered {
+    /// What is known; may be nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: Fields,
+}
+
+/// A member's fields were changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Changed {
+    /// What is known now.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: Fields,
+    /// What is no longer known.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub removed: BTreeSet<Field>,
+}
+
+/// A consent was withdrawn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Withdrawn {
+    /// Which.
+    pub consent: ConsentId,
+    /// When.
+    #[schemars(with = "String")]
+    pub withdrawn_on: Date,
+    /// How.
+    pub means: Means,
+}
+
+/// Use of the record was restricted (GDPR Art. 18).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Restricted {}
+
+/// The restriction was lifted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unrestricted {}
+
+/// The member objected to a purpose (GDPR Art. 21).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Objected {
+    /// To what.
+    pub purpose: Purpose,
+}
+
+/// The member took an objection back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ObjectionWithdrawn {
+    /// To what it was.
+    pub purpose: Purpose,
+}
+
+/// A legal hold was placed: the record must not be erased.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HoldPlaced {
+    /// Which.
+    pub hold: HoldId,
+    /// Why.
+    pub reason: Sealed,
+    /// When to look whether it is still needed.
+    #[schemars(with = "String")]
+    pub review_on: Date,
+}
+
+/// A legal hold was lifted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HoldLifted {
+    /// Which.
+    pub hold: HoldId,
+}
+
+/// The record was found to be another's: the same person was registered twice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Merged {
+    /// Under whom the person goes on.
+    pub into: MemberId,
+}
+
+/// The record was found not to be another's after all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unmerged {
+    /// Under whom the person went meanwhile.
+    pub from: MemberId,
+}
+
+/// Another record of the same person became part of this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Absorbed {
+    /// The second record.
+    pub from: MemberId,
+}
+
+/// That was undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Released {
+    /// The second record.
+    pub from: MemberId,
+}
+
+/// Somebody broke the glass: they may see the record beyond their usual authority, for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GlassBroken {
+    /// Which time.
+    pub glass: GlassId,
+    /// Who.
+    pub subject: Text<128>,
+    /// Why.
+    pub reason: Sealed,
+    /// Until when.
+    #[schemars(with = "String")]
+    pub until: Timestamp,
+}
+
+/// Somebody else looked at why the glass was broken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GlassReviewed {
+    /// Which time.
+    pub glass: GlassId,
+    /// Whether it was right.
+    pub justified: bool,
+}
+
+/// The member was erased: their key is destroyed, what was sealed with it is lost for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Erased {}
+
+events! {
+    /// What can have happened to a member.
+    pub enum Event {
+        /// They were registered.
+        Registered = "member.registered" v 1,
+        /// Their fields were changed.
+        Changed = "member.changed" v 1,
+        /// They gave a consent.
+        Given = "consent.given" v 1,
+        /// They withdrew a consent.
+        Withdrawn = "consent.withdrawn" v 1,
+        /// Use of their record was restricted.
+        Restricted = "processing.restricted" v 1,
+        /// The restriction was lifted.
+        Unrestricted = "processing.unrestricted" v 1,
+        /// They objected to a purpose.
+        Objected = "objection.raised" v 1,
+        /// They took an objection back.
+        ObjectionWithdrawn = "objection.withdrawn" v 1,
+        /// A legal hold was placed.
+        HoldPlaced = "hold.placed" v 1,
+        /// A legal hold was lifted.
+        HoldLifted = "hold.lifted" v 1,
+        /// The record was merged into another.
+        Merged = "member.merged" v 1,
+        /// The merge was undone.
+        Unmerged = "member.unmerged" v 1,
+        /// Another record became part of this one.
+        Absorbed = "member.absorbed" v 1,
+        /// That was undone.
+        Released = "member.released" v 1,
+        /// Somebody broke the glass.
+        GlassBroken = "glass.broken" v 1,
+        /// Somebody else looked at it.
+        GlassReviewed = "glass.reviewed" v 1,
+        /// They were erased.
+        Erased = "member.erased" v 1,
+    }
+}
+
+/// What is known of a member.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum State {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// A record.
+    Known(Box<Record>),
+    /// That there was one.
+    Erased,
+}
+
+/// A member's record.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Record {
+    /// Their fields, sealed.
+    pub fields: Fields,
+    /// What they allow.
+    pub permissions: Permissions,
+    /// Legal holds, and when to look at each.
+    pub holds: BTreeMap<HoldId, Date>,
+    /// Under whom the person goes on, if the record is a second one.
+    pub merged_into: Option<MemberId>,
+    /// Second records of the same person, which were merged into this one.
+    pub absorbed: BTreeSet<MemberId>,
+    /// Who broke the glass; those not yet reviewed.
+    pub glass: BTreeMap<GlassId, Glass>,
+}
+
+/// Broken glass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Glass {
+    /// Who broke it.
+    pub subject: Text<128>,
+    /// Why.
+    pub reason: Sealed,
+    /// Until when they may look.
+    pub until: Timestamp,
+}
+
+impl State {
+    /// The record, if there is one.
+    pub fn record(&self) -> Option<&Record> {
+        match self {
+            Self::Known(record) => Some(record),
+            Self::Unknown | Self::Erased => None,
+        }
+    }
+}
+
+impl Record {
+    /// Whether the subject broke the glass and may still look.
+    pub fn glass_open_for(&self, subject: &str, now: Timestamp) -> bool {
+        self.glass.values().any(|glass| glass.subject.as_str() == subject && now < glass.until)
+    }
+}
+
+/// What can be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Register them.
+    Register(Fields),
+    /// Change fields: set some, remove others, leave the rest.
+    Change {
+        /// What is known now.
+        set: Fields,
+        /// What is no longer known.
+        removed: BTreeSet<Field>,
+    },
+    /// Keep a consent.
+    GiveConsent(Given),
+    /// Withdraw one.
+    WithdrawConsent(Withdrawn),
+    /// Restrict use of the record, or lift that.
+    Restrict(bool),
+    /// Object to a purpose, or take that back.
+    Object(Purpose, bool),
+    /// Place a legal hold.
+    PlaceHold(HoldPlaced),
+    /// Lift one.
+    LiftHold(HoldId),
+    /// Merge this record into another, which is there and not merged itself.
+    Merge(MemberId),
+    /// Undo that.
+    Unmerge,
+    /// Know that another record is part of this one, or that it is not any more.
+    Absorb {
+        /// The second record.
+        from: MemberId,
+        /// Whether it is.
+        part: bool,
+    },
+    /// Break the glass.
+    BreakGlass(GlassBroken),
+    /// Say whether that was right; who broke it cannot.
+    ReviewGlass {
+        /// Which time.
+        glass: GlassId,
+        /// Who looked at it.
+        reviewer: Text<128>,
+        /// Whether it was right.
+        justified: bool,
+    },
+    /// Forget them.
+    Erase,
+}
+
+/// Why something was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No such member, or one who was erased: the answer is the same.
+    #[error("there is no such member")]
+    Unknown,
+    /// Registered already, with something else known.
+    #[error("the member is registered already")]
+    Registered,
+    /// Merged into another.
+    #[error("the record was merged into {into}; ask for that one, or undo the merge")]
+    Merged {
+        /// Under whom the person goes on.
+        into: MemberId,
+    },
+    /// Not merged.
+    #[error("the record is not merged into another")]
+    NotMerged,
+    /// Into itself.
+    #[error("a record cannot be merged into itself")]
+    Itself,
+    /// Processing is restricted.
+    #[error("use of the member's record is restricted: lift the restriction first")]
+    Restricted,
+    /// No such consent, or withdrawn already on another day.
+    #[error("the member has no such consent")]
+    NoConsent,
+    /// Ends before it begins.
+    #[error("a consent cannot end before it was given, or be withdrawn before that")]
+    ConsentDates,
+    /// A legal hold.
+    #[error("the record is under {count} legal hold(s), the first to be reviewed on {review_on}; lift them first")]
+    Held {
+        /// How many.
+        count: usize,
+        /// When the first is to be looked at.
+        review_on: Date,
+    },
+    /// No such hold.
+    #[error("there is no such legal hold")]
+    NoHold,
+    /// No such breaking of the glass, or reviewed already.
+    #[error("there is no such break-glass access to review")]
+    NoGlass,
+    /// Own affairs.
+    #[error("break-glass access is reviewed by somebody else than who used it")]
+    OwnGlass,
+    /// More of something than one record takes.
+    #[error("the record has {max} {what}, the most that are possible")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        max: usize,
+    },
+}
+
+impl Rejection for Refusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown-member",
+            Self::Registered => "member-registered",
+            Self::Merged { .. } => "member-merged",
+            Self::NotMerged => "member-not-merged",
+            Self::Itself => "merge-into-itself",
+            Self::Restricted => "processing-restricted",
+            Self::NoConsent => "unknown-consent",
+            Self::ConsentDates => "consent-dates",
+            Self::Held { .. } => "legal-hold",
+            Self::NoHold => "unknown-hold",
+            Self::NoGlass => "unknown-glass",
+            Self::OwnGlass => "own-glass",
+            Self::TooMany { .. } => "record-full",
+        }
+    }
+    fn kind(&self) -> RejectionKind {
+        match self {
+            Self::Unknown | Self::NoConsent | Self::NoHold | Self::NoGlass => RejectionKind::Absent,
+            _ => RejectionKind::Conflict,
+        }
+    }
+}
+
+impl Decider for Member {
+    const CATEGORY: &'static str = "member";
+    type Command = Command;
+    type Event = Event;
+    type State = State;
+    type Rejection = Refusal;
+
+    fn decide(command: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
+        let record = match (command, state) {
+            (Command::Register(fields), State::Unknown) => {
+                return Ok(vec![Event::Registered(Registered { fields: fields.clone() })]);
+            }
+            (Command::Register(fields), State::Known(record)) => {
+                return if record.fields == *fields { Ok(vec![]) } else { Err(Refusal::Registered) };
+            }
+            (_, State::Unknown | State::Erased) => return Err(Refusal::Unknown),
+            (_, State::Known(record)) => record,
+        };
+        Ok(record.decide(command)?.into_iter().collect())
+    }
+
+    fn evolve(state: State, event: &Event) -> State {
+        let mut record = match (state, event) {
+            (_, Event::Erased(Erased {})) | (State::Erased, _) => return State::Erased,
+            (State::Unknown, _) => Box::default(),
+            (State::Known(record), _) => record,
+        };
+        record.evolve(event);
+        State::Known(record)
+    }
+}
+
+impl Record {
+    /// At most one event follows from a command on a record.
+    fn decide(&self, command: &Command) -> Result<Option<Event>, Refusal> {
+        match command {
+            Command::Unmerge => {
+                let from = self.merged_into.ok_or(Refusal::NotMerged)?;
+                Ok(Some(Event::Unmerged(Unmerged { from })))
+            }
+            Command::Merge(into) if self.merged_into == Some(*into) => Ok(None),
+            // What protects the person goes on whatever became of the record.
+            Command::Erase => self.erase(),
+            Command::Absorb { from, part } => self.absorb(*from, *part),
+            Command::PlaceHold(placed) => self.place_hold(placed),
+            Command::LiftHold(hold) if self.holds.contains_key(hold) => {
+                Ok(Some(Event::HoldLifted(HoldLifted { hold: *hold })))
+            }
+            Command::LiftHold(_) => Err(Refusal::NoHold),
+            Command::ReviewGlass { glass, reviewer, justified } => self.review(*glass, reviewer, *justified),
+            _ => match self.merged_into {
+                Some(into) => Err(Refusal::Merged { into }),
+                None => self.decide_unmerged(command),
+            },
+        }
+    }
+
+    fn decide_unmerged(&self, command: &Command) -> Result<Option<Event>, Refusal> {
+        match command {
+            Command::Change { .. } if self.permissions.restricted => Err(Refusal::Restricted),
+            Command::Change { set, removed } => Ok(self.change(set, removed)),
+            Command::GiveConsent(given) => self.give_consent(given),
+            Command::WithdrawConsent(withdrawn) => self.withdraw_consent(withdrawn),
+            Command::Restrict(restrict) => Ok((self.permissions.restricted != *restrict).then(|| {
+                if *restrict { Event::Restricted(Restricted {}) } else { Event::Unrestricted(Unrestricted {}) }
+            })),
+            Command::Object(purpose, object) => {
+                let (purpose, stands) = (*purpose, self.permissions.objections.contains(purpose));
+                Ok(match (stands, object) {
+                    (false, true) => Some(Event::Objected(Objected { purpose })),
+                    (true, false) => Some(Event::ObjectionWithdrawn(ObjectionWithdrawn { purpose })),
+                    _ => None,
+                })
+            }
+            Command::Merge(into) => Ok(Some(Event::Merged(Merged { into: *into }))),
+            Command::BreakGlass(broken) if self.glass.contains_key(&broken.glass) => Ok(None),
+            Command::BreakGlass(_) if self.glass.len() >= GLASS_MAX => {
+                Err(Refusal::TooMany { what: "unreviewed break-glass accesses", max: GLASS_MAX })
+            }
+            Command::BreakGlass(broken) => Ok(Some(Event::GlassBroken(broken.clone()))),
+            Command::Register(_)
+            | Command::Unmerge
+            | Command::Absorb { .. }
+            | Command::Erase
+            | Command::PlaceHold(_)
+            | Command::LiftHold(_)
+            | Command::ReviewGlass { .. } => Ok(None), // decided before
+        }
+    }
+
+    fn change(&self, set: &Fields, removed: &BTreeSet<Field>) -> Option<Event> {
+        let set: Fields = set
+            .iter()
+            .filter(|(field, sealed)| self.fields.get(field) != Some(*sealed))
+            .map(|(field, sealed)| (*field, sealed.clone()))
+            .collect();
+        let removed: BTreeSet<Field> =
+            removed.iter().filter(|field| self.fields.contains_key(field)).copied().collect();
+        (!set.is_empty() || !removed.is_empty()).then_some(Event::Changed(Changed { set, removed }))
+    }
+
+    fn give_consent(&self, given: &Given) -> Result<Option<Event>, Refusal> {
+        let known = &self.permissions;
+        match () {
+            () if known.consents.get(&given.consent) == Some(given) => Ok(None),
+            () if given.expires_on.is_some_and(|last| last < given.given_on) => Err(Refusal::ConsentDates),
+            () if known.withdrawn.contains(&given.consent) => Ok(None),
+            () if known.consents.len() + known.withdrawn.len() >= CONSENTS_MAX => {
+                Err(Refusal::TooMany { what: "consents", max: CONSENTS_MAX })
+            }
+            () => Ok(Some(Event::Given(given.clone()))),
+        }
+    }
+
+    fn withdraw_consent(&self, withdrawn: &Withdrawn) -> Result<Option<Event>, Refusal> {
+        match self.permissions.consents.get(&withdrawn.consent) {
+            None if self.permissions.withdrawn.contains(&withdrawn.consent) => Ok(None),
+            None => Err(Refusal::NoConsent),
+            Some(given) if withdrawn.withdrawn_on < given.given_on => Err(Refusal::ConsentDates),
+            Some(_) => Ok(Some(Event::Withdrawn(withdrawn.clone()))),
+        }
+    }
+
+    fn place_hold(&self, placed: &HoldPlaced) -> Result<Option<Event>, Refusal> {
+        match () {
+            () if self.holds.contains_key(&placed.hold) => Ok(None),
+            () if self.holds.len() >= HOLDS_MAX => Err(Refusal::TooMany { what: "legal holds", max: HOLDS_MAX }),
+            () => Ok(Some(Event::HoldPlaced(placed.clone()))),
+        }
+    }
+
+    fn review(&self, glass: GlassId, reviewer: &Text<128>, justified: bool) -> Result<Option<Event>, Refusal> {
+        match self.glass.get(&glass) {
+            None => Err(Refusal::NoGlass),
+            Some(glass) if glass.subject == *reviewer => Err(Refusal::OwnGlass),
+            Some(_) => Ok(Some(Event::GlassReviewed(GlassReviewed { glass, justified }))),
+        }
+    }
+
+    fn absorb(&self, from: MemberId, part: bool) -> Result<Option<Event>, Refusal> {
+        match (self.absorbed.contains(&from), part) {
+            (false, true) if self.merged_into.is_none() && self.absorbed.len() >= ABSORBED_MAX => {
+                Err(Refusal::TooMany { what: "merged records", max: ABSORBED_MAX })
+            }
+            (false, true) => match self.merged_into {
+                Some(into) => Err(Refusal::Merged { into }),
+                None => Ok(Some(Event::Absorbed(Absorbed { from }))),
+            },
+            (true, false) => Ok(Some(Event::Released(Released { from }))),
+            (true, true) | (false, false) => Ok(None),
+        }
+    }
+
+    fn erase(&self) -> Result<Option<Event>, Refusal> {
+        match self.holds.values().min() {
+            Some(review_on) => Err(Refusal::Held { count: self.holds.len(), review_on: *review_on }),
+            None => Ok(Some(Event::Erased(Erased {}))),
+        }
+    }
+
+    /// The record after `event`, which is not that the member was erased.
+    pub fn evolve(&mut self, event: &Event) {
+        let permissions = &mut self.permissions;
+        match event {
+            Event::Registered(Registered { fields }) => self.fields.clone_from(fields),
+            Event::Changed(Changed { set, removed }) => {
+                self.fields.extend(set.iter().map(|(field, sealed)| (*field, sealed.clone())));
+                self.fields.retain(|field, _| !removed.contains(field));
+            }
+            Event::Given(given) => {
+                permissions.consents.insert(given.consent, given.clone());
+            }
+            Event::Withdrawn(Withdrawn { consent, .. }) => {
+                permissions.consents.remove(consent);
+                permissions.withdrawn.insert(*consent);
+            }
+            Event::Restricted(Restricted {}) => permissions.restricted = true,
+            Event::Unrestricted(Unrestricted {}) => permissions.restricted = false,
+            Event::Objected(Objected { purpose }) => {
+                permissions.objections.insert(*purpose);
+            }
+            Event::ObjectionWithdrawn(ObjectionWithdrawn { purpose }) => {
+                permissions.objections.remove(purpose);
+            }
+            Event::HoldPlaced(HoldPlaced { hold, review_on, .. }) => {
+                self.holds.insert(*hold, *review_on);
+            }
+            Event::HoldLifted(HoldLifted { hold }) => {
+                self.holds.remove(hold);
+            }
+            Event::Absorbed(Absorbed { from }) => {
+                self.absorbed.insert(*from);
+            }
+            Event::Released(Released { from }) => {
+                self.absorbed.remove(from);
+            }
+            Event::Merged(Merged { into }) => self.merged_into = Some(*into),
+            Event::Unmerged(Unmerged { .. }) => self.merged_into = None,
+            Event::GlassBroken(GlassBroken { glass, subject, reason, until }) => {
+                let broken = Glass { subject: subject.clone(), reason: reason.clone(), until: *until };
+                self.glass.insert(*glass, broken);
+            }
+            Event::GlassReviewed(GlassReviewed { glass, .. }) => {
+                self.glass.remove(glass);
+            }
+            Event::Erased(Erased {}) => {} // there is no record any more: see the stream's evolve
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! What is promised of members.
+
+use jiff::civil::date;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::decider::spec::{asking_twice_changes_nothing, given};
+
+const NOW: Timestamp = Timestamp::constant(1_780_000_000, 0);
+
+fn sealed(text: &str) -> Sealed {
+    let Ok(sealed) = text.parse();
+    sealed
+}
+
+fn alias(text: &str) -> Fields {
+    Fields::from([(Field::Alias, sealed(text))])
+}
+
+fn registered() -> Event {
+    Event::Registered(Registered { fields: alias("Bee") })
+}
+
+fn consent(n: u128, purpose: Purpose) -> Given {
+    Given {
+        consent: ConsentId(Uuid::from_u128(n)),
+        purpose,
+        text: "referral-2026-03".parse().unwrap(),
+        given_on: date(2026, 3, 1),
+        means: Means::Written,
+        expires_on: Some(date(2026, 6, 30)),
+        details: None,
+    }
+}
+
+fn hold(n: u128) -> HoldPlaced {
+    HoldPlaced { hold: HoldId(Uuid::from_u128(n)), reason: sealed("a claim"), review_on: date(2027, 1, 1) }
+}
+
+fn broken(n: u128, subject: &str) -> GlassBroken {
+    let subject = subject.parse().unwrap();
+    GlassBroken { glass: GlassId(Uuid::from_u128(n)), subject, reason: sealed("fire"), until: NOW + GLASS_OPEN }
+}
+
+#[test]
+fn a_member_can_be_registered_with_nothing_and_not_twice_as_somebody_else() {
+    let nothing = Command::Register(Fields::new());
+    given::<Member>([]).when(&nothing).then(&[Event::Registered(Registered { fields: Fields::new() })]);
+    given::<Member>([registered()]).when(&Command::Register(alias("Bee"))).then_nothing();
+    given::<Member>([registered()]).when(&nothing).then_rejected(&Refusal::Registered);
+}
+
+#[test]
+fn only_what_differs_is_changed() {
+    let change = |set: Fields, removed: &[Field]| Command::Change { set, removed: removed.iter().copied().collect() };
+    given::<Member>([registered()]).when(&change(alias("Bee"), &[Field::Notes])).then_nothing();
+    let event = Changed { set: alias("Bea"), removed: BTreeSet::new() };
+    given::<Member>([registered()]).when(&change(alias("Bea"), &[Field::Email])).then(&[Event::Changed(event)]);
+    let event = Changed { set: Fields::new(), removed: BTreeSet::from([Field::Alias]) };
+    given::<Member>([registered()]).when(&change(Fields::new(), &[Field::Alias])).then(&[Event::Changed(event)]);
+    given::<Member>([registered(), Event::Restricted(Restricted {})])
+        .when(&change(alias("Bea"), &[]))
+        .then_rejected(&Refusal::Restricted);
+}
+
+#[test]
+fn whoever_was_erased_is_as_unknown_as_whoever_never_came() {
+    let erased = || vec![registered(), Event::Erased(Erased {})];
+    for command in [
+        Command::Register(alias("Bee")),
+        Command::Change { set: alias("Bea"), removed: BTreeSet::new() },
+        Command::GiveConsent(consent(1, Purpose::Research)),
+        Command::PlaceHold(hold(1)),
+        Command::BreakGlass(broken(1, "fay")),
+        Command::Merge(MemberId(Uuid::from_u128(9))),
+        Command::Erase,
+    ] {
+        given::<Member>(erased()).when(&command).then_rejected(&Refusal::Unknown);
+        if !matches!(command, Command::Register(_)) {
+            given::<Member>([]).when(&command).then_rejected(&Refusal::Unknown);
+        }
+    }
+}
+
+#[test]
+fn a_legal_hold_keeps_a_record_from_being_erased_until_it_is_lifted() {
+    let held = vec![registered(), Event::HoldPlaced(hold(1))];
+    let refusal = Refusal::Held { count: 1, review_on: date(2027, 1, 1) };
+    given::<Member>(held.clone()).when(&Command::Erase).then_rejected(&refusal);
+    let lifted = [held, vec![Event::HoldLifted(HoldLifted { hold: hold(1).hold })]].concat();
+    given::<Member>(lifted).when(&Command::Erase).then(&[Event::Erased(Erased {})]);
+}
+
+#[test]
+fn what_needs_consent_is_allowed_from_the_day_it_was_given_to_the_day_it_ends() {
+    let given_event = Event::Given(consent(1, Purpose::Referral));
+    let state = [registered(), given_event.clone()].iter().fold(State::default(), Member::evolve);
+    let allow = |state: &State, purpose, on| state.record().unwrap().permissions.allow(purpose, on);
+    assert_eq!(allow(&state, Purpose::Referral, date(2026, 2, 28)), Err(Denied::NoConsent(Purpose::Referral)));
+    assert_eq!(allow(&state, Purpose::Referral, date(2026, 3, 1)), Ok(()));
+    assert_eq!(allow(&state, Purpose::Referral, date(2026, 6, 30)), Ok(()));
+    assert_eq!(allow(&state, Purpose::Referral, date(2026, 7, 1)), Err(Denied::NoConsent(Purpose::Referral)));
+    assert_eq!(allow(&state, Purpose::Research, date(2026, 4, 1)), Err(Denied::NoConsent(Purpose::Research)));
+    let withdrawn =
+        Withdrawn { consent: ConsentId(Uuid::from_u128(1)), withdrawn_on: date(2026, 4, 1), means: Means::Verbal };
+    let state = Member::evolve(state, &Event::Withdrawn(withdrawn.clone()));
+    assert_eq!(allow(&state, Purpose::Referral, date(2026, 4, 1)), Err(Denied::NoConsent(Purpose::Referral)));
+    let history = [registered(), given_event, Event::Withdrawn(withdrawn.clone())];
+    given::<Member>(history).when(&Command::WithdrawConsent(withdrawn)).then_nothing();
+}
+
+#[test]
+fn an_objection_or_a_restriction_stops_what_rests_on_no_consent_but_not_the_record_itself() {
+    let on = date(2026, 4, 1);
+    let objected = Event::Objected(Objected { purpose: Purpose::Contact });
+    let state = [registered(), objected].iter().fold(State::default(), Member::evolve);
+    let permissions = &state.record().unwrap().permissions;
+    assert_eq!(permissions.allow(Purpose::Contact, on), Err(Denied::Objected(Purpose::Contact)));
+    assert_eq!(permissions.allow(Purpose::Statistics, on), Ok(()));
+    let state = Member::evolve(state.clone(), &Event::Restricted(Restricted {}));
+    let permissions = &state.record().unwrap().permissions;
+    assert_eq!(permissions.allow(Purpose::Statistics, on), Err(Denied::Restricted));
+    assert_eq!(permissions.allow(Purpose::Record, on), Ok(()));
+}
+
+#[test]
+fn broken_glass_is_open_for_three_hours_for_who_broke_it_and_reviewed_by_another() {
+    let history = vec![registered(), Event::GlassBroken(broken(1, "fay"))];
+    let state = history.iter().fold(State::default(), Member::evolve);
+    let open = |subject, at| state.record().unwrap().glass_open_for(subject, at);
+    assert!(open("fay", NOW) && open("fay", NOW + GLASS_OPEN - SignedDuration::from_secs(1)));
+    assert!(!open("fay", NOW + GLASS_OPEN) && !open("ann", NOW));
+    let review = |reviewer: &str| Command::ReviewGlass {
+        glass: GlassId(Uuid::from_u128(1)),
+        reviewer: reviewer.parse().unwrap(),
+        justified: true,
+    };
+    given::<Member>(history.clone()).when(&review("fay")).then_rejected(&Refusal::OwnGlass);
+    let reviewed = GlassReviewed { glass: GlassId(Uuid::from_u128(1)), justified: true };
+    given::<Member>(history).when(&review("ann")).then(&[Event::GlassReviewed(reviewed)]);
+    given::<Member>([registered()]).when(&review("ann")).then_rejected(&Refusal::NoGlass);
+}
+
+#[test]
+fn a_merged_record_takes_no_changes_until_the_merge_is_undone() {
+    let into = MemberId(Uuid::from_u128(2));
+    let merged = vec![registered(), Event::Merged(Merged { into })];
+    let change = Command::Change { set: alias("Bea"), removed: BTreeSet::new() };
+    given::<Member>(merged.clone()).when(&change).then_rejected(&Refusal::Merged { into });
+    given::<Member>(merged.clone()).when(&Command::Merge(into)).then_nothing();
+    given::<Member>(merged).when(&Command::Unmerge).then(&[Event::Unmerged(Unmerged { from: into })]);
+    given::<Member>([registered()]).when(&Command::Unmerge).then_rejected(&Refusal::NotMerged);
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let small = || 1u128..4;
+    let purpose = || prop::sample::select(vec![Purpose::Contact, Purpose::Referral, Purpose::Research]);
+    prop_oneof![
+        "[ab]".prop_map(|text| Command::Register(alias(&text))),
+        "[ab]".prop_map(|text| Command::Change { set: alias(&text), removed: BTreeSet::new() }),
+        Just(Command::Change { set: Fields::new(), removed: BTreeSet::from([Field::Alias]) }),
+        (small(), purpose()).prop_map(|(n, purpose)| Command::GiveConsent(consent(n, purpose))),
+        small().prop_map(|n| Command::WithdrawConsent(Withdrawn {
+            consent: ConsentId(Uuid::from_u128(n)),
+            withdrawn_on: date(2026, 4, 1),
+            means: Means::Verbal,
+        })),
+        any::<bool>().prop_map(Command::Restrict),
+        (purpose(), any::<bool>()).prop_map(|(purpose, objects)| Command::Object(purpose, objects)),
+        small().prop_map(|n| Command::PlaceHold(hold(n))),
+        small().prop_map(|n| Command::BreakGlass(broken(n, "fay"))),
+        small().prop_map(|n| Command::Merge(MemberId(Uuid::from_u128(n)))),
+        (small(), any::<bool>()).prop_map(|(n, part)| Command::Absorb { from: MemberId(Uuid::from_u128(n)), part }),
+    ]
+}
+
+proptest! {
+    /// Undoing (unmerge, lifting, reviewing, erasing) is told apart by its receipt, not by the domain.
+    #[test]
+    fn whatever_is_asked_asking_twice_changes_nothing(asked in prop::collection::vec(command(), 1..30)) {
+        let mut history = vec![];
+        for command in asked {
+            asking_twice_changes_nothing::<Member>(&history, &command);
+            let state = history.iter().fold(State::default(), Member::evolve);
+            history.extend(Member::decide(&command, &state).unwrap_or_default());
+        }
+    }
+}

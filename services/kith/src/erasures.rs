@@ -1,0 +1,128 @@
+//! What follows an erasure: asks the views who was erased, and sees that it is so everywhere.
+//!
+//! The key is destroyed by the operation itself; here that is made sure of after a crash or a restore. Enrolments of
+//! those who were erased are ended, and every erasure is written to a file of its own, for `kith restore`.
+
+use std::{fs::OpenOptions, io::Write, path::PathBuf, sync::Arc, time::Duration};
+
+use domain::{
+    MemberId, OrgId,
+    roster::{self, Roster},
+};
+use eventlog::{Cause, Position, Reply, Streams, TransactError, sqlite::Readers};
+use jiff::tz::TimeZone;
+use projections::{ErasedMember, erased_members};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use vault::Vault;
+use web::Clock;
+
+/// After a failure.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// What seeing to erasures needs.
+pub struct Eraser {
+    /// The views.
+    pub views: Arc<Readers>,
+    /// Up to where they are.
+    pub checkpoint: watch::Receiver<Position>,
+    /// Who is enrolled.
+    pub rosters: Streams<Roster>,
+    /// The keys.
+    pub vault: Vault,
+    /// The time.
+    pub clock: Clock,
+    /// Where erasures are written as well.
+    pub file: Option<PathBuf>,
+}
+
+/// A line of the file of erasures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// Of which organisation.
+    pub organisation: OrgId,
+    /// Who it was.
+    pub member: MemberId,
+    /// Where the log says so.
+    pub position: u64,
+}
+
+/// Sees to erasures until it is told to end.
+pub async fn run(mut eraser: Eraser, end: CancellationToken) {
+    let mut seen = 0;
+    loop {
+        match end.run_until_cancelled(eraser.see_to(seen)).await {
+            None => return,
+            Some(Ok(last)) => seen = last,
+            Some(Err(error)) => {
+                tracing::warn!(%error, "not all of an erasure is done yet");
+                if end.run_until_cancelled(tokio::time::sleep(AGAIN_AFTER)).await.is_none() {
+                    return;
+                }
+                continue;
+            }
+        }
+        match end.run_until_cancelled(eraser.checkpoint.changed()).await {
+            Some(Ok(())) => {}
+            _ => return,
+        }
+    }
+}
+
+impl Eraser {
+    /// Sees to all who were erased after a position; answers the last.
+    async fn see_to(&self, after: u64) -> anyhow::Result<u64> {
+        let views = self.views.clone();
+        let erased = tokio::task::spawn_blocking(move || erased_members(&views, after)).await??;
+        for erased in &erased {
+            if !self.vault.is_erased(&erased.org, erased.member) {
+                self.vault.erase(&erased.org, erased.member).await?;
+            }
+            self.withdraw(erased).await?;
+        }
+        if let (Some(file), false) = (&self.file, erased.is_empty()) {
+            let (file, lines) = (file.clone(), erased.clone());
+            tokio::task::spawn_blocking(move || write(&file, &lines)).await??;
+        }
+        Ok(erased.last().map_or(after, |erased| erased.position))
+    }
+
+    async fn withdraw(&self, erased: &ErasedMember) -> anyhow::Result<()> {
+        let ErasedMember { org, member, groups, .. } = erased;
+        for group in groups {
+            let at = self.clock.now();
+            let cause = Cause {
+                id: Uuid::new_v5(&group.0, format!("erased {org} {member}").as_bytes()),
+                actor: "erasures".into(),
+                role: "kith",
+                at,
+                key: None,
+            };
+            let ends_on = at.to_zoned(TimeZone::UTC).date();
+            let withdraw = roster::Command::Withdraw { member: *member, ends_on, reason: None };
+            match self.rosters.transact(org, *group, cause, withdraw, Reply::DONE).await {
+                // Ended already, or to begin later: then nobody will look for them.
+                Ok(_) | Err(TransactError::Rejected(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Adds those that are not in the file yet; durable when it returns.
+fn write(file: &PathBuf, erased: &[ErasedMember]) -> anyhow::Result<()> {
+    let known = std::fs::read_to_string(file).unwrap_or_default();
+    let mut out = OpenOptions::new().create(true).append(true).open(file)?;
+    for ErasedMember { org, member, position, .. } in erased {
+        let line = Line { organisation: org.clone(), member: *member, position: *position };
+        let line = serde_json::to_string(&line)?;
+        if !known.lines().any(|known| known == line) {
+            writeln!(out, "{line}")?;
+        }
+    }
+    out.sync_all()?;
+    Ok(())
+}

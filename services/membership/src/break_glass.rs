@@ -1,0 +1,56 @@
+//! Break the glass.
+
+use axum::extract::State;
+use domain::{
+    GlassId, MemberId, Text,
+    member::{self, GLASS_OPEN, GlassBroken},
+};
+use eventlog::Reply;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use web::{Answer, Command, Path, Problem, Problems, op};
+
+use crate::Membership;
+
+/// Why.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Emergency {
+    /// What makes it necessary. Kept sealed, and read by who reviews it.
+    reason: Text<300>,
+}
+
+/// Until when.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub(crate) struct OpenGlass {
+    glass: GlassId,
+    /// Three hours from now.
+    #[schema(value_type = String, format = DateTime)]
+    until: Timestamp,
+}
+
+/// Break the glass
+///
+/// In an emergency: lets the caller read the whole record of a member whom they could not reach, for three hours. Every
+/// look is written down, and somebody else reviews it afterwards.
+#[utoipa::path(post, path = "/v1/members/{member}/glass", tag = "membership", request_body = Emergency,
+    params(("member" = MemberId, Path, description = "Whose record")),
+    responses((status = 201, description = "The record can be read", body = OpenGlass), Problems))]
+#[tracing::instrument(skip_all)]
+pub(crate) async fn break_glass(
+    State(membership): State<Membership>,
+    Path(member): Path<MemberId>,
+    mut command: Command<op::BreakGlass, Emergency>,
+) -> Result<Answer, Problem> {
+    let org = command.caller.org.clone();
+    let glass = GlassId(command.new_id("glass"));
+    let key = membership.key(&org, member).await?;
+    command.about(&key);
+    let Command { caller, cause, body: Emergency { reason }, .. } = command;
+    let reason = key.seal(&org, member.0, "glass", reason.as_str().as_bytes());
+    let subject: Text<128> = caller.subject.parse().map_err(|error| Problem::internal(&error))?;
+    let until = cause.at + GLASS_OPEN;
+    let command = member::Command::BreakGlass(GlassBroken { glass, subject, reason, until });
+    membership.decide(&caller, member, cause, command, Reply::json(201, &OpenGlass { glass, until })).await
+}

@@ -1,0 +1,74 @@
+//! Change what is known of a member.
+
+use std::collections::BTreeSet;
+
+use axum::extract::State;
+use domain::{
+    MemberId,
+    member::{self, Field, Profile},
+};
+use eventlog::Reply;
+use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::{Map, Value};
+use vault::{Blind, Key, open_profile, seal_profile};
+use web::{Answer, Command, Path, Problem, Problems, op, writable};
+
+use crate::Membership;
+
+/// A JSON merge patch (RFC 7396) of a profile.
+#[derive(Debug)]
+pub(crate) struct ProfilePatch {
+    set: Profile,
+    removed: BTreeSet<Field>,
+}
+
+impl<'de> Deserialize<'de> for ProfilePatch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let fields = Map::deserialize(deserializer)?;
+        let is_null = |field: &&Field| fields.get(field.as_str()).is_some_and(Value::is_null);
+        let removed = Field::ALL.iter().filter(is_null).copied().collect();
+        Ok(Self { set: serde_json::from_value(fields.into()).map_err(D::Error::custom)?, removed })
+    }
+}
+
+/// Change a member
+///
+/// Sets the fields that are given, removes those that are null, leaves the rest. Facilitators set what a meeting needs
+/// of members of their groups, members set their own.
+#[utoipa::path(patch, path = "/v1/members/{member}", tag = "membership", request_body = Profile,
+    params(("member" = MemberId, Path, description = "Who")),
+    responses((status = 204, description = "It is known now"), Problems))]
+#[tracing::instrument(skip_all)]
+pub(crate) async fn change_member(
+    State(membership): State<Membership>,
+    Path(member): Path<MemberId>,
+    mut command: Command<op::ChangeMember, ProfilePatch>,
+) -> Result<Answer, Problem> {
+    let (org, role) = (command.caller.org.clone(), command.caller.role);
+    membership.reach(&command.caller, member).await?;
+    let key = membership.key(&org, member).await?;
+    command.about(&key);
+    let ProfilePatch { set, removed } = &command.body;
+    let sealed = seal_profile(&key, &org, member.0, set);
+    if let Some(field) = sealed.keys().chain(removed).find(|field| !writable(role).contains(field)) {
+        return Err(Problem::forbidden(format!("{} is not for the role {}", field.as_str(), role.as_str())));
+    }
+    set.check(membership.today()).map_err(|error| Problem::malformed(format!("body: {error}")))?;
+    let asked = member::Command::Change { set: sealed, removed: removed.clone() };
+    let Command { caller, cause, .. } = command;
+    let answer = membership.decide(&caller, member, cause, asked, Reply::DONE).await?;
+    membership.index_anew(&caller, member, &key).await?;
+    Ok(answer)
+}
+
+impl Membership {
+    /// Lets the member be found by what is known of them now.
+    async fn index_anew(&self, caller: &web::Caller, member: MemberId, key: &Key) -> Result<(), Problem> {
+        let record = self.record(&caller.org, member).await?;
+        let profile = open_profile(key, &caller.org, member.0, &record.fields, Field::ALL);
+        let profile = profile.map_err(|error| Problem::internal(&error))?;
+        let blinds = Blind::all(&self.vault.org_key(&caller.org).await?, &profile);
+        self.vault.index(&caller.org, member, blinds).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,24 @@
+//! Lift a legal hold.
+
+use axum::extract::State;
+use domain::{HoldId, MemberId, member};
+use eventlog::Reply;
+use web::{Answer, Command, Nothing, Path, Problem, Problems, op};
+
+use crate::Membership;
+
+/// Lift a legal hold
+///
+/// It no longer keeps the record from being erased.
+#[utoipa::path(post, path = "/v1/members/{member}/holds/{hold}/lifting", tag = "membership", request_body = Nothing,
+    params(("member" = MemberId, Path, description = "Who"), ("hold" = HoldId, Path, description = "Which")),
+    responses((status = 204, description = "The hold is lifted"), Problems))]
+#[tracing::instrument(skip_all)]
+pub(crate) async fn lift_hold(
+    State(membership): State<Membership>,
+    Path((member, hold)): Path<(MemberId, HoldId)>,
+    command: Command<op::LiftHold>,
+) -> Result<Answer, Problem> {
+    let Command { caller, cause, .. } = command;
+    membership.decide(&caller, member, cause, member::Command::LiftHold(hold), Reply::DONE).await
+}

@@ -1,0 +1,37 @@
+//! Object to a purpose, or take that back.
+
+use axum::extract::State;
+use domain::{
+    MemberId,
+    member::{self, Purpose},
+};
+use eventlog::Reply;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use web::{Answer, Command, Path, Problem, Problems, op};
+
+use crate::Membership;
+
+/// Whether the member objects.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Objection {
+    objects: bool,
+}
+
+/// Object to a purpose
+///
+/// The member's data is no longer used for it (GDPR Art. 21), until the objection is taken back.
+#[utoipa::path(put, path = "/v1/members/{member}/objections/{purpose}", tag = "membership", request_body = Objection,
+    params(("member" = MemberId, Path, description = "Who"), ("purpose" = Purpose, Path, description = "To what")),
+    responses((status = 204, description = "So it is"), Problems))]
+#[tracing::instrument(skip_all)]
+pub(crate) async fn object_to_purpose(
+    State(membership): State<Membership>,
+    Path((member, purpose)): Path<(MemberId, Purpose)>,
+    command: Command<op::ObjectToPurpose, Objection>,
+) -> Result<Answer, Problem> {
+    let Command { caller, cause, body: Objection { objects }, .. } = command;
+    membership.reach(&caller, member).await?;
+    membership.decide(&caller, member, cause, member::Command::Object(purpose, objects), Reply::DONE).await
+}

@@ -1,0 +1,53 @@
+//! Place a legal hold.
+
+use axum::extract::State;
+use domain::{
+    HoldId, MemberId, Text,
+    member::{self, HoldPlaced},
+};
+use eventlog::Reply;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use web::{Answer, Command, Path, Problem, Problems, op};
+
+use crate::Membership;
+
+/// Why the record must not be erased, and until when that holds at least.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewHold {
+    /// Such as a claim that is pending. Kept sealed.
+    reason: Text<300>,
+    /// When to look whether it is still needed.
+    #[schema(value_type = String, format = Date)]
+    review_on: Date,
+}
+
+/// The hold.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub(crate) struct PlacedHold {
+    hold: HoldId,
+}
+
+/// Place a legal hold
+///
+/// The record cannot be erased until the hold is lifted (GDPR Art. 17(3)).
+#[utoipa::path(post, path = "/v1/members/{member}/holds", tag = "membership", request_body = NewHold,
+    params(("member" = MemberId, Path, description = "Who")),
+    responses((status = 201, description = "The hold is placed", body = PlacedHold), Problems))]
+#[tracing::instrument(skip_all)]
+pub(crate) async fn place_hold(
+    State(membership): State<Membership>,
+    Path(member): Path<MemberId>,
+    mut command: Command<op::PlaceHold, NewHold>,
+) -> Result<Answer, Problem> {
+    let org = command.caller.org.clone();
+    let hold = HoldId(command.new_id("hold"));
+    let key = membership.key(&org, member).await?;
+    command.about(&key);
+    let Command { caller, cause, body: NewHold { reason, review_on }, .. } = command;
+    let reason = key.seal(&org, member.0, "hold", reason.as_str().as_bytes());
+    let command = member::Command::PlaceHold(HoldPlaced { hold, reason, review_on });
+    membership.decide(&caller, member, cause, command, Reply::json(201, &PlacedHold { hold })).await
+}

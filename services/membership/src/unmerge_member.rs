@@ -1,0 +1,29 @@
+//! Undo a merge.
+
+use axum::extract::State;
+use domain::{MemberId, member};
+use eventlog::Reply;
+use web::{Answer, Command, Nothing, Path, Problem, Problems, op};
+
+use crate::{Membership, merge_member::part_of};
+
+/// Undo a merge
+///
+/// The records were of two people after all: each has again what was its own.
+#[utoipa::path(post, path = "/v1/members/{member}/unmerge", tag = "membership", request_body = Nothing,
+    params(("member" = MemberId, Path, description = "The record that was merged into another")),
+    responses((status = 204, description = "The records are two"), Problems))]
+#[tracing::instrument(skip_all)]
+pub(crate) async fn unmerge_member(
+    State(membership): State<Membership>,
+    Path(member): Path<MemberId>,
+    command: Command<op::UnmergeMember>,
+) -> Result<Answer, Problem> {
+    let Command { caller, cause, .. } = command;
+    let record = membership.record(&caller.org, member).await?;
+    if let Some(into) = record.merged_into {
+        let release = member::Command::Absorb { from: member, part: false };
+        membership.members.transact(&caller.org, into, part_of(&cause), release, Reply::DONE).await?;
+    }
+    membership.decide(&caller, member, cause, member::Command::Unmerge, Reply::DONE).await
+}

@@ -1,0 +1,40 @@
+//! List all openings of records.
+
+use axum::extract::State;
+use domain::MemberId;
+use serde::Serialize;
+use utoipa::ToSchema;
+use web::{After, CallerMay, Page, PageQuery, Problem, Problems, Query, Read, op};
+
+use crate::{
+    Projections,
+    audit_view::{self, Opening},
+};
+
+/// An opening, and whose data it opened.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct AuditLine {
+    #[serde(flatten)]
+    opening: Opening,
+    /// Whose; without those who were erased since.
+    members: Vec<MemberId>,
+}
+
+/// List the audit
+///
+/// Every opening of personal data in the organisation, latest first.
+#[utoipa::path(get, path = "/v1/audit", tag = "views", params(PageQuery),
+    responses((status = 200, description = "A page", body = Page<AuditLine>), Problems))]
+#[tracing::instrument(skip_all)]
+pub(crate) async fn list_audit(
+    State(projections): State<Projections>,
+    CallerMay { caller, .. }: CallerMay<op::ListAudit>,
+    after: After,
+    Query(page): Query<PageQuery>,
+) -> Result<Read<Page<AuditLine>>, Problem> {
+    let (limit, cursor) = (page.limit()?, page.after::<u64>()?);
+    let read = move |connection: &_| audit_view::of_org(connection, caller.org.as_str(), cursor, limit);
+    let Read(position, rows) = projections.read(after, read).await?;
+    let lines = rows.into_iter().map(|(opening, members)| AuditLine { opening, members }).collect();
+    Ok(Read(position, Page::new(lines, limit, |line| line.opening.position)))
+}

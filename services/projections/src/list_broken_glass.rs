@@ -1,0 +1,55 @@
+//! List broken glass that nobody has reviewed.
+
+use axum::extract::State;
+use domain::{GlassId, MemberId, member::Glass};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+use vault::VaultError;
+use web::{After, CallerMay, Page, PageQuery, Problem, Problems, Query, Read, op};
+
+use crate::{Projections, record_view};
+
+/// Broken glass.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct GlassLine {
+    member: MemberId,
+    glass: GlassId,
+    /// Who broke it: the subject of their token.
+    subject: String,
+    /// Why.
+    reason: String,
+    #[schema(value_type = String, format = DateTime)]
+    until: Timestamp,
+}
+
+/// List broken glass
+///
+/// Break-glass accesses that nobody has reviewed yet, with their reasons.
+#[utoipa::path(get, path = "/v1/broken-glass", tag = "views", params(PageQuery),
+    responses((status = 200, description = "A page", body = Page<GlassLine>), Problems))]
+#[tracing::instrument(skip_all)]
+pub(crate) async fn list_broken_glass(
+    State(projections): State<Projections>,
+    CallerMay { caller, .. }: CallerMay<op::ListBrokenGlass>,
+    after: After,
+    Query(page): Query<PageQuery>,
+) -> Result<Read<Page<GlassLine>>, Problem> {
+    let (limit, cursor) = (page.limit()?, page.after::<(MemberId, GlassId)>()?);
+    let org = caller.org.clone();
+    let read = move |connection: &_| record_view::broken_glass(connection, org.as_str(), cursor, limit);
+    let Read(position, rows) = projections.read(after, read).await?;
+    let mut lines = Vec::with_capacity(rows.len());
+    for (member, glass, Glass { subject, reason, until }) in rows {
+        let key = match projections.vault.key(&caller.org, member).await {
+            Ok(Some(key)) => key,
+            // Erased since the view was read.
+            Ok(None) | Err(VaultError::Erased) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let opened = key.open(&caller.org, member.0, "glass", &reason).map_err(|error| Problem::internal(&error))?;
+        let reason = String::from_utf8_lossy(&opened).into_owned();
+        lines.push(GlassLine { member, glass, subject: subject.to_string(), reason, until });
+    }
+    Ok(Read(position, Page::new(lines, limit, |line| (line.member, line.glass))))
+}

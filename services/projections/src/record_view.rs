@@ -1,0 +1,180 @@
+//! The view of members' records: what is known of each, as it was sealed.
+
+use domain::{
+    DomainEvent, GlassId, MemberId, OrgId,
+    member::{Erased, Event, Fields, Glass, Record},
+};
+use eventlog::sqlite::Readers;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::{row, views::Folding};
+
+pub(crate) fn fold(folding: &mut Folding<'_>, event: &Event) -> rusqlite::Result<()> {
+    let (org, id) = (folding.org(), folding.event.stream.id());
+    if matches!(event, Event::Erased(Erased {})) {
+        forget(folding)?;
+        return store(folding, None);
+    }
+    let kept = folding
+        .rows
+        .prepare_cached("SELECT record FROM members WHERE org = ?1 AND id = ?2")?
+        .query_row(params![org, id.as_bytes()], |row| row::maybe_json::<Record>(row, 0))
+        .optional()?;
+    if kept.as_ref().is_some_and(Option::is_none) {
+        return Ok(()); // nothing follows an erasure
+    }
+    let mut record = kept.flatten().unwrap_or_default();
+    record.evolve(event);
+    store(folding, Some(&record))
+}
+
+fn store(folding: &Folding<'_>, record: Option<&Record>) -> rusqlite::Result<()> {
+    let json = record.map(|record| serde_json::to_string(record).expect("string keys only"));
+    let merged_into = record.and_then(|record| record.merged_into).map(|into| into.0);
+    folding.rows.prepare_cached("INSERT OR REPLACE INTO members VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
+        folding.org(),
+        folding.event.stream.id().as_bytes(),
+        i64::try_from(folding.event.position.0).unwrap_or(i64::MAX),
+        json,
+        merged_into.as_ref().map(uuid::Uuid::as_bytes),
+    ])?;
+    Ok(())
+}
+
+/// Who looked stays, at whom does not.
+fn forget(folding: &Folding<'_>) -> rusqlite::Result<()> {
+    folding
+        .rows
+        .prepare_cached("DELETE FROM opened_members WHERE org = ?1 AND member = ?2")?
+        .execute(params![folding.org(), folding.event.stream.id().as_bytes()])?;
+    Ok(())
+}
+
+/// Whether an event says that its member was erased.
+pub(crate) fn erases(event: &eventlog::Recorded) -> bool {
+    *event.event_type == *Event::Erased(Erased {}).event_type().0
+}
+
+/// What is known of a member; nothing of those who were erased.
+pub(crate) fn find(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Result<Option<Record>> {
+    let found = connection
+        .prepare_cached("SELECT record FROM members WHERE org = ?1 AND id = ?2")?
+        .query_row(params![org, id.0.as_bytes()], |row| row::maybe_json(row, 0))
+        .optional()?;
+    Ok(found.flatten())
+}
+
+/// Whether the member was erased.
+pub(crate) fn is_erased(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM members WHERE org = ?1 AND id = ?2 AND record IS NULL")?
+        .exists(params![org, id.0.as_bytes()])
+}
+
+/// Records merged into this one, and so on, itself first.
+pub(crate) fn same_person(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Result<Vec<MemberId>> {
+    let mut statement = connection.prepare_cached(
+        "WITH RECURSIVE same (id) AS (
+             VALUES (?2) UNION SELECT members.id FROM members CROSS JOIN same ON merged_into = same.id WHERE org = ?1)
+         SELECT id FROM same",
+    )?;
+    statement.query_map(params![org, id.0.as_bytes()], |row| row::uuid(row, 0).map(MemberId))?.collect()
+}
+
+/// Sealed fields of those of the members of whom something is known.
+pub(crate) fn fields(
+    connection: &Connection,
+    org: &str,
+    ids: impl Iterator<Item = MemberId>,
+) -> rusqlite::Result<Vec<(MemberId, Fields)>> {
+    let mut found = Vec::new();
+    for id in ids {
+        if let Some(record) = find(connection, org, id)?.filter(|record| !record.fields.is_empty()) {
+            found.push((id, record.fields));
+        }
+    }
+    Ok(found)
+}
+
+/// What changed in an organisation after a position: members, their records (none if erased), and up to where.
+pub(crate) type Changes = (Vec<(MemberId, Option<Record>)>, i64);
+
+/// Members whose record changed after a position.
+pub(crate) fn changed(connection: &Connection, org: &str, after: i64) -> rusqlite::Result<Changes> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, record, position FROM members WHERE org = ?1 AND position > ?2 ORDER BY position",
+    )?;
+    let mut last = after;
+    let rows = statement.query_map(params![org, after], |row| {
+        last = row.get(2)?;
+        Ok((MemberId(row::uuid(row, 0)?), row::maybe_json(row, 1)?))
+    })?;
+    let rows = rows.collect::<rusqlite::Result<_>>()?;
+    Ok((rows, last))
+}
+
+/// A breaking of the glass, of whose record, and who, why and until when.
+pub(crate) type BrokenGlass = (MemberId, GlassId, Glass);
+
+/// Broken glass that nobody has reviewed, after the one of this member.
+pub(crate) fn broken_glass(
+    connection: &Connection,
+    org: &str,
+    after: Option<(MemberId, GlassId)>,
+    rows: usize,
+) -> rusqlite::Result<Vec<BrokenGlass>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, record FROM members
+         WHERE org = ?1 AND id >= ?2 AND json_extract(record, '$.glass') <> '{}' ORDER BY id LIMIT ?3",
+    )?;
+    let from = after.map_or(vec![], |(member, _)| member.0.as_bytes().to_vec());
+    let members = statement.query_map(params![org, from, row::limit(rows)], |row| {
+        Ok((MemberId(row::uuid(row, 0)?), row::json::<Record>(row, 1)?))
+    })?;
+    let mut found = Vec::new();
+    for member in members {
+        let (member, record) = member?;
+        found.extend(record.glass.into_iter().map(|(id, glass)| (member, id, glass)));
+    }
+    found.retain(|(member, glass, _)| after.is_none_or(|after| (*member, *glass) > after));
+    found.truncate(rows.saturating_add(1));
+    Ok(found)
+}
+
+/// A member who was erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErasedMember {
+    /// Of which organisation.
+    pub org: OrgId,
+    /// Who it was.
+    pub member: MemberId,
+    /// Where the log says so.
+    pub position: u64,
+    /// Groups in which they are still enrolled.
+    pub groups: Vec<domain::GroupId>,
+}
+
+/// Everyone who was erased after a position.
+///
+/// # Errors
+/// What SQLite says.
+pub fn erased_members(readers: &Readers, after: u64) -> rusqlite::Result<Vec<ErasedMember>> {
+    readers.with(|connection| {
+        let mut statement = connection.prepare_cached(
+            "SELECT org, id, position FROM members WHERE record IS NULL AND position > ?1 ORDER BY position",
+        )?;
+        let rows = statement.query_map([i64::try_from(after).unwrap_or(i64::MAX)], |row| {
+            let (org, member): (OrgId, _) = (row::text(row, 0)?, MemberId(row::uuid(row, 1)?));
+            let position = u64::try_from(row.get::<_, i64>(2)?).unwrap_or_default();
+            let groups = enrolled_in(connection, org.as_str(), member)?;
+            Ok(ErasedMember { org, member, position, groups })
+        })?;
+        rows.collect()
+    })
+}
+
+fn enrolled_in(connection: &Connection, org: &str, member: MemberId) -> rusqlite::Result<Vec<domain::GroupId>> {
+    let mut statement = connection
+        .prepare_cached("SELECT DISTINCT grp FROM enrolments WHERE org = ?1 AND member = ?2 AND ends_on IS NULL")?;
+    statement.query_map(params![org, member.0.as_bytes()], |row| row::uuid(row, 0).map(domain::GroupId))?.collect()
+}

@@ -1,0 +1,103 @@
+//! Search members by name.
+
+use axum::extract::State;
+use domain::{MemberId, Text};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use web::{After, Problem, Problems, Read, Search, op};
+
+use crate::{
+    Projections, member_view,
+    names::{SEARCHED, is_searched},
+    opening::CALLED,
+    record_view,
+};
+
+/// Most members found, a count.
+const FOUND_MAX: usize = 20;
+/// Most members looked at for a facilitator, who sees few of them; a count.
+const LOOKED_AT_MAX: usize = 2_000;
+
+/// A name.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NameAsked {
+    /// Words of an alias or a name, or their beginnings; small mistakes in spelling do not matter.
+    name: Text<100>,
+}
+
+/// A member who was found.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct FoundMember {
+    member: MemberId,
+    /// What they are called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    called: Option<String>,
+    /// Of those who may see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    family_name: Option<String>,
+}
+
+/// Search members
+///
+/// By name, best first, at most 20; facilitators among the members of their groups. The name is in the body, so that no
+/// log on the way keeps it. A search changes nothing.
+#[utoipa::path(post, path = "/v1/members/search", tag = "views", request_body = NameAsked,
+    responses((status = 200, description = "Who was found", body = Vec<FoundMember>), Problems))]
+#[tracing::instrument(skip_all)]
+pub(crate) async fn search_members(
+    State(projections): State<Projections>,
+    after: After,
+    Search { caller, body: NameAsked { name }, .. }: Search<op::SearchMembers, NameAsked>,
+) -> Result<Read<Vec<FoundMember>>, Problem> {
+    let org = caller.org.clone();
+    let read = {
+        let (org, known) = (org.clone(), projections.names.position(&org));
+        move |connection: &_| record_view::changed(connection, org.as_str(), known)
+    };
+    let Read(position, (changed, last)) = projections.read(after, read).await?;
+    projections.learn(&caller, changed, last).await?;
+    let most = if caller.own_groups().is_some() { LOOKED_AT_MAX } else { FOUND_MAX };
+    let found = projections.names.search(&org, name.as_str(), most);
+    let own = caller.own_groups().map(<[_]>::to_vec);
+    let day = projections.today();
+    let read = move |connection: &_| {
+        let found = member_view::those_in(connection, org.as_str(), found, own.as_deref(), day)?;
+        record_view::fields(connection, org.as_str(), found.into_iter().take(FOUND_MAX))
+    };
+    let Read(_, sealed) = projections.read(After::anything(), read).await?;
+    let order: Vec<_> = sealed.iter().map(|(member, _)| *member).collect();
+    let wanted: Vec<_> = web::readable(caller.role).iter().filter(|field| SEARCHED.contains(field)).copied().collect();
+    debug_assert!(CALLED.iter().all(|field| SEARCHED.contains(field)));
+    let mut opened = projections.open_all(&caller, "search_members", sealed, &wanted, false).await?;
+    let found = order.into_iter().filter_map(|member| {
+        let profile = opened.remove(&member)?;
+        let family_name = profile.family_name.as_ref().map(ToString::to_string);
+        Some(FoundMember { member, called: profile.called().map(str::to_owned), family_name })
+    });
+    Ok(Read(position, found.collect()))
+}
+
+impl Projections {
+    /// Brings the names of the caller's organisation up to date.
+    async fn learn(
+        &self,
+        caller: &web::Caller,
+        changed: Vec<(MemberId, Option<domain::member::Record>)>,
+        position: i64,
+    ) -> Result<(), Problem> {
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<_> = changed.iter().map(|(member, _)| *member).collect();
+        let sealed = changed.into_iter().filter_map(|(member, record)| Some((member, record?)));
+        let sealed = sealed.filter(|(_, record)| is_searched(record)).map(|(member, record)| (member, record.fields));
+        let mut opened = self.unsealed(caller, sealed.collect(), SEARCHED).await?;
+        let vault = &self.vault;
+        let learnt = ids
+            .into_iter()
+            .map(|member| (member, opened.remove(&member).filter(|_| !vault.is_erased(&caller.org, member))));
+        self.names.update(&caller.org, position, learnt.collect());
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+//! Show a member's whole record.
+
+use std::fmt::Write;
+
+use axum::{
+    extract::State,
+    response::{Html, IntoResponse, Response},
+};
+use domain::{
+    ConsentId, HoldId, MemberId,
+    member::{Details, Field, Means, Purpose, Record},
+};
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use vault::Key;
+use web::{After, Caller, CallerMay, Path, Problem, Problems, Query, Read, op};
+
+use crate::{
+    Projections,
+    audit_view::{self, Opening},
+    member_view::{self, MemberAttendance, MemberView},
+    opening::Sight,
+};
+
+/// Most openings in a record, a count; the rest is listed by `list_accesses`.
+const ACCESSES_MAX: usize = 1_000;
+
+/// How the record is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RecordFormat {
+    /// For machines.
+    #[default]
+    Json,
+    /// For the member to read.
+    Html,
+}
+
+/// What is asked of the record.
+#[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RecordQuery {
+    /// json (the default) or html.
+    #[serde(default)]
+    #[param(inline)]
+    format: RecordFormat,
+}
+
+/// Everything that is kept about a member (GDPR Art. 15 and 20).
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct MemberRecord {
+    member: MemberView,
+    consents: Vec<ConsentLine>,
+    /// Purposes to which the member objected.
+    objections: Vec<Purpose>,
+    /// Legal holds that keep the record from being erased, and when each is reviewed.
+    holds: Vec<HoldLine>,
+    /// Every mark, latest first.
+    attendances: Vec<MemberAttendance>,
+    /// Who opened the record, latest first; at most 1,000.
+    accesses: Vec<Opening>,
+}
+
+/// A consent that was not withdrawn.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct ConsentLine {
+    consent: ConsentId,
+    purpose: Purpose,
+    text: String,
+    #[schema(value_type = String, format = Date)]
+    given_on: Date,
+    means: Means,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Date)]
+    expires_on: Option<Date>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details>,
+}
+
+/// A legal hold.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub(crate) struct HoldLine {
+    hold: HoldId,
+    #[schema(value_type = String, format = Date)]
+    review_on: Date,
+}
+
+/// Show a member's record
+///
+/// Everything that is kept about a member, opened, and who has seen it: for the member to have, as JSON or as a page to
+/// read.
+#[utoipa::path(get, path = "/v1/members/{member}/record", tag = "views",
+    params(("member" = MemberId, Path, description = "Whose record"), RecordQuery),
+    responses(
+        (status = 200, description = "The record", content((MemberRecord = "application/json"), (String = "text/html"))),
+        Problems,
+    ))]
+#[tracing::instrument(skip_all)]
+pub(crate) async fn show_record(
+    State(projections): State<Projections>,
+    CallerMay { caller, .. }: CallerMay<op::ShowRecord>,
+    after: After,
+    Path(member): Path<MemberId>,
+    Query(RecordQuery { format }): Query<RecordQuery>,
+) -> Result<Response, Problem> {
+    caller.may_member(member)?;
+    let org = caller.org.clone();
+    let read = move |connection: &_| {
+        let Some(found) = member_view::find(connection, org.as_str(), member)? else { return Ok(None) };
+        let attendances = member_view::attendances(connection, org.as_str(), member)?;
+        let accesses = audit_view::of_member(connection, org.as_str(), member, None, ACCESSES_MAX)?;
+        Ok(Some((found, attendances, accesses)))
+    };
+    let Read(position, ((mut view, record), attendances, mut accesses)) =
+        projections.find(after, "member", read).await?;
+    accesses.truncate(ACCESSES_MAX);
+    let all = Sight { fields: Field::ALL.to_vec(), glass: false };
+    view.profile = projections.open(&caller, "show_record", member, &record, all).await?;
+    let record = MemberRecord {
+        member: view,
+        consents: projections.consents(&caller, member, &record).await?,
+        objections: record.permissions.objections.iter().copied().collect(),
+        holds: record.holds.iter().map(|(hold, review_on)| HoldLine { hold: *hold, review_on: *review_on }).collect(),
+        attendances,
+        accesses,
+    };
+    Ok(match format {
+        RecordFormat::Json => Read(position, record).into_response(),
+        RecordFormat::Html => Html(page(&record)).into_response(),
+    })
+}
+
+impl Projections {
+    async fn consents(&self, caller: &Caller, member: MemberId, record: &Record) -> Result<Vec<ConsentLine>, Problem> {
+        let key = self.vault.key(&caller.org, member).await?;
+        let open = |sealed: &domain::Sealed| -> Result<Details, Problem> {
+            let key: &Key = key.as_ref().ok_or_else(|| Problem::not_found("there is no such member"))?;
+            let opened = key.open(&caller.org, member.0, "consent", sealed);
+            let opened = opened.map_err(|error| Problem::internal(&error))?;
+            // The parser's words could hold what it could not read.
+            serde_json::from_slice(&opened).map_err(|_| Problem::internal(&"a consent cannot be read"))
+        };
+        let lines = record.permissions.consents.values().map(|given| {
+            Ok(ConsentLine {
+                consent: given.consent,
+                purpose: given.purpose,
+                text: given.text.to_string(),
+                given_on: given.given_on,
+                means: given.means,
+                expires_on: given.expires_on,
+                details: given.details.as_ref().map(open).transpose()?,
+            })
+        });
+        lines.collect()
+    }
+}
+
+/// The record as a page that needs nothing else.
+fn page(record: &MemberRecord) -> String {
+    let mut html = String::from(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Your record</title>\
+         <style>body{font:16px/1.5 sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}\
+         dt{font-weight:bold}dd{margin:0 0 .5rem 1.5rem}li{margin-bottom:.5rem}</style>\
+         <h1>Your record</h1><p>Everything that is kept about you, and who has seen it.</p>",
+    );
+    let value = serde_json::to_value(record).expect("string keys only");
+    write_html(&mut html, &value);
+    html
+}
+
+fn write_html(html: &mut String, value: &Value) {
+    match value {
+        Value::Object(fields) => {
+            html.push_str("<dl>");
+            for (name, value) in fields {
+                let _ = write!(html, "<dt>{}</dt><dd>", escaped(&name.replace('_', " ")));
+                write_html(html, value);
+                html.push_str("</dd>");
+            }
+            html.push_str("</dl>");
+        }
+        Value::Array(items) if items.is_empty() => html.push_str("none"),
+        Value::Array(items) => {
+            html.push_str("<ol>");
+            for item in items {
+                html.push_str("<li>");
+                write_html(html, item);
+                html.push_str("</li>");
+            }
+            html.push_str("</ol>");
+        }
+        Value::String(text) => html.push_str(&escaped(text)),
+        Value::Null => html.push('–'),
+        Value::Bool(yes) => html.push_str(if *yes { "yes" } else { "no" }),
+        Value::Number(number) => html.push_str(&number.to_string()),
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_member_wrote_is_text_on_the_page() {
+        let mut html = String::new();
+        write_html(&mut html, &serde_json::json!({ "alias": "<script>alert('x')</script>" }));
+        assert_eq!(html, "<dl><dt>alias</dt><dd>&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;</dd></dl>");
+    }
+}

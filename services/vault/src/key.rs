@@ -1,0 +1,175 @@
+//! A person's key: sealing, opening, and digests that die with it.
+//!
+//! Sealing is deterministic (a synthetic nonce, as in RFC 5297, from a keyed hash of all that is sealed): the same value
+//! of the same field of the same person is sealed to the same bytes, so that repeating a command changes nothing and no
+//! chance is needed. What this tells an observer is that a field of one person has got a value that it had before.
+
+use std::fmt;
+
+use chacha20poly1305::{
+    KeyInit, XChaCha20Poly1305, XNonce,
+    aead::{Aead, Payload},
+};
+use data_encoding::BASE64URL_NOPAD;
+use domain::{OrgId, Sealed};
+use uuid::Uuid;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+/// What is sealed is filled up to a multiple of this, in bytes, so that its length tells little.
+pub const PADDED_BYTES: usize = 32;
+
+/// Before what is sealed in this form.
+const PREFIX: &str = "s1.";
+/// Bytes of a nonce.
+const NONCE_BYTES: usize = 24;
+
+/// A person's key.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct Key {
+    cipher: [u8; 32],
+    nonce: [u8; 32],
+    digest: [u8; 32],
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key")
+    }
+}
+
+/// A sealed value that does not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a sealed value does not open: it is another person's or field's, or was changed")]
+pub struct OpenError;
+
+impl Key {
+    /// The key of these bytes.
+    pub(crate) fn new(mut bytes: [u8; 32]) -> Self {
+        let part = |context| blake3::derive_key(context, &bytes);
+        let key = Self {
+            cipher: part("kith vault 2026 cipher"),
+            nonce: part("kith vault 2026 nonce"),
+            digest: part("kith vault 2026 digest"),
+        };
+        bytes.zeroize();
+        key
+    }
+
+    /// Seals the value of a field of a person.
+    pub fn seal(&self, org: &OrgId, person: Uuid, field: &str, value: &[u8]) -> Sealed {
+        let associated = associated(org, person, field);
+        let padded = padded(value);
+        let nonce = self.nonce_of(&associated, &padded);
+        let payload = Payload { msg: &padded, aad: &associated };
+        let sealed = self.cipher().encrypt(&XNonce::from(nonce), payload).expect("far less than the cipher's limit");
+        let text = PREFIX.to_owned() + &BASE64URL_NOPAD.encode(&[&nonce[..], &sealed].concat());
+        let Ok(sealed) = text.parse();
+        sealed
+    }
+
+    /// Undoes [`Key::seal`].
+    ///
+    /// # Errors
+    /// If this key did not seal it, for this person and field.
+    pub fn open(
+        &self,
+        org: &OrgId,
+        person: Uuid,
+        field: &str,
+        sealed: &Sealed,
+    ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        let text = sealed.as_str().strip_prefix(PREFIX).ok_or(OpenError)?;
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| OpenError)?;
+        let (nonce, sealed) = bytes.split_first_chunk::<NONCE_BYTES>().ok_or(OpenError)?;
+        let payload = Payload { msg: sealed, aad: &associated(org, person, field) };
+        let opened = self.cipher().decrypt(&XNonce::from(*nonce), payload).map_err(|_| OpenError)?;
+        unpadded(Zeroizing::new(opened))
+    }
+
+    /// A digest that nobody can make or check without this key, such as of what a command said about the person.
+    pub fn digest(&self, bytes: &[u8]) -> [u8; 32] {
+        blake3::keyed_hash(&self.digest, bytes).into()
+    }
+
+    fn nonce_of(&self, associated: &[u8], value: &[u8]) -> [u8; NONCE_BYTES] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.nonce);
+        hasher.update(&(associated.len() as u64).to_le_bytes()).update(associated).update(value);
+        hasher.finalize().as_bytes()[..NONCE_BYTES].try_into().expect("24 of 32 bytes")
+    }
+
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        XChaCha20Poly1305::new(&self.cipher.into())
+    }
+}
+
+/// What a sealed value belongs to; it opens for nothing else.
+fn associated(org: &OrgId, person: Uuid, field: &str) -> Vec<u8> {
+    [org.as_str().as_bytes(), &[0], person.as_bytes(), field.as_bytes()].concat()
+}
+
+/// ISO/IEC 7816-4: a byte 0x80, then zeros.
+fn padded(value: &[u8]) -> Zeroizing<Vec<u8>> {
+    let length = (value.len() / PADDED_BYTES + 1) * PADDED_BYTES;
+    let mut padded = Zeroizing::new(Vec::with_capacity(length));
+    padded.extend_from_slice(value);
+    padded.push(0x80);
+    padded.resize(length, 0);
+    padded
+}
+
+fn unpadded(mut padded: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+    let end = padded.iter().rposition(|byte| *byte != 0).filter(|end| padded[*end] == 0x80).ok_or(OpenError)?;
+    padded.truncate(end);
+    Ok(padded)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn org() -> OrgId {
+        "acme".parse().unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sealed_opens_for_the_same_person_and_field_only(value in prop::collection::vec(any::<u8>(), 0..200)) {
+            let (key, person) = (Key::new([7; 32]), Uuid::from_u128(1));
+            let sealed = key.seal(&org(), person, "alias", &value);
+            prop_assert_eq!(&sealed, &key.seal(&org(), person, "alias", &value));
+            let opened = key.open(&org(), person, "alias", &sealed).unwrap();
+            prop_assert_eq!(opened.as_slice(), value.as_slice());
+            prop_assert!(key.open(&org(), person, "notes", &sealed).is_err());
+            prop_assert!(key.open(&org(), Uuid::from_u128(2), "alias", &sealed).is_err());
+            prop_assert!(key.open(&"other".parse().unwrap(), person, "alias", &sealed).is_err());
+            prop_assert!(Key::new([8; 32]).open(&org(), person, "alias", &sealed).is_err());
+        }
+
+        #[test]
+        fn what_was_changed_does_not_open(at in 0usize..80, value in "[a-z]{0,20}") {
+            let (key, person) = (Key::new([7; 32]), Uuid::from_u128(1));
+            let sealed = key.seal(&org(), person, "alias", value.as_bytes());
+            let mut text = sealed.as_str().to_owned().into_bytes();
+            let at = at % text.len();
+            text[at] = if text[at] == b'A' { b'B' } else { b'A' };
+            let Ok(changed) = String::from_utf8(text).unwrap().parse();
+            prop_assert!(key.open(&org(), person, "alias", &changed).is_err());
+        }
+
+        #[test]
+        fn any_text_opens_or_does_not_but_never_panics(text in "(s1\\.)?[A-Za-z0-9_-]{0,120}") {
+            let Ok(sealed) = text.parse();
+            prop_assert!(Key::new([7; 32]).open(&org(), Uuid::nil(), "alias", &sealed).is_err());
+        }
+    }
+
+    #[test]
+    fn lengths_tell_little() {
+        let key = Key::new([7; 32]);
+        let length = |name: &str| key.seal(&org(), Uuid::nil(), "alias", name.as_bytes()).as_str().len();
+        assert_eq!(length("Jo"), length("Wilhelmina"));
+        assert!(!format!("{key:?}").contains('7'));
+    }
+}

@@ -1,0 +1,248 @@
+//! The file with wrapped keys: what is deleted from it is overwritten.
+
+use std::path::{Path, PathBuf};
+
+use domain::OrgId;
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+use crate::{Blind, Kek, KekError, Key};
+
+/// Format of the file, kept in SQLite's `user_version`.
+const FORMAT: i64 = 1;
+/// Bytes of page cache, in KiB; negative as SQLite wants it.
+const CACHE_KIB: i64 = -8_192;
+
+const TABLES: &str = "
+CREATE TABLE keys (
+    org TEXT NOT NULL,
+    person BLOB NOT NULL,
+    wrapped BLOB, -- nonce and ciphertext; NULL once it was destroyed
+    PRIMARY KEY (org, person)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE blinds (
+    org TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    person BLOB NOT NULL,
+    PRIMARY KEY (org, digest, person)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX blinds_by_person ON blinds (org, person);
+CREATE TABLE kek (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    id BLOB NOT NULL
+) STRICT;
+";
+
+/// A store that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite says no.
+    #[error("the vault {path} cannot be opened")]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// Written by another version of Kith.
+    #[error("the vault {path} has format {found}, this build of kith reads format {FORMAT}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// As stored.
+        found: i64,
+    },
+    /// Its keys are wrapped by another key.
+    #[error("the keys in the vault {path} are wrapped by another key-encryption key than the one given")]
+    OtherKek {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Whether a person has a key.
+#[derive(Debug)]
+pub enum Kept {
+    /// Never had one.
+    Never,
+    /// Here it is.
+    Key(Key),
+    /// Had one, which was destroyed.
+    Destroyed,
+}
+
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+}
+
+impl Store {
+    pub fn open(path: &Path, kek: &Kek) -> Result<Self, StoreError> {
+        let sqlite = |source| StoreError::Sqlite { path: path.into(), source };
+        let connection = prepare(path).map_err(sqlite)?;
+        let found = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(sqlite)?;
+        if found != FORMAT {
+            return Err(StoreError::Format { path: path.into(), found });
+        }
+        connection.execute("INSERT OR IGNORE INTO kek VALUES (1, ?1)", [kek.id()]).map_err(sqlite)?;
+        let id: [u8; 8] = connection.query_row("SELECT id FROM kek", [], |row| row.get(0)).map_err(sqlite)?;
+        if id != kek.id() {
+            return Err(StoreError::OtherKek { path: path.into() });
+        }
+        Ok(Self { connection })
+    }
+
+    pub fn begin(&self) -> rusqlite::Result<()> {
+        self.connection.execute_batch("BEGIN IMMEDIATE")
+    }
+
+    pub fn commit(&self) -> rusqlite::Result<()> {
+        self.connection.execute_batch("COMMIT")
+    }
+
+    pub fn rollback(&self) {
+        // If this fails too, the next BEGIN does, and says so.
+        let _ = self.connection.execute_batch("ROLLBACK");
+    }
+
+    pub fn find(&self, kek: &Kek, org: &OrgId, person: Uuid) -> rusqlite::Result<Result<Kept, KekError>> {
+        let wrapped = self
+            .connection
+            .prepare_cached("SELECT wrapped FROM keys WHERE org = ?1 AND person = ?2")?
+            .query_row(params![org.as_str(), person.as_bytes()], |row| row.get::<_, Option<Vec<u8>>>(0))
+            .optional()?;
+        Ok(match wrapped {
+            None => Ok(Kept::Never),
+            Some(None) => Ok(Kept::Destroyed),
+            Some(Some(wrapped)) => kek.unwrap_key(&associated(org.as_str(), person), &wrapped).map(Kept::Key),
+        })
+    }
+
+    pub fn insert(&self, org: &OrgId, person: Uuid, wrapped: &[u8]) -> rusqlite::Result<()> {
+        self.connection.prepare_cached("INSERT INTO keys VALUES (?1, ?2, ?3)")?.execute(params![
+            org.as_str(),
+            person.as_bytes(),
+            wrapped
+        ])?;
+        Ok(())
+    }
+
+    pub fn index(&self, org: &OrgId, person: Uuid, blinds: &[Blind]) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached("DELETE FROM blinds WHERE org = ?1 AND person = ?2")?
+            .execute(params![org.as_str(), person.as_bytes()])?;
+        let mut insert = self.connection.prepare_cached("INSERT OR IGNORE INTO blinds VALUES (?1, ?2, ?3)")?;
+        for blind in blinds {
+            insert.execute(params![org.as_str(), blind.0, person.as_bytes()])?;
+        }
+        Ok(())
+    }
+
+    pub fn sharing(&self, org: &OrgId, blinds: &[Blind]) -> rusqlite::Result<Vec<Uuid>> {
+        let mut select = self.connection.prepare_cached("SELECT person FROM blinds WHERE org = ?1 AND digest = ?2")?;
+        let mut found = Vec::new();
+        for blind in blinds {
+            for person in select.query_map(params![org.as_str(), blind.0], |row| row.get(0).map(Uuid::from_bytes))? {
+                found.push(person?);
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+
+    pub fn destroyed(&self) -> rusqlite::Result<Vec<(String, Uuid)>> {
+        let mut select = self.connection.prepare("SELECT org, person FROM keys WHERE wrapped IS NULL")?;
+        let rows = select.query_map([], |row| Ok((row.get(0)?, Uuid::from_bytes(row.get(1)?))))?;
+        rows.collect()
+    }
+
+    pub fn destroy(&self, org: &OrgId, person: Uuid) -> rusqlite::Result<()> {
+        self.connection.execute(
+            "INSERT INTO keys VALUES (?1, ?2, NULL) ON CONFLICT DO UPDATE SET wrapped = NULL",
+            params![org.as_str(), person.as_bytes()],
+        )?;
+        self.connection
+            .execute("DELETE FROM blinds WHERE org = ?1 AND person = ?2", params![org.as_str(), person.as_bytes()])?;
+        Ok(())
+    }
+
+    /// Makes a new file of what is left, so that nothing of what was deleted is in it, nor in the write-ahead log.
+    pub fn scrub(&self) -> rusqlite::Result<()> {
+        self.connection.execute_batch("VACUUM")?;
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+            let busy: bool = row.get(0)?;
+            if busy { Err(rusqlite::Error::StatementChangedRows(0)) } else { Ok(()) }
+        })
+    }
+
+    /// A copy of the file as it is now, as bytes.
+    pub fn copy(&mut self) -> rusqlite::Result<Vec<u8>> {
+        Ok(self.connection.serialize("main")?.to_vec())
+    }
+
+    /// Wraps every key anew, in one transaction.
+    pub fn rewrap(
+        &self,
+        old: &Kek,
+        new: &Kek,
+        nonce: &dyn Fn() -> [u8; 24],
+    ) -> rusqlite::Result<Result<u64, KekError>> {
+        self.begin()?;
+        let rewrapped = self.rewrap_all(old, new, nonce);
+        match &rewrapped {
+            Ok(Ok(_)) => {
+                self.commit()?;
+                self.scrub()?;
+            }
+            _ => self.rollback(),
+        }
+        rewrapped
+    }
+
+    fn rewrap_all(
+        &self,
+        old: &Kek,
+        new: &Kek,
+        nonce: &dyn Fn() -> [u8; 24],
+    ) -> rusqlite::Result<Result<u64, KekError>> {
+        let mut select = self.connection.prepare("SELECT org, person, wrapped FROM keys WHERE wrapped IS NOT NULL")?;
+        let rows = select.query_map([], |row| {
+            Ok((row.get::<_, String>(0)?, Uuid::from_bytes(row.get(1)?), row.get::<_, Vec<u8>>(2)?))
+        })?;
+        let all: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
+        let mut update = self.connection.prepare("UPDATE keys SET wrapped = ?3 WHERE org = ?1 AND person = ?2")?;
+        for (org, person, wrapped) in &all {
+            let associated = associated(org, *person);
+            let key = match old.unwrap(&associated, wrapped) {
+                Ok(key) => key,
+                Err(error) => return Ok(Err(error)),
+            };
+            update.execute(params![org, person.as_bytes(), new.wrap(&nonce(), &associated, &key)])?;
+        }
+        self.connection.execute("UPDATE kek SET id = ?1", [new.id()])?;
+        Ok(Ok(all.len() as u64))
+    }
+}
+
+/// What a wrapped key belongs to; it is unwrapped for nobody else.
+pub fn associated(org: &str, person: Uuid) -> Vec<u8> {
+    [org.as_bytes(), &[0], person.as_bytes()].concat()
+}
+
+fn prepare(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    // Whole pages, and in the write-ahead log as well: see `scrub`.
+    connection.query_row("PRAGMA secure_delete = ON", [], |_| Ok(()))?;
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    // A key must be on disk before anything that was sealed with it.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", CACHE_KIB)?;
+    // What SQLite spills stays in memory: a file in a temporary folder would outlive a key.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables == 0 {
+        connection.execute_batch(&format!("BEGIN; {TABLES} PRAGMA user_version = {FORMAT}; COMMIT;"))?;
+    }
+    Ok(connection)
+}

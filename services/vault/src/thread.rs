@@ -1,0 +1,351 @@
+//! The vault as it is used: one thread has the file; keys in use are kept in memory.
+
+use std::{
+    collections::HashSet,
+    fmt,
+    num::NonZeroUsize,
+    path::Path,
+    sync::{Arc, Mutex, RwLock},
+};
+
+use domain::{MemberId, OrgId};
+use lru::LruCache;
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::{
+    Blind, Kek, Key, StoreError,
+    store::{Kept, Store, associated},
+};
+
+/// Keys kept in memory, a count.
+const KEYS_KEPT: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
+/// Most jobs in one transaction, a count.
+const BATCH_JOBS_MAX: usize = 512;
+/// Most jobs that wait for the thread, a count.
+const QUEUED_JOBS_MAX: usize = 4_096;
+/// Under which the organisation's own key is kept, as if it were a person.
+const ORG: Uuid = Uuid::nil();
+
+/// Random bytes, 56 of them: a key and the nonce to wrap it with. Chance is an argument.
+pub type Fresh = fn() -> [u8; 56];
+
+/// A vault that does not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VaultError {
+    /// The person's key was destroyed: they were erased.
+    #[error("the person was erased")]
+    Erased,
+    /// The file cannot be read or written.
+    #[error("the vault does not answer: {0}")]
+    Unavailable(String),
+}
+
+/// The keys of all people of all organisations. Clones share everything.
+#[derive(Clone)]
+pub struct Vault(Arc<Inner>);
+
+struct Inner {
+    jobs: mpsc::Sender<Job>,
+    keys: Mutex<LruCache<(OrgId, Uuid), Key>>,
+    erased: RwLock<HashSet<(String, Uuid)>>,
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vault")
+    }
+}
+
+type Reply<T> = oneshot::Sender<Result<T, VaultError>>;
+
+enum Job {
+    /// The key, made if there is none and `make` says so; and what to index the person by.
+    Key {
+        org: OrgId,
+        person: Uuid,
+        make: bool,
+        blinds: Option<Vec<Blind>>,
+        reply: Reply<Option<Key>>,
+    },
+    Keys {
+        org: OrgId,
+        people: Vec<Uuid>,
+        reply: Reply<Vec<(Uuid, Key)>>,
+    },
+    Sharing {
+        org: OrgId,
+        blinds: Vec<Blind>,
+        reply: Reply<Vec<Uuid>>,
+    },
+    Destroy {
+        org: OrgId,
+        person: Uuid,
+        reply: Reply<()>,
+    },
+    Copy {
+        reply: Reply<Vec<u8>>,
+    },
+}
+
+/// What a job led to, to be said once it is on disk.
+enum Answer {
+    Key(Result<Option<Key>, VaultError>, Reply<Option<Key>>),
+    Keys(Vec<(Uuid, Key)>, Reply<Vec<(Uuid, Key)>>),
+    Sharing(Vec<Uuid>, Reply<Vec<Uuid>>),
+    Destroyed(Reply<()>),
+    Copy(Reply<Vec<u8>>),
+}
+
+impl Vault {
+    /// Opens the vault in the file at `path`, made if it is not there.
+    ///
+    /// # Errors
+    /// If it cannot be opened, or its keys are wrapped by another key.
+    pub fn open(path: &Path, kek: Kek, fresh: Fresh) -> Result<Self, StoreError> {
+        let store = Store::open(path, &kek)?;
+        let erased = store.destroyed().map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
+        let (jobs, queue) = mpsc::channel(QUEUED_JOBS_MAX);
+        let run = move || serve(store, &kek, fresh, queue);
+        std::thread::Builder::new().name("vault".into()).spawn(run).expect("a thread can be started");
+        let keys = Mutex::new(LruCache::new(KEYS_KEPT));
+        Ok(Self(Arc::new(Inner { jobs, keys, erased: RwLock::new(erased.into_iter().collect()) })))
+    }
+
+    /// The member's key; none if they never got one.
+    ///
+    /// # Errors
+    /// [`VaultError::Erased`] if it was destroyed.
+    pub async fn key(&self, org: &OrgId, member: MemberId) -> Result<Option<Key>, VaultError> {
+        self.find(org, member.0, false, None).await
+    }
+
+    /// The keys of those of the members who have one.
+    ///
+    /// # Errors
+    /// If the vault does not answer.
+    pub async fn keys(&self, org: &OrgId, members: &[MemberId]) -> Result<Vec<(MemberId, Key)>, VaultError> {
+        let (mut found, mut unknown) = (Vec::with_capacity(members.len()), Vec::new());
+        {
+            let mut keys = self.0.keys.lock().expect("nothing panics while it is held");
+            for member in members {
+                match keys.get(&(org.clone(), member.0)) {
+                    Some(key) => found.push((*member, key.clone())),
+                    None => unknown.push(member.0),
+                }
+            }
+        }
+        if !unknown.is_empty() {
+            let read = self.ask(|reply| Job::Keys { org: org.clone(), people: unknown, reply }).await?;
+            for (person, key) in read {
+                self.keep(org, person, &key);
+                found.push((MemberId(person), key));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The member's key, made if they have none; on disk before it is answered.
+    ///
+    /// # Errors
+    /// [`VaultError::Erased`] if it was destroyed: nobody gets a second one.
+    pub async fn key_or_new(&self, org: &OrgId, member: MemberId) -> Result<Key, VaultError> {
+        self.made(org, member.0, None).await
+    }
+
+    /// As [`Vault::key_or_new`], and from now on the member is found by `blinds`, and by nothing else.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn index(&self, org: &OrgId, member: MemberId, blinds: Vec<Blind>) -> Result<Key, VaultError> {
+        self.made(org, member.0, Some(blinds)).await
+    }
+
+    /// The organisation's own key, made if it has none: for what is about nobody in particular, and for the blind index.
+    ///
+    /// # Errors
+    /// If the vault does not answer.
+    pub async fn org_key(&self, org: &OrgId) -> Result<Key, VaultError> {
+        self.made(org, ORG, None).await
+    }
+
+    /// Members who share one of these, in no order of meaning.
+    ///
+    /// # Errors
+    /// If the vault does not answer.
+    pub async fn sharing(&self, org: &OrgId, blinds: Vec<Blind>) -> Result<Vec<MemberId>, VaultError> {
+        let found = self.ask(|reply| Job::Sharing { org: org.clone(), blinds, reply }).await?;
+        Ok(found.into_iter().map(MemberId).collect())
+    }
+
+    /// Destroys the member's key and what they were indexed by. Once this is answered, both are gone from every file.
+    ///
+    /// # Errors
+    /// If the vault does not answer; then it is to be asked again.
+    pub async fn erase(&self, org: &OrgId, member: MemberId) -> Result<(), VaultError> {
+        self.0.erased.write().expect("nothing panics while it is held").insert((org.to_string(), member.0));
+        self.0.keys.lock().expect("nothing panics while it is held").pop(&(org.clone(), member.0));
+        self.ask(|reply| Job::Destroy { org: org.clone(), person: member.0, reply }).await
+    }
+
+    /// Whether the member was erased, without asking the file.
+    pub fn is_erased(&self, org: &OrgId, member: MemberId) -> bool {
+        let erased = self.0.erased.read().expect("nothing panics while it is held");
+        !erased.is_empty() && erased.contains(&(org.to_string(), member.0))
+    }
+
+    /// A copy of the file as it is now. The keys in it are wrapped.
+    ///
+    /// # Errors
+    /// If the vault does not answer.
+    pub async fn copy(&self) -> Result<Vec<u8>, VaultError> {
+        self.ask(|reply| Job::Copy { reply }).await
+    }
+
+    /// Wraps every key in the file at `path` anew, for a new key-encryption key; answers how many. No server may use it
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// If the file cannot be used or a key is not one that `old` wrapped; then nothing is changed.
+    pub fn rewrap(path: &Path, old: &Kek, new: &Kek, fresh: Fresh) -> Result<u64, StoreError> {
+        let sqlite = |source| StoreError::Sqlite { path: path.into(), source };
+        let nonce = || fresh()[..24].try_into().expect("24 of 56 bytes");
+        let rewrapped = Store::open(path, old)?.rewrap(old, new, &nonce).map_err(sqlite)?;
+        rewrapped.map_err(|_| StoreError::OtherKek { path: path.into() })
+    }
+
+    async fn made(&self, org: &OrgId, person: Uuid, blinds: Option<Vec<Blind>>) -> Result<Key, VaultError> {
+        let key = self.find(org, person, true, blinds).await?;
+        key.ok_or_else(|| VaultError::Unavailable("no key was made".into()))
+    }
+
+    async fn find(
+        &self,
+        org: &OrgId,
+        person: Uuid,
+        make: bool,
+        blinds: Option<Vec<Blind>>,
+    ) -> Result<Option<Key>, VaultError> {
+        if person != ORG && self.is_erased(org, MemberId(person)) {
+            return Err(VaultError::Erased);
+        }
+        if blinds.is_none() {
+            let mut keys = self.0.keys.lock().expect("nothing panics while it is held");
+            let known = keys.get(&(org.clone(), person)).cloned();
+            if known.is_some() {
+                return Ok(known);
+            }
+        }
+        let key = self.ask(|reply| Job::Key { org: org.clone(), person, make, blinds, reply }).await?;
+        if let Some(key) = &key {
+            self.keep(org, person, key);
+        }
+        Ok(key)
+    }
+
+    fn keep(&self, org: &OrgId, person: Uuid, key: &Key) {
+        let mut keys = self.0.keys.lock().expect("nothing panics while it is held");
+        // Erased meanwhile: it must not come back into memory.
+        if !self.is_erased(org, MemberId(person)) {
+            keys.put((org.clone(), person), key.clone());
+        }
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, VaultError> {
+        let ended = || VaultError::Unavailable("its thread has ended".into());
+        let (reply, answer) = oneshot::channel();
+        self.0.jobs.send(job(reply)).await.map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())?
+    }
+}
+
+/// Does jobs, many in one transaction, until nobody can send any more.
+fn serve(mut store: Store, kek: &Kek, fresh: Fresh, mut queue: mpsc::Receiver<Job>) {
+    let mut batch = Vec::new();
+    while queue.blocking_recv_many(&mut batch, BATCH_JOBS_MAX) > 0 {
+        let scrub = batch.iter().any(|job| matches!(job, Job::Destroy { .. }));
+        let done = store.begin().and_then(|()| {
+            let answers: Vec<_> =
+                batch.drain(..).map(|job| job.run(&store, kek, fresh)).collect::<rusqlite::Result<_>>()?;
+            store.commit()?;
+            if scrub { store.scrub().map(|()| answers) } else { Ok(answers) }
+        });
+        match done {
+            Ok(answers) => answers.into_iter().for_each(|answer| answer.send(&mut store)),
+            Err(error) => {
+                // Who waits learns it from the reply that is dropped.
+                store.rollback();
+                batch.clear();
+                tracing::error!(%error, "the vault cannot be written");
+            }
+        }
+    }
+}
+
+impl Job {
+    fn run(self, store: &Store, kek: &Kek, fresh: Fresh) -> rusqlite::Result<Answer> {
+        Ok(match self {
+            Self::Key { org, person, make, blinds, reply } => {
+                let key = key(store, kek, fresh, (&org, person, make))?;
+                if let (Ok(Some(_)), Some(blinds)) = (&key, blinds) {
+                    store.index(&org, person, &blinds)?;
+                }
+                Answer::Key(key, reply)
+            }
+            Self::Keys { org, people, reply } => {
+                let mut found = Vec::with_capacity(people.len());
+                for person in people {
+                    if let Ok(Kept::Key(key)) = store.find(kek, &org, person)? {
+                        found.push((person, key));
+                    }
+                }
+                Answer::Keys(found, reply)
+            }
+            Self::Sharing { org, blinds, reply } => Answer::Sharing(store.sharing(&org, &blinds)?, reply),
+            Self::Destroy { org, person, reply } => {
+                store.destroy(&org, person)?;
+                Answer::Destroyed(reply)
+            }
+            Self::Copy { reply } => Answer::Copy(reply),
+        })
+    }
+}
+
+fn key(
+    store: &Store,
+    kek: &Kek,
+    fresh: Fresh,
+    (org, person, make): (&OrgId, Uuid, bool),
+) -> rusqlite::Result<Result<Option<Key>, VaultError>> {
+    Ok(match store.find(kek, org, person)? {
+        Ok(Kept::Key(key)) => Ok(Some(key)),
+        Ok(Kept::Destroyed) => Err(VaultError::Erased),
+        Ok(Kept::Never) if make => {
+            let random = zeroize::Zeroizing::new(fresh());
+            let (key, nonce) = random.split_first_chunk::<32>().expect("56 bytes");
+            let nonce = nonce.first_chunk::<24>().expect("24 bytes are left");
+            store.insert(org, person, &kek.wrap(nonce, &associated(org.as_str(), person), key))?;
+            Ok(Some(Key::new(*key)))
+        }
+        Ok(Kept::Never) => Ok(None),
+        Err(error) => Err(VaultError::Unavailable(error.to_string())),
+    })
+}
+
+impl Answer {
+    /// Whoever asked may have gone.
+    fn send(self, store: &mut Store) {
+        match self {
+            Self::Key(key, reply) => drop(reply.send(key)),
+            Self::Keys(found, reply) => drop(reply.send(Ok(found))),
+            Self::Sharing(found, reply) => drop(reply.send(Ok(found))),
+            Self::Destroyed(reply) => drop(reply.send(Ok(()))),
+            Self::Copy(reply) => {
+                drop(reply.send(store.copy().map_err(|error| VaultError::Unavailable(error.to_string()))));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

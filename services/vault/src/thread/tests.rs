@@ -1,0 +1,144 @@
+//! The vault on a real file, and an attacker with that file and the key-encryption key.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::*;
+use crate::KekError;
+
+/// Different each time, which is all that these tests need of it.
+fn fresh() -> [u8; 56] {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let mut bytes = [0; 56];
+    let digest = blake3::hash(&NEXT.fetch_add(1, Ordering::Relaxed).to_le_bytes());
+    let mut reader = blake3::Hasher::new().update(digest.as_bytes()).finalize_xof();
+    reader.fill(&mut bytes);
+    bytes
+}
+
+fn kek() -> Kek {
+    Kek::new([3; 32])
+}
+
+fn org() -> OrgId {
+    "acme".parse().unwrap()
+}
+
+fn member(n: u128) -> MemberId {
+    MemberId(Uuid::from_u128(n))
+}
+
+#[tokio::test]
+async fn a_key_is_made_once_and_is_the_same_after_opening_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vault.db");
+    let sealed = {
+        let vault = Vault::open(&path, kek(), fresh).unwrap();
+        assert!(vault.key(&org(), member(1)).await.unwrap().is_none());
+        let key = vault.key_or_new(&org(), member(1)).await.unwrap();
+        key.seal(&org(), member(1).0, "alias", b"Bee")
+    };
+    let vault = Vault::open(&path, kek(), fresh).unwrap();
+    let key = vault.key(&org(), member(1)).await.unwrap().unwrap();
+    assert_eq!(key.open(&org(), member(1).0, "alias", &sealed).unwrap().as_slice(), b"Bee");
+    let other = vault.key_or_new(&"other".parse().unwrap(), member(1)).await.unwrap();
+    assert!(other.open(&org(), member(1).0, "alias", &sealed).is_err(), "the same id elsewhere is somebody else");
+    assert!(matches!(Vault::open(&path, Kek::new([4; 32]), fresh), Err(StoreError::OtherKek { .. })));
+}
+
+#[tokio::test]
+async fn nobody_who_was_erased_gets_another_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vault.db");
+    for opened in 0..2 {
+        let vault = Vault::open(&path, kek(), fresh).unwrap();
+        if opened == 0 {
+            vault.key_or_new(&org(), member(1)).await.unwrap();
+            vault.erase(&org(), member(1)).await.unwrap();
+            vault.erase(&org(), member(2)).await.unwrap();
+        }
+        for erased in [member(1), member(2)] {
+            assert!(vault.is_erased(&org(), erased) && !vault.is_erased(&"other".parse().unwrap(), erased));
+            assert_eq!(vault.key(&org(), erased).await.unwrap_err(), VaultError::Erased);
+            assert_eq!(vault.key_or_new(&org(), erased).await.unwrap_err(), VaultError::Erased);
+            assert_eq!(vault.index(&org(), erased, vec![]).await.unwrap_err(), VaultError::Erased);
+        }
+    }
+}
+
+/// Every file that SQLite left, as bytes.
+fn files(dir: &Path) -> Vec<u8> {
+    let files = std::fs::read_dir(dir).unwrap().flatten();
+    files.flat_map(|file| std::fs::read(file.path()).unwrap()).collect()
+}
+
+fn holds(bytes: &[u8], needle: &[u8]) -> bool {
+    bytes.windows(needle.len()).any(|window| window == needle)
+}
+
+/// The wrapped keys are read from the file before, as an attacker with an earlier copy of the code would look for them.
+#[tokio::test]
+async fn a_destroyed_key_and_its_index_are_in_no_file_any_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vault.db");
+    let vault = Vault::open(&path, kek(), fresh).unwrap();
+    let org_key = vault.org_key(&org()).await.unwrap();
+    let blind = |n: u128| Blind(org_key.digest(&n.to_le_bytes()));
+    // Enough for pages to be split, moved and freed.
+    for n in 1..=500 {
+        vault.index(&org(), member(n * 7919 % 1009), vec![blind(n * 7919 % 1009)]).await.unwrap();
+    }
+    let wrapped = |n: u128| -> Vec<u8> {
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection
+            .query_row("SELECT wrapped FROM keys WHERE person = ?1", [member(n).0.as_bytes()], |row| row.get(0))
+            .unwrap()
+    };
+    let erased: Vec<u128> = (1..=500).map(|n| n * 7919 % 1009).step_by(7).collect();
+    let keys: Vec<_> = erased.iter().map(|n| wrapped(*n)).collect();
+    let before = files(dir.path());
+    assert!(keys.iter().all(|key| holds(&before, key)), "the search finds what is there");
+    for n in &erased {
+        vault.erase(&org(), member(*n)).await.unwrap();
+    }
+    let after = files(dir.path());
+    for (n, key) in erased.iter().zip(&keys) {
+        assert!(!holds(&after, key), "the key of {n}");
+        // The digest's later bytes: an index page keeps none of them either.
+        assert!(!holds(&after, &blind(*n).0[8..]), "the index of {n}");
+    }
+    let kept = (1..=500).map(|n| n * 7919 % 1009).find(|n| !erased.contains(n)).unwrap();
+    assert!(holds(&after, &wrapped(kept)), "the others stay");
+    assert_eq!(vault.sharing(&org(), vec![blind(kept), blind(erased[0])]).await.unwrap(), [member(kept)]);
+}
+
+#[tokio::test]
+async fn rewrapping_changes_every_wrapped_key_and_no_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vault.db");
+    let sealed = {
+        let vault = Vault::open(&path, kek(), fresh).unwrap();
+        vault.erase(&org(), member(2)).await.unwrap();
+        vault.key_or_new(&org(), member(1)).await.unwrap().seal(&org(), member(1).0, "alias", b"Bee")
+    };
+    let new = Kek::new([5; 32]);
+    assert!(Vault::rewrap(&path, &new, &kek(), fresh).is_err(), "with the wrong old key nothing happens");
+    assert_eq!(Vault::rewrap(&path, &kek(), &new, fresh).unwrap(), 1);
+    assert!(Vault::open(&path, kek(), fresh).is_err());
+    let vault = Vault::open(&path, new, fresh).unwrap();
+    let key = vault.key(&org(), member(1)).await.unwrap().unwrap();
+    assert_eq!(key.open(&org(), member(1).0, "alias", &sealed).unwrap().as_slice(), b"Bee");
+    assert!(vault.is_erased(&org(), member(2)));
+}
+
+#[test]
+fn a_key_encryption_key_is_read_as_it_was_written_and_never_shown() {
+    let text = kek().to_text();
+    assert_eq!(*Kek::from_text(&format!(" {}\n", *text)).unwrap().to_text(), *text);
+    for bad in ["", "short", &"A".repeat(44), &"!".repeat(43)] {
+        assert_eq!(Kek::from_text(bad).unwrap_err(), KekError::Text, "{bad}");
+    }
+    assert_eq!(format!("{:?}", kek()), "Kek");
+    let sealed = kek().seal_file(&[1; 24], "vault", b"bytes");
+    assert_eq!(kek().open_file("vault", &sealed).unwrap().as_slice(), b"bytes");
+    assert!(kek().open_file("other", &sealed).is_err() && Kek::new([4; 32]).open_file("vault", &sealed).is_err());
+}
