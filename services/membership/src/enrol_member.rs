@@ -1,7 +1,10 @@
 //! Enrol a member.
 
 use axum::extract::State;
-use domain::{GroupId, MemberId, roster};
+use domain::{
+    GroupId, MemberId,
+    roster::{Ask, IfFull},
+};
 use eventlog::Reply;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -10,7 +13,7 @@ use web::{Answer, Command, Path, Problem, Problems, op};
 
 use crate::Membership;
 
-/// Who, and from when.
+/// Who, from when, and whether they would wait.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EnrolmentBody {
@@ -20,9 +23,12 @@ pub(crate) struct EnrolmentBody {
     /// First day on the roster; may be in the past.
     #[schema(value_type = String, format = Date)]
     starts_on: Date,
+    /// What is to be done if the group has no place from that day on; refuse if not given.
+    #[serde(default)]
+    if_full: IfFull,
 }
 
-/// The member who is enrolled.
+/// The member who is enrolled or waits.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub(crate) struct Enrolled {
     member: MemberId,
@@ -30,10 +36,11 @@ pub(crate) struct Enrolled {
 
 /// Enrol a member
 ///
-/// Puts a member on the group's roster from a day on. A member can be in many groups.
+/// Puts a member on the group's roster from a day on: somebody new, or somebody who applied. A member can be in many
+/// groups. If the group is full, the member can wait instead, and is enrolled as soon as it is their turn.
 #[utoipa::path(post, path = "/v1/groups/{group}/enrolments", tag = "membership", request_body = EnrolmentBody,
     params(("group" = GroupId, Path, description = "The group")),
-    responses((status = 201, description = "The member is enrolled", body = Enrolled), Problems))]
+    responses((status = 201, description = "The member is enrolled, or waits if that was asked for", body = Enrolled), Problems))]
 #[tracing::instrument(skip_all, fields(group = %group))]
 pub(crate) async fn enrol_member(
     State(membership): State<Membership>,
@@ -41,8 +48,8 @@ pub(crate) async fn enrol_member(
     command: Command<op::EnrolMember, EnrolmentBody>,
 ) -> Result<Answer, Problem> {
     let new = MemberId(command.new_id("member"));
-    let Command { caller, cause, body: EnrolmentBody { member, starts_on }, .. } = command;
+    let Command { caller, cause, body: EnrolmentBody { member, starts_on, if_full }, .. } = command;
     let member = member.unwrap_or(new);
-    let command = roster::Command::Enrol { member, starts_on };
-    membership.transact(&caller, group, cause, command, Reply::json(201, &Enrolled { member })).await
+    let ask = Ask::Enrol { member, starts_on, if_full };
+    membership.transact(&caller, group, cause, ask, Reply::json(201, &Enrolled { member })).await
 }

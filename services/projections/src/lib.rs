@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** no command reads a view.
 
+mod enrolment_view;
 mod group_view;
 mod list_groups;
 mod list_meetings;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use eventlog::{Position, sqlite::Readers};
+use jiff::{civil::Date, tz::TimeZone};
 use rusqlite::Connection;
 use tokio::sync::watch;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -46,6 +48,11 @@ impl Projections {
     /// The views in the file at `path`, which stand at `checkpoint`.
     pub fn new(gate: Gate, path: &std::path::Path, checkpoint: watch::Receiver<Position>) -> Self {
         Self { gate, readers: Arc::new(Readers::new(path)), checkpoint }
+    }
+
+    /// Today in UTC.
+    fn today(&self) -> Date {
+        self.gate.clock.now().to_zoned(TimeZone::UTC).date()
     }
 
     /// Reads once the view has reached `after`.

@@ -11,7 +11,7 @@ use crate::{
 
 /// Show a member
 ///
-/// Their groups, when they were last seen, and how many held meetings in a row they attended or missed.
+/// Their groups and how far each enrolment has come, when they were last seen, and how many held meetings in a row they attended or missed.
 #[utoipa::path(get, path = "/v1/members/{member}", tag = "views",
     params(("member" = MemberId, Path, description = "Who")),
     responses((status = 200, description = "The member", body = MemberView), Problems))]
@@ -23,6 +23,7 @@ pub(crate) async fn show_member(
     Path(member): Path<MemberId>,
 ) -> Result<Read<MemberView>, Problem> {
     caller.may_member(member)?;
-    let read = move |connection: &_| member_view::find(connection, caller.org.as_str(), member);
+    let today = projections.today();
+    let read = move |connection: &_| member_view::find(connection, caller.org.as_str(), member, today);
     projections.find(after, "member", read).await
 }

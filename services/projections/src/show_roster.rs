@@ -1,13 +1,16 @@
 //! Show a group's roster.
 
 use axum::extract::State;
-use domain::{GroupId, MemberId};
+use domain::{GroupId, roster::Stage};
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 use web::{After, CallerMay, Page, PageQuery, Path, Problem, Problems, Query, Read, op};
 
-use crate::{Projections, member_view};
+use crate::{
+    Projections,
+    enrolment_view::{self, RosterLine},
+};
 
 /// Which part of the roster.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -17,6 +20,10 @@ pub(crate) struct Asked {
     /// The day; today (UTC) if not given.
     #[param(value_type = Option<String>, format = Date)]
     on: Option<Date>,
+    /// Who is at this stage on that day, instead of who is on the roster. Who asks, waits or was declined is shown as
+    /// it is now, in the order of the waiting list.
+    #[param(inline)]
+    stage: Option<Stage>,
     /// Most rows, 1 to 200; 50 if not given.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
@@ -24,15 +31,9 @@ pub(crate) struct Asked {
     after: Option<String>,
 }
 
-/// A member on a roster.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-pub(crate) struct RosterLine {
-    member: MemberId,
-}
-
 /// Show a group's roster
 ///
-/// Who is enrolled on a day; today (UTC) if none is given.
+/// Who is on the roster on a day, that is enrolled or active; today (UTC) if none is given. Or who is at another stage.
 #[utoipa::path(get, path = "/v1/groups/{group}/roster", tag = "views",
     params(("group" = GroupId, Path, description = "The group"), Asked),
     responses((status = 200, description = "A page", body = Page<RosterLine>), Problems))]
@@ -45,12 +46,12 @@ pub(crate) async fn show_roster(
     Query(asked): Query<Asked>,
 ) -> Result<Read<Page<RosterLine>>, Problem> {
     caller.may_group(group)?;
-    let today = || projections.gate.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let day = asked.on.unwrap_or_else(today);
+    let day = asked.on.unwrap_or_else(|| projections.today());
     let page = PageQuery { limit: asked.limit, after: asked.after };
     let (limit, cursor) = (page.limit()?, page.after()?);
-    let read = move |connection: &_| member_view::roster(connection, (caller.org.as_str(), group, day), cursor, limit);
-    let Read(position, members) = projections.find(after, "group", read).await?;
-    let lines = members.into_iter().map(|member| RosterLine { member }).collect();
-    Ok(Read(position, Page::new(lines, limit, |line| line.member)))
+    let read = move |connection: &_| {
+        enrolment_view::list(connection, (caller.org.as_str(), group, day), asked.stage, cursor, limit)
+    };
+    let Read(position, lines) = projections.find(after, "group", read).await?;
+    Ok(Read(position, Page::new(lines, limit, |line| line.key)))
 }

@@ -12,10 +12,10 @@ use eventlog::{Position, Recorded, StreamName};
 use messaging::{ApplyError, Subscriber};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use crate::{group_view, member_view, programme_view, register_view};
+use crate::{enrolment_view, group_view, programme_view, register_view};
 
 /// Format of the views; another one is thrown away and folded anew.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 /// Bytes of page cache, in KiB; negative as SQLite wants it.
 const CACHE_KIB: i64 = -65_536;
 /// Pages in the write-ahead log after which it is moved into the file. Reads that wait for an event wait for that too.
@@ -63,6 +63,11 @@ impl Folding<'_> {
     /// The organisation.
     pub fn org(&self) -> &str {
         self.event.stream.org_str()
+    }
+
+    /// The event's position, as rows have it.
+    pub fn position(&self) -> i64 {
+        signed(self.event.position)
     }
 
     /// The row number of the event's meeting.
@@ -177,7 +182,7 @@ fn fold_one(mut folding: Folding<'_>) -> Result<(), ApplyError> {
     let folded = match &decoded {
         AnyEvent::Programme(event) => programme_view::fold(&mut folding, event),
         AnyEvent::Group(event) => group_view::fold(&mut folding, event),
-        AnyEvent::Roster(event) => member_view::fold(&mut folding, event),
+        AnyEvent::Roster(event) => enrolment_view::fold(&mut folding, event),
         AnyEvent::Meeting(event) => register_view::fold(&mut folding, event),
     };
     folded.map_err(|error| match error.sqlite_error_code() {
