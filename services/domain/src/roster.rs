@@ -1,11 +1,23 @@
-//! A group's roster: who is enrolled, from which day to which.
+//! A group's roster: who asks for a place, who waits for one, who is enrolled from which day to which, how it ended.
+//!
+//! A group has places. Nobody is enrolled beyond them from today on, and no place stays free while somebody waits:
+//! whatever frees one also gives it to whoever has waited longest, in the same append. What is past is recorded as it
+//! was, whatever the places.
 
-use std::collections::BTreeMap;
+mod state;
+#[cfg(test)]
+mod tests;
+mod vocabulary;
 
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::state::Standing;
+pub use self::{
+    state::{End, Enrolment, State},
+    vocabulary::{CancelReason, DeclineReason, ErrorReason, IfFull, Places, PlacesError, Stage},
+};
 use crate::{Decider, MemberId, Rejection, RejectionKind, event::events, sealed::Sealed};
 
 /// Stream kind of rosters: one for each group, under the group's id.
@@ -13,7 +25,32 @@ use crate::{Decider, MemberId, Rejection, RejectionKind, event::events, sealed::
 pub struct Roster;
 
 /// Most members enrolled in one group at a time, a count.
-pub const MEMBERS_MAX: usize = 2_000;
+pub const MEMBERS_MAX: u16 = 2_000;
+/// Most who ask one group for a place at a time, those who wait included; a count.
+pub const APPLICATIONS_MAX: usize = 1_000;
+
+/// Somebody asked for a place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Applied {
+    /// Who.
+    pub member: MemberId,
+    /// When, where the group meets.
+    #[schemars(with = "String")]
+    pub on: Date,
+}
+
+/// Somebody was put at the end of the waiting list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Waitlisted {
+    /// Who.
+    pub member: MemberId,
+    /// When, where the group meets.
+    #[schemars(with = "String")]
+    pub on: Date,
+    /// First day that they want to be on the roster.
+    #[schemars(with = "String")]
+    pub starts_on: Date,
+}
 
 /// A member was enrolled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +60,26 @@ pub struct Enrolled {
     /// First day on the roster.
     #[schemars(with = "String")]
     pub starts_on: Date,
+}
+
+/// Whoever had waited longest was enrolled, because a place became free.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Promoted {
+    /// Who.
+    pub member: MemberId,
+    /// First day on the roster.
+    #[schemars(with = "String")]
+    pub starts_on: Date,
+}
+
+/// A member came to the end that was agreed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Completed {
+    /// Who.
+    pub member: MemberId,
+    /// Last day on the roster.
+    #[schemars(with = "String")]
+    pub ends_on: Date,
 }
 
 /// A member was withdrawn.
@@ -38,55 +95,101 @@ pub struct Withdrawn {
     pub reason: Option<Sealed>,
 }
 
+/// The group said no to somebody who asked for a place or waited for one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Declined {
+    /// Who.
+    pub member: MemberId,
+    /// Why.
+    pub reason: DeclineReason,
+}
+
+/// Somebody gave up their application, their turn on the waiting list or their place before the first day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Cancelled {
+    /// Who.
+    pub member: MemberId,
+    /// Why.
+    pub reason: CancelReason,
+}
+
+/// What was recorded of a member never was: it is taken back, as if it had not been written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EnteredInError {
+    /// Who.
+    pub member: MemberId,
+    /// Which: the one that began on this day, or for which they asked on it and have no answer.
+    #[schemars(with = "String")]
+    pub since: Date,
+    /// What is wrong with it.
+    pub reason: ErrorReason,
+}
+
+/// It was said how many places the group has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CapacitySet {
+    /// How many; none if as many as a roster can hold.
+    pub places: Option<Places>,
+}
+
 events! {
     /// What can have happened to a roster.
     pub enum Event {
+        /// Somebody asked for a place.
+        Applied = "enrolment.applied" v 1,
+        /// Somebody was put on the waiting list.
+        Waitlisted = "enrolment.waitlisted" v 1,
         /// A member was enrolled.
         Enrolled = "enrolment.started" v 1,
+        /// Whoever had waited longest was enrolled.
+        Promoted = "enrolment.promoted" v 1,
+        /// A member came to the end that was agreed.
+        Completed = "enrolment.completed" v 1,
         /// A member was withdrawn.
         Withdrawn = "enrolment.ended" v 1,
+        /// The group said no.
+        Declined = "enrolment.declined" v 1,
+        /// Somebody gave it up before the first day.
+        Cancelled = "enrolment.cancelled" v 1,
+        /// What was recorded never was.
+        EnteredInError = "enrolment.entered_in_error" v 1,
+        /// It was said how many places there are.
+        CapacitySet = "capacity.set" v 1,
     }
 }
 
-/// From which day to which, both included; without an end while it lasts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Enrolment {
-    /// First day.
-    pub starts_on: Date,
-    /// Last day.
-    pub ends_on: Option<Date>,
-}
-
-impl Enrolment {
-    /// Whether it covers the day.
-    pub fn covers(&self, day: Date) -> bool {
-        self.starts_on <= day && self.ends_on.is_none_or(|end| day <= end)
-    }
-}
-
-/// Each member's enrolments, oldest first.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct State {
-    enrolments: BTreeMap<MemberId, Vec<Enrolment>>,
-    current: usize,
-}
-
-impl State {
-    /// Whether the member is on the roster that day.
-    pub fn covers(&self, member: MemberId, day: Date) -> bool {
-        self.enrolments.get(&member).is_some_and(|all| all.iter().any(|e| e.covers(day)))
-    }
+/// What is asked, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The day where the group meets.
+    pub today: Date,
+    /// What.
+    pub ask: Ask,
 }
 
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
-    /// Enrol a member.
+pub enum Ask {
+    /// Put somebody down as asking for a place.
+    Apply {
+        /// Who.
+        member: MemberId,
+    },
+    /// Enrol a member: somebody new, or somebody who applied.
     Enrol {
         /// Who.
         member: MemberId,
         /// First day on the roster.
         starts_on: Date,
+        /// What is to be done if there is no place from that day on.
+        if_full: IfFull,
+    },
+    /// End an enrolment as agreed.
+    Complete {
+        /// Who.
+        member: MemberId,
+        /// Last day on the roster.
+        ends_on: Date,
     },
     /// Withdraw a member.
     Withdraw {
@@ -97,6 +200,50 @@ pub enum Command {
         /// Why, if it is said.
         reason: Option<Sealed>,
     },
+    /// Say no to somebody who asks or waits.
+    Decline {
+        /// Who.
+        member: MemberId,
+        /// Why.
+        reason: DeclineReason,
+    },
+    /// Give up an application, a turn, or a place before its first day.
+    Cancel {
+        /// Who.
+        member: MemberId,
+        /// Why.
+        reason: CancelReason,
+    },
+    /// Take back what should never have been recorded.
+    TakeBack {
+        /// Who.
+        member: MemberId,
+        /// Which, by its first day, or by the day of an application without an answer.
+        since: Date,
+        /// What is wrong with it.
+        reason: ErrorReason,
+    },
+    /// Say how many places there are.
+    SetCapacity {
+        /// How many; none if as many as a roster can hold.
+        places: Option<Places>,
+    },
+}
+
+impl Ask {
+    /// Whom it is about, if anyone.
+    pub fn member(&self) -> Option<MemberId> {
+        match self {
+            Self::Apply { member }
+            | Self::Enrol { member, .. }
+            | Self::Complete { member, .. }
+            | Self::Withdraw { member, .. }
+            | Self::Decline { member, .. }
+            | Self::Cancel { member, .. }
+            | Self::TakeBack { member, .. } => Some(*member),
+            Self::SetCapacity { .. } => None,
+        }
+    }
 }
 
 /// Why something was refused.
@@ -117,6 +264,12 @@ pub enum Refusal {
     /// Not enrolled.
     #[error("the member is not enrolled in this group")]
     NotEnrolled,
+    /// Ended already, otherwise.
+    #[error("the enrolment has ended already, on {ended_on}")]
+    Ended {
+        /// Its last day.
+        ended_on: Date,
+    },
     /// Ends before it starts.
     #[error("the enrolment started on {starts_on}, it cannot end before")]
     EndsBeforeStart {
@@ -126,6 +279,36 @@ pub enum Refusal {
     /// The roster is full.
     #[error("the group has {MEMBERS_MAX} members, the most that are possible")]
     Full,
+    /// All places are taken.
+    #[error("the group has {} places and not one is free from that day on{}", .places.get(), but_from(*.free_from))]
+    NoPlace {
+        /// How many there are.
+        places: Places,
+        /// When one is free, as far as is known.
+        free_from: Option<Date>,
+    },
+    /// Too many ask.
+    #[error("{APPLICATIONS_MAX} people ask this group for a place, the most that are possible")]
+    TooManyAsk,
+    /// Neither asks nor waits.
+    #[error("the member neither asks nor waits for a place in this group")]
+    NotAsking,
+    /// Too late to cancel.
+    #[error("the enrolment has started on {starts_on}: the member can be withdrawn")]
+    Started {
+        /// First day of the enrolment.
+        starts_on: Date,
+    },
+    /// Nothing began that day.
+    #[error("nothing of the member in this group began on {since}")]
+    NothingSince {
+        /// The day that was asked for.
+        since: Date,
+    },
+}
+
+fn but_from(free: Option<Date>) -> String {
+    free.map(|day| format!("; one is free from {day} on")).unwrap_or_default()
 }
 
 impl Rejection for Refusal {
@@ -134,16 +317,29 @@ impl Rejection for Refusal {
             Self::AlreadyEnrolled { .. } => "already-enrolled",
             Self::Overlaps { .. } => "enrolments-overlap",
             Self::NotEnrolled => "not-enrolled",
+            Self::Ended { .. } => "enrolment-ended",
             Self::EndsBeforeStart { .. } => "ends-before-start",
             Self::Full => "roster-full",
+            Self::NoPlace { .. } => "group-full",
+            Self::TooManyAsk => "too-many-applications",
+            Self::NotAsking => "not-asking",
+            Self::Started { .. } => "enrolment-started",
+            Self::NothingSince { .. } => "no-such-enrolment",
         }
     }
     fn kind(&self) -> RejectionKind {
         match self {
             Self::NotEnrolled => RejectionKind::Absent,
-            Self::AlreadyEnrolled { .. } | Self::Overlaps { .. } | Self::EndsBeforeStart { .. } | Self::Full => {
-                RejectionKind::Conflict
-            }
+            Self::AlreadyEnrolled { .. }
+            | Self::Overlaps { .. }
+            | Self::Ended { .. }
+            | Self::EndsBeforeStart { .. }
+            | Self::Full
+            | Self::NoPlace { .. }
+            | Self::TooManyAsk
+            | Self::NotAsking
+            | Self::Started { .. }
+            | Self::NothingSince { .. } => RejectionKind::Conflict,
         }
     }
 }
@@ -155,119 +351,165 @@ impl Decider for Roster {
     type State = State;
     type Rejection = Refusal;
 
-    fn decide(command: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
-        let last = |member| state.enrolments.get(member).and_then(|all| all.last()).copied();
-        match command {
-            Command::Enrol { member, starts_on } => match last(member) {
-                Some(Enrolment { starts_on: since, ends_on: None }) if since == *starts_on => Ok(vec![]),
-                Some(Enrolment { starts_on: since, ends_on: None }) => Err(Refusal::AlreadyEnrolled { since }),
-                Some(Enrolment { ends_on: Some(ended_on), .. }) if *starts_on <= ended_on => {
-                    Err(Refusal::Overlaps { ended_on })
-                }
-                _ if state.current >= MEMBERS_MAX => Err(Refusal::Full),
-                _ => Ok(vec![Event::Enrolled(Enrolled { member: *member, starts_on: *starts_on })]),
-            },
-            Command::Withdraw { member, ends_on, reason } => match last(member) {
-                Some(Enrolment { ends_on: Some(ended), .. }) if ended == *ends_on => Ok(vec![]),
-                None | Some(Enrolment { ends_on: Some(_), .. }) => Err(Refusal::NotEnrolled),
-                Some(Enrolment { starts_on, ends_on: None }) if *ends_on < starts_on => {
-                    Err(Refusal::EndsBeforeStart { starts_on })
-                }
-                Some(Enrolment { ends_on: None, .. }) => {
-                    Ok(vec![Event::Withdrawn(Withdrawn { member: *member, ends_on: *ends_on, reason: reason.clone() })])
-                }
-            },
-        }
+    fn decide(Command { today, ask }: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
+        let today = *today;
+        let asked = match ask {
+            Ask::Apply { member } => apply(state, today, *member),
+            Ask::Enrol { member, starts_on, if_full } => enrol(state, today, (*member, *starts_on), *if_full),
+            Ask::Complete { member, ends_on } => {
+                let completed = Event::Completed(Completed { member: *member, ends_on: *ends_on });
+                end(state, *member, End { on: *ends_on, completed: true }, completed)
+            }
+            Ask::Withdraw { member, ends_on, reason } => {
+                let withdrawn = Withdrawn { member: *member, ends_on: *ends_on, reason: reason.clone() };
+                end(state, *member, End { on: *ends_on, completed: false }, Event::Withdrawn(withdrawn))
+            }
+            Ask::Decline { member, reason } => decline(state, *member, *reason),
+            Ask::Cancel { member, reason } => cancel(state, today, *member, *reason),
+            Ask::TakeBack { member, since, reason } => take_back(state, *member, *since, *reason),
+            Ask::SetCapacity { places } if *places == state.capacity => Ok(vec![]),
+            Ask::SetCapacity { places } => Ok(vec![Event::CapacitySet(CapacitySet { places: *places })]),
+        };
+        asked.map(|events| with_promotions(state, today, events))
     }
 
     fn evolve(mut state: State, event: &Event) -> State {
         match event {
-            Event::Enrolled(Enrolled { member, starts_on }) => {
-                let enrolment = Enrolment { starts_on: *starts_on, ends_on: None };
-                state.enrolments.entry(*member).or_default().push(enrolment);
-                state.current += 1;
+            Event::Applied(Applied { member, on }) => {
+                state.stand(*member, Standing::Applied { on: *on });
+            }
+            Event::Waitlisted(Waitlisted { member, on, starts_on }) => {
+                let on = state.standing(*member).asked_on().unwrap_or(*on);
+                state.stand(*member, Standing::Waitlisted { on, starts_on: *starts_on });
+            }
+            Event::Enrolled(Enrolled { member, starts_on }) | Event::Promoted(Promoted { member, starts_on }) => {
+                let enrolment = Enrolment { starts_on: *starts_on, end: None };
+                state.stand(*member, Standing::Quiet).enrolments.push(enrolment);
+            }
+            Event::Completed(Completed { member, ends_on }) => {
+                state.end(*member, End { on: *ends_on, completed: true });
             }
             Event::Withdrawn(Withdrawn { member, ends_on, .. }) => {
-                if let Some(last) = state.enrolments.get_mut(member).and_then(|all| all.last_mut()) {
-                    last.ends_on = Some(*ends_on);
-                    state.current = state.current.saturating_sub(1);
+                state.end(*member, End { on: *ends_on, completed: false });
+            }
+            Event::Declined(Declined { member, reason }) => {
+                state.stand(*member, Standing::Declined(*reason));
+            }
+            Event::Cancelled(Cancelled { member, reason }) => {
+                let asked = state.standing(*member).asked_on().is_some();
+                let person = state.stand(*member, Standing::Cancelled(*reason));
+                if !asked {
+                    person.enrolments.pop_if(|last| last.end.is_none());
                 }
             }
+            Event::EnteredInError(EnteredInError { member, since, .. }) => {
+                state.take_back(*member, *since);
+            }
+            Event::CapacitySet(CapacitySet { places }) => state.capacity = *places,
         }
         state
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use jiff::civil::date;
-    use proptest::prelude::*;
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::decider::spec::{asking_twice_changes_nothing, given};
-
-    const ALICE: MemberId = MemberId(Uuid::from_u128(1));
-
-    fn enrol(day: Date) -> Command {
-        Command::Enrol { member: ALICE, starts_on: day }
+/// The events, and what follows for those who wait: whoever has waited longest gets what has become free.
+fn with_promotions(state: &State, today: Date, mut events: Vec<Event>) -> Vec<Event> {
+    let waits = state.anybody_waits() || events.iter().any(|event| matches!(event, Event::Waitlisted(_)));
+    if events.is_empty() || !waits {
+        return events;
     }
-    fn withdraw(day: Date) -> Command {
-        Command::Withdraw { member: ALICE, ends_on: day, reason: None }
+    let mut after = events.iter().fold(state.clone(), Roster::evolve);
+    while let Some((member, starts_on)) = after.next_in_line(today) {
+        let promoted = Event::Promoted(Promoted { member, starts_on });
+        after = Roster::evolve(after, &promoted);
+        events.push(promoted);
     }
-    fn enrolled(day: Date) -> Event {
-        Event::Enrolled(Enrolled { member: ALICE, starts_on: day })
-    }
-    fn withdrawn(day: Date) -> Event {
-        Event::Withdrawn(Withdrawn { member: ALICE, ends_on: day, reason: None })
-    }
+    events
+}
 
-    #[test]
-    fn a_member_is_on_the_roster_from_the_first_day_to_the_last() {
-        let state = [enrolled(date(2026, 1, 5)), withdrawn(date(2026, 3, 1)), enrolled(date(2026, 6, 1))]
-            .iter()
-            .fold(State::default(), Roster::evolve);
-        let on = |y, m, d| state.covers(ALICE, date(y, m, d));
-        assert!(!on(2026, 1, 4) && on(2026, 1, 5) && on(2026, 3, 1) && !on(2026, 3, 2));
-        assert!(!on(2026, 5, 31) && on(2026, 6, 1) && on(2036, 6, 1));
+fn apply(state: &State, today: Date, member: MemberId) -> Result<Vec<Event>, Refusal> {
+    match state.last(member) {
+        Some(Enrolment { starts_on: since, end: None }) => Err(Refusal::AlreadyEnrolled { since }),
+        _ if state.standing(member).asked_on().is_some() => Ok(vec![]),
+        _ if state.asking() >= APPLICATIONS_MAX => Err(Refusal::TooManyAsk),
+        _ => Ok(vec![Event::Applied(Applied { member, on: today })]),
     }
+}
 
-    #[test]
-    fn someone_enrolled_cannot_be_enrolled_from_another_day() {
-        let monday = date(2026, 1, 5);
-        given::<Roster>([enrolled(monday)]).when(&enrol(monday)).then_nothing();
-        given::<Roster>([enrolled(monday)])
-            .when(&enrol(date(2026, 1, 6)))
-            .then_rejected(&Refusal::AlreadyEnrolled { since: monday });
-    }
-
-    #[test]
-    fn enrolments_of_one_member_never_overlap() {
-        let history = [enrolled(date(2026, 1, 5)), withdrawn(date(2026, 3, 1))];
-        given::<Roster>(history.clone())
-            .when(&enrol(date(2026, 3, 1)))
-            .then_rejected(&Refusal::Overlaps { ended_on: date(2026, 3, 1) });
-        given::<Roster>(history).when(&enrol(date(2026, 3, 2))).then(&[enrolled(date(2026, 3, 2))]);
-    }
-
-    #[test]
-    fn nobody_is_withdrawn_who_is_not_enrolled_or_before_they_came() {
-        given::<Roster>([]).when(&withdraw(date(2026, 1, 1))).then_rejected(&Refusal::NotEnrolled);
-        given::<Roster>([enrolled(date(2026, 1, 5))])
-            .when(&withdraw(date(2026, 1, 4)))
-            .then_rejected(&Refusal::EndsBeforeStart { starts_on: date(2026, 1, 5) });
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_is_asked_asking_twice_changes_nothing(asked in prop::collection::vec((any::<bool>(), 1i8..28), 1..20)) {
-            let mut history = vec![];
-            for (enrols, day) in asked {
-                let command = if enrols { enrol(date(2026, 1, day)) } else { withdraw(date(2026, 1, day)) };
-                asking_twice_changes_nothing::<Roster>(&history, &command);
-                let state = history.iter().fold(State::default(), Roster::evolve);
-                history.extend(Roster::decide(&command, &state).unwrap_or_default());
-            }
+fn enrol(
+    state: &State,
+    today: Date,
+    (member, starts_on): (MemberId, Date),
+    if_full: IfFull,
+) -> Result<Vec<Event>, Refusal> {
+    match state.last(member) {
+        Some(Enrolment { starts_on: since, end: None }) => {
+            // Who would have waited for a place has one.
+            let has_it = since == starts_on || (if_full == IfFull::Wait && since > starts_on);
+            return if has_it { Ok(vec![]) } else { Err(Refusal::AlreadyEnrolled { since }) };
         }
+        Some(Enrolment { end: Some(End { on: ended_on, .. }), .. }) if starts_on <= ended_on => {
+            return Err(Refusal::Overlaps { ended_on });
+        }
+        _ => {}
+    }
+    let from = starts_on.max(today);
+    match (state.free_from(from), if_full, state.capacity) {
+        (Some(free), _, _) if free == from => Ok(vec![Event::Enrolled(Enrolled { member, starts_on })]),
+        (_, IfFull::Wait, _) => wait(state, today, member, from),
+        (free_from, IfFull::Refuse, Some(places)) => Err(Refusal::NoPlace { places, free_from }),
+        (_, IfFull::Refuse, None) => Err(Refusal::Full),
+    }
+}
+
+fn wait(state: &State, today: Date, member: MemberId, starts_on: Date) -> Result<Vec<Event>, Refusal> {
+    let waitlisted = || vec![Event::Waitlisted(Waitlisted { member, on: today, starts_on })];
+    match state.standing(member) {
+        Standing::Waitlisted { .. } => Ok(vec![]),
+        Standing::Applied { .. } => Ok(waitlisted()),
+        _ if state.asking() >= APPLICATIONS_MAX => Err(Refusal::TooManyAsk),
+        _ => Ok(waitlisted()),
+    }
+}
+
+/// `event`, if the member's enrolment can have this end and does not have it yet.
+fn end(state: &State, member: MemberId, end: End, event: Event) -> Result<Vec<Event>, Refusal> {
+    match state.last(member) {
+        None => Err(Refusal::NotEnrolled),
+        Some(Enrolment { end: Some(ended), .. }) if ended == end => Ok(vec![]),
+        Some(Enrolment { end: Some(ended), .. }) => Err(Refusal::Ended { ended_on: ended.on }),
+        Some(Enrolment { starts_on, end: None }) if end.on < starts_on => Err(Refusal::EndsBeforeStart { starts_on }),
+        Some(Enrolment { end: None, .. }) => Ok(vec![event]),
+    }
+}
+
+fn decline(state: &State, member: MemberId, reason: DeclineReason) -> Result<Vec<Event>, Refusal> {
+    match state.person(member).ok_or(Refusal::NotEnrolled)?.standing {
+        Standing::Applied { .. } | Standing::Waitlisted { .. } => {
+            Ok(vec![Event::Declined(Declined { member, reason })])
+        }
+        Standing::Declined(said) if said == reason => Ok(vec![]),
+        _ => Err(Refusal::NotAsking),
+    }
+}
+
+fn cancel(state: &State, today: Date, member: MemberId, reason: CancelReason) -> Result<Vec<Event>, Refusal> {
+    let person = state.person(member).ok_or(Refusal::NotEnrolled)?;
+    let cancelled = vec![Event::Cancelled(Cancelled { member, reason })];
+    match (person.standing, person.enrolments.last()) {
+        (Standing::Applied { .. } | Standing::Waitlisted { .. }, _) => Ok(cancelled),
+        (_, Some(Enrolment { starts_on, end: None })) if *starts_on > today => Ok(cancelled),
+        (_, Some(Enrolment { starts_on, end: None })) => Err(Refusal::Started { starts_on: *starts_on }),
+        (Standing::Cancelled(said), _) if said == reason => Ok(vec![]),
+        _ => Err(Refusal::NotAsking),
+    }
+}
+
+fn take_back(state: &State, member: MemberId, since: Date, reason: ErrorReason) -> Result<Vec<Event>, Refusal> {
+    let person = state.person(member).ok_or(Refusal::NotEnrolled)?;
+    let began = person.standing.asked_on() == Some(since) || person.enrolments.iter().any(|e| e.starts_on == since);
+    match person.taken_back {
+        Some(last) if last == since => Ok(vec![]),
+        _ if began => Ok(vec![Event::EnteredInError(EnteredInError { member, since, reason })]),
+        _ => Err(Refusal::NothingSince { since }),
     }
 }

@@ -7,7 +7,7 @@ use std::{fs::OpenOptions, io::Write, path::PathBuf, sync::Arc, time::Duration};
 
 use domain::{
     MemberId, OrgId,
-    roster::{self, Roster},
+    roster::{Ask, CancelReason, Command, Roster},
 };
 use eventlog::{Cause, Position, Reply, Streams, TransactError, sqlite::Readers};
 use jiff::tz::TimeZone;
@@ -100,12 +100,17 @@ impl Eraser {
                 at,
                 key: None,
             };
-            let ends_on = at.to_zoned(TimeZone::UTC).date();
-            let withdraw = roster::Command::Withdraw { member: *member, ends_on, reason: None };
-            match self.rosters.transact(org, *group, cause, withdraw, Reply::DONE).await {
-                // Ended already, or to begin later: then nobody will look for them.
-                Ok(_) | Err(TransactError::Rejected(_)) => {}
-                Err(error) => return Err(error.into()),
+            let today = at.to_zoned(TimeZone::UTC).date();
+            // Whoever has not begun cannot end.
+            for ask in [
+                Ask::Withdraw { member: *member, ends_on: today, reason: None },
+                Ask::Cancel { member: *member, reason: CancelReason::Other },
+            ] {
+                match self.rosters.transact(org, *group, cause.clone(), Command { today, ask }, Reply::DONE).await {
+                    Ok(_) => break,
+                    Err(TransactError::Rejected(_)) => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
         Ok(())

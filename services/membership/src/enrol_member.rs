@@ -3,18 +3,17 @@
 use axum::extract::State;
 use domain::{
     GroupId, MemberId,
-    member::{self, Fields},
-    roster,
+    roster::{Ask, IfFull},
 };
-use eventlog::{Cause, Reply};
+use eventlog::Reply;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use web::{Answer, Caller, Command, Path, Problem, Problems, op};
+use web::{Answer, Command, Path, Problem, Problems, op};
 
-use crate::{Membership, merge_member::part_of};
+use crate::Membership;
 
-/// Who, and from when.
+/// Who, from when, and whether they would wait.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EnrolmentBody {
@@ -24,9 +23,12 @@ pub(crate) struct EnrolmentBody {
     /// First day on the roster; may be in the past.
     #[schema(value_type = String, format = Date)]
     starts_on: Date,
+    /// What is to be done if the group has no place from that day on; refuse if not given.
+    #[serde(default)]
+    if_full: IfFull,
 }
 
-/// The member who is enrolled.
+/// The member who is enrolled or waits.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub(crate) struct Enrolled {
     member: MemberId,
@@ -34,10 +36,11 @@ pub(crate) struct Enrolled {
 
 /// Enrol a member
 ///
-/// Puts a member on the group's roster from a day on. A member can be in many groups.
+/// Puts a member on the group's roster from a day on: somebody new, or somebody who applied. A member can be in many
+/// groups. If the group is full, the member can wait instead, and is enrolled as soon as it is their turn.
 #[utoipa::path(post, path = "/v1/groups/{group}/enrolments", tag = "membership", request_body = EnrolmentBody,
     params(("group" = GroupId, Path, description = "The group")),
-    responses((status = 201, description = "The member is enrolled", body = Enrolled), Problems))]
+    responses((status = 201, description = "The member is enrolled, or waits if that was asked for", body = Enrolled), Problems))]
 #[tracing::instrument(skip_all, fields(group = %group))]
 pub(crate) async fn enrol_member(
     State(membership): State<Membership>,
@@ -45,21 +48,9 @@ pub(crate) async fn enrol_member(
     command: Command<op::EnrolMember, EnrolmentBody>,
 ) -> Result<Answer, Problem> {
     let new = MemberId(command.new_id("member"));
-    let Command { caller, cause, body: EnrolmentBody { member, starts_on }, .. } = command;
-    membership.reach_group(&caller, group).await?;
-    let member = match member {
-        Some(member) => membership.record(&caller.org, member).await.map(|_| member)?,
-        None => membership.nameless(&caller, new, &cause).await?,
-    };
-    let command = roster::Command::Enrol { member, starts_on };
-    membership.transact(&caller, group, cause, command, Reply::json(201, &Enrolled { member })).await
-}
-
-impl Membership {
-    /// Registers somebody of whom nothing is known yet.
-    async fn nameless(&self, caller: &Caller, member: MemberId, cause: &Cause) -> Result<MemberId, Problem> {
-        let command = member::Command::Register(Fields::new());
-        self.members.transact(&caller.org, member, part_of(cause), command, Reply::DONE).await?;
-        Ok(member)
-    }
+    let Command { caller, cause, body: EnrolmentBody { member: named, starts_on, if_full }, .. } = command;
+    let member = named.unwrap_or(new);
+    let ask = Ask::Enrol { member, starts_on, if_full };
+    let reply = Reply::json(201, &Enrolled { member });
+    membership.admit(&caller, (group, member), named.is_none(), cause, ask, reply).await
 }

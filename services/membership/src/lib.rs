@@ -2,9 +2,14 @@
 //!
 //! One operation, one file. Personal fields are sealed here, before the domain sees them.
 
+mod apply_to_group;
 mod break_glass;
+mod cancel_enrolment;
 mod change_member;
+mod complete_enrolment;
+mod decline_application;
 mod enrol_member;
+mod enrolment_entered_in_error;
 mod erase_member;
 mod give_consent;
 mod lift_hold;
@@ -14,23 +19,26 @@ mod place_hold;
 mod register_member;
 mod restrict_processing;
 mod review_glass;
+mod set_capacity;
 mod unmerge_member;
 mod withdraw_consent;
 mod withdraw_member;
 
 use axum::extract::FromRef;
 use domain::{
-    GroupId, MemberId, OrgId,
+    Decider, GroupId, MemberId, OrgId,
     group::{self, Group},
     member::{self, Member},
     roster::{self, Roster},
 };
 use eventlog::{Cause, Position, Reply, Streams};
-use jiff::{civil::Date, tz::TimeZone};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use tokio::sync::watch;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use vault::Vault;
 use web::{Answer, Attester, Caller, Gate, Problem};
+
+use merge_member::part_of;
 
 pub use erase_member::Erasure;
 
@@ -69,23 +77,69 @@ pub fn routes(membership: Membership) -> OpenApiRouter {
         .routes(routes!(break_glass::break_glass))
         .routes(routes!(review_glass::review_glass))
         .routes(routes!(erase_member::erase_member))
+        .routes(routes!(set_capacity::set_capacity))
+        .routes(routes!(apply_to_group::apply_to_group))
+        .routes(routes!(decline_application::decline_application))
         .routes(routes!(enrol_member::enrol_member))
         .routes(routes!(withdraw_member::withdraw_member))
+        .routes(routes!(complete_enrolment::complete_enrolment))
+        .routes(routes!(cancel_enrolment::cancel_enrolment))
+        .routes(routes!(enrolment_entered_in_error::enrolment_entered_in_error))
         .with_state(membership)
 }
 
 impl Membership {
-    /// Carries out a command on the roster of a group that is there and that the caller may reach.
+    /// Does what is asked of the roster of a group that is there and that the caller may reach.
     async fn transact(
         &self,
         caller: &Caller,
         group: GroupId,
         cause: Cause,
-        command: roster::Command,
+        ask: roster::Ask,
         reply: Reply,
     ) -> Result<Answer, Problem> {
-        self.reach_group(caller, group).await?;
+        let command = self.ask(caller, group, &cause, ask).await?;
         Ok(Answer(self.rosters.transact(&caller.org, group, cause, command, reply).await?))
+    }
+
+    /// As [`Self::transact`], for a member who is registered, or who is new and then is.
+    async fn admit(
+        &self,
+        caller: &Caller,
+        (group, member): (GroupId, MemberId),
+        is_new: bool,
+        cause: Cause,
+        ask: roster::Ask,
+        reply: Reply,
+    ) -> Result<Answer, Problem> {
+        let org = &caller.org;
+        let command = self.ask(caller, group, &cause, ask).await?;
+        if !is_new {
+            self.record(org, member).await?;
+        } else if self.rosters.look(org, group, |roster| Roster::decide(&command, &roster.state).is_ok()).await? {
+            // Nobody is registered who then is not let in. The receipt is the enrolment's.
+            let register = member::Command::Register(member::Fields::new());
+            self.members.transact(org, member, part_of(&cause), register, Reply::DONE).await?;
+        }
+        Ok(Answer(self.rosters.transact(org, group, cause, command, reply).await?))
+    }
+
+    /// What is asked of the roster of a group that is there and that the caller may reach, about somebody who was not
+    /// erased.
+    async fn ask(
+        &self,
+        caller: &Caller,
+        group: GroupId,
+        cause: &Cause,
+        ask: roster::Ask,
+    ) -> Result<roster::Command, Problem> {
+        let today = self.groups.look(&caller.org, group, |group| today(&group.state, cause.at)).await?;
+        let today = today.ok_or_else(|| Problem::rejected(&group::Refusal::Unknown))?;
+        caller.may_group(group)?;
+        if ask.member().is_some_and(|member| self.vault.is_erased(&caller.org, member)) {
+            return Err(Problem::rejected(&member::Refusal::Unknown));
+        }
+        Ok(roster::Command { today, ask })
     }
 
     /// Holds callers to groups that are there, and facilitators to their own.
@@ -137,4 +191,11 @@ impl Membership {
     fn today(&self) -> Date {
         self.gate.clock.now().to_zoned(TimeZone::UTC).date()
     }
+}
+
+/// The day where the group meets; in UTC if it has no calendar. None if there is no such group.
+fn today(group: &group::State, now: Timestamp) -> Option<Date> {
+    group.details.as_ref()?;
+    let zone = group.schedule.as_ref().and_then(|schedule| TimeZone::get(schedule.time_zone.as_str()).ok());
+    Some(now.to_zoned(zone.unwrap_or(TimeZone::UTC)).date())
 }

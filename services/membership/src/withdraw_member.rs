@@ -1,7 +1,7 @@
 //! Withdraw a member.
 
 use axum::extract::State;
-use domain::{GroupId, MemberId, Text, roster};
+use domain::{GroupId, MemberId, Text, roster::Ask};
 use eventlog::Reply;
 use jiff::civil::Date;
 use serde::Deserialize;
@@ -24,7 +24,8 @@ pub(crate) struct WithdrawalBody {
 
 /// Withdraw a member
 ///
-/// Takes a member off the group's roster after a day. They can be enrolled again later.
+/// Takes a member off the group's roster after a day. They can be enrolled again later. Whoever has waited longest gets
+/// the place from the day after.
 #[utoipa::path(post, path = "/v1/groups/{group}/enrolments/{member}/withdrawal", tag = "membership",
     request_body = WithdrawalBody,
     params(("group" = GroupId, Path, description = "The group"), ("member" = MemberId, Path, description = "Who")),
@@ -46,6 +47,5 @@ pub(crate) async fn withdraw_member(
         }
     };
     let Command { caller, cause, body: WithdrawalBody { ends_on, .. }, .. } = command;
-    let command = roster::Command::Withdraw { member, ends_on, reason };
-    membership.transact(&caller, group, cause, command, Reply::DONE).await
+    membership.transact(&caller, group, cause, Ask::Withdraw { member, ends_on, reason }, Reply::DONE).await
 }

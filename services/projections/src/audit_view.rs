@@ -32,7 +32,7 @@ pub(crate) struct Opening {
 
 pub(crate) fn fold(folding: &mut Folding<'_>, event: &Event) -> rusqlite::Result<()> {
     let Event::Opened(Opened { subject, role, operation, members, fields, glass }) = event;
-    let position = i64::try_from(folding.event.position.0).unwrap_or(i64::MAX);
+    let position = folding.position();
     folding.rows.prepare_cached("INSERT INTO openings VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute(params![
         position,
         folding.org(),

@@ -11,6 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
+    enrolment_view::{self, PlaceCounts},
     register_view::{self, MeetingRow},
     row,
     views::Folding,
@@ -40,6 +41,7 @@ pub(crate) struct GroupView {
     pub schedule: Option<Schedule>,
     /// Members enrolled today (UTC); unit: person.
     pub roster_size: u32,
+    pub places: PlaceCounts,
     /// The next 5 meetings.
     pub next_meetings: Vec<NextMeeting>,
     /// The last 12 held meetings, latest first.
@@ -145,25 +147,17 @@ pub(crate) fn find(
         .query_row(params![org, id.0.as_bytes()], |row| Ok((row::json(row, 0)?, row::maybe_json(row, 1)?)))
         .optional()?;
     let Some((details, schedule)) = found else { return Ok(None) };
+    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
     Ok(Some(GroupView {
         id,
         details,
         schedule,
-        roster_size: roster_size(connection, org, id, now)?,
+        roster_size: enrolment_view::roster_size(connection, org, id, today)?,
+        places: enrolment_view::places(connection, org, id)?,
         next_meetings: next_meetings(connection, org, id, now)?,
         last_meetings: register_view::last_held(connection, org, id, LAST_MEETINGS)?,
         meetings: meeting_counts(connection, org, id, now)?,
     }))
-}
-
-fn roster_size(connection: &Connection, org: &str, id: GroupId, now: Timestamp) -> rusqlite::Result<u32> {
-    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
-    connection
-        .prepare_cached(
-            "SELECT count(*) FROM enrolments
-             WHERE org = ?1 AND grp = ?2 AND starts_on <= ?3 AND (ends_on IS NULL OR ends_on >= ?3)",
-        )?
-        .query_row(params![org, id.0.as_bytes(), today], |row| row.get(0))
 }
 
 fn next_meetings(

@@ -6,6 +6,7 @@
 //! **Invariant:** no command reads a view.
 
 mod audit_view;
+mod enrolment_view;
 mod group_view;
 mod list_accesses;
 mod list_audit;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use eventlog::{Position, sqlite::Readers};
+use jiff::{civil::Date, tz::TimeZone};
 use rusqlite::Connection;
 use tokio::sync::watch;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -77,6 +79,11 @@ impl Projections {
         Personal { vault, audit, names }: Personal,
     ) -> Self {
         Self { gate, readers: Arc::new(Readers::new(path)), checkpoint, vault, audit, names }
+    }
+
+    /// Today in UTC.
+    fn today(&self) -> Date {
+        self.gate.clock.now().to_zoned(TimeZone::UTC).date()
     }
 
     /// Reads once the view has reached `after`.

@@ -4,14 +4,16 @@ use domain::{
     GroupId, MeetingId, MemberId,
     meeting::{AttendanceMode, Mark},
     member::{Profile, Record},
-    roster::{Enrolled, Event, Withdrawn},
 };
 use jiff::{Timestamp, civil::Date};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{group_view, record_view, row, views::Folding};
+use crate::{
+    enrolment_view::{self, Enrolment},
+    record_view, row,
+};
 
 /// A member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -37,8 +39,8 @@ pub(crate) struct MemberView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct MemberGroup {
     pub group: GroupId,
-    /// From when to when, oldest first; none for a walk-in.
-    pub enrolments: Vec<EnrolmentSpan>,
+    /// Oldest first, as they are today (UTC); none for a walk-in.
+    pub enrolments: Vec<Enrolment>,
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_seen: Option<Timestamp>,
     /// Held meetings attended in a row, up to the latest; unit: meeting. Meetings where the member was excused or not
@@ -46,50 +48,6 @@ pub(crate) struct MemberGroup {
     pub attended_in_a_row: u32,
     /// Held meetings missed in a row, up to the latest; unit: meeting. Only those where the member was marked absent.
     pub missed_in_a_row: u32,
-}
-
-/// From one day to another, both included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct EnrolmentSpan {
-    #[schema(value_type = String, format = Date)]
-    pub starts_on: Date,
-    #[schema(value_type = Option<String>, format = Date)]
-    pub ends_on: Option<Date>,
-}
-
-pub(crate) fn fold(folding: &mut Folding<'_>, event: &Event) -> rusqlite::Result<()> {
-    let group = folding.event.stream.id();
-    match event {
-        Event::Enrolled(Enrolled { member, starts_on }) => folding
-            .rows
-            .prepare_cached("INSERT INTO enrolments VALUES (?1, ?2, ?3, ?4, NULL)")?
-            .execute(params![folding.org(), group.as_bytes(), member.0.as_bytes(), starts_on.to_string()])?,
-        Event::Withdrawn(Withdrawn { member, ends_on, .. }) => folding
-            .rows
-            .prepare_cached(
-                "UPDATE enrolments SET ends_on = ?4 WHERE org = ?1 AND grp = ?2 AND member = ?3 AND ends_on IS NULL",
-            )?
-            .execute(params![folding.org(), group.as_bytes(), member.0.as_bytes(), ends_on.to_string()])?,
-    };
-    Ok(())
-}
-
-/// Members on the roster that day.
-pub(crate) fn enrolled_on(
-    connection: &Connection,
-    org: &str,
-    group: GroupId,
-    day: Date,
-) -> rusqlite::Result<Vec<MemberId>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT DISTINCT member FROM enrolments
-         WHERE org = ?1 AND grp = ?2 AND starts_on <= ?3 AND (ends_on IS NULL OR ends_on >= ?3)
-           AND NOT EXISTS (SELECT 1 FROM members WHERE org = ?1 AND id = member AND record IS NULL)
-         ORDER BY member",
-    )?;
-    let rows = statement
-        .query_map(params![org, group.0.as_bytes(), day.to_string()], |row| row::uuid(row, 0).map(MemberId))?;
-    rows.collect()
 }
 
 /// Those of the members who are enrolled in one of `own` on a day; all of them if there is no `own`.
@@ -103,25 +61,30 @@ pub(crate) fn those_in(
     let Some(own) = own else { return Ok(members) };
     let mut theirs = std::collections::HashSet::new();
     for group in own {
-        theirs.extend(enrolled_on(connection, org, *group, day)?);
+        theirs.extend(enrolment_view::enrolled_on(connection, org, *group, day)?);
     }
     Ok(members.into_iter().filter(|member| theirs.contains(member)).collect())
 }
 
-/// A member of whom anything is known: a record, an enrolment or a mark. None if they were erased.
-pub(crate) fn find(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Result<Option<(MemberView, Record)>> {
+/// A member of whom anything is known: a record, an enrolment or the wish for one, a mark. None if they were erased.
+pub(crate) fn find(
+    connection: &Connection,
+    org: &str,
+    id: MemberId,
+    today: Date,
+) -> rusqlite::Result<Option<(MemberView, Record)>> {
     if record_view::is_erased(connection, org, id)? {
         return Ok(None);
     }
     let record = record_view::find(connection, org, id)?;
     let same = record_view::same_person(connection, org, id)?;
-    let same = Same::new(org, &same);
+    let same = Same::new(org, same);
     let groups = same.groups(connection)?;
     if record.is_none() && groups.is_empty() {
         return Ok(None);
     }
     let groups =
-        groups.into_iter().map(|group| same.in_group(connection, group)).collect::<rusqlite::Result<Vec<_>>>()?;
+        groups.into_iter().map(|group| same.in_group(connection, group, today)).collect::<rusqlite::Result<Vec<_>>>()?;
     let record = record.unwrap_or_default();
     let view = MemberView {
         id,
@@ -135,16 +98,18 @@ pub(crate) fn find(connection: &Connection, org: &str, id: MemberId) -> rusqlite
     Ok(Some((view, record)))
 }
 
-/// All records of one person, as SQL takes them.
+/// All records of one person.
 struct Same<'a> {
     org: &'a str,
+    members: Vec<MemberId>,
+    /// As SQL takes them.
     ids: String,
 }
 
 impl<'a> Same<'a> {
-    fn new(org: &'a str, ids: &[MemberId]) -> Self {
-        let ids: Vec<_> = ids.iter().map(|id| id.0.simple().to_string()).collect();
-        Self { org, ids: serde_json::to_string(&ids).expect("strings") }
+    fn new(org: &'a str, members: Vec<MemberId>) -> Self {
+        let ids: Vec<_> = members.iter().map(|id| id.0.simple().to_string()).collect();
+        Self { org, members, ids: serde_json::to_string(&ids).expect("strings") }
     }
 
     fn groups(&self, connection: &Connection) -> rusqlite::Result<Vec<GroupId>> {
@@ -157,14 +122,9 @@ impl<'a> Same<'a> {
         statement.query_map(params![self.org, self.ids], |row| row::uuid(row, 0).map(GroupId))?.collect()
     }
 
-    fn in_group(&self, connection: &Connection, group: GroupId) -> rusqlite::Result<MemberGroup> {
-        let mut statement = connection.prepare_cached(
-            "SELECT starts_on, ends_on FROM enrolments
-             WHERE org = ?1 AND grp = ?2 AND member IN (SELECT unhex(value) FROM json_each(?3)) ORDER BY starts_on",
-        )?;
-        let enrolments = statement.query_map(params![self.org, group.0.as_bytes(), self.ids], |row| {
-            Ok(EnrolmentSpan { starts_on: row::text(row, 0)?, ends_on: row::maybe_text(row, 1)? })
-        })?;
+    fn in_group(&self, connection: &Connection, group: GroupId, today: Date) -> rusqlite::Result<MemberGroup> {
+        let of = |member: &MemberId| enrolment_view::of_member(connection, (self.org, group), *member, today);
+        let enrolments = self.members.iter().map(of).collect::<rusqlite::Result<Vec<_>>>()?;
         let marks = self.marks(connection, group)?;
         let last_seen = marks.iter().find(|(_, mark)| mark.attended()).map(|(at, _)| *at);
         // Excused is neutral.
@@ -173,7 +133,7 @@ impl<'a> Same<'a> {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Ok(MemberGroup {
             group,
-            enrolments: enrolments.collect::<rusqlite::Result<_>>()?,
+            enrolments: enrolments.concat(),
             last_seen,
             attended_in_a_row: count(in_a_row(true)),
             missed_in_a_row: count(in_a_row(false)),
@@ -226,19 +186,5 @@ pub(crate) struct MemberAttendance {
 
 /// Every mark of the person, latest first.
 pub(crate) fn attendances(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Result<Vec<MemberAttendance>> {
-    Same::new(org, &record_view::same_person(connection, org, id)?).attendances(connection)
-}
-
-/// Members of a group's roster on a day, after one of them.
-pub(crate) fn roster(
-    connection: &Connection,
-    (org, group, day): (&str, GroupId, Date),
-    after: Option<MemberId>,
-    rows: usize,
-) -> rusqlite::Result<Option<Vec<MemberId>>> {
-    if !group_view::is_known(connection, org, group)? {
-        return Ok(None);
-    }
-    let members = enrolled_on(connection, org, group, day)?.into_iter();
-    Ok(Some(members.filter(|member| after.is_none_or(|after| *member > after)).take(rows + 1).collect()))
+    Same::new(org, record_view::same_person(connection, org, id)?).attendances(connection)
 }

@@ -6,7 +6,6 @@ use domain::{
     MemberId,
     member::{Field, Fields, Profile, Purpose, Record},
 };
-use jiff::{civil::Date, tz::TimeZone};
 use vault::open_profile;
 use web::{Caller, Problem, Role, readable};
 
@@ -26,11 +25,6 @@ pub(crate) struct Sight {
 }
 
 impl Projections {
-    /// The day (UTC).
-    pub(crate) fn today(&self) -> Date {
-        self.gate.clock.now().to_zoned(TimeZone::UTC).date()
-    }
-
     /// What the caller may see of a member whom they may see; with broken glass, all of it.
     pub(crate) fn sight(&self, caller: &Caller, record: &Record) -> Sight {
         let glass = self.glass(caller, record);

@@ -34,7 +34,7 @@ fn store(folding: &Folding<'_>, record: Option<&Record>) -> rusqlite::Result<()>
     folding.rows.prepare_cached("INSERT OR REPLACE INTO members VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
         folding.org(),
         folding.event.stream.id().as_bytes(),
-        i64::try_from(folding.event.position.0).unwrap_or(i64::MAX),
+        folding.position(),
         json,
         merged_into.as_ref().map(uuid::Uuid::as_bytes),
     ])?;
@@ -150,7 +150,7 @@ pub struct ErasedMember {
     pub member: MemberId,
     /// Where the log says so.
     pub position: u64,
-    /// Groups in which they are still enrolled.
+    /// Groups in which they are still enrolled, or want to be.
     pub groups: Vec<domain::GroupId>,
 }
 
@@ -175,6 +175,7 @@ pub fn erased_members(readers: &Readers, after: u64) -> rusqlite::Result<Vec<Era
 
 fn enrolled_in(connection: &Connection, org: &str, member: MemberId) -> rusqlite::Result<Vec<domain::GroupId>> {
     let mut statement = connection
-        .prepare_cached("SELECT DISTINCT grp FROM enrolments WHERE org = ?1 AND member = ?2 AND ends_on IS NULL")?;
+        .prepare_cached("SELECT DISTINCT grp FROM enrolments WHERE org = ?1 AND member = ?2
+               AND stage IN ('applied', 'waitlisted', 'enrolled')")?;
     statement.query_map(params![org, member.0.as_bytes()], |row| row::uuid(row, 0).map(domain::GroupId))?.collect()
 }

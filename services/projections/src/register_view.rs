@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{group_view, member_view, record_view, row, views::Folding};
+use crate::{enrolment_view, group_view, record_view, row, views::Folding};
 
 /// A meeting in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -259,7 +259,7 @@ pub(crate) fn find(connection: &Connection, org: &str, id: MeetingId) -> rusqlit
         .optional()?;
     let Some((key, meeting)) = found else { return Ok(None) };
     let mut members = BTreeMap::new();
-    for member in member_view::enrolled_on(connection, org, meeting.group, meeting.starts_at_local.date())? {
+    for member in enrolment_view::enrolled_on(connection, org, meeting.group, meeting.starts_at_local.date())? {
         let line = RegisterLine { member, called: None, mark: None, mode: None, walk_in: false, corrected: false };
         members.insert(member, line);
     }

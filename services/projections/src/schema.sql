@@ -28,11 +28,23 @@ CREATE TABLE enrolments (
     org TEXT NOT NULL,
     grp BLOB NOT NULL,
     member BLOB NOT NULL,
-    starts_on TEXT NOT NULL, -- local date
+    began INTEGER NOT NULL, -- position of its first event
+    stage TEXT NOT NULL, -- as recorded: active is computed
+    asked_on TEXT, -- local date
+    starts_on TEXT, -- local date; none before there is a place
     ends_on TEXT, -- local date, included
-    PRIMARY KEY (org, grp, member, starts_on)
+    queued INTEGER, -- while it waits: position of the event that put it on the waiting list
+    PRIMARY KEY (org, grp, member, began)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX enrolments_by_member ON enrolments (org, member);
+CREATE INDEX enrolments_waiting ON enrolments (org, grp, queued) WHERE queued IS NOT NULL;
+
+CREATE TABLE capacities (
+    org TEXT NOT NULL,
+    grp BLOB NOT NULL,
+    places INTEGER, -- none: as many as a roster can hold
+    PRIMARY KEY (org, grp)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE meetings (
     key INTEGER PRIMARY KEY,

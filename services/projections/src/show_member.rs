@@ -12,8 +12,8 @@ use crate::{
 
 /// Show a member
 ///
-/// What the caller may see of what is known, their groups, when they were last seen, and how many held meetings in a row
-/// they attended or missed. Facilitators see members of their groups, and only what those groups know; with broken
+/// What the caller may see of what is known, their groups and how far each enrolment has come, when they were last seen, and how many
+/// held meetings in a row they attended or missed. Facilitators see members of their groups, and only what those groups know; with broken
 /// glass, all of it.
 #[utoipa::path(get, path = "/v1/members/{member}", tag = "views",
     params(("member" = MemberId, Path, description = "Who")),
@@ -27,7 +27,8 @@ pub(crate) async fn show_member(
 ) -> Result<Read<MemberView>, Problem> {
     caller.may_member(member)?;
     let org = caller.org.clone();
-    let read = move |connection: &_| member_view::find(connection, org.as_str(), member);
+    let today = projections.today();
+    let read = move |connection: &_| member_view::find(connection, org.as_str(), member, today);
     let Read(position, (mut view, record)) = projections.find(after, "member", read).await?;
     let Sight { fields, glass } = projections.sight(&caller, &record);
     if let (Some(own), false) = (caller.own_groups(), glass) {

@@ -107,9 +107,9 @@ pub(crate) async fn show_record(
     Query(RecordQuery { format }): Query<RecordQuery>,
 ) -> Result<Response, Problem> {
     caller.may_member(member)?;
-    let org = caller.org.clone();
+    let (org, today) = (caller.org.clone(), projections.today());
     let read = move |connection: &_| {
-        let Some(found) = member_view::find(connection, org.as_str(), member)? else { return Ok(None) };
+        let Some(found) = member_view::find(connection, org.as_str(), member, today)? else { return Ok(None) };
         let attendances = member_view::attendances(connection, org.as_str(), member)?;
         let accesses = audit_view::of_member(connection, org.as_str(), member, None, ACCESSES_MAX)?;
         Ok(Some((found, attendances, accesses)))

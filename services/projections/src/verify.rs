@@ -16,8 +16,10 @@ const TABLES: &[(&str, &str)] = &[
     ("groups", "SELECT org, hex(id), name, hex(programme), details, schedule FROM groups ORDER BY org, id"),
     (
         "enrolments",
-        "SELECT org, hex(grp), hex(member), starts_on, ends_on FROM enrolments ORDER BY org, grp, member, starts_on",
+        "SELECT org, hex(grp), hex(member), began, stage, asked_on, starts_on, ends_on, queued
+         FROM enrolments ORDER BY org, grp, member, began",
     ),
+    ("capacities", "SELECT org, hex(grp), places FROM capacities ORDER BY org, grp"),
     (
         "meetings",
         "SELECT org, hex(id), hex(grp), starts_at, ends_at, starts_at_local, mode, status, heads

@@ -12,7 +12,9 @@ use eventlog::{Position, Recorded, StreamName};
 use messaging::{ApplyError, Subscriber};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use crate::{audit_view, group_view, member_view, names::Names, programme_view, record_view, register_view};
+use crate::{
+    audit_view, enrolment_view, group_view, names::Names, programme_view, record_view, register_view,
+};
 
 /// Format of the views; another one is thrown away and folded anew.
 const FORMAT: i64 = 2;
@@ -64,6 +66,11 @@ impl Folding<'_> {
     /// The organisation.
     pub fn org(&self) -> &str {
         self.event.stream.org_str()
+    }
+
+    /// The event's position, as rows have it.
+    pub fn position(&self) -> i64 {
+        signed(self.event.position)
     }
 
     /// The row number of the event's meeting.
@@ -181,7 +188,7 @@ fn fold_one(mut folding: Folding<'_>) -> Result<(), ApplyError> {
     let folded = match &decoded {
         AnyEvent::Programme(event) => programme_view::fold(&mut folding, event),
         AnyEvent::Group(event) => group_view::fold(&mut folding, event),
-        AnyEvent::Roster(event) => member_view::fold(&mut folding, event),
+        AnyEvent::Roster(event) => enrolment_view::fold(&mut folding, event),
         AnyEvent::Meeting(event) => register_view::fold(&mut folding, event),
         AnyEvent::Member(event) => record_view::fold(&mut folding, event),
         AnyEvent::Audit(event) => audit_view::fold(&mut folding, event),

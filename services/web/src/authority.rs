@@ -157,10 +157,22 @@ operations! {
     ReviewGlass = "review_glass": Admin Auditor;
     /// Erase a member.
     EraseMember = "erase_member": Admin;
+    /// Say how many places a group has.
+    SetCapacity = "set_capacity": Admin Coordinator;
+    /// Put somebody down as asking for a place.
+    ApplyToGroup = "apply_to_group": Admin Coordinator Facilitator;
+    /// Say no to somebody who asks or waits.
+    DeclineApplication = "decline_application": Admin Coordinator Facilitator;
     /// Enrol a member in a group.
     EnrolMember = "enrol_member": Admin Coordinator Facilitator;
     /// Withdraw a member from a group.
     WithdrawMember = "withdraw_member": Admin Coordinator Facilitator;
+    /// End an enrolment as agreed.
+    CompleteEnrolment = "complete_enrolment": Admin Coordinator Facilitator;
+    /// Give up an enrolment before its first day.
+    CancelEnrolment = "cancel_enrolment": Admin Coordinator Facilitator;
+    /// Take back an enrolment that never was.
+    EnrolmentEnteredInError = "enrolment_entered_in_error": Admin Coordinator Facilitator;
     // Attendance
     /// Open a meeting's register.
     OpenMeeting = "open_meeting": Admin Coordinator Facilitator;

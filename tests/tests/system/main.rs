@@ -2,6 +2,7 @@
 
 mod attendance;
 mod command_line;
+mod enrolment;
 mod every_operation;
 mod faults;
 mod idempotency;

@@ -90,7 +90,7 @@ async fn a_member_shows_groups_last_seen_and_streaks_that_excuses_and_gaps_do_no
     assert_eq!(view["last_seen"], "2026-06-30T23:00:00Z");
     let row = of(&view, group);
     assert_eq!((&row["attended_in_a_row"], &row["missed_in_a_row"]), (&json!(2), &json!(0)));
-    assert_eq!(row["enrolments"], json!([{ "starts_on": "2026-01-01", "ends_on": null }]));
+    assert_eq!(row["enrolments"], json!([{ "stage": "active", "starts_on": "2026-01-01", "ends_on": null }]));
     let row = of(&view, other);
     assert_eq!((&row["last_seen"], &row["attended_in_a_row"]), (&Value::Null, &json!(0)));
     let row = of(&show(bob).await, group);

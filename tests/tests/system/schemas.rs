@@ -245,6 +245,12 @@ fn roster_refusals() -> Vec<roster::Refusal> {
         roster::Refusal::NotEnrolled,
         roster::Refusal::EndsBeforeStart { starts_on: day },
         roster::Refusal::Full,
+        roster::Refusal::Ended { ended_on: day },
+        roster::Refusal::NoPlace { places: roster::Places::MOST, free_from: Some(day) },
+        roster::Refusal::TooManyAsk,
+        roster::Refusal::NotAsking,
+        roster::Refusal::Started { starts_on: day },
+        roster::Refusal::NothingSince { since: day },
     ];
     for refusal in &all {
         match refusal {
@@ -252,7 +258,13 @@ fn roster_refusals() -> Vec<roster::Refusal> {
             | roster::Refusal::Overlaps { .. }
             | roster::Refusal::NotEnrolled
             | roster::Refusal::EndsBeforeStart { .. }
-            | roster::Refusal::Full => {}
+            | roster::Refusal::Full
+            | roster::Refusal::Ended { .. }
+            | roster::Refusal::NoPlace { .. }
+            | roster::Refusal::TooManyAsk
+            | roster::Refusal::NotAsking
+            | roster::Refusal::Started { .. }
+            | roster::Refusal::NothingSince { .. } => {}
         }
     }
     all

@@ -6,17 +6,19 @@ use domain::{
     Decider, DomainEvent, GroupId, MeetingId, MemberId, OrgId,
     group::MeetingMode,
     meeting::{AttendanceRecorded, Entry, Held, Mark, Meeting, Opened, Plan, Planned},
-    roster::{Enrolled, Roster},
+    roster::{Ask, CancelReason, Command, DeclineReason, Enrolled, ErrorReason, IfFull, Places, Roster, Stage},
 };
 use eventlog::{Append, EventLog, Expected, NewEvent, sqlite::SqliteLog};
-use jiff::Timestamp;
+use jiff::{Timestamp, ToSpan, civil::Date};
+use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::{Names, difference};
+use crate::{Names, difference, member_view};
 
 const GROUP: GroupId = GroupId(Uuid::from_u128(7));
 const ALICE: MemberId = MemberId(Uuid::from_u128(1));
+const TODAY: jiff::civil::Date = jiff::civil::date(2026, 6, 3);
 
 struct World {
     dir: tempfile::TempDir,
@@ -107,10 +109,11 @@ async fn views_folded_one_by_one_equal_views_folded_at_once_and_organisations_st
     assert_eq!((position, found), (views.checkpoint(), None));
     let connection = Connection::open(world.file("views.db")).unwrap();
     for org in ["acme", "other"] {
-        let member = member_view::find(&connection, org, ALICE).unwrap().unwrap();
+        let member = member_view::find(&connection, org, ALICE, TODAY).unwrap().unwrap();
         assert_eq!((member.groups.len(), member.groups[0].attended_in_a_row), (1, 1));
+        assert_eq!(member.groups[0].enrolments[0].stage, Stage::Active);
     }
-    assert_eq!(member_view::find(&connection, "third", ALICE).unwrap(), None);
+    assert_eq!(member_view::find(&connection, "third", ALICE, TODAY).unwrap(), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,5 +170,96 @@ async fn a_members_marks_are_indexed_once_the_views_have_caught_up() {
     for _ in 0..2 {
         views.caught_up().await.unwrap();
         assert!(plan(&views).contains("attendance_by_member"), "{}", plan(&views));
+    }
+}
+
+/// What is asked of a roster, on any day of two months.
+fn asks() -> impl Strategy<Value = Ask> {
+    let member = (1u128..5).prop_map(|n| MemberId(Uuid::from_u128(n)));
+    let some_day = (0i16..60).prop_map(|n| DAY + n.days());
+    (0..12, member, some_day, 1u16..4).prop_map(|(kind, member, day, places)| match kind {
+        0 | 1 => Ask::Apply { member },
+        2..6 => Ask::Enrol { member, starts_on: day, if_full: IfFull::Wait },
+        6 => Ask::Complete { member, ends_on: day },
+        7 => Ask::Withdraw { member, ends_on: day, reason: None },
+        8 => Ask::Decline { member, reason: DeclineReason::NotSuited },
+        9 => Ask::Cancel { member, reason: CancelReason::Time },
+        10 => Ask::TakeBack { member, since: day, reason: ErrorReason::Other },
+        _ => Ask::SetCapacity { places: Places::try_from(places).ok().filter(|_| places < 3) },
+    })
+}
+
+/// The first of these days.
+const DAY: Date = jiff::civil::date(2026, 1, 1);
+
+/// Who waits, longest first, if this is what happened.
+fn line(history: &[domain::roster::Event]) -> Vec<MemberId> {
+    use domain::roster::Event;
+    let mut line = vec![];
+    for event in history {
+        let (joins, leaves) = match event {
+            Event::Waitlisted(now) => (Some(now.member), None),
+            Event::Enrolled(now) => (None, Some(now.member)),
+            Event::Promoted(now) => (None, Some(now.member)),
+            Event::Declined(now) => (None, Some(now.member)),
+            Event::Cancelled(now) => (None, Some(now.member)),
+            Event::EnteredInError(_)
+            | Event::Applied(_)
+            | Event::Completed(_)
+            | Event::Withdrawn(_)
+            | Event::CapacitySet(_) => (None, None),
+        };
+        line.retain(|member| Some(*member) != leaves);
+        line.extend(joins);
+    }
+    line
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn the_roster_and_the_waiting_list_in_the_view_are_those_of_the_domain(asks in prop::collection::vec(asks(), 1..40)) {
+        let (mut state, mut history) = (domain::roster::State::default(), vec![]);
+        for (n, ask) in (0i16..).zip(asks) {
+            // What is taken back from the waiting list, only the state could tell.
+            let ask = if line(&history).is_empty() { ask } else { without_taking_back(ask) };
+            for event in Roster::decide(&Command { today: DAY + n.days(), ask }, &state).unwrap_or_default() {
+                state = Roster::evolve(state, &event);
+                history.push(event);
+            }
+        }
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (mut world, org) = (World::new(), "acme".parse().unwrap());
+        let details = br#"{"details":{"name":"Steps","programme":"00000000-0000-0000-0000-000000000001",
+            "focus":"addiction","mode":"in_person","listed":true}}"#;
+        let events = runtime.block_on(async {
+            world.append("group", &org, GROUP.0, &[("group.registered", 1, details.to_vec())]).await;
+            for event in &history {
+                world.happened::<Roster>(&org, GROUP.0, std::slice::from_ref(event)).await;
+            }
+            world.all().await
+        });
+        Views::open(&world.file("views.db")).unwrap().fold(&events).unwrap();
+        let connection = Connection::open(world.file("views.db")).unwrap();
+        let people: Vec<_> = (1u128..5).map(|n| MemberId(Uuid::from_u128(n))).collect();
+        for day in (0i16..120).map(|n| DAY + n.days()) {
+            let on: Vec<_> = people.iter().copied().filter(|member| state.covers(*member, day)).collect();
+            prop_assert_eq!(enrolment_view::enrolled_on(&connection, "acme", GROUP, day).unwrap(), on.clone());
+            let listed = enrolment_view::list(&connection, ("acme", GROUP, day), None, None, 100).unwrap().unwrap();
+            prop_assert!(listed.iter().all(|line| line.enrolment.stage == Stage::Enrolled));
+            prop_assert_eq!(listed.iter().map(|line| line.member).collect::<Vec<_>>(), on);
+        }
+        let waits = enrolment_view::list(&connection, ("acme", GROUP, DAY), Some(Stage::Waitlisted), None, 100);
+        let waits = waits.unwrap().unwrap();
+        prop_assert_eq!(waits.iter().map(|line| line.member).collect::<Vec<_>>(), line(&history));
+        prop_assert!(waits.iter().zip(1..).all(|(line, turn)| line.enrolment.waiting == Some(turn)));
+    }
+}
+
+fn without_taking_back(ask: Ask) -> Ask {
+    match ask {
+        Ask::TakeBack { member, .. } => Ask::Apply { member },
+        other => other,
     }
 }

@@ -1,0 +1,175 @@
+//! What is known of a roster: who holds a place on which days, who waits, and from when a place is free.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+
+use super::{CancelReason, DeclineReason, Places};
+use crate::MemberId;
+
+/// From which day to which, both included; without an end while it lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Enrolment {
+    /// First day.
+    pub starts_on: Date,
+    /// How it ended, if it did.
+    pub end: Option<End>,
+}
+
+/// The end of an enrolment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// Last day.
+    pub on: Date,
+    /// Whether it is the end that was agreed.
+    pub completed: bool,
+}
+
+impl Enrolment {
+    /// Whether it covers the day.
+    pub fn covers(&self, day: Date) -> bool {
+        self.starts_on <= day && self.lasts_until(day)
+    }
+
+    fn lasts_until(&self, day: Date) -> bool {
+        self.end.is_none_or(|end| day <= end.on)
+    }
+}
+
+/// What a member last asked for and was told, besides their enrolments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Standing {
+    /// Nothing that is open.
+    #[default]
+    Quiet,
+    /// Asked for a place on this day.
+    Applied { on: Date },
+    /// Waits: has asked on this day, for a place from another one at the earliest.
+    Waitlisted { on: Date, starts_on: Date },
+    /// The group said no.
+    Declined(DeclineReason),
+    /// Gave it up before the first day.
+    Cancelled(CancelReason),
+}
+
+impl Standing {
+    /// When they asked for the place for which they have no answer yet.
+    pub fn asked_on(self) -> Option<Date> {
+        match self {
+            Self::Applied { on } | Self::Waitlisted { on, .. } => Some(on),
+            Self::Quiet | Self::Declined(_) | Self::Cancelled(_) => None,
+        }
+    }
+}
+
+/// What is known of one member.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Person {
+    /// Oldest first; none overlaps another.
+    pub enrolments: Vec<Enrolment>,
+    pub standing: Standing,
+    /// Since when there was what was taken back last, if nothing was asked or begun after that.
+    pub taken_back: Option<Date>,
+}
+
+/// Everybody who ever had to do with the group, and its places.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct State {
+    people: BTreeMap<MemberId, Person>,
+    /// Who waits, longest first.
+    line: Vec<MemberId>,
+    /// As set; none if it never was, or was taken away.
+    pub(super) capacity: Option<Places>,
+}
+
+impl State {
+    /// Whether the member is on the roster that day.
+    pub fn covers(&self, member: MemberId, day: Date) -> bool {
+        self.people.get(&member).is_some_and(|person| person.enrolments.iter().any(|e| e.covers(day)))
+    }
+
+    pub(super) fn person(&self, member: MemberId) -> Option<&Person> {
+        self.people.get(&member)
+    }
+
+    /// The member's latest enrolment.
+    pub(super) fn last(&self, member: MemberId) -> Option<Enrolment> {
+        self.person(member)?.enrolments.last().copied()
+    }
+
+    pub(super) fn standing(&self, member: MemberId) -> Standing {
+        self.person(member).map(|person| person.standing).unwrap_or_default()
+    }
+
+    /// How many ask for a place and have no answer yet, those who wait included.
+    pub(super) fn asking(&self) -> usize {
+        self.people.values().filter(|person| person.standing.asked_on().is_some()).count()
+    }
+
+    pub(super) fn anybody_waits(&self) -> bool {
+        !self.line.is_empty()
+    }
+
+    /// Who has waited longest, and the first day that they can have a place for good.
+    pub(super) fn next_in_line(&self, today: Date) -> Option<(MemberId, Date)> {
+        let first = *self.line.first()?;
+        let Standing::Waitlisted { starts_on, .. } = self.standing(first) else { return None };
+        Some((first, self.free_from(starts_on.max(today))?))
+    }
+
+    /// The first day, `from` or later, from which on a place is free for good.
+    ///
+    /// Days before `from` do not count: what was, is recorded as it was.
+    pub(super) fn free_from(&self, from: Date) -> Option<Date> {
+        let places = i32::from(self.capacity.unwrap_or(Places::MOST).get());
+        let mut changes = vec![(from, 0)];
+        for enrolment in self.people.values().flat_map(|person| &person.enrolments) {
+            if !enrolment.lasts_until(from) {
+                continue;
+            }
+            changes.push((enrolment.starts_on.max(from), 1));
+            // A place is free on the day after the last one; whose last day is the end of time never leaves.
+            let left = enrolment.end.and_then(|end| end.on.tomorrow().ok());
+            changes.extend(left.map(|day| (day, -1)));
+        }
+        changes.sort_unstable();
+        let (mut taken, mut free) = (0, None);
+        for (day, change) in changes {
+            taken += change;
+            free = if taken < places { free.or(Some(day)) } else { None };
+        }
+        free
+    }
+
+    /// The member asks, or has an answer, or none is needed any more.
+    pub(super) fn stand(&mut self, member: MemberId, standing: Standing) -> &mut Person {
+        let waited = matches!(self.standing(member), Standing::Waitlisted { .. });
+        match (waited, matches!(standing, Standing::Waitlisted { .. })) {
+            (false, true) => self.line.push(member),
+            (true, false) => self.line.retain(|other| *other != member),
+            _ => {}
+        }
+        let person = self.people.entry(member).or_default();
+        person.standing = standing;
+        person.taken_back = None;
+        person
+    }
+
+    /// What began on that day never was: the application that has no answer, or else the enrolment.
+    pub(super) fn take_back(&mut self, member: MemberId, since: Date) {
+        if self.standing(member).asked_on() == Some(since) {
+            self.stand(member, Standing::Quiet).taken_back = Some(since);
+        } else if let Some(person) = self.people.get_mut(&member) {
+            person.enrolments.retain(|enrolment| enrolment.starts_on != since);
+            person.taken_back = Some(since);
+        }
+    }
+
+    /// The member's enrolment ends, if one lasts.
+    pub(super) fn end(&mut self, member: MemberId, end: End) {
+        let last = self.people.get_mut(&member).and_then(|person| person.enrolments.last_mut());
+        if let Some(lasting) = last.filter(|last| last.end.is_none()) {
+            lasting.end = Some(end);
+        }
+    }
+}

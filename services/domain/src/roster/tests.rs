@@ -1,0 +1,432 @@
+//! What a roster promises.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{ToSpan, civil::date};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::decider::spec::{asking_twice_changes_nothing, given};
+
+const ALICE: MemberId = MemberId(Uuid::from_u128(1));
+const BOB: MemberId = MemberId(Uuid::from_u128(2));
+const CID: MemberId = MemberId(Uuid::from_u128(3));
+const DAN: MemberId = MemberId(Uuid::from_u128(4));
+
+/// A day of 2026.
+fn day(month: i8, day: i8) -> Date {
+    date(2026, month, day)
+}
+
+/// Asked on 1 February.
+fn ask(ask: Ask) -> Command {
+    Command { today: day(2, 1), ask }
+}
+fn apply(member: MemberId) -> Command {
+    ask(Ask::Apply { member })
+}
+fn enrol(member: MemberId, starts_on: Date) -> Command {
+    ask(Ask::Enrol { member, starts_on, if_full: IfFull::Refuse })
+}
+fn enrol_or_wait(member: MemberId, starts_on: Date) -> Command {
+    ask(Ask::Enrol { member, starts_on, if_full: IfFull::Wait })
+}
+fn withdraw(member: MemberId, ends_on: Date) -> Command {
+    ask(Ask::Withdraw { member, ends_on, reason: None })
+}
+fn complete(member: MemberId, ends_on: Date) -> Command {
+    ask(Ask::Complete { member, ends_on })
+}
+fn decline(member: MemberId) -> Command {
+    ask(Ask::Decline { member, reason: DeclineReason::NoPlace })
+}
+fn cancel(member: MemberId) -> Command {
+    ask(Ask::Cancel { member, reason: CancelReason::Moved })
+}
+fn take_back(member: MemberId, since: Date) -> Command {
+    ask(Ask::TakeBack { member, since, reason: ErrorReason::WrongMember })
+}
+fn set_capacity(places: Option<u16>) -> Command {
+    ask(Ask::SetCapacity { places: places.map(of) })
+}
+
+fn of(places: u16) -> Places {
+    Places::try_from(places).unwrap()
+}
+fn applied(member: MemberId) -> Event {
+    Event::Applied(Applied { member, on: day(2, 1) })
+}
+fn waitlisted(member: MemberId, starts_on: Date) -> Event {
+    Event::Waitlisted(Waitlisted { member, on: day(2, 1), starts_on })
+}
+fn enrolled(member: MemberId, starts_on: Date) -> Event {
+    Event::Enrolled(Enrolled { member, starts_on })
+}
+fn promoted(member: MemberId, starts_on: Date) -> Event {
+    Event::Promoted(Promoted { member, starts_on })
+}
+fn withdrawn(member: MemberId, ends_on: Date) -> Event {
+    Event::Withdrawn(Withdrawn { member, ends_on, reason: None })
+}
+fn completed(member: MemberId, ends_on: Date) -> Event {
+    Event::Completed(Completed { member, ends_on })
+}
+fn cancelled(member: MemberId) -> Event {
+    Event::Cancelled(Cancelled { member, reason: CancelReason::Moved })
+}
+fn taken_back(member: MemberId, since: Date) -> Event {
+    Event::EnteredInError(EnteredInError { member, since, reason: ErrorReason::WrongMember })
+}
+fn capacity(places: u16) -> Event {
+    Event::CapacitySet(CapacitySet { places: Some(of(places)) })
+}
+
+/// One place, which Alice has; Bob waits, and after him Cid.
+fn one_place() -> Vec<Event> {
+    vec![capacity(1), enrolled(ALICE, day(1, 5)), waitlisted(BOB, day(2, 1)), waitlisted(CID, day(2, 1))]
+}
+
+#[test]
+fn a_member_is_on_the_roster_from_the_first_day_to_the_last() {
+    let history = [enrolled(ALICE, day(1, 5)), withdrawn(ALICE, day(3, 1)), enrolled(ALICE, day(6, 1))];
+    let state = history.iter().fold(State::default(), Roster::evolve);
+    let on = |on: Date| state.covers(ALICE, on);
+    assert!(!on(day(1, 4)) && on(day(1, 5)) && on(day(3, 1)) && !on(day(3, 2)));
+    assert!(!on(day(5, 31)) && on(day(6, 1)) && on(date(2036, 6, 1)));
+}
+
+#[test]
+fn who_asks_or_waits_is_not_on_the_roster() {
+    let history = [one_place(), vec![applied(DAN)]].concat();
+    let state = history.iter().fold(State::default(), Roster::evolve);
+    assert!(
+        [BOB, CID, DAN].iter().all(|member| !state.covers(*member, day(2, 1)) && !state.covers(*member, day(9, 1)))
+    );
+}
+
+#[test]
+fn someone_enrolled_cannot_be_enrolled_from_another_day_and_cannot_apply() {
+    let monday = day(1, 5);
+    given::<Roster>([enrolled(ALICE, monday)]).when(&enrol(ALICE, monday)).then_nothing();
+    let already = Refusal::AlreadyEnrolled { since: monday };
+    given::<Roster>([enrolled(ALICE, monday)]).when(&enrol(ALICE, day(1, 6))).then_rejected(&already);
+    given::<Roster>([enrolled(ALICE, monday)]).when(&enrol_or_wait(ALICE, day(1, 6))).then_rejected(&already);
+    given::<Roster>([enrolled(ALICE, monday)]).when(&apply(ALICE)).then_rejected(&already);
+}
+
+#[test]
+fn enrolments_of_one_member_never_overlap() {
+    let history = [enrolled(ALICE, day(1, 5)), withdrawn(ALICE, day(3, 1))];
+    let overlaps = Refusal::Overlaps { ended_on: day(3, 1) };
+    given::<Roster>(history.clone()).when(&enrol(ALICE, day(3, 1))).then_rejected(&overlaps);
+    given::<Roster>(history.clone()).when(&enrol_or_wait(ALICE, day(3, 1))).then_rejected(&overlaps);
+    given::<Roster>(history).when(&enrol(ALICE, day(3, 2))).then(&[enrolled(ALICE, day(3, 2))]);
+}
+
+#[test]
+fn nobody_leaves_who_is_not_enrolled_or_before_they_came() {
+    let before = Refusal::EndsBeforeStart { starts_on: day(1, 5) };
+    for leave in [withdraw, complete] {
+        given::<Roster>([]).when(&leave(ALICE, day(1, 1))).then_rejected(&Refusal::NotEnrolled);
+        given::<Roster>([applied(ALICE)]).when(&leave(ALICE, day(3, 1))).then_rejected(&Refusal::NotEnrolled);
+        given::<Roster>([enrolled(ALICE, day(1, 5))]).when(&leave(ALICE, day(1, 4))).then_rejected(&before);
+    }
+}
+
+#[test]
+fn what_has_ended_does_not_end_otherwise() {
+    let history = [enrolled(ALICE, day(1, 5)), completed(ALICE, day(3, 1))];
+    let ended = Refusal::Ended { ended_on: day(3, 1) };
+    given::<Roster>(history.clone()).when(&complete(ALICE, day(3, 1))).then_nothing();
+    given::<Roster>(history.clone()).when(&complete(ALICE, day(3, 2))).then_rejected(&ended);
+    given::<Roster>(history).when(&withdraw(ALICE, day(3, 1))).then_rejected(&ended);
+}
+
+#[test]
+fn an_application_is_answered_by_a_place_a_turn_or_a_no() {
+    given::<Roster>([]).when(&apply(ALICE)).then(&[applied(ALICE)]);
+    given::<Roster>([applied(ALICE)]).when(&apply(ALICE)).then_nothing();
+    given::<Roster>([applied(ALICE)]).when(&enrol(ALICE, day(2, 3))).then(&[enrolled(ALICE, day(2, 3))]);
+    let no = Event::Declined(Declined { member: ALICE, reason: DeclineReason::NoPlace });
+    given::<Roster>([applied(ALICE)]).when(&decline(ALICE)).then(std::slice::from_ref(&no));
+    given::<Roster>([applied(ALICE), no.clone()]).when(&decline(ALICE)).then_nothing();
+    given::<Roster>([applied(ALICE), no]).when(&apply(ALICE)).then(&[applied(ALICE)]);
+    let full = [one_place(), vec![applied(DAN)]].concat();
+    given::<Roster>(full).when(&enrol_or_wait(DAN, day(1, 1))).then(&[waitlisted(DAN, day(2, 1))]);
+    given::<Roster>([]).when(&decline(ALICE)).then_rejected(&Refusal::NotEnrolled);
+    given::<Roster>([enrolled(ALICE, day(1, 5))]).when(&decline(ALICE)).then_rejected(&Refusal::NotAsking);
+}
+
+#[test]
+fn nobody_is_enrolled_beyond_the_places_unless_it_is_over() {
+    let no_place = Refusal::NoPlace { places: of(1), free_from: None };
+    assert!(no_place.to_string().ends_with("1 places and not one is free from that day on"), "{no_place}");
+    given::<Roster>(one_place()).when(&enrol(DAN, day(2, 1))).then_rejected(&no_place);
+    given::<Roster>(one_place()).when(&enrol(BOB, day(9, 1))).then_rejected(&no_place);
+    // Alice leaves on 31 March: who comes the day after takes nobody's place.
+    let leaves = [capacity(1), enrolled(ALICE, day(1, 5)), withdrawn(ALICE, day(3, 31))];
+    let later = Refusal::NoPlace { places: of(1), free_from: Some(day(4, 1)) };
+    assert!(later.to_string().ends_with("; one is free from 2026-04-01 on"), "{later}");
+    given::<Roster>(leaves.clone()).when(&enrol(BOB, day(3, 31))).then_rejected(&later);
+    given::<Roster>(leaves.clone()).when(&enrol(BOB, day(4, 1))).then(&[enrolled(BOB, day(4, 1))]);
+    // Who comes the day after another leaves sits on the same chair; there is one more.
+    let same_chair = [leaves.to_vec(), vec![enrolled(BOB, day(4, 1)), capacity(2)]].concat();
+    given::<Roster>(same_chair).when(&enrol(CID, day(2, 1))).then(&[enrolled(CID, day(2, 1))]);
+    // There may have been more of them than places once: that is how it was.
+    let left = [capacity(1), enrolled(ALICE, day(1, 5)), withdrawn(ALICE, day(1, 31))];
+    given::<Roster>(left).when(&enrol(BOB, day(1, 6))).then(&[enrolled(BOB, day(1, 6))]);
+}
+
+#[test]
+fn without_a_capacity_there_is_room_for_as_many_as_a_roster_can_hold() {
+    let member = |n: u16| MemberId(Uuid::from_u128(n.into()));
+    let most: Vec<_> = (0..MEMBERS_MAX).map(|n| enrolled(member(n), day(1, 1))).collect();
+    let last = most[usize::from(MEMBERS_MAX) - 1..].to_vec();
+    given::<Roster>(most[..most.len() - 1].to_vec()).when(&enrol(member(MEMBERS_MAX - 1), day(1, 1))).then(&last);
+    given::<Roster>(most.clone()).when(&enrol(member(MEMBERS_MAX), day(1, 1))).then_rejected(&Refusal::Full);
+    let waits = waitlisted(member(MEMBERS_MAX), day(2, 1));
+    given::<Roster>(most).when(&enrol_or_wait(member(MEMBERS_MAX), day(1, 1))).then(&[waits]);
+    assert!(Places::try_from(0).is_err() && Places::try_from(MEMBERS_MAX + 1).is_err());
+}
+
+#[test]
+fn whoever_has_waited_longest_gets_the_place_that_becomes_free_in_the_same_append() {
+    for (leave, left) in [
+        (withdraw(ALICE, day(2, 20)), withdrawn(ALICE, day(2, 20))),
+        (complete(ALICE, day(2, 20)), completed(ALICE, day(2, 20))),
+    ] {
+        given::<Roster>(one_place()).when(&leave).then(&[left, promoted(BOB, day(2, 21))]);
+    }
+    // It was recorded late: nobody comes before they are told.
+    let late = [withdrawn(ALICE, day(1, 20)), promoted(BOB, day(2, 1))];
+    given::<Roster>(one_place()).when(&withdraw(ALICE, day(1, 20))).then(&late);
+    let never = [taken_back(ALICE, day(1, 5)), promoted(BOB, day(2, 1))];
+    given::<Roster>(one_place()).when(&take_back(ALICE, day(1, 5))).then(&never);
+}
+
+#[test]
+fn whoever_gives_up_leaves_the_turn_or_the_place_to_the_next() {
+    given::<Roster>(one_place()).when(&cancel(BOB)).then(&[cancelled(BOB)]);
+    let history = [one_place(), vec![cancelled(BOB)]].concat();
+    given::<Roster>(history.clone()).when(&cancel(BOB)).then_nothing();
+    let next = [withdrawn(ALICE, day(2, 20)), promoted(CID, day(2, 21))];
+    given::<Roster>(history).when(&withdraw(ALICE, day(2, 20))).then(&next);
+    // Also a place that they were to have.
+    let soon = [one_place(), vec![withdrawn(ALICE, day(2, 20)), promoted(BOB, day(2, 21))]].concat();
+    given::<Roster>(soon.clone()).when(&cancel(BOB)).then(&[cancelled(BOB), promoted(CID, day(2, 21))]);
+    let started = Refusal::Started { starts_on: day(2, 21) };
+    let too_late = Command { today: day(2, 21), ..cancel(BOB) };
+    given::<Roster>(soon).when(&too_late).then_rejected(&started);
+    given::<Roster>([]).when(&cancel(BOB)).then_rejected(&Refusal::NotEnrolled);
+    let gone = [enrolled(BOB, day(1, 5)), withdrawn(BOB, day(1, 9))];
+    given::<Roster>(gone).when(&cancel(BOB)).then_rejected(&Refusal::NotAsking);
+}
+
+#[test]
+fn more_places_are_for_those_who_wait_and_fewer_send_nobody_away() {
+    let three = ask(Ask::SetCapacity { places: Some(of(3)) });
+    let both = [capacity(3), promoted(BOB, day(2, 1)), promoted(CID, day(2, 1))];
+    given::<Roster>(one_place()).when(&three).then(&both);
+    given::<Roster>(one_place()).when(&set_capacity(Some(2))).then(&[capacity(2), promoted(BOB, day(2, 1))]);
+    let unlimited = Event::CapacitySet(CapacitySet { places: None });
+    given::<Roster>(one_place()).when(&set_capacity(None)).then(&[
+        unlimited,
+        promoted(BOB, day(2, 1)),
+        promoted(CID, day(2, 1)),
+    ]);
+    let fewer = [one_place(), both.to_vec(), vec![capacity(1), waitlisted(DAN, day(2, 1))]].concat();
+    given::<Roster>(fewer.clone()).when(&set_capacity(Some(1))).then_nothing();
+    given::<Roster>(fewer.clone()).when(&withdraw(CID, day(2, 9))).then(&[withdrawn(CID, day(2, 9))]);
+    let state = fewer.iter().fold(State::default(), Roster::evolve);
+    assert!([ALICE, BOB, CID].iter().all(|member| state.covers(*member, day(5, 1))) && !state.covers(DAN, day(5, 1)));
+}
+
+#[test]
+fn who_wants_to_come_later_gets_the_place_from_then_on() {
+    let history = [capacity(1), enrolled(ALICE, day(1, 5)), waitlisted(BOB, day(3, 1)), waitlisted(CID, day(2, 1))];
+    let expected = [withdrawn(ALICE, day(2, 5)), promoted(BOB, day(3, 1))];
+    given::<Roster>(history).when(&withdraw(ALICE, day(2, 5))).then(&expected);
+}
+
+#[test]
+fn who_waits_for_a_place_that_is_known_to_become_free_has_it_at_once() {
+    let leaves = [capacity(1), enrolled(ALICE, day(1, 5)), withdrawn(ALICE, day(3, 31))];
+    let expected = [waitlisted(BOB, day(2, 1)), promoted(BOB, day(4, 1))];
+    given::<Roster>(leaves.clone()).when(&enrol_or_wait(BOB, day(2, 1))).then(&expected);
+    asking_twice_changes_nothing::<Roster>(&leaves, &enrol_or_wait(BOB, day(2, 1)));
+}
+
+#[test]
+fn what_was_entered_in_error_never_was() {
+    let history = [enrolled(ALICE, day(1, 5)), withdrawn(ALICE, day(1, 9)), enrolled(ALICE, day(1, 20))];
+    let after = [taken_back(ALICE, day(1, 5))];
+    given::<Roster>(history.clone()).when(&take_back(ALICE, day(1, 5))).then(&after);
+    let state = history.iter().chain(&after).fold(State::default(), Roster::evolve);
+    assert!(!state.covers(ALICE, day(1, 6)) && state.covers(ALICE, day(1, 20)));
+    let nothing = Refusal::NothingSince { since: day(1, 6) };
+    given::<Roster>(history).when(&take_back(ALICE, day(1, 6))).then_rejected(&nothing);
+    given::<Roster>([]).when(&take_back(ALICE, day(1, 5))).then_rejected(&Refusal::NotEnrolled);
+    // From the right day, then.
+    let wrong_day = [enrolled(ALICE, day(1, 5)), taken_back(ALICE, day(1, 5))];
+    given::<Roster>(wrong_day).when(&enrol(ALICE, day(1, 4))).then(&[enrolled(ALICE, day(1, 4))]);
+}
+
+#[test]
+fn an_old_enrolment_is_taken_back_without_the_turn_on_the_waiting_list() {
+    let waits = [vec![enrolled(BOB, day(1, 5)), withdrawn(BOB, day(1, 9))], one_place()].concat();
+    let history = [waits, vec![taken_back(BOB, day(1, 5))]].concat();
+    given::<Roster>(history.clone()).when(&take_back(BOB, day(1, 5))).then_nothing();
+    let expected = [withdrawn(ALICE, day(2, 5)), promoted(BOB, day(2, 6))];
+    given::<Roster>(history.clone()).when(&withdraw(ALICE, day(2, 5))).then(&expected);
+    let turn = [history, vec![taken_back(BOB, day(2, 1))]].concat();
+    let expected = [withdrawn(ALICE, day(2, 5)), promoted(CID, day(2, 6))];
+    given::<Roster>(turn).when(&withdraw(ALICE, day(2, 5))).then(&expected);
+}
+
+#[test]
+fn only_so_many_can_ask() {
+    let many: Vec<_> = (0..APPLICATIONS_MAX as u128).map(|n| applied(MemberId(Uuid::from_u128(100 + n)))).collect();
+    given::<Roster>(many.clone()).when(&apply(ALICE)).then_rejected(&Refusal::TooManyAsk);
+    given::<Roster>(many.clone()).when(&apply(MemberId(Uuid::from_u128(100)))).then_nothing();
+    let full = [vec![capacity(1), enrolled(BOB, day(1, 5))], many].concat();
+    given::<Roster>(full.clone()).when(&enrol_or_wait(ALICE, day(2, 1))).then_rejected(&Refusal::TooManyAsk);
+    let first = MemberId(Uuid::from_u128(100));
+    given::<Roster>(full).when(&enrol_or_wait(first, day(2, 1))).then(&[waitlisted(first, day(2, 1))]);
+}
+
+/// The first day of the days that are looked at, and how many.
+const FIRST: Date = date(2026, 1, 1);
+const DAYS: i16 = 120;
+
+/// A roster as sets of days, kept in the simplest way.
+#[derive(Default)]
+struct Naive {
+    /// Each enrolment: whose, since when, and its days.
+    on: Vec<(MemberId, Date, BTreeSet<Date>)>,
+    /// When those who have no answer asked.
+    asked: BTreeMap<MemberId, Date>,
+    line: Vec<MemberId>,
+}
+
+impl Naive {
+    fn days() -> impl Iterator<Item = Date> {
+        (0..DAYS).map(|n| FIRST + n.days())
+    }
+
+    fn covers(&self, member: MemberId, day: Date) -> bool {
+        self.on.iter().any(|(whose, _, days)| *whose == member && days.contains(&day))
+    }
+
+    fn people(&self, day: Date) -> usize {
+        self.on.iter().filter(|(_, _, days)| days.contains(&day)).count()
+    }
+
+    /// The member asks no more, or did not.
+    fn answered(&mut self, member: MemberId) -> bool {
+        self.line.retain(|other| *other != member);
+        self.asked.remove(&member).is_some()
+    }
+
+    fn begins(&mut self, member: MemberId, from: Date) {
+        self.answered(member);
+        let days: BTreeSet<_> = Self::days().filter(|day| *day >= from).collect();
+        assert!(!days.iter().any(|day| self.covers(member, *day)), "{member} is on the roster twice");
+        self.on.push((member, from, days));
+    }
+
+    fn happened(&mut self, event: &Event) {
+        match event {
+            Event::CapacitySet(_) => {}
+            Event::Applied(now) => assert!(self.asked.insert(now.member, now.on).is_none()),
+            Event::Waitlisted(now) => {
+                self.asked.entry(now.member).or_insert(now.on);
+                self.line.push(now.member);
+            }
+            Event::Enrolled(now) => self.begins(now.member, now.starts_on),
+            Event::Promoted(now) => {
+                assert_eq!(self.line.first(), Some(&now.member), "somebody has waited longer");
+                self.begins(now.member, now.starts_on);
+            }
+            Event::Completed(Completed { member, ends_on }) | Event::Withdrawn(Withdrawn { member, ends_on, .. }) => {
+                let last = self.on.iter_mut().rfind(|(whose, _, _)| whose == member).expect("an enrolment");
+                last.2.retain(|day| day <= ends_on);
+            }
+            Event::Declined(now) => assert!(self.answered(now.member)),
+            Event::Cancelled(now) => {
+                if !self.answered(now.member) {
+                    let last = self.on.iter().rposition(|(whose, _, _)| *whose == now.member);
+                    self.on.remove(last.expect("an enrolment"));
+                }
+            }
+            Event::EnteredInError(now) if self.asked.get(&now.member) == Some(&now.since) => {
+                self.answered(now.member);
+            }
+            Event::EnteredInError(now) => {
+                self.on.retain(|(whose, since, _)| (*whose, *since) != (now.member, now.since))
+            }
+        }
+    }
+}
+
+fn asks() -> impl Strategy<Value = Ask> {
+    let member = (1u128..6).prop_map(|n| MemberId(Uuid::from_u128(n)));
+    let some_day = (0i16..60).prop_map(|n| FIRST + n.days());
+    (0..12, member, some_day, 1u16..4).prop_map(|(kind, member, day, places)| match kind {
+        0 => Ask::Apply { member },
+        1 | 2 => Ask::Enrol { member, starts_on: day, if_full: IfFull::Refuse },
+        3..6 => Ask::Enrol { member, starts_on: day, if_full: IfFull::Wait },
+        6 => Ask::Complete { member, ends_on: day },
+        7 => Ask::Withdraw { member, ends_on: day, reason: None },
+        8 => Ask::Decline { member, reason: DeclineReason::NoPlace },
+        9 => Ask::Cancel { member, reason: CancelReason::Time },
+        10 => Ask::TakeBack { member, since: day, reason: ErrorReason::Other },
+        _ => Ask::SetCapacity { places: (places < 3).then(|| of(places)) },
+    })
+}
+
+/// What is asked on one day after another.
+fn asked() -> impl Strategy<Value = Vec<Command>> {
+    let step = (asks(), prop::bool::weighted(0.3));
+    prop::collection::vec(step, 1..60).prop_map(|steps| {
+        let mut today = FIRST + 10.days();
+        let mut command = |(ask, passes): (Ask, bool)| {
+            today = if passes { today + 1.day() } else { today };
+            Command { today, ask }
+        };
+        steps.into_iter().map(&mut command).collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_asked_the_roster_keeps_its_promises(commands in asked()) {
+        let (mut history, mut state, mut naive) = (vec![], State::default(), Naive::default());
+        for command in &commands {
+            asking_twice_changes_nothing::<Roster>(&history, command);
+            let decided = Roster::decide(command, &state);
+            if let (Ask::Enrol { starts_on, .. }, Err(Refusal::NoPlace { places, .. })) = (&command.ask, &decided) {
+                let mut days = Naive::days().filter(|day| *day >= command.today.max(*starts_on));
+                prop_assert!(days.any(|day| naive.people(day) >= places.get().into()), "there is a place");
+            }
+            for event in decided.unwrap_or_default() {
+                naive.happened(&event);
+                state = Roster::evolve(state, &event);
+                if let Event::Enrolled(Enrolled { starts_on, .. }) | Event::Promoted(Promoted { starts_on, .. }) = event {
+                    let places = state.capacity.unwrap_or(Places::MOST).get();
+                    for day in Naive::days().filter(|day| *day >= starts_on.max(command.today)) {
+                        prop_assert!(naive.people(day) <= places.into(), "more than {} on {}", places, day);
+                    }
+                }
+                history.push(event);
+            }
+            prop_assert!(naive.line.is_empty() || state.next_in_line(command.today).is_none(), "a place stays free");
+            prop_assert_eq!(state.anybody_waits(), !naive.line.is_empty());
+            for member in (1..6).map(|n| MemberId(Uuid::from_u128(n))) {
+                for day in Naive::days() {
+                    prop_assert_eq!(state.covers(member, day), naive.covers(member, day), "{} on {}", member, day);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Apply to a group.
+
+use axum::extract::State;
+use domain::{GroupId, MemberId, roster::Ask};
+use eventlog::Reply;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use web::{Answer, Command, Path, Problem, Problems, op};
+
+use crate::Membership;
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ApplicationBody {
+    /// A member who is registered; a new one, of whom nothing is known, if it is not given.
+    #[serde(default)]
+    member: Option<MemberId>,
+}
+
+/// The member who asks.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub(crate) struct Applicant {
+    member: MemberId,
+}
+
+/// Apply to a group
+///
+/// Puts somebody down as asking for a place. The answer is to enrol them, to let them wait, or to decline; until then
+/// they are on no roster.
+#[utoipa::path(post, path = "/v1/groups/{group}/applications", tag = "membership", request_body = ApplicationBody,
+    params(("group" = GroupId, Path, description = "The group")),
+    responses((status = 201, description = "The member asks for a place", body = Applicant), Problems))]
+#[tracing::instrument(skip_all, fields(group = %group))]
+pub(crate) async fn apply_to_group(
+    State(membership): State<Membership>,
+    Path(group): Path<GroupId>,
+    command: Command<op::ApplyToGroup, ApplicationBody>,
+) -> Result<Answer, Problem> {
+    let new = MemberId(command.new_id("member"));
+    let Command { caller, cause, body: ApplicationBody { member: named }, .. } = command;
+    let member = named.unwrap_or(new);
+    let reply = Reply::json(201, &Applicant { member });
+    membership.admit(&caller, (group, member), named.is_none(), cause, Ask::Apply { member }, reply).await
+}

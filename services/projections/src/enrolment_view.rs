@@ -1,0 +1,303 @@
+//! The view of enrolments: who asks for a place, who waits, who is on the roster, how it ended.
+//!
+//! A row is what was recorded; the stage on a day, and whether somebody is active, is computed when read. So is the
+//! place on the waiting list.
+
+use domain::{
+    GroupId, MemberId,
+    roster::{
+        Applied, Cancelled, CapacitySet, Completed, Declined, Enrolled, EnteredInError, Event, Promoted, Stage,
+        Waitlisted, Withdrawn,
+    },
+};
+use jiff::civil::Date;
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{group_view, row, views::Folding};
+
+/// An enrolment, or the wish for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Enrolment {
+    /// On the day that was asked for. Enrolled, active: has a place. Completed, withdrawn: it is over that day.
+    pub stage: Stage,
+    /// First day on the roster; none while there is no place, or if it was given up before.
+    #[schema(value_type = Option<String>, format = Date)]
+    pub starts_on: Option<Date>,
+    /// Last day on the roster.
+    #[schema(value_type = Option<String>, format = Date)]
+    pub ends_on: Option<Date>,
+    /// When they asked for a place, if they did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Date)]
+    pub asked_on: Option<Date>,
+    /// Place on the waiting list, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<u32>,
+}
+
+/// A member on a roster, or another list of a group's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct RosterLine {
+    pub member: MemberId,
+    /// What they are called, of those who may see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub called: Option<String>,
+    #[serde(flatten)]
+    pub enrolment: Enrolment,
+    #[serde(skip)]
+    pub key: LineKey,
+}
+
+/// Where a line stands in its list: by turn on the waiting list, then by member, then by age.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LineKey(i64, MemberId, i64);
+
+/// How many have a place, could have one, want one; unit: person.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct PlaceCounts {
+    /// Places of the group; null: as many as a roster can hold.
+    pub capacity: Option<u16>,
+    /// On the waiting list.
+    pub waitlisted: u32,
+    /// Asked for a place and have no answer.
+    pub applied: u32,
+}
+
+pub(crate) fn fold(folding: &mut Folding<'_>, event: &Event) -> rusqlite::Result<()> {
+    match event {
+        Event::Applied(Applied { member, on }) => begin(folding, *member, Stage::Applied, Some(*on), None),
+        Event::Waitlisted(Waitlisted { member, on, .. }) => {
+            let (waits, queued) = ("stage = 'waitlisted', queued = ?4", folding.position());
+            if !change(folding, *member, waits, Some(&queued))? {
+                begin(folding, *member, Stage::Waitlisted, Some(*on), None)?;
+                change(folding, *member, waits, Some(&queued))?;
+            }
+            Ok(())
+        }
+        Event::Enrolled(Enrolled { member, starts_on }) | Event::Promoted(Promoted { member, starts_on }) => {
+            let has = "stage = 'enrolled', queued = NULL, starts_on = ?4";
+            if !change(folding, *member, has, Some(&starts_on.to_string()))? {
+                begin(folding, *member, Stage::Enrolled, None, Some(*starts_on))?;
+            }
+            Ok(())
+        }
+        Event::Completed(Completed { member, ends_on }) => {
+            change(folding, *member, "stage = 'completed', ends_on = ?4", Some(&ends_on.to_string())).map(drop)
+        }
+        Event::Withdrawn(Withdrawn { member, ends_on, .. }) => {
+            change(folding, *member, "stage = 'withdrawn', ends_on = ?4", Some(&ends_on.to_string())).map(drop)
+        }
+        Event::Declined(Declined { member, .. }) => {
+            change(folding, *member, "stage = 'declined', queued = NULL", None).map(drop)
+        }
+        Event::Cancelled(Cancelled { member, .. }) => {
+            change(folding, *member, "stage = 'withdrawn', queued = NULL, starts_on = NULL", None).map(drop)
+        }
+        Event::EnteredInError(EnteredInError { member, since, .. }) => take_back(folding, *member, *since),
+        Event::CapacitySet(CapacitySet { places }) => set_capacity(folding, places.map(domain::roster::Places::get)),
+    }
+}
+
+fn begin(
+    folding: &mut Folding<'_>,
+    member: MemberId,
+    stage: Stage,
+    asked_on: Option<Date>,
+    starts_on: Option<Date>,
+) -> rusqlite::Result<()> {
+    let group = folding.event.stream.id();
+    folding.rows.prepare_cached("INSERT INTO enrolments VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, NULL)")?.execute(
+        params![
+            folding.org(),
+            group.as_bytes(),
+            member.0.as_bytes(),
+            folding.position(),
+            stage.as_str(),
+            asked_on.map(|day| day.to_string()),
+            starts_on.map(|day| day.to_string()),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Changes the one row of the member in this group that is not over, if there is one; `now` may speak of `?4`.
+fn change(
+    folding: &Folding<'_>,
+    member: MemberId,
+    now: &'static str,
+    value: Option<&dyn ToSql>,
+) -> rusqlite::Result<bool> {
+    let sql = format!(
+        "UPDATE enrolments SET {now}
+         WHERE org = ?1 AND grp = ?2 AND member = ?3 AND stage IN ('applied', 'waitlisted', 'enrolled')"
+    );
+    let mut statement = folding.rows.prepare_cached(&sql)?;
+    let group = folding.event.stream.id();
+    let (org, group, member) = (folding.org(), group.as_bytes(), member.0.as_bytes());
+    let changed = match value {
+        Some(value) => statement.execute(params![org, group, member, value])?,
+        None => statement.execute(params![org, group, member])?,
+    };
+    Ok(changed > 0)
+}
+
+fn take_back(folding: &Folding<'_>, member: MemberId, since: Date) -> rusqlite::Result<()> {
+    let group = folding.event.stream.id();
+    // An application without an answer first, as the domain has it.
+    folding
+        .rows
+        .prepare_cached(
+            "DELETE FROM enrolments WHERE org = ?1 AND grp = ?2 AND member = ?3 AND began = (
+                 SELECT began FROM enrolments WHERE org = ?1 AND grp = ?2 AND member = ?3
+                   AND (starts_on = ?4 OR (stage IN ('applied', 'waitlisted') AND asked_on = ?4))
+                 ORDER BY starts_on IS NOT NULL, began LIMIT 1)",
+        )?
+        .execute(params![folding.org(), group.as_bytes(), member.0.as_bytes(), since.to_string()])?;
+    Ok(())
+}
+
+fn set_capacity(folding: &Folding<'_>, places: Option<u16>) -> rusqlite::Result<()> {
+    let group = folding.event.stream.id();
+    folding
+        .rows
+        .prepare_cached("INSERT INTO capacities VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET places = ?3")?
+        .execute(params![folding.org(), group.as_bytes(), places])?;
+    Ok(())
+}
+
+/// Columns of an [`Enrolment`] on the day `?1`, for `FROM enrolments`.
+macro_rules! enrolment_columns {
+    () => {
+        "CASE
+             WHEN starts_on IS NULL OR ends_on < ?1 THEN stage
+             WHEN EXISTS (
+                 SELECT 1 FROM meetings CROSS JOIN attendance ON meeting = key
+                 WHERE meetings.org = enrolments.org AND meetings.grp = enrolments.grp AND status = 'held'
+                   AND attendance.member = enrolments.member AND mark IN ('present', 'late')
+                   -- By the index, with a day more on both sides for time zones; then exactly.
+                   AND starts_at >= unixepoch(starts_on) - 86400 AND starts_at < unixepoch(?1) + 2 * 86400
+                   AND substr(starts_at_local, 1, 10) BETWEEN starts_on AND min(coalesce(ends_on, ?1), ?1)
+             ) THEN 'active'
+             ELSE 'enrolled'
+         END AS stage_then,
+         starts_on, ends_on, asked_on,
+         CASE WHEN queued IS NOT NULL THEN (
+             SELECT count(*) FROM enrolments AS ahead
+             WHERE ahead.org = enrolments.org AND ahead.grp = enrolments.grp AND ahead.queued <= enrolments.queued
+         ) END AS waiting"
+    };
+}
+
+fn enrolment(row: &Row<'_>) -> rusqlite::Result<Enrolment> {
+    Ok(Enrolment {
+        stage: row::word(row, 0)?,
+        starts_on: row::maybe_text(row, 1)?,
+        ends_on: row::maybe_text(row, 2)?,
+        asked_on: row::maybe_text(row, 3)?,
+        waiting: row.get(4)?,
+    })
+}
+
+/// The member's enrolments in a group as they are on `day`, oldest first.
+pub(crate) fn of_member(
+    connection: &Connection,
+    (org, group): (&str, GroupId),
+    member: MemberId,
+    day: Date,
+) -> rusqlite::Result<Vec<Enrolment>> {
+    let mut statement = connection.prepare_cached(concat!(
+        "SELECT ",
+        enrolment_columns!(),
+        " FROM enrolments WHERE org = ?2 AND grp = ?3 AND member = ?4 ORDER BY began"
+    ))?;
+    let params = params![day.to_string(), org, group.0.as_bytes(), member.0.as_bytes()];
+    statement.query_map(params, enrolment)?.collect()
+}
+
+/// Members on the roster that day.
+pub(crate) fn enrolled_on(
+    connection: &Connection,
+    org: &str,
+    group: GroupId,
+    day: Date,
+) -> rusqlite::Result<Vec<MemberId>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT DISTINCT member FROM enrolments
+         WHERE org = ?1 AND grp = ?2 AND starts_on <= ?3 AND (ends_on IS NULL OR ends_on >= ?3)
+           AND NOT EXISTS (SELECT 1 FROM members WHERE org = ?1 AND id = member AND record IS NULL)
+         ORDER BY member",
+    )?;
+    let rows = statement
+        .query_map(params![org, group.0.as_bytes(), day.to_string()], |row| row::uuid(row, 0).map(MemberId))?;
+    rows.collect()
+}
+
+/// A group's roster on a day, or who is at a stage on that day, after a line; none if there is no such group.
+pub(crate) fn list(
+    connection: &Connection,
+    (org, group, day): (&str, GroupId, Date),
+    stage: Option<Stage>,
+    after: Option<LineKey>,
+    rows: usize,
+) -> rusqlite::Result<Option<Vec<RosterLine>>> {
+    if !group_view::is_known(connection, org, group)? {
+        return Ok(None);
+    }
+    let LineKey(turn, member, began) = after.unwrap_or(LineKey(-1, MemberId(uuid::Uuid::nil()), -1));
+    // Whether somebody has come is looked up only where it makes a difference.
+    let mut statement = connection.prepare_cached(concat!(
+        "SELECT * FROM (SELECT ",
+        enrolment_columns!(),
+        ", member, began, coalesce(queued, 0) AS turn, stage FROM enrolments WHERE org = ?2 AND grp = ?3
+          AND NOT EXISTS (SELECT 1 FROM members WHERE org = ?2 AND id = member AND record IS NULL))
+          WHERE CASE WHEN ?4 IS NULL THEN starts_on <= ?1 AND (ends_on IS NULL OR ends_on >= ?1)
+                     WHEN ?4 NOT IN ('enrolled', 'active') AND stage <> ?4 THEN FALSE
+                     ELSE stage_then = ?4 END
+            AND (turn, member, began) > (?5, ?6, ?7)
+          ORDER BY turn, member, began LIMIT ?8"
+    ))?;
+    let params = params![
+        day.to_string(),
+        org,
+        group.0.as_bytes(),
+        stage.map(Stage::as_str),
+        turn,
+        member.0.as_bytes(),
+        began,
+        row::limit(rows)
+    ];
+    let lines = statement.query_map(params, |row| {
+        let (enrolment, member) = (enrolment(row)?, MemberId(row::uuid(row, 5)?));
+        Ok(RosterLine { member, called: None, enrolment, key: LineKey(row.get(7)?, member, row.get(6)?) })
+    })?;
+    lines.collect::<Result<_, _>>().map(Some)
+}
+
+/// Members on the roster that day, a count; unit: person.
+pub(crate) fn roster_size(connection: &Connection, org: &str, group: GroupId, day: Date) -> rusqlite::Result<u32> {
+    connection
+        .prepare_cached(
+            "SELECT count(*) FROM enrolments
+             WHERE org = ?1 AND grp = ?2 AND starts_on <= ?3 AND (ends_on IS NULL OR ends_on >= ?3)
+               AND NOT EXISTS (SELECT 1 FROM members WHERE org = ?1 AND id = member AND record IS NULL)",
+        )?
+        .query_row(params![org, group.0.as_bytes(), day.to_string()], |row| row.get(0))
+}
+
+/// How many places a group has, and how many want one.
+pub(crate) fn places(connection: &Connection, org: &str, group: GroupId) -> rusqlite::Result<PlaceCounts> {
+    let capacity = connection
+        .prepare_cached("SELECT places FROM capacities WHERE org = ?1 AND grp = ?2")?
+        .query_row(params![org, group.0.as_bytes()], |row| row.get(0))
+        .optional()?;
+    connection
+        .prepare_cached(
+            "SELECT count(*) FILTER (WHERE stage = 'waitlisted'), count(*) FILTER (WHERE stage = 'applied')
+             FROM enrolments WHERE org = ?1 AND grp = ?2",
+        )?
+        .query_row(params![org, group.0.as_bytes()], |row| {
+            Ok(PlaceCounts { capacity: capacity.flatten(), waitlisted: row.get(0)?, applied: row.get(1)? })
+        })
+}
