@@ -4,7 +4,7 @@ use std::{fs::File, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use attendance::Attendance;
-use axum::{middleware::from_fn_with_state, serve::ListenerExt};
+use axum::{Extension, middleware::from_fn_with_state, serve::ListenerExt};
 use directory::Directory;
 use domain::{GroupId, OrgId};
 use eventlog::{
@@ -20,7 +20,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
-use web::{Clock, Gate, Issuer, Limits, Role};
+use web::{Clock, Gate, Issuer, Limits, LogEnd, Role};
 
 use crate::{
     Config, DataDir,
@@ -84,7 +84,10 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     let gate = Gate::new(issuer.clone(), clock.clone());
     let contexts = Contexts::new(&log, &gate);
     let reads = Reads { views: health.checkpoint("views"), facts: facts.applied() };
-    let router = contexts.routes(&gate, &data, reads);
+    let mut router = contexts.routes(&gate, &data, reads);
+    if log.exclusive() {
+        router = router.layer(Extension(LogEnd(log.head())));
+    }
     let limits = Limits::new(config.requests_max, Duration::from_secs(config.request_seconds_max));
     let machine = Machine { health: health.clone(), metrics };
     let (router, _) = api::api(router, machine, limits, new_id);

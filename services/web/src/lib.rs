@@ -17,12 +17,12 @@ mod token;
 
 pub use authority::{Operation, Role, TABLE, op};
 pub use caller::{Caller, CallerMay, authenticate};
-pub use command::{Answer, BODY_BYTES_MAX, Command, LargeCommand, Nothing};
+pub use command::{Answer, BODY_BYTES_MAX, Command, IDEMPOTENCY_KEY_CHARS_MAX, LargeCommand, Nothing};
 pub use extract::{Path, Query};
 pub use gate::{Clock, Gate};
 pub use guard::{Limits, guard, no_such_method, no_such_path, observe};
 pub use page::{PAGE_ROWS_MAX, Page, PageQuery};
 pub use problem::{Problem, ProblemBody, Problems};
 pub use problem_pages::PAGES;
-pub use read::{After, Read, VISIBLE_WAIT_MAX};
+pub use read::{After, LogEnd, Read, VISIBLE_WAIT_MAX};
 pub use token::{Claims, Issuer, TOKEN_TTL_MAX, TokenError};
