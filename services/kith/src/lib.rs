@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 mod data_dir;
 mod import;
+mod links;
 mod planner;
 mod report;
 pub mod schemas;
