@@ -3,7 +3,7 @@
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test lint bench schemas tools
+.PHONY: demo test lint fuzz bench schemas tools
 
 demo: tools ## import a listing, play a year of meetings, report, stay up at http://127.0.0.1:8080
 	$(CARGO) build --workspace --bins
@@ -17,6 +17,10 @@ lint: ## format and lints
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
+fuzz: tools .tools/schemathesis ## schemathesis against a real server, as every role, for FUZZ_SECONDS (300)
+	$(CARGO) build --workspace --bins
+	$(TARGET)/debug/fuzz $(ARGS)
+
 bench: tools ## figures, in a table and in target/bench.json; optimised, under ten minutes after the build
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench $(ARGS)
@@ -28,3 +32,6 @@ tools: .tools/nats-server
 
 .tools/nats-server: deploy/install-nats-server
 	deploy/install-nats-server $@
+
+.tools/schemathesis: deploy/install-schemathesis tests/fuzz/requirements.txt
+	deploy/install-schemathesis $@
