@@ -3,6 +3,8 @@
 //!
 //! An operation's signature says it all: [`Command`] or [`CallerMay`] is its authority and cannot be forgotten.
 
+#[cfg(test)]
+mod attacks;
 mod authority;
 mod caller;
 mod command;
