@@ -50,6 +50,8 @@ const MEMBERS: usize = 3;
 const FIELD_DEPTH_MAX: usize = 5;
 /// Lines of the server's log that are shown, a count.
 const LINES_SHOWN: usize = 10;
+/// What schemathesis is told of Kith.
+const HOOKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/hooks.py");
 /// What schemathesis exits with when it has found something.
 const FOUND_SOMETHING: i32 = 1;
 
@@ -247,7 +249,8 @@ impl Attack<'_> {
         command.args(["-m", "schemathesis.cli", "--config-file"]).arg(self.config).arg("run");
         command.arg(format!("http://{}/openapi.json", self.address)).arg("--no-color");
         command.args(["--max-time", &seconds.to_string(), "--seed", &self.seed.to_string()]);
-        command.env("PYTHONPATH", &self.options.schemathesis).env("KITH_TOKEN", token).env("PYTHONUNBUFFERED", "1");
+        command.env("PYTHONPATH", &self.options.schemathesis).env("SCHEMATHESIS_HOOKS", HOOKS);
+        command.env("KITH_TOKEN", token).env("KITH_ROLE", role.as_str());
         command
             .current_dir(self.reports)
             .stdin(Stdio::null())
