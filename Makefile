@@ -3,7 +3,7 @@
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test lint bench schemas tools
+.PHONY: demo test lint advisories fuzz bench schemas tools
 
 demo: tools ## import a listing, play a year of meetings, report, stay up at http://127.0.0.1:8080
 	$(CARGO) build --workspace --bins
@@ -13,9 +13,17 @@ test: tools ## all tests
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 
-lint: ## format and lints
+lint: .tools/cargo-deny ## format, lints, and what may be linked
 	$(CARGO) fmt --all --check
+	.tools/cargo-deny --locked --log-level error check bans licenses sources
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+advisories: .tools/cargo-deny ## known holes in what is linked; fetches the list of RustSec from GitHub, so not in `make lint`
+	.tools/cargo-deny --locked check advisories
+
+fuzz: tools .tools/schemathesis ## schemathesis against a real server, as every role, for FUZZ_SECONDS (300)
+	$(CARGO) build --workspace --bins
+	$(TARGET)/debug/fuzz $(ARGS)
 
 bench: tools ## figures, in a table and in target/bench.json; optimised, under ten minutes after the build
 	$(CARGO) build --release --workspace --bins
@@ -28,3 +36,9 @@ tools: .tools/nats-server
 
 .tools/nats-server: deploy/install-nats-server
 	deploy/install-nats-server $@
+
+.tools/cargo-deny: deploy/install-cargo-deny
+	deploy/install-cargo-deny $@
+
+.tools/schemathesis: deploy/install-schemathesis tests/fuzz/requirements.txt
+	deploy/install-schemathesis $@

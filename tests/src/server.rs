@@ -175,6 +175,11 @@ impl Server {
         self.child.id().context("kith has ended")
     }
 
+    /// The file it logs to.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
     /// A value in KiB of its `/proc/…/status`, such as `VmRSS` or `VmHWM`, in MiB.
     ///
     /// # Errors

@@ -255,6 +255,7 @@ fn is_weekday(text: &str) -> bool {
 mod tests {
     use std::time::{Duration, Instant};
 
+    use domain::Text;
     use jiff::civil::time;
     use proptest::prelude::*;
 
@@ -457,6 +458,59 @@ mod tests {
             .prop_map(|(frequency, parts)| [vec![format!("FREQ={frequency}")], parts].concat().join(";"))
     }
 
+    /// Longest time for one schedule, unoptimised and beside other tests.
+    const EACH_WITHIN: Duration = Duration::from_secs(10);
+    const ZONES: [&str; 5] = ["UTC", "America/New_York", "Pacific/Apia", "Africa/Monrovia", "Asia/Kathmandu"];
+
+    fn any_date() -> impl Strategy<Value = Date> {
+        let near = |(year, day): (i16, i32)| date(year, 1, 1).saturating_add(jiff::Span::new().days(day));
+        prop_oneof![
+            4 => (1970i16..=2199, 0..366).prop_map(near),
+            1 => (-9999i16..=9999, 0..366).prop_map(near),
+            1 => Just(FIRST_DAY),
+            1 => Just(LAST_DAY),
+            1 => Just(Date::MAX),
+        ]
+    }
+
+    /// Rules in which something was replaced by something else.
+    fn spliced_rules() -> impl Strategy<Value = String> {
+        (rules(), any::<prop::sample::Index>(), 0usize..6, "[A-Z0-9=;,+-]{0,6}").prop_map(|(rule, at, cut, put)| {
+            let at = at.index(rule.len() + 1);
+            let end = (at + cut).min(rule.len());
+            [&rule[..at], &put, &rule[end..]].concat()
+        })
+    }
+
+    /// Rules as long as they may be, in which every part has many values.
+    fn crowded_rules() -> impl Strategy<Value = String> {
+        let frequency = prop::sample::select(vec!["DAILY", "WEEKLY", "MONTHLY", "YEARLY"]);
+        let values = |from: i32, to: i32| {
+            prop::collection::vec(from..=to, 0..24).prop_map(|all| {
+                all.iter().filter(|number| **number != 0).map(i32::to_string).collect::<Vec<_>>().join(",")
+            })
+        };
+        let parts = (values(1, 12), values(-31, 31), values(-366, 366), values(-53, 53), values(-366, 366));
+        (frequency, 1..=INTERVAL_MAX, parts).prop_map(
+            |(frequency, interval, (months, days, year_days, weeks, places))| {
+                let parts = [
+                    ("BYMONTH", months),
+                    ("BYMONTHDAY", days),
+                    ("BYYEARDAY", year_days),
+                    ("BYWEEKNO", weeks),
+                    ("BYSETPOS", places),
+                ];
+                let parts = parts
+                    .iter()
+                    .filter(|(_, values)| !values.is_empty())
+                    .map(|(name, values)| format!(";{name}={values}"));
+                parts.fold(format!("FREQ={frequency};INTERVAL={interval}"), |rule, part| {
+                    if rule.len() + part.len() <= 256 { rule + &part } else { rule }
+                })
+            },
+        )
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
@@ -481,6 +535,31 @@ mod tests {
             let mut joined = occurrences(&calendar, days(a, b)).unwrap();
             joined.extend(occurrences(&calendar, days(day(first + ab + 1), c)).unwrap());
             prop_assert_eq!(joined, whole);
+        }
+
+        #[test]
+        fn any_schedule_at_all_is_used_or_refused_within_bounded_time(
+            (starts_on, from) in (any_date(), any_date()),
+            (second, minutes) in (0i32..86_400, any::<u16>()),
+            zone in prop_oneof![prop::sample::select(&ZONES[..]).prop_map(str::to_owned), "[A-Za-z/_+-]{1,30}", "\\PC{1,64}"],
+            rule in prop_oneof![rules(), spliced_rules(), crowded_rules()],
+        ) {
+            let parsed = (zone.parse::<Text<64>>(), rule.parse::<Text<256>>());
+            let (Ok(time_zone), Ok(recurrence)) = parsed else { return Ok(()) };
+            let starts_at = time(0, 0, 0, 0).wrapping_add(SignedDuration::from_secs(second.into()));
+            let schedule = Schedule { starts_on, starts_at, duration_minutes: minutes, time_zone, recurrence, except: vec![from] };
+            let started = Instant::now();
+            let valid = validate(&schedule);
+            let through = from.saturating_add(jiff::Span::new().days(PLAN_DAYS_MAX - 1));
+            let found = occurrences(&schedule, days(from, through));
+            prop_assert!(started.elapsed() < EACH_WITHIN, "{schedule:?} took {:?}", started.elapsed());
+            prop_assert!(valid.is_err() || found.is_ok());
+            let json = serde_json::to_string(&schedule).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Schedule>(&json).unwrap(), schedule.clone(), "{}", json);
+            for occurrence in found.into_iter().flatten() {
+                let day = occurrence.local.date();
+                prop_assert!((from..=through).contains(&day) && (starts_on..=LAST_DAY).contains(&day) && day != from);
+            }
         }
 
         #[test]

@@ -116,6 +116,8 @@ impl fmt::Display for OrgId {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -124,5 +126,28 @@ mod tests {
             assert_eq!(bad.parse::<OrgId>(), Err(IdError::Org), "{bad}");
         }
         assert_eq!("north-star-2".parse::<OrgId>().unwrap().as_str(), "north-star-2");
+    }
+
+    proptest! {
+        #[test]
+        fn an_organisation_is_what_fits_and_nothing_else(given in prop_oneof!["\\PC{0,50}", "[a-z][a-z0-9-]{0,45}"]) {
+            let plain = given.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            let fits = plain && given.len() <= OrgId::CHARS_MAX && given.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
+            let parsed = given.parse::<OrgId>();
+            prop_assert_eq!(parsed.as_ref().map(OrgId::as_str).ok(), fits.then_some(given.as_str()));
+            let read = serde_json::from_value::<OrgId>(given.into()).ok();
+            prop_assert_eq!(read, parsed.ok());
+        }
+
+        #[test]
+        fn an_id_is_read_as_it_is_shown_and_no_text_panics(
+            id in any::<u128>(), given in prop_oneof!["\\PC{0,60}", "[{]?[0-9a-fA-F-]{30,38}[}]?", "urn:uuid:[0-9a-f-]{36}"],
+        ) {
+            let id = MemberId(Uuid::from_u128(id));
+            prop_assert_eq!(id.to_string().parse(), Ok(id));
+            if let Ok(id) = given.parse::<MemberId>() {
+                prop_assert_eq!(id.to_string().parse(), Ok(id));
+            }
+        }
     }
 }

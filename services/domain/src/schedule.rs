@@ -3,7 +3,10 @@
 use jiff::civil::{Date, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::schema::{Array, ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFormat, Type},
+};
 
 use crate::text::Text;
 
@@ -17,7 +20,7 @@ pub struct Schedule {
     pub starts_on: Date,
     /// Local start of each meeting.
     #[schemars(with = "String")]
-    #[schema(value_type = String, example = "19:00:00")]
+    #[schema(value_type = String, pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$", example = "19:00:00")]
     pub starts_at: Time,
     /// Length of each meeting, 1 to [`Schedule::MINUTES_MAX`] minutes.
     #[schema(minimum = 1, maximum = 1440, example = 90)]
@@ -31,7 +34,7 @@ pub struct Schedule {
     /// Local dates on which the rule's meeting is left out (RFC 5545 `EXDATE`), at most [`Schedule::EXCEPT_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<String>")]
-    #[schema(value_type = Vec<String>, example = json!(["2026-12-22"]))]
+    #[schema(schema_with = dates)]
     pub except: Vec<Date>,
 }
 
@@ -55,6 +58,14 @@ pub enum ScheduleError {
         /// What is wrong with it.
         why: String,
     },
+}
+
+/// For `OpenAPI`.
+fn dates() -> Array {
+    let date =
+        ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Date)));
+    let description = format!("Local dates on which the rule's meeting is left out, at most {}.", Schedule::EXCEPT_MAX);
+    ArrayBuilder::new().items(date).max_items(Some(Schedule::EXCEPT_MAX)).description(Some(description)).build()
 }
 
 impl Schedule {

@@ -6,6 +6,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use utoipa::{PartialSchema, ToSchema};
 
+/// What a text looks like: something that is seen, no control characters.
+const PATTERN: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+
 /// Text of 1 to `MAX` characters on one line, trimmed. Serialised as a string.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
@@ -81,6 +84,7 @@ impl<const MAX: usize> PartialSchema for Text<MAX> {
             .schema_type(utoipa::openapi::schema::Type::String)
             .min_length(Some(1))
             .max_length(Some(MAX))
+            .pattern(Some(PATTERN))
             .into()
     }
 }
@@ -93,6 +97,8 @@ impl<const MAX: usize> ToSchema for Text<MAX> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -101,5 +107,23 @@ mod tests {
         assert_eq!(" \t".parse::<Text<4>>(), Err(TextError::Empty));
         assert_eq!("abcde".parse::<Text<4>>(), Err(TextError::TooLong { is: 5, max: 4 }));
         assert_eq!("a\u{0}b".parse::<Text<4>>(), Err(TextError::Control));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_taken_fits_and_is_taken_again_as_it_is(
+            given in prop_oneof!["\\PC{0,12}", "[ \\t\\r\\n\u{0}\u{a0}\u{200b}\u{202e}a-c]{0,12}"],
+        ) {
+            let json = serde_json::to_string(&given).unwrap();
+            let (parsed, read) = (given.parse::<Text<8>>(), serde_json::from_str::<Text<8>>(&json));
+            prop_assert_eq!(parsed.as_ref().ok(), read.as_ref().ok());
+            if let Ok(text) = parsed {
+                let shown = text.as_str();
+                prop_assert!((1..=8).contains(&shown.chars().count()) && !shown.chars().any(char::is_control));
+                prop_assert!(given.contains(shown) && shown.trim() == shown);
+                prop_assert_eq!(shown.parse(), Ok(text.clone()));
+                prop_assert_eq!(serde_json::from_str::<Text<8>>(&serde_json::to_string(&text).unwrap()).ok(), Some(text));
+            }
+        }
     }
 }

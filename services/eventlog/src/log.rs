@@ -15,6 +15,9 @@ use crate::append::Expected;
 /// Most bytes of data and metadata in one append.
 pub const APPEND_BYTES_MAX: usize = 1 << 20;
 
+/// Longest kind of stream, in bytes.
+const CATEGORY_BYTES_MAX: usize = 200;
+
 /// A place in the log. Positions only grow; 0 is before the first event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -61,11 +64,12 @@ impl StreamName {
     /// If it is not a name of a stream of Kith.
     pub fn parse(name: &str) -> Result<Self, UnknownStream> {
         let parts = || {
-            let category_end = name.find('-')?;
-            let org_end = name.find('/')?;
-            name.get(category_end + 1..org_end)?.parse::<OrgId>().ok()?;
-            name[org_end + 1..].parse::<Uuid>().ok()?;
-            (category_end < 200).then(|| Self::from_parts(name, category_end, org_end))
+            let (category, rest) = name.split_once('-')?;
+            let (org, id) = rest.split_once('/')?;
+            let (org, uuid) = (org.parse().ok()?, id.parse::<Uuid>().ok()?);
+            let fits = (1..=CATEGORY_BYTES_MAX).contains(&category.len());
+            // One stream has one name: a UUID can be written in several ways.
+            fits.then(|| Self::new(category, &org, uuid)).filter(|stream| stream.as_str() == name)
         };
         parts().ok_or_else(|| UnknownStream(name.chars().take(100).collect()))
     }
@@ -240,4 +244,47 @@ pub trait EventLog: fmt::Debug + Send + Sync {
 
     /// Whether nobody but this value can append: then what was cached of a stream is all there is.
     fn exclusive(&self) -> bool;
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_stream_has_one_name() {
+        let name = "meeting-acme/0192f0c4-0000-7000-8000-000000000001";
+        assert_eq!(StreamName::parse(name).unwrap().as_str(), name);
+        for bad in [
+            "meeting-acme/0192F0C4-0000-7000-8000-000000000001",
+            "meeting-acme/0192f0c4000070008000000000000001",
+            "meeting-acme/{0192f0c4-0000-7000-8000-000000000001}",
+            "-acme/0192f0c4-0000-7000-8000-000000000001",
+            "meeting/acme-0192f0c4-0000-7000-8000-000000000001",
+            "acme/0192f0c4-0000-7000-8000-000000000001",
+        ] {
+            assert!(StreamName::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_the_name_of_a_stream_as_it_is_made_or_of_none(
+            name in prop_oneof!["\\PC{0,80}", "[a-z/-]{0,12}-[a-z0-9/-]{0,50}/[0-9a-fA-F-]{30,38}", "[^-]{190,260}-a/[0-9a-f-]{36}"],
+        ) {
+            if let Ok(stream) = StreamName::parse(&name) {
+                prop_assert_eq!(stream.as_str(), &name);
+                prop_assert_eq!(StreamName::new(stream.category(), &stream.org(), stream.id()), stream);
+            }
+        }
+
+        #[test]
+        fn what_is_made_is_read_as_the_same(category in "[a-z]{1,20}", org in "[a-z][a-z0-9-]{0,39}", id in any::<u128>()) {
+            let (org, id) = (org.parse::<OrgId>().unwrap(), Uuid::from_u128(id));
+            let stream = StreamName::new(&category, &org, id);
+            prop_assert_eq!(StreamName::parse(stream.as_str()).unwrap(), stream.clone());
+            prop_assert_eq!((stream.category(), stream.org(), stream.id()), (category.as_str(), org, id));
+        }
+    }
 }

@@ -10,18 +10,23 @@ use axum::{
 };
 use messaging::Health;
 use metrics_exporter_prometheus::PrometheusHandle;
-use utoipa::openapi::{
-    ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr,
-    extensions::ExtensionsBuilder,
-    header::Header,
-    path::{Operation, ParameterBuilder, ParameterIn},
-    schema::{ObjectBuilder, Type},
-    security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr, Required,
+        extensions::ExtensionsBuilder,
+        header::Header,
+        path::{Operation, Parameter, ParameterBuilder, ParameterIn},
+        schema::{ObjectBuilder, Type},
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
 };
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 use uuid::Uuid;
-use web::Limits;
+use web::{Limits, ProblemBody};
+
+use crate::links;
 
 /// What operations of machines need.
 #[derive(Debug, Clone)]
@@ -82,8 +87,11 @@ fn document(paths: OpenApi) -> OpenApi {
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     let mut document = OpenApiBuilder::from(paths).info(info.build()).build();
     let components = document.components.take().unwrap_or_else(|| ComponentsBuilder::new().build());
-    document.components =
-        Some(ComponentsBuilder::from(components).security_scheme("token", SecurityScheme::Http(bearer)).build());
+    // Every operation refers to problems, none brings their schemas along.
+    let mut schemas = vec![(ProblemBody::name().into_owned(), ProblemBody::schema())];
+    ProblemBody::schemas(&mut schemas);
+    let components = ComponentsBuilder::from(components).schemas_from_iter(schemas);
+    document.components = Some(components.security_scheme("token", SecurityScheme::Http(bearer)).build());
     for item in document.paths.paths.values_mut() {
         for (operation, command) in [
             (&mut item.get, false),
@@ -98,6 +106,7 @@ fn document(paths: OpenApi) -> OpenApi {
             }
         }
     }
+    links::add(&mut document);
     document
 }
 
@@ -107,37 +116,41 @@ fn complete(operation: &mut Operation, command: bool) {
     let roles: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
     operation.extensions = Some(ExtensionsBuilder::new().add("x-kith-roles", roles).build());
     operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>("token", [])]);
-    let header = |name: &str, required: bool, description: &str| {
-        ParameterBuilder::new()
-            .name(name)
-            .parameter_in(ParameterIn::Header)
-            .required(if required { utoipa::openapi::Required::True } else { utoipa::openapi::Required::False })
-            .description(Some(description))
-            .schema(Some(ObjectBuilder::new().schema_type(Type::String).build()))
-            .build()
-    };
-    let parameter = if command {
-        header(
-            "Idempotency-Key",
-            true,
-            "A new random value for each new command, the same when sending it again; 1 to 128 characters",
-        )
-    } else {
-        header(
-            "Kith-After",
-            false,
-            "`Kith-Position` of a command: waits until its effect can be read, at most 10 seconds",
-        )
-    };
+    let parameter = if command { idempotency_key() } else { kith_after() };
     operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
     for (status, response) in &mut operation.responses.responses {
         if let (true, RefOr::T(response)) = (status.starts_with('2'), response) {
-            let position = ObjectBuilder::new().schema_type(Type::Integer).build();
             let description =
                 if command { "Up to where to read to see the effect" } else { "Up to where the answer reaches" };
-            let mut header = Header::new(position);
+            let mut header = Header::new(position());
             header.description = Some(description.into());
             response.headers.insert("Kith-Position".into(), header.into());
         }
     }
+}
+
+fn idempotency_key() -> Parameter {
+    let schema = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(web::IDEMPOTENCY_KEY_CHARS_MAX))
+        .pattern(Some("^[!-~]+$"));
+    header("Idempotency-Key", schema, "A new random value for each new command, the same when sending it again")
+        .required(Required::True)
+        .build()
+}
+
+fn kith_after() -> Parameter {
+    let description = "`Kith-Position` of a command: waits until its effect can be read, at most 10 seconds";
+    header("Kith-After", position(), description).required(Required::False).build()
+}
+
+fn header(name: &str, schema: ObjectBuilder, description: &str) -> ParameterBuilder {
+    let schema = Some(schema.build());
+    ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header).description(Some(description)).schema(schema)
+}
+
+/// A place in the log.
+fn position() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0))
 }

@@ -122,6 +122,8 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -139,5 +141,32 @@ mod tests {
         let paths = [&example.nats_credentials, &example.nats_ca, &example.nats_server];
         assert!(paths.iter().chain(&[&example.key_file, &example.erasures_file]).all(|path| path.is_some()));
         example.validate().unwrap();
+    }
+
+    const EXAMPLE: &str = include_str!("../../../deploy/config/kith.toml");
+
+    fn read(text: &str) -> Option<Config> {
+        let config = Figment::from(Serialized::defaults(Config::default())).merge(Toml::string(text));
+        config.extract().ok().filter(|config: &Config| config.validate().is_ok())
+    }
+
+    proptest! {
+        #[test]
+        fn any_file_is_a_configuration_that_can_be_said_again_or_none(
+            noise in "(\\PC|\n){0,200}",
+            key in prop::sample::select(vec!["data", "listen", "nats", "nats_replicas", "requests_max", "plan_days", "log_json"]),
+            value in prop_oneof!["-?[0-9]{1,20}", "\"\\PC{0,30}\"", "[a-z0-9\"{}.,=\\[\\]]{0,20}"],
+            (at, cut, put) in (any::<prop::sample::Index>(), 0usize..30, "(\\PC|\n){0,6}"),
+        ) {
+            let at = EXAMPLE.floor_char_boundary(at.index(EXAMPLE.len()));
+            let end = EXAMPLE.floor_char_boundary((at + cut).min(EXAMPLE.len()));
+            let broken = [&EXAMPLE[..at], &put, &EXAMPLE[end..]].concat();
+            for text in [noise, format!("{key} = {value}"), broken] {
+                if let Some(config) = read(&text) {
+                    let again: Config = Figment::from(Serialized::defaults(&config)).extract().unwrap();
+                    prop_assert_eq!(again, config, "{}", text);
+                }
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@ pub mod config;
 mod data_dir;
 mod erasures;
 mod import;
+mod links;
 mod planner;
 mod report;
 pub mod schemas;

@@ -4,7 +4,7 @@ use std::{fs::File, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use attendance::Attendance;
-use axum::{middleware::from_fn_with_state, serve::ListenerExt};
+use axum::{Extension, middleware::from_fn_with_state, serve::ListenerExt};
 use directory::Directory;
 use domain::{GroupId, OrgId};
 use eventlog::{
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 use vault::Vault;
-use web::{Attester, Audit, Clock, Gate, Issuer, Limits, Role};
+use web::{Attester, Audit, Clock, Gate, Issuer, Limits, LogEnd, Role};
 
 use crate::{
     Config, DataDir,
@@ -100,7 +100,10 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
         clock: clock.clone(),
         file: config.erasures_file.clone(),
     };
-    let router = contexts.routes(&gate, &data, reads);
+    let mut router = contexts.routes(&gate, &data, reads);
+    if log.exclusive() {
+        router = router.layer(Extension(LogEnd(log.head())));
+    }
     let limits = Limits::new(config.requests_max, Duration::from_secs(config.request_seconds_max));
     let machine = Machine { health: health.clone(), metrics };
     let (router, _) = api::api(router, machine, limits, new_id);

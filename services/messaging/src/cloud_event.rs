@@ -177,7 +177,50 @@ mod tests {
         }
     }
 
+    const ALL: [&str; 12] = [
+        HEADER_MESSAGE_ID,
+        HEADER_SPEC_VERSION,
+        HEADER_ID,
+        HEADER_TYPE,
+        HEADER_SOURCE,
+        HEADER_SUBJECT,
+        HEADER_TIME,
+        HEADER_DATA_SCHEMA,
+        HEADER_DATA_CONTENT_TYPE,
+        HEADER_REVISION,
+        HEADER_POSITION,
+        HEADER_PREVIOUS,
+    ];
+
+    fn values() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "\\PC{0,60}",
+            "-?[0-9]{0,25}",
+            "/schemas/events/\\PC{0,20}\\.v[0-9]{0,8}\\.json",
+            "[a-z]{0,8}-[a-z]{0,8}/[0-9a-fA-F-]{30,40}",
+            "-?[0-9]{4,6}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{0,12})?(Z|[+-][0-9]{2}:[0-9]{2})",
+        ]
+    }
+
     proptest! {
+        #[test]
+        fn whatever_headers_say_they_are_an_event_that_can_be_published_again_or_none(
+            changes in proptest::collection::vec((proptest::sample::select(&ALL[..]), proptest::option::of(values())), 0..6),
+        ) {
+            let good = headers(&world::recorded(1), Position::START);
+            let mut changed = HeaderMap::new();
+            for header in ALL {
+                let change = changes.iter().rfind(|(name, _)| *name == header).map(|(_, value)| value.as_deref());
+                if let Some(value) = change.unwrap_or_else(|| good.get(header).map(async_nats::HeaderValue::as_str)) {
+                    changed.insert(header, value);
+                }
+            }
+            if let Ok((event, previous)) = decode(Some(&changed), Bytes::new()) {
+                let again = decode(Some(&headers(&event, previous)), Bytes::new());
+                prop_assert_eq!(again.unwrap(), (event, previous));
+            }
+        }
+
         #[test]
         fn an_event_comes_back_as_it_was_but_for_its_metadata(
             (position, previous, revision, id) in (any::<u64>(), any::<u64>(), any::<u64>(), any::<u128>()),

@@ -115,6 +115,8 @@ impl Period {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -136,5 +138,27 @@ mod tests {
         assert_eq!(period("2026-02", "2026-01"), Err(PeriodError::Backwards));
         assert!(period("2007-01", "2026-12").is_ok());
         assert_eq!(period("2006-12", "2026-12"), Err(PeriodError::TooLong(241)));
+    }
+
+    fn texts() -> impl Strategy<Value = String> {
+        prop_oneof!["\\PC{0,12}", "[0-9+-]{0,9}", "[0-9]{4}-[01][0-9]"]
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_month_as_it_is_written_or_none(text in texts()) {
+            if let Ok(month) = text.parse::<Month>() {
+                prop_assert_eq!(month.to_string(), text);
+            }
+        }
+
+        #[test]
+        fn any_two_months_are_a_period_of_bounded_length_or_none(from in texts(), through in texts()) {
+            if let (Ok(from), Ok(through)) = (from.parse::<Month>(), through.parse::<Month>()) {
+                let months = i64::from(through.ordinal()) - i64::from(from.ordinal()) + 1;
+                let possible = (1..=i64::from(PERIOD_MONTHS_MAX)).contains(&months);
+                prop_assert_eq!(Period::new(from, through).is_ok(), possible);
+            }
+        }
     }
 }

@@ -4,6 +4,8 @@
 //! An operation's signature says it all: [`Command`] or [`CallerMay`] is its authority and cannot be forgotten.
 
 mod attest;
+#[cfg(test)]
+mod attacks;
 mod audit;
 mod authority;
 mod caller;
@@ -21,12 +23,12 @@ pub use attest::{Attester, NotSigned};
 pub use audit::Audit;
 pub use authority::{Operation, Role, SEARCHES, TABLE, op, readable, writable};
 pub use caller::{Caller, CallerMay, authenticate};
-pub use command::{Answer, BODY_BYTES_MAX, Command, LargeCommand, Nothing, Search};
+pub use command::{Answer, BODY_BYTES_MAX, Command, IDEMPOTENCY_KEY_CHARS_MAX, LargeCommand, Nothing, Search};
 pub use extract::{Path, Query};
 pub use gate::{Clock, Gate};
 pub use guard::{Limits, guard, no_such_method, no_such_path, observe};
 pub use page::{PAGE_ROWS_MAX, Page, PageQuery};
 pub use problem::{Problem, ProblemBody, Problems};
 pub use problem_pages::PAGES;
-pub use read::{After, Read, VISIBLE_WAIT_MAX};
+pub use read::{After, LogEnd, Read, VISIBLE_WAIT_MAX};
 pub use token::{Claims, Issuer, TOKEN_TTL_MAX, TokenError};

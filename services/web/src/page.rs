@@ -21,6 +21,7 @@ pub struct PageQuery {
     #[param(minimum = 1, maximum = 200)]
     pub limit: Option<u16>,
     /// `next` of the page before.
+    #[param(max_length = 512)]
     pub after: Option<String>,
 }
 

@@ -19,6 +19,11 @@ pub const VISIBLE_WAIT_MAX: Duration = Duration::from_secs(10);
 
 const KITH_AFTER: HeaderName = HeaderName::from_static("kith-after");
 
+/// Where the log ends, as an extension of requests. Without it nothing is known of the end, as in a log that others
+/// write, too.
+#[derive(Debug, Clone)]
+pub struct LogEnd(pub watch::Receiver<Position>);
+
 /// Up to where the caller has written and wants to read.
 #[derive(Debug, Clone, Copy)]
 pub struct After(pub Position);
@@ -27,9 +32,15 @@ impl<S: Send + Sync> FromRequestParts<S> for After {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let Some(value) = parts.headers.get(KITH_AFTER) else { return Ok(Self(Position::START)) };
-        let position = value.to_str().ok().and_then(|text| text.parse().ok());
+        let position = value.to_str().ok().and_then(|text| text.parse().ok()).map(Position);
+        let written = |position: &Position| match parts.extensions.get::<LogEnd>() {
+            Some(LogEnd(end)) => *position <= *end.borrow(),
+            None => true,
+        };
+        // Nobody waits for what was never written, least of all many at once.
         position
-            .map(|position| Self(Position(position)))
+            .filter(written)
+            .map(Self)
             .ok_or_else(|| Problem::malformed("Kith-After is not a position: send what `Kith-Position` said"))
     }
 }

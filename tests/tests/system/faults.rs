@@ -495,7 +495,9 @@ async fn an_event_that_cannot_be_read_stops_views_and_facts_and_says_so_while_co
     // What was before can be read, what comes after can be written, and reads do not pretend to have seen it.
     admin.read(&at(meeting, "register"), poison.0 - 1).await.must(200);
     admin.post(&at(meeting, "hold"), Value::Null).await.must(204);
-    admin.read(&at(meeting, "register"), marked).await.refused(503, "not-visible-yet");
+    let unseen = admin.read(&at(meeting, "register"), marked).await;
+    assert_eq!(unseen.header("retry-after"), Some("1"));
+    unseen.refused(503, "not-visible-yet");
     // That one meeting cannot be used, which is our mistake and not hidden.
     admin.post(&at(MeetingId(id), "open"), Value::Null).await.refused(500, "internal");
     assert_eq!(&world.nobody().get("/healthz").await.must(200).body[..], b"ok");

@@ -324,6 +324,13 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Bytes that mean something in JSON, and bytes that do not.
+fn noise() -> impl Strategy<Value = Vec<u8>> {
+    const TOKENS: [&[u8]; 12] =
+        [b"{", b"}", b"[", b"]", b",", b":", b"\"", b"null", b"1e999", b"\\ud800", b"\xff", b"[[[[[[[["];
+    prop_oneof![prop::sample::select(&TOKENS[..]).prop_map(<[u8]>::to_vec), prop::collection::vec(any::<u8>(), 0..8),]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
@@ -358,6 +365,30 @@ proptest! {
         listing["service_bodies"].as_array_mut().unwrap().push(own);
         let listing = read(listing.to_string().as_bytes(), &origin()).unwrap();
         prop_assert_eq!((listing.groups.len(), listing.programmes.len()), (1, 1));
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused_and_always_in_the_same_way(
+        noise in prop::collection::vec(any::<u8>(), 0..200),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), 0usize..40, noise()), 1..5),
+    ) {
+        let broken = changes.into_iter().fold(listing_of(&json!({})), |mut bytes, (at, cut, put)| {
+            let at = at.index(bytes.len() + 1);
+            bytes.splice(at..(at + cut).min(bytes.len()), put);
+            bytes
+        });
+        let in_brackets = [b"[", &noise[..], b"]"].concat();
+        for bytes in [noise, in_brackets, broken] {
+            let read = || read(&bytes, &origin()).map_err(|error| error.to_string()).map(|listing| format!("{listing:?}"));
+            prop_assert_eq!(read(), read());
+        }
+    }
+
+    #[test]
+    fn a_source_is_read_as_it_is_written_or_not_at_all(name in prop_oneof!["\\PC{0,50}", "[a-z0-9.-]{0,50}"]) {
+        if let Ok(source) = name.parse::<SourceName>() {
+            prop_assert!(*source.0 == *name && name.len() <= SourceName::CHARS_MAX && name.is_ascii());
+        }
     }
 
     #[test]
