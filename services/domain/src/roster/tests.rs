@@ -363,7 +363,7 @@ impl Naive {
                 self.answered(now.member);
             }
             Event::EnteredInError(now) => {
-                self.on.retain(|(whose, since, _)| (*whose, *since) != (now.member, now.since))
+                self.on.retain(|(whose, since, _)| (*whose, *since) != (now.member, now.since));
             }
         }
     }
