@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use crate::{group, meeting, programme, roster};
+use crate::{access, group, meeting, programme, roster};
 
 /// Bytes that are not the event they claim to be.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +100,8 @@ pub enum AnyEvent {
     Roster(roster::Event),
     /// Of a meeting.
     Meeting(meeting::Event),
+    /// Of an organisation's access.
+    Access(access::Event),
 }
 
 impl AnyEvent {
@@ -108,22 +110,28 @@ impl AnyEvent {
     /// # Errors
     /// If the category or type is not known or the data does not fit it.
     pub fn decode(category: &str, event_type: &str, version: u16, data: &[u8]) -> Result<Self, DecodeError> {
-        use crate::{Decider, group::Group, meeting::Meeting, programme::Programme, roster::Roster};
+        use crate::{Decider, access::Access, group::Group, meeting::Meeting, programme::Programme, roster::Roster};
         match category {
             Meeting::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Meeting),
             Roster::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Roster),
             Group::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Group),
             Programme::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Programme),
+            Access::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Access),
             _ => Err(DecodeError::Unknown { event_type: event_type.into(), version }),
         }
     }
 
     /// Every type of event that Kith writes, with the category of its streams.
     pub fn types() -> Vec<(&'static str, EventType)> {
-        use crate::{Decider, group::Group, meeting::Meeting, programme::Programme, roster::Roster};
+        use crate::{Decider, access::Access, group::Group, meeting::Meeting, programme::Programme, roster::Roster};
         fn of<D: Decider>() -> impl Iterator<Item = (&'static str, EventType)> {
             D::Event::types().into_iter().map(|event_type| (D::CATEGORY, event_type))
         }
-        of::<Programme>().chain(of::<Group>()).chain(of::<Roster>()).chain(of::<Meeting>()).collect()
+        of::<Programme>()
+            .chain(of::<Group>())
+            .chain(of::<Roster>())
+            .chain(of::<Meeting>())
+            .chain(of::<Access>())
+            .collect()
     }
 }

@@ -56,6 +56,8 @@ ids! {
     MeetingId,
     /// A member; random, without any personal data.
     MemberId,
+    /// A program that calls the API with a key of its own.
+    ClientId,
 }
 
 impl MeetingId {

@@ -5,18 +5,21 @@
 //!
 //! **Invariant:** nothing here is async, does I/O, reads a clock or draws a random number.
 
+pub mod access;
 mod decider;
 mod event;
 pub mod group;
 mod id;
 pub mod meeting;
 pub mod programme;
+mod role;
 pub mod roster;
 mod schedule;
 mod text;
 
 pub use decider::{Decider, Rejection, RejectionKind};
 pub use event::{AnyEvent, DecodeError, DomainEvent, EventType};
-pub use id::{GroupId, IdError, MeetingId, MemberId, OrgId, ProgrammeId};
+pub use id::{ClientId, GroupId, IdError, MeetingId, MemberId, OrgId, ProgrammeId};
+pub use role::Role;
 pub use schedule::{Schedule, ScheduleError};
 pub use text::{Text, TextError};

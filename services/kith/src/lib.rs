@@ -7,11 +7,14 @@ pub mod cli;
 pub mod config;
 mod data_dir;
 mod import;
+mod listen;
+mod oidc;
 mod planner;
 mod report;
 pub mod schemas;
 mod serve;
 mod telemetry;
+mod tls;
 mod token;
 mod verify;
 

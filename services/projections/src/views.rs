@@ -179,6 +179,8 @@ fn fold_one(mut folding: Folding<'_>) -> Result<(), ApplyError> {
         AnyEvent::Group(event) => group_view::fold(&mut folding, event),
         AnyEvent::Roster(event) => member_view::fold(&mut folding, event),
         AnyEvent::Meeting(event) => register_view::fold(&mut folding, event),
+        // Who may call is decided from the log alone.
+        AnyEvent::Access(_) => Ok(()),
     };
     folded.map_err(|error| match error.sqlite_error_code() {
         // The disk, not the event.

@@ -5,6 +5,7 @@
 
 mod authority;
 mod caller;
+mod client_key;
 mod command;
 mod extract;
 mod gate;
@@ -12,11 +13,15 @@ mod guard;
 mod page;
 mod problem;
 mod problem_pages;
+mod rates;
 mod read;
+mod scrub;
+mod shield;
 mod token;
 
 pub use authority::{Operation, Role, TABLE, op};
 pub use caller::{Caller, CallerMay, authenticate};
+pub use client_key::new_client_key;
 pub use command::{Answer, BODY_BYTES_MAX, Command, LargeCommand, Nothing};
 pub use extract::{Path, Query};
 pub use gate::{Clock, Gate};
@@ -24,5 +29,10 @@ pub use guard::{Limits, guard, no_such_method, no_such_path, observe};
 pub use page::{PAGE_ROWS_MAX, Page, PageQuery};
 pub use problem::{Problem, ProblemBody, Problems};
 pub use problem_pages::PAGES;
+pub use rates::{Peer, Rate, Rates};
 pub use read::{After, Read, VISIBLE_WAIT_MAX};
-pub use token::{Claims, Issuer, TOKEN_TTL_MAX, TokenError};
+pub use shield::{Shield, shield};
+pub use token::{
+    Claims, Issuer, KEYS_AGE_MAX, KEYS_BYTES_MAX, KEYS_STALE_MAX, KeySource, Mapping, Provider, REFRESH_PAUSE,
+    TOKEN_TTL_MAX, TokenError,
+};

@@ -9,6 +9,7 @@ macro_rules! pages {
 }
 
 pages! {
+    "access-full",
     "already-enrolled",
     "attendance-recorded",
     "ends-before-start",
@@ -29,6 +30,7 @@ pages! {
     "method-not-allowed",
     "mode-of-absent",
     "no-schedule",
+    "not-assigned",
     "not-enrolled",
     "not-found",
     "not-on-roster",
@@ -36,6 +38,7 @@ pages! {
     "on-roster",
     "overloaded",
     "path-too-long",
+    "rate-limited",
     "reason-needed",
     "register-closed",
     "register-full",
@@ -46,6 +49,7 @@ pages! {
     "too-many-heads",
     "unauthenticated",
     "unavailable",
+    "unknown-client",
     "unknown-group",
     "unknown-meeting",
     "unknown-programme",

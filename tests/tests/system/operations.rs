@@ -1,7 +1,7 @@
 //! The operations as the served document describes them, and a request for each made from its schema alone.
 
 use bytes::Bytes;
-use domain::{GroupId, MeetingId, MemberId, ProgrammeId};
+use domain::{ClientId, GroupId, MeetingId, MemberId, ProgrammeId};
 use hyper::{Method, Request, http::request::Builder};
 use serde_json::{Map, Value, json};
 use tests::world::World;
@@ -13,6 +13,7 @@ pub struct Things {
     pub meeting: MeetingId,
     pub member: MemberId,
     pub programme: ProgrammeId,
+    pub client: ClientId,
 }
 
 impl Things {
@@ -22,15 +23,19 @@ impl Things {
         let group = world.admin().group(programme, "Steps").await;
         let [member] = world.enrolled(group).await;
         let meeting = world.open_meeting(group).await;
-        Self { group, meeting, member, programme }
+        let client = json!({ "name": "export", "role": "auditor", "scopes": ["list_groups"],
+            "expires_at": "2026-12-31T00:00:00Z" });
+        let client = world.admin().post("/v1/access/clients", client).await.must(201).id("client");
+        Self { group, meeting, member, programme, client }
     }
 
     fn id(&self, name: &str) -> String {
         match name {
-            "group" => self.group.to_string(),
+            "group" | "groups" => self.group.to_string(),
             "meeting" => self.meeting.to_string(),
             "member" => self.member.to_string(),
             "programme" => self.programme.to_string(),
+            "client" => self.client.to_string(),
             other => panic!("what is `{other}`? say so here"),
         }
     }

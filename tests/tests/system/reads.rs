@@ -245,6 +245,7 @@ async fn what_belongs_to_another_organisation_looks_just_like_what_is_not_there(
         meeting: MeetingId(Uuid::from_u128(2)),
         member: MemberId(Uuid::from_u128(3)),
         programme: domain::ProgrammeId(Uuid::from_u128(4)),
+        client: domain::ClientId(Uuid::from_u128(5)),
     };
     world.settle().await;
     let (stranger, before) = (world.admin_of("south-star"), world.events().await.len());

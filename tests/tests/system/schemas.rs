@@ -7,7 +7,7 @@ use std::{
 };
 
 use domain::{
-    AnyEvent, DomainEvent, MemberId, Rejection, group,
+    AnyEvent, DomainEvent, MemberId, Rejection, access, group,
     meeting::{MarkRefusal, Refusal, Status},
     programme, roster,
 };
@@ -86,6 +86,7 @@ fn encode(event: &AnyEvent) -> Vec<u8> {
         AnyEvent::Group(event) => event.encode(),
         AnyEvent::Roster(event) => event.encode(),
         AnyEvent::Meeting(event) => event.encode(),
+        AnyEvent::Access(event) => event.encode(),
     }
 }
 
@@ -256,11 +257,23 @@ fn roster_refusals() -> Vec<roster::Refusal> {
     all
 }
 
+fn access_refusals() -> Vec<access::Refusal> {
+    let all =
+        vec![access::Refusal::UnknownClient, access::Refusal::NotAssigned, access::Refusal::Full("1,000 clients")];
+    for refusal in &all {
+        match refusal {
+            access::Refusal::UnknownClient | access::Refusal::NotAssigned | access::Refusal::Full(_) => {}
+        }
+    }
+    all
+}
+
 #[test]
 fn every_refusal_has_a_page_and_says_what_happened_in_a_sentence() {
     let mut said: Vec<(&str, String)> = Vec::new();
     said.extend(meeting_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(roster_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
+    said.extend(access_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(
         [group::Refusal::Unknown, group::Refusal::NoSchedule]
             .iter()
@@ -283,6 +296,7 @@ fn every_problem_that_the_sources_name_has_a_page_and_no_page_is_of_none() {
     let named = |code: &str| source.contains(&format!("\"{code}\""));
     let domain: BTreeSet<_> = (meeting_refusals().iter().map(Rejection::code))
         .chain(roster_refusals().iter().map(Rejection::code))
+        .chain(access_refusals().iter().map(Rejection::code))
         .chain([group::Refusal::Unknown.code(), group::Refusal::NoSchedule.code(), programme::Refusal::Unknown.code()])
         .collect();
     for (code, _) in web::PAGES {

@@ -65,7 +65,9 @@ impl Rows {
                 group::Event::Registered(group::Registered { details })
                 | group::Event::Changed(group::Changed { details }),
             ) => self.groups.push((GroupId(id), details.programme, at)),
-            AnyEvent::Group(group::Event::Scheduled(_) | group::Event::Unscheduled(_)) | AnyEvent::Roster(_) => {}
+            AnyEvent::Group(group::Event::Scheduled(_) | group::Event::Unscheduled(_))
+            | AnyEvent::Roster(_)
+            | AnyEvent::Access(_) => {}
             AnyEvent::Meeting(event) => self.add_meeting(MeetingId(id), event, at),
         }
     }
