@@ -100,7 +100,7 @@ pub enum ListingError {
     #[error("the listing has {0} bytes, at most {LISTING_BYTES_MAX} are possible")]
     TooLarge(usize),
     /// Neither a list of meetings nor an object that holds one, or too many of them.
-    #[error("the listing is not one of BMLT: see line {} column {}", .0.line(), .0.column())]
+    #[error("the listing is not one of BMLT: {0}")]
     Json(serde_json::Error),
     /// The zone it is to be read in does not exist.
     #[error(transparent)]

@@ -14,7 +14,7 @@ use crate::{
     Gate, Problem,
     authority::{Operation, Role},
     rates::Peer,
-    token::Claims,
+    token::{CLIENT_SUBJECT, Claims},
 };
 
 /// Someone with a valid token.
@@ -43,7 +43,7 @@ impl Caller {
         Self {
             org: org.clone(),
             role: client.role,
-            subject: format!("client:{}", client.client).into(),
+            subject: format!("{CLIENT_SUBJECT}{}", client.client).into(),
             groups: client.groups.as_slice().into(),
             scopes: Some(client.scopes.as_slice().into()),
         }

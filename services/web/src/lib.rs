@@ -31,6 +31,7 @@ pub use problem::{Problem, ProblemBody, Problems};
 pub use problem_pages::PAGES;
 pub use rates::{Peer, Rate, Rates};
 pub use read::{After, Read, VISIBLE_WAIT_MAX};
+pub use scrub::scrubbed;
 pub use shield::{Shield, shield};
 pub use token::{
     Claims, Issuer, KEYS_AGE_MAX, KEYS_BYTES_MAX, KEYS_STALE_MAX, KeySource, Mapping, Provider, REFRESH_PAUSE,

@@ -14,17 +14,22 @@ const NOT_UNDERSTOOD: &str = "the value cannot be understood";
 
 /// What to say of a body.
 pub(crate) fn body(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
-    let (inner, at) = (error.inner(), error.path().to_string());
-    let (line, column) = (inner.line(), inner.column());
+    let at = field(&error.path().to_string(), &error.inner().to_string());
+    format!("body, at `{at}`: {}", scrubbed(error.inner()))
+}
+
+/// What a JSON parser said, without what it quotes.
+pub fn scrubbed(error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
     let place = if line > 0 { format!(" at line {line} column {column}") } else { String::new() };
-    let said = inner.to_string();
+    let said = error.to_string();
     let said = said.strip_suffix(&place).unwrap_or(&said);
-    let what = match inner.classify() {
+    let what = match error.classify() {
         // These say what JSON is, and quote nothing.
         Category::Syntax | Category::Eof | Category::Io => said.to_owned(),
         Category::Data => message(said),
     };
-    format!("body, at `{}`: {what}{place}", field(&at, said))
+    what + &place
 }
 
 /// What to say of a path.
@@ -53,13 +58,12 @@ pub(crate) fn query(error: &QueryRejection) -> String {
     }
 }
 
-/// The way to the field. A field that is not known was named by the caller, and so was the last part of such a way.
+/// The way to the field. A name that the message quotes, because nobody knows it, is the caller's.
 fn field(at: &str, said: &str) -> String {
-    let unknown = said.starts_with("unknown field") || said.starts_with("unknown variant");
-    let mut parts: Vec<_> = at.split('.').collect();
-    if unknown {
-        parts.pop();
-    }
+    let unknown = ["unknown field `", "unknown variant `"].iter().find_map(|start| said.strip_prefix(start));
+    let named = unknown.and_then(|rest| rest.split_once("`, ")).map(|(named, _)| named);
+    let known = named.and_then(|named| at.strip_suffix(named)).map_or(at, |known| known.trim_end_matches('.'));
+    let parts: Vec<_> = known.split('.').collect();
     let shown = parts.iter().map(|part| {
         let name = part.split('[').next().unwrap_or_default();
         if name.is_empty() || is_name(name) { *part } else { "…" }
@@ -106,7 +110,7 @@ const OURS: &[&str] = &[
     "must ",
     "has ",
     "an organisation",
-    "a listing",
+    "a list has",
     "a position",
     "a schedule",
     "a month",
@@ -141,9 +145,20 @@ mod tests {
         mark: Option<Mark>,
         #[serde(default)]
         heads: BTreeMap<String, u8>,
+        #[serde(default)]
+        marks: BTreeMap<Mark, u8>,
+        #[serde(default)]
+        inner: Option<Inner>,
     }
 
     #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)] // only read
+    struct Inner {
+        mark: Mark,
+    }
+
+    #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
     #[serde(rename_all = "snake_case")]
     enum Mark {
         Present,
@@ -163,6 +178,11 @@ mod tests {
             (r#"{"name":"a","heads":"Anna, expected Zq"}"#, "body, at `heads`: invalid type: string, expected a map"),
             (r#"{"name":"a","heads":{"Anna Zq":"x"}}"#, "body, at `heads.…`: invalid type: string, expected u8"),
             (r#"{"name":"a","mark":"Anna"}"#, "body, at `mark`: unknown variant, expected `present` or `late`"),
+            (r#"{"name":"a","inner":{"anna_zq":1}}"#, "body, at `inner`: unknown field, expected `mark`"),
+            (
+                r#"{"name":"a","marks":{"anna_zq":1}}"#,
+                "body, at `marks.…`: unknown variant, expected `present` or `late`",
+            ),
             (r#"{"anna_zq":1}"#, "body, at `.`: unknown field, expected one of `name`, `on`"),
             (r#"{"name":"a","on":"Anna"}"#, "body, at `on`: the value cannot be understood"),
             (r#"{"name":"a","member":"Anna"}"#, "body, at `member`: "),

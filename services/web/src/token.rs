@@ -23,6 +23,8 @@ pub use provider::{Mapping, Provider};
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Longest subject, in characters.
 pub const SUBJECT_CHARS_MAX: usize = 128;
+/// How subjects of API clients begin, and no others.
+pub(crate) const CLIENT_SUBJECT: &str = "client:";
 /// Longest id of a token, in characters.
 const JTI_CHARS_MAX: usize = 128;
 /// Most groups named in one token, a count.
@@ -78,7 +80,10 @@ pub enum TokenError {
     #[error("a token lives 1 second to {} hours", TOKEN_TTL_MAX.as_hours())]
     Ttl,
     /// No subject, or one that is too long or has control characters.
-    #[error("a subject has 1 to {SUBJECT_CHARS_MAX} characters, none of them a control character")]
+    #[error(
+        "a subject has 1 to {SUBJECT_CHARS_MAX} characters, none of them a control character, and does not begin with \
+         `{CLIENT_SUBJECT}`"
+    )]
     Subject,
     /// Too many groups.
     #[error("a token names at most {GROUPS_MAX} groups")]
@@ -185,7 +190,9 @@ fn header(token: &str) -> Option<Header> {
 }
 
 fn check_subject(subject: &str) -> Result<(), TokenError> {
-    let fits = (1..=SUBJECT_CHARS_MAX).contains(&subject.chars().count()) && !subject.chars().any(char::is_control);
+    let length = subject.chars().count();
+    let fits = (1..=SUBJECT_CHARS_MAX).contains(&length) && !subject.chars().any(char::is_control);
+    let fits = fits && !subject.starts_with(CLIENT_SUBJECT);
     if fits { Ok(()) } else { Err(TokenError::Subject) }
 }
 
@@ -252,6 +259,8 @@ mod tests {
         let (issuer, org) = (Issuer::new(&[1; 32]), "acme".parse().unwrap());
         let sign = |subject, ttl| issuer.sign((&org, Role::Admin, subject), vec![], NOW, ttl);
         assert_eq!(sign("ann", TOKEN_TTL_MAX + SignedDuration::from_secs(1)), Err(TokenError::Ttl));
-        assert_eq!(sign("", SignedDuration::from_secs(1)), Err(TokenError::Subject));
+        for subject in ["", "a\nb", "client:1"] {
+            assert_eq!(sign(subject, SignedDuration::from_secs(1)), Err(TokenError::Subject));
+        }
     }
 }
