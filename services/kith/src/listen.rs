@@ -115,7 +115,7 @@ async fn requests(
     http.timer(TokioTimer::new()).header_read_timeout(serving.head_time_max).max_buf_size(HEAD_BYTES_MAX);
     let mut served = pin!(http.serve_connection(TokioIo::new(stream), service));
     // How a connection ends is the caller's business: they go away, they say what is no HTTP.
-    if let None = end.run_until_cancelled(served.as_mut()).await {
+    if end.run_until_cancelled(served.as_mut()).await.is_none() {
         served.as_mut().graceful_shutdown();
         let _ = served.await;
     }

@@ -13,7 +13,7 @@ use crate::Config;
 
 /// Longest time for one answer of the provider.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
-/// Where a provider says where its keys are (`OpenID` Connect Discovery, section 4).
+/// Where a provider says where its keys are (OpenID Connect Discovery, section 4).
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 
 /// Fetches keys from where they are configured to be, or where the issuer says.

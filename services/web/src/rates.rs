@@ -140,8 +140,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn peer(address: &str) -> Option<Peer> {
-        Some(Peer(address.parse().unwrap()))
+    fn peer(address: &str) -> Peer {
+        Peer(address.parse().unwrap())
     }
 
     #[test]
@@ -178,14 +178,14 @@ mod tests {
     fn an_ipv6_customer_is_one_address_and_an_ipv4_address_is_the_same_in_both_forms() {
         let one = Rate::new(1, SECOND, 1);
         let (rates, now) = (Rates::new([None, one, one]), Instant::now());
-        assert!(rates.address(peer("2001:db8::1"), now).is_ok());
-        assert!(rates.address(peer("2001:db8::2:3"), now).is_err());
-        assert!(rates.address(peer("2001:db8:0:1::1"), now).is_ok());
-        assert!(rates.address(peer("192.0.2.1"), now).is_ok());
-        assert!(rates.address(peer("::ffff:192.0.2.1"), now).is_err());
-        assert!(rates.refusals_left(peer("192.0.2.1"), now).is_ok());
-        rates.refused(peer("192.0.2.1"), now);
-        assert_eq!(rates.refusals_left(peer("192.0.2.1"), now), Err(SECOND));
+        assert!(rates.address(Some(peer("2001:db8::1")), now).is_ok());
+        assert!(rates.address(Some(peer("2001:db8::2:3")), now).is_err());
+        assert!(rates.address(Some(peer("2001:db8:0:1::1")), now).is_ok());
+        assert!(rates.address(Some(peer("192.0.2.1")), now).is_ok());
+        assert!(rates.address(Some(peer("::ffff:192.0.2.1")), now).is_err());
+        assert!(rates.refusals_left(Some(peer("192.0.2.1")), now).is_ok());
+        rates.refused(Some(peer("192.0.2.1")), now);
+        assert_eq!(rates.refusals_left(Some(peer("192.0.2.1")), now), Err(SECOND));
         assert!(rates.refusals_left(None, now).is_ok(), "without an address nothing is counted");
     }
 }

@@ -258,10 +258,10 @@ fn with_canaries(sample: &Value) -> Vec<Value> {
         found.push(at.to_owned());
         match value {
             Value::Object(fields) => {
-                fields.iter().for_each(|(name, value)| places(value, &format!("{at}/{name}"), found))
+                fields.iter().for_each(|(name, value)| places(value, &format!("{at}/{name}"), found));
             }
             Value::Array(items) => {
-                items.iter().enumerate().for_each(|(n, value)| places(value, &format!("{at}/{n}"), found))
+                items.iter().enumerate().for_each(|(n, value)| places(value, &format!("{at}/{n}"), found));
             }
             _ => {}
         }

@@ -72,7 +72,7 @@ impl Mapping {
             return None;
         }
         let exp = seconds(&said["exp"])?;
-        let (nbf, iat) = (optional_seconds(said, "nbf")?, optional_seconds(said, "iat")?);
+        let (nbf, iat) = (optional_seconds(said, "nbf").ok()?, optional_seconds(said, "iat").ok()?);
         // Many providers give no `nbf`; then it is valid from when it was issued.
         let (nbf, issued_at) = (nbf.max(iat)?, iat.or(nbf)?);
         let sub = said["sub"].as_str().filter(|subject| check_subject(subject).is_ok())?;
@@ -95,9 +95,8 @@ impl Mapping {
 
     /// The one role that is said. None if several are: nobody should have to guess which one holds.
     fn role(&self, said: &Value) -> Option<Role> {
-        let known = |text: &str| match self.roles.is_empty() {
-            true => text.parse().ok(),
-            false => self.roles.get(text).copied(),
+        let known = |text: &str| {
+            if self.roles.is_empty() { text.parse().ok() } else { self.roles.get(text).copied() }
         };
         let mut roles: Vec<Role> = texts(said).filter_map(known).collect();
         roles.dedup();
@@ -130,10 +129,16 @@ fn seconds(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds.floor() as i64))
 }
 
-/// The outer none: it is there, but is no time.
-fn optional_seconds(said: &Value, claim: &str) -> Option<Option<i64>> {
-    said.get(claim).map_or(Some(None), |value| seconds(value).map(Some))
+/// A time that need not be said.
+///
+/// # Errors
+/// If it is said, but is no time.
+fn optional_seconds(said: &Value, claim: &str) -> Result<Option<i64>, NoTime> {
+    said.get(claim).map(|value| seconds(value).ok_or(NoTime)).transpose()
 }
+
+/// What is said where a time should be is none.
+struct NoTime;
 
 #[cfg(test)]
 mod tests {
