@@ -96,6 +96,8 @@ fn serve(data: &Path) -> Command {
     let mut command = kith();
     command.args(["serve", "--listen", "127.0.0.1:0", "--plan-days", "0", "--data"]).arg(data);
     command.arg("--nats-server").arg(nats_server());
+    // Tests ask as fast as they can, all from one address.
+    command.env("KITH_CALLER_PER_SECOND", "0").env("KITH_ADDRESS_PER_SECOND", "0").env("KITH_REFUSED_PER_MINUTE", "0");
     command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
     command
 }

@@ -83,6 +83,8 @@ impl Kith {
         if let Some(nats_server) = &self.nats_server {
             command.arg("--nats-server").arg(nats_server);
         }
+        // One caller on one address plays everybody.
+        command.env("KITH_CALLER_PER_SECOND", "0").env("KITH_ADDRESS_PER_SECOND", "0");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(lines).kill_on_drop(true);
         let child = command.spawn().with_context(|| format!("{} cannot be run", self.program.display()))?;
         let mut server = Server { address, child, log };

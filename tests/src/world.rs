@@ -7,7 +7,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
@@ -58,6 +58,10 @@ impl World {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             nats_server: Some(nats_server()),
             plan_days: 0,
+            // Tests ask as fast as they can, all from one address.
+            caller_per_second: 0,
+            address_per_second: 0,
+            refused_per_minute: 0,
             ..Config::default()
         };
         configure(&mut config);
@@ -174,20 +178,24 @@ impl World {
 
     /// Somebody with this token, valid or not.
     pub fn bearer(&self, token: &str) -> Actor {
-        Actor { address: self.address(), token: token.into(), keys: self.keys.clone() }
+        self.actor(Pass::Token(token.into()))
     }
 
-    /// Somebody.
+    /// Somebody, who is given another token whenever theirs has ended.
     pub fn somebody(&self, org: &str, role: Role, subject: &str, groups: Vec<GroupId>) -> Actor {
-        // Valid for as long as any test goes on, by the clock of the test.
-        let token = self.issuer().sign((&self::org(org), role, subject), groups, time(NOW), TOKEN_TTL_MAX);
-        self.bearer(&token.expect("a token within bounds"))
+        let (org, subject, given) = (self::org(org), subject.to_owned(), Mutex::default());
+        let (issuer, time) = (self.issuer(), self.time.clone());
+        self.actor(Pass::Renewed(Arc::new(Renewed { issuer, time, org, role, subject, groups, given })))
     }
 
-    /// An admin whose token `issuer` signed at [`NOW`].
-    pub fn signed_by(&self, issuer: &Issuer, ttl: SignedDuration) -> Actor {
+    /// An admin whose token `issuer` signed at that time.
+    pub fn signed_by(&self, issuer: &Issuer, at: &str, ttl: SignedDuration) -> Actor {
         let who = (&org(ORG), Role::Admin, "admin");
-        self.bearer(&issuer.sign(who, vec![], time(NOW), ttl).expect("a token within bounds"))
+        self.bearer(&issuer.sign(who, vec![], time(at), ttl).expect("a token within bounds"))
+    }
+
+    fn actor(&self, pass: Pass) -> Actor {
+        Actor { address: self.address(), pass, keys: self.keys.clone() }
     }
 
     /// The server's own issuer.
@@ -255,14 +263,58 @@ impl World {
 #[derive(Debug, Clone)]
 pub struct Actor {
     address: SocketAddr,
-    token: String,
+    pass: Pass,
     keys: Arc<AtomicU64>,
 }
 
+/// How somebody shows who they are.
+#[derive(Debug, Clone)]
+enum Pass {
+    /// With this token, also after it has ended.
+    Token(String),
+    /// With one that is valid by the clock of the test.
+    Renewed(Arc<Renewed>),
+}
+
+/// Somebody whose tokens are renewed: tests go on for weeks, tokens do not.
+#[derive(Debug)]
+struct Renewed {
+    issuer: Issuer,
+    time: Arc<AtomicI64>,
+    org: OrgId,
+    role: Role,
+    subject: String,
+    groups: Vec<GroupId>,
+    given: Mutex<Option<(Timestamp, String)>>,
+}
+
+impl Renewed {
+    fn token(&self) -> String {
+        let now = Timestamp::from_second(self.time.load(Ordering::Relaxed)).expect("a time of our own");
+        let mut given = self.given.lock().expect("nothing panics while it is held");
+        match &*given {
+            Some((at, token)) if *at <= now && now.duration_since(*at) < TOKEN_TTL_MAX => token.clone(),
+            _ => {
+                let who = (&self.org, self.role, self.subject.as_str());
+                let token = self.issuer.sign(who, self.groups.clone(), now, TOKEN_TTL_MAX);
+                given.insert((now, token.expect("a token within bounds"))).1.clone()
+            }
+        }
+    }
+}
+
 impl Actor {
+    /// What this person shows now.
+    pub fn token(&self) -> String {
+        match &self.pass {
+            Pass::Token(token) => token.clone(),
+            Pass::Renewed(renewed) => renewed.token(),
+        }
+    }
+
     /// A connection of this person.
     pub fn client(&self) -> Client {
-        Client::new(self.address, self.token.clone())
+        Client::new(self.address, self.token())
     }
 
     /// A new idempotency key.

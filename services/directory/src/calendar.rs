@@ -193,7 +193,7 @@ impl Rule {
         let start = schedule.starts_on.strftime("%Y%m%d");
         RRuleSet::from_str(&format!("DTSTART:{start}T000000Z\nRRULE:{}", rest.join(";")))
             .map(|set| Self { set: set.limit(), until })
-            .map_err(|error| error.to_string())
+            .map_err(|_| "its parts do not go together".into())
     }
 }
 
@@ -201,7 +201,7 @@ impl Rule {
 fn parts(text: &str) -> Result<BTreeMap<&str, &str>, String> {
     let mut parts = BTreeMap::new();
     for part in text.split(';') {
-        let (key, value) = part.split_once('=').ok_or_else(|| format!("`{part}` is not a part such as FREQ=WEEKLY"))?;
+        let (key, value) = part.split_once('=').ok_or("each part must be such as FREQ=WEEKLY")?;
         check(key, value)?;
         if parts.insert(key, value).is_some() {
             return Err(format!("{key} is given twice"));
@@ -235,9 +235,9 @@ fn check(key: &str, value: &str) -> Result<(), String> {
         "BYHOUR" | "BYMINUTE" | "BYSECOND" => {
             return Err(format!("{key} is not possible: a group meets once a day, at starts_at"));
         }
-        _ => return Err(format!("`{key}` is not a part of a rule")),
+        _ => return Err("it has a part that is not one of a rule".into()),
     };
-    if fits { Ok(()) } else { Err(format!("`{value}` is not possible as {key}")) }
+    if fits { Ok(()) } else { Err(format!("{key} cannot have this value")) }
 }
 
 /// Whether it is a number from `-max` to `max` other than 0.
@@ -365,22 +365,22 @@ mod tests {
     #[test]
     fn a_rule_that_cannot_be_used_says_why() {
         for (rule, expected) in [
-            ("WEEKLY", "`WEEKLY` is not a part such as FREQ=WEEKLY"),
+            ("WEEKLY", "each part must be such as FREQ=WEEKLY"),
             ("BYDAY=TU", "FREQ is missing"),
-            ("FREQ=HOURLY", "`HOURLY` is not possible as FREQ"),
+            ("FREQ=HOURLY", "FREQ cannot have this value"),
             ("FREQ=DAILY;BYHOUR=9", "BYHOUR is not possible: a group meets once a day, at starts_at"),
             ("FREQ=DAILY;FREQ=DAILY", "FREQ is given twice"),
-            ("FREQ=DAILY;INTERVAL=0", "`0` is not possible as INTERVAL"),
-            ("FREQ=DAILY;INTERVAL=401", "`401` is not possible as INTERVAL"),
-            ("FREQ=DAILY;COUNT=0", "`0` is not possible as COUNT"),
-            ("FREQ=MONTHLY;BYDAY=99999TU", "`99999TU` is not possible as BYDAY"),
-            ("FREQ=MONTHLY;BYDAY=TÜ", "`TÜ` is not possible as BYDAY"),
+            ("FREQ=DAILY;INTERVAL=0", "INTERVAL cannot have this value"),
+            ("FREQ=DAILY;INTERVAL=401", "INTERVAL cannot have this value"),
+            ("FREQ=DAILY;COUNT=0", "COUNT cannot have this value"),
+            ("FREQ=MONTHLY;BYDAY=99999TU", "BYDAY cannot have this value"),
+            ("FREQ=MONTHLY;BYDAY=TÜ", "BYDAY cannot have this value"),
             ("FREQ=WEEKLY;BYDAY=2TU", "the place of a weekday, as in 2TU, needs FREQ=MONTHLY or FREQ=YEARLY"),
             ("FREQ=DAILY;COUNT=2;UNTIL=20270101", "it has both COUNT and UNTIL"),
             ("FREQ=DAILY;UNTIL=tomorrow", "UNTIL must be a date such as 20261231 or a time such as 20261231T235959Z"),
             ("FREQ=DAILY;UNTIL=20251231", "it names no day"),
-            ("FREQ=DAILY;X-EVIL=1", "`X-EVIL` is not a part of a rule"),
-            ("RRULE:FREQ=DAILY", "`RRULE:FREQ` is not a part of a rule"),
+            ("FREQ=DAILY;X-EVIL=1", "it has a part that is not one of a rule"),
+            ("RRULE:FREQ=DAILY", "it has a part that is not one of a rule"),
         ] {
             assert_eq!(why(rule), expected, "{rule}");
         }

@@ -11,11 +11,11 @@ use futures::{Stream, StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
-use web::{Answer, LargeCommand, Problem, Problems, Query, op};
+use web::{Answer, LargeCommand, Problem, Problems, Query, op, scrubbed};
 
 use crate::{
     Directory, WRITES_AT_ONCE,
-    bmlt::{self, LISTING_BYTES_MAX, Listing, Origin, Remark},
+    bmlt::{self, LISTING_BYTES_MAX, Listing, ListingError, Origin, Remark},
 };
 
 /// Most remarks in a report, a count; a listing that is wrong throughout says so in the first ones.
@@ -100,7 +100,12 @@ pub(crate) async fn import_bmlt(
     // Reading megabytes takes a while, others wait for this thread.
     let listing = tokio::task::spawn_blocking(move || bmlt::read(&body, &origin)).await;
     let listing = listing.map_err(|panic| Problem::internal(&panic))?;
-    let listing = listing.map_err(|error| Problem::malformed(error.to_string()))?;
+    let listing = listing.map_err(|error| match error {
+        ListingError::Json(error) => {
+            Problem::malformed(format!("the listing is not one of BMLT: {}", scrubbed(&error)))
+        }
+        error => Problem::malformed(error.to_string()),
+    })?;
     let last = listing.groups.last().map(|group| group.id);
     let report = import(&directory, &caller.org, listing, &cause, query.dry_run).await?;
     let reply = Reply::json(200, &report);

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use crate::{audit, group, meeting, member, programme, roster};
+use crate::{access, audit, group, meeting, member, programme, roster};
 
 /// Bytes that are not the event they claim to be.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +104,8 @@ pub enum AnyEvent {
     Member(member::Event),
     /// Of the audit.
     Audit(audit::Event),
+    /// Of an organisation's access.
+    Access(access::Event),
 }
 
 impl AnyEvent {
@@ -112,7 +114,10 @@ impl AnyEvent {
     /// # Errors
     /// If the category or type is not known or the data does not fit it.
     pub fn decode(category: &str, event_type: &str, version: u16, data: &[u8]) -> Result<Self, DecodeError> {
-        use crate::{Decider, group::Group, meeting::Meeting, member::Member, programme::Programme, roster::Roster};
+        use crate::{
+            Decider, access::Access, group::Group, meeting::Meeting, member::Member, programme::Programme,
+            roster::Roster,
+        };
         match category {
             Meeting::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Meeting),
             Roster::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Roster),
@@ -120,18 +125,22 @@ impl AnyEvent {
             Programme::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Programme),
             Member::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Member),
             audit::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Audit),
+            Access::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Access),
             _ => Err(DecodeError::Unknown { event_type: event_type.into(), version }),
         }
     }
 
     /// Every type of event that Kith writes, with the category of its streams.
     pub fn types() -> Vec<(&'static str, EventType)> {
-        use crate::{Decider, group::Group, meeting::Meeting, member::Member, programme::Programme, roster::Roster};
+        use crate::{
+            Decider, access::Access, group::Group, meeting::Meeting, member::Member, programme::Programme,
+            roster::Roster,
+        };
         fn of<D: Decider>() -> impl Iterator<Item = (&'static str, EventType)> {
             D::Event::types().into_iter().map(|event_type| (D::CATEGORY, event_type))
         }
         let audit = audit::Event::types().into_iter().map(|event_type| (audit::CATEGORY, event_type));
         let decided = of::<Programme>().chain(of::<Group>()).chain(of::<Roster>()).chain(of::<Meeting>());
-        decided.chain(of::<Member>()).chain(audit).collect()
+        decided.chain(of::<Access>()).chain(of::<Member>()).chain(audit).collect()
     }
 }

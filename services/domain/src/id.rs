@@ -62,6 +62,8 @@ ids! {
     HoldId,
     /// One breaking of the glass: access beyond the usual, for a while, with a reason.
     GlassId,
+    /// A program that calls the API with a key of its own.
+    ClientId,
 }
 
 impl MeetingId {

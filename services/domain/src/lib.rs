@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** nothing here is async, does I/O, reads a clock or draws a random number.
 
+pub mod access;
 pub mod audit;
 mod decider;
 mod event;
@@ -13,6 +14,7 @@ mod id;
 pub mod meeting;
 pub mod member;
 pub mod programme;
+mod role;
 pub mod roster;
 mod schedule;
 mod sealed;
@@ -20,7 +22,8 @@ mod text;
 
 pub use decider::{Decider, Rejection, RejectionKind};
 pub use event::{AnyEvent, DecodeError, DomainEvent, EventType};
-pub use id::{ConsentId, GlassId, GroupId, HoldId, IdError, MeetingId, MemberId, OrgId, ProgrammeId};
+pub use id::{ClientId, ConsentId, GlassId, GroupId, HoldId, IdError, MeetingId, MemberId, OrgId, ProgrammeId};
+pub use role::Role;
 pub use schedule::{Schedule, ScheduleError};
 pub use sealed::Sealed;
 pub use text::{Text, TextError};

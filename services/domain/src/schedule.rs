@@ -48,10 +48,10 @@ pub enum ScheduleError {
     #[error("except holds {0} dates, at most {max} are possible", max = Schedule::EXCEPT_MAX)]
     Except(usize),
     /// Not a time zone.
-    #[error("time_zone `{0}` is not a zone of the IANA database")]
+    #[error("time_zone must be the name of a zone of the IANA database")]
     TimeZone(String),
     /// Not a rule.
-    #[error("recurrence `{rule}` is not a rule that can be used: {why}")]
+    #[error("recurrence is not a rule that can be used: {why}")]
     Recurrence {
         /// As given.
         rule: String,

@@ -1,15 +1,18 @@
 //! The API: the contexts' operations, their document, and what a machine asks (health, metrics, documents).
 
+use std::time::Duration;
+
 use axum::{
     Json, Router,
     extract::{Path, State},
-    http::{StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
     routing::get,
 };
 use messaging::Health;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -24,9 +27,12 @@ use utoipa::{
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 use uuid::Uuid;
-use web::{Limits, ProblemBody};
+use web::{Limits, ProblemBody, Shield};
 
 use crate::links;
+
+/// How long browsers may keep what they were told of another origin.
+const PREFLIGHT_KEPT: Duration = Duration::from_mins(10);
 
 /// What operations of machines need.
 #[derive(Debug, Clone)]
@@ -37,8 +43,21 @@ pub struct Machine {
     pub metrics: PrometheusHandle,
 }
 
+/// What is around every operation.
+#[derive(Debug, Clone)]
+pub struct Around {
+    /// How many at once, how long, how often.
+    pub limits: Limits,
+    /// Headers against misuse by browsers.
+    pub shield: Shield,
+    /// Origins of pages that may use the API; without any, no page of others may.
+    pub cors_origins: Vec<String>,
+    /// Ids of requests.
+    pub new_id: fn() -> Uuid,
+}
+
 /// The whole API: its router and its document.
-pub fn api(contexts: OpenApiRouter, machine: Machine, limits: Limits, new_id: fn() -> Uuid) -> (Router, OpenApi) {
+pub fn api(contexts: OpenApiRouter, machine: Machine, around: Around) -> (Router, OpenApi) {
     let (router, paths) = contexts.split_for_parts();
     let document = document(paths);
     let served = document.clone();
@@ -53,9 +72,30 @@ pub fn api(contexts: OpenApiRouter, machine: Machine, limits: Limits, new_id: fn
         .merge(SwaggerUi::new("/docs").url("/openapi.json", served))
         .fallback(web::no_such_path)
         .method_not_allowed_fallback(web::no_such_method)
-        .layer(middleware::from_fn_with_state(limits, web::guard))
-        .layer(middleware::from_fn_with_state(new_id, web::observe));
+        .layer(middleware::from_fn_with_state(around.limits, web::guard));
+    let router = match cors(&around.cors_origins) {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    let router = router
+        .layer(middleware::from_fn_with_state(around.shield, web::shield))
+        .layer(middleware::from_fn_with_state(around.new_id, web::observe));
     (router, document)
+}
+
+/// Without cookies or other credentials of the browser: a page sends its token itself, or has none.
+fn cors(origins: &[String]) -> Option<CorsLayer> {
+    let known: Vec<_> = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
+    let header = |name| HeaderName::from_static(name);
+    let sent = [header("idempotency-key"), header("kith-after"), header("x-request-id")];
+    let shown = ["kith-position", "idempotency-replayed", "x-request-id", "retry-after", "content-disposition"];
+    let layer = CorsLayer::new()
+        .allow_origin(AllowOrigin::list(known))
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE].into_iter().chain(sent).collect::<Vec<_>>())
+        .expose_headers(shown.map(header))
+        .max_age(PREFLIGHT_KEPT);
+    (!origins.is_empty()).then_some(layer)
 }
 
 async fn readyz(State(machine): State<Machine>) -> Response {
@@ -84,7 +124,8 @@ fn document(paths: OpenApi) -> OpenApi {
              `Idempotency-Key`; its answer names a `Kith-Position`, which a read sends as `Kith-After` to see it.",
         ))
         .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()));
-    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    let bearer =
+        HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT, or the key of an API client").build();
     let mut document = OpenApiBuilder::from(paths).info(info.build()).build();
     let components = document.components.take().unwrap_or_else(|| ComponentsBuilder::new().build());
     // Every operation refers to problems, none brings their schemas along.

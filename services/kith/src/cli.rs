@@ -111,7 +111,7 @@ pub(crate) struct Token {
     /// Who it is for; of a member, the member's id
     #[arg(long)]
     pub subject: String,
-    /// How long it lives, such as 90m, 8h or 30d; at most 90d
+    /// How long it lives, such as 90m or 8h; at most 24h
     #[arg(long, default_value = "8h")]
     pub ttl: String,
     /// A group of a facilitator; may be given many times
@@ -220,11 +220,19 @@ async fn command(command: Command) -> anyhow::Result<ExitCode> {
 async fn serve(config: &Config) -> anyhow::Result<()> {
     telemetry::log(config).context("log: the filter cannot be read")?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hang_up = signal(SignalKind::hangup())?;
     let running = crate::serve(config, crate::clock()).await?;
-    tracing::info!(data = %config.data.display(), "kith is at http://{0}, its explorer at http://{0}/docs", running.address);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let (scheme, at) = (if running.tls() { "https" } else { "http" }, running.address);
+    tracing::info!(data = %config.data.display(), "kith is at {scheme}://{at}, its explorer at {scheme}://{at}/docs");
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => match running.reload() {
+                Ok(()) => tracing::info!("certificates were read again"),
+                Err(error) => tracing::error!("certificates stay as they were: {error:#}"),
+            },
+        }
     }
     tracing::info!("ending");
     running.stop().await;

@@ -1,8 +1,11 @@
 //! Configuration: defaults, then a file, then the environment (`KITH_…`), then flags; then [`Config::validate`].
 
 use std::{
+    collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context, bail};
@@ -12,6 +15,12 @@ use figment::{
     providers::{Env, Format, Serialized, Toml},
 };
 use serde::{Deserialize, Serialize};
+use web::{Mapping, Provider, Rate, Rates, Role};
+
+use crate::{
+    oidc::{Fetcher, secure},
+    tls::Tls,
+};
 
 /// How one server runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +50,43 @@ pub struct Config {
     pub request_seconds_max: u64,
     /// How far ahead meetings are planned, in days, 0 to 400; 0 plans none.
     pub plan_days: u16,
+    /// Most connections at once, a count; more wait. Below the limit of open files, which the log needs too.
+    pub connections_max: usize,
+    /// Longest time for a request's head, and for a connection without a request, in seconds.
+    pub head_seconds_max: u64,
+    /// Requests that each caller may send, per second; 0 for any number.
+    pub caller_per_second: u32,
+    /// Requests that a caller may send at once.
+    pub caller_burst: u32,
+    /// Requests that may come from each address, per second; 0 for any number. Behind a proxy, which is one address,
+    /// let the proxy do it.
+    pub address_per_second: u32,
+    /// Requests that may come from an address at once.
+    pub address_burst: u32,
+    /// Requests without a valid token that may come from each address, per minute; 0 for any number.
+    pub refused_per_minute: u32,
+    /// Origins of pages that may use the API from browsers, such as `https://app.example.org`.
+    pub cors_origins: Vec<String>,
+    /// Certificates (PEM) of the listener, its own first; without them it speaks HTTP. Read again on SIGHUP.
+    pub tls_certificate: Option<PathBuf>,
+    /// Key (PEM) of the first certificate.
+    pub tls_key: Option<PathBuf>,
+    /// Whether tokens of the built-in issuer (`kith token`) are accepted.
+    pub builtin_issuer: bool,
+    /// OpenID Connect provider whose access tokens are accepted, as it writes itself.
+    pub oidc_issuer: Option<String>,
+    /// For whom its tokens must be.
+    pub oidc_audience: Option<String>,
+    /// Where its keys are, if it does not say so itself.
+    pub oidc_jwks_url: Option<String>,
+    /// The claim with the role, by name or as a JSON pointer such as `/realm_access/roles`.
+    pub oidc_role_claim: String,
+    /// The claim with the organisation's id.
+    pub oidc_org_claim: String,
+    /// The claim with a facilitator's groups.
+    pub oidc_groups_claim: String,
+    /// The provider's words for our roles; without any, it uses ours.
+    pub oidc_role_map: BTreeMap<String, Role>,
     /// What is logged, as `tracing` filters say it, such as `info,messaging=debug`.
     pub log: String,
     /// Whether log lines are JSON.
@@ -62,6 +108,24 @@ impl Default for Config {
             requests_max: 1_024,
             request_seconds_max: 30,
             plan_days: 56,
+            connections_max: 768,
+            head_seconds_max: 20,
+            caller_per_second: 50,
+            caller_burst: 500,
+            address_per_second: 200,
+            address_burst: 2_000,
+            refused_per_minute: 60,
+            cors_origins: Vec::new(),
+            tls_certificate: None,
+            tls_key: None,
+            builtin_issuer: true,
+            oidc_issuer: None,
+            oidc_audience: None,
+            oidc_jwks_url: None,
+            oidc_role_claim: "role".into(),
+            oidc_org_claim: "org".into(),
+            oidc_groups_claim: "groups".into(),
+            oidc_role_map: BTreeMap::new(),
             log: "info".into(),
             log_json: false,
         }
@@ -96,8 +160,69 @@ impl Config {
             _ if self.nats.is_none() && (self.nats_credentials.is_some() || self.nats_ca.is_some()) => {
                 bail!("nats_credentials and nats_ca are for a server given as `nats`")
             }
+            _ if self.connections_max == 0 => bail!("connections_max must be at least 1"),
+            _ if self.head_seconds_max == 0 => bail!("head_seconds_max must be at least 1 second"),
+            _ if self.tls_certificate.is_some() != self.tls_key.is_some() => {
+                bail!("tls_certificate and tls_key are given together or not at all")
+            }
+            _ => self.validate_callers(),
+        }
+    }
+
+    fn validate_callers(&self) -> anyhow::Result<()> {
+        for url in [&self.oidc_issuer, &self.oidc_jwks_url].into_iter().flatten() {
+            secure(url)?;
+        }
+        for origin in &self.cors_origins {
+            secure(origin)?;
+            if origin.matches('/').count() != 2 {
+                bail!("cors_origins: {origin} must be an origin such as https://app.example.org, without a path");
+            }
+        }
+        match &self.oidc_issuer {
+            Some(_) if self.oidc_audience.is_none() => bail!("oidc_issuer needs oidc_audience"),
+            None if self.oidc_audience.is_some() || self.oidc_jwks_url.is_some() => {
+                bail!("oidc_audience and oidc_jwks_url are for a provider given as oidc_issuer")
+            }
+            None if !self.builtin_issuer => bail!("without oidc_issuer and builtin_issuer nobody could call"),
             _ => Ok(()),
         }
+    }
+
+    /// How often may be asked: callers, addresses, refusals.
+    pub(crate) fn rates(&self) -> Rates {
+        const SECOND: Duration = Duration::from_secs(1);
+        Rates::new([
+            Rate::new(self.caller_per_second, SECOND, self.caller_burst),
+            Rate::new(self.address_per_second, SECOND, self.address_burst),
+            Rate::new(self.refused_per_minute, 60 * SECOND, self.refused_per_minute),
+        ])
+    }
+
+    /// The provider whose tokens are accepted, if one is.
+    ///
+    /// # Errors
+    /// If its keys cannot be fetched from there.
+    pub(crate) fn provider(&self) -> anyhow::Result<Option<Provider>> {
+        let (Some(issuer), Some(audience)) = (&self.oidc_issuer, &self.oidc_audience) else { return Ok(None) };
+        let mapping = Mapping {
+            issuer: issuer.clone(),
+            audience: audience.clone(),
+            role_claim: self.oidc_role_claim.clone(),
+            org_claim: self.oidc_org_claim.clone(),
+            groups_claim: self.oidc_groups_claim.clone(),
+            roles: self.oidc_role_map.clone(),
+        };
+        Ok(Some(Provider::new(mapping, Arc::new(Fetcher::new(issuer, self)?))))
+    }
+
+    /// The listener's certificates, if it has any.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub(crate) fn tls(&self) -> anyhow::Result<Option<Arc<Tls>>> {
+        let files = self.tls_certificate.as_ref().zip(self.tls_key.as_ref());
+        files.map(|(certificate, key)| Ok(Arc::new(Tls::load(certificate, key)?))).transpose()
     }
 
     /// The `nats-server` to start: as configured, beside the sources, or on the path.
@@ -134,13 +259,46 @@ mod tests {
         let all = text
             .replace("# nats", "nats")
             .replace("# key_file", "key_file")
-            .replace("# erasures_file", "erasures_file");
+            .replace("# erasures_file", "erasures_file")
+            .replace("# tls", "tls")
+            .replace("# oidc", "oidc");
         let defaults: Config = Figment::from(Toml::string(&text)).extract().unwrap();
         let example: Config = Figment::from(Toml::string(&all)).extract().unwrap();
         assert_eq!(defaults, Config::default());
-        let paths = [&example.nats_credentials, &example.nats_ca, &example.nats_server];
-        assert!(paths.iter().chain(&[&example.key_file, &example.erasures_file]).all(|path| path.is_some()));
+        let files = [&example.nats_credentials, &example.nats_ca, &example.nats_server];
+        let files = files.into_iter().chain([
+            &example.tls_certificate,
+            &example.tls_key,
+            &example.key_file,
+            &example.erasures_file,
+        ]);
+        let texts = [&example.oidc_issuer, &example.oidc_audience, &example.oidc_jwks_url];
+        assert!(files.into_iter().all(Option::is_some) && texts.iter().all(|text| text.is_some()));
         example.validate().unwrap();
+    }
+
+    #[test]
+    fn what_would_leave_the_door_open_or_shut_is_refused() {
+        let wrong: [fn(&mut Config); 10] = [
+            |config| config.oidc_issuer = Some("https://id.example".into()),
+            |config| config.oidc_audience = Some("kith".into()),
+            |config| config.builtin_issuer = false,
+            |config| {
+                config.oidc_issuer = Some("http://id.example".into());
+                config.oidc_audience = Some("kith".into());
+            },
+            |config| config.tls_key = Some("key.pem".into()),
+            |config| config.cors_origins = vec!["*".into()],
+            |config| config.cors_origins = vec!["https://app.example.org/".into()],
+            |config| config.cors_origins = vec!["http://app.example.org".into()],
+            |config| config.connections_max = 0,
+            |config| config.head_seconds_max = 0,
+        ];
+        for (n, wrong) in wrong.into_iter().enumerate() {
+            let mut config = Config::default();
+            wrong(&mut config);
+            assert!(config.validate().is_err(), "{n}");
+        }
     }
 
     const EXAMPLE: &str = include_str!("../../../deploy/config/kith.toml");

@@ -9,11 +9,14 @@ mod data_dir;
 mod erasures;
 mod import;
 mod links;
+mod listen;
+mod oidc;
 mod planner;
 mod report;
 pub mod schemas;
 mod serve;
 mod telemetry;
+mod tls;
 mod token;
 mod verify;
 

@@ -2,9 +2,10 @@
 
 use std::{fs::File, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
+use access::Access;
 use anyhow::Context;
 use attendance::Attendance;
-use axum::{Extension, middleware::from_fn_with_state, serve::ListenerExt};
+use axum::{Extension, middleware::from_fn_with_state};
 use directory::Directory;
 use domain::{GroupId, OrgId};
 use eventlog::{
@@ -21,19 +22,20 @@ use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 use vault::Vault;
-use web::{Attester, Audit, Clock, Gate, Issuer, Limits, LogEnd, Role};
+use web::{Attester, Audit, Clock, Gate, Issuer, Limits, LogEnd, Role, Shield};
 
 use crate::{
     Config, DataDir,
-    api::{self, Machine},
+    api::{self, Around, Machine},
     data_dir::random,
-    erasures, planner, telemetry,
+    erasures,
+    listen::{DRAIN_MAX, Serving, listen},
+    planner, telemetry,
+    tls::Tls,
 };
 
 /// How long the facts wait for more, so that each segment holds many.
 const FACTS_LINGER: Duration = Duration::from_millis(500);
-/// How long requests may go on after the end was asked for.
-const DRAIN_MAX: Duration = Duration::from_secs(2);
 /// Between two attempts to reach a NATS server that was given.
 const CONNECT_AGAIN: Duration = Duration::from_secs(1);
 
@@ -51,6 +53,7 @@ pub struct Running {
     end: CancellationToken,
     tasks: JoinSet<()>,
     nats_server: Option<NatsServer>,
+    tls: Option<Arc<Tls>>,
     _lock: File,
 }
 
@@ -71,6 +74,11 @@ fn fresh() -> [u8; 56] {
     random().expect("the system has random bytes, as it had for the issuer's key")
 }
 
+/// Keys of API clients.
+fn new_secret() -> [u8; 32] {
+    random().expect("a system without random bytes can keep no secret")
+}
+
 /// Starts a server.
 ///
 /// # Errors
@@ -89,9 +97,10 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     let names = Names::default();
     let views = Views::open(&data.views(), names.clone())?;
     let facts = FactsSubscriber::new(FactStore::open(data.path()).context("the facts cannot be opened")?);
-    let gate = Gate::new(issuer.clone(), clock.clone());
+    let (access, rates, tls) = (Streams::new(log.clone()), config.rates(), config.tls()?);
+    let gate = gate(config, &issuer, &clock)?.heeding(access.clone()).limited(rates.clone());
     let reads = Reads { views: health.checkpoint("views"), facts: facts.applied(), names };
-    let contexts = Contexts::new(&log, &gate, &vault, data.attester()?, &reads);
+    let contexts = Contexts::new(&log, &gate, access, (&vault, data.attester()?), &reads);
     let eraser = erasures::Eraser {
         views: Arc::new(Readers::new(&data.views())),
         checkpoint: reads.views.clone(),
@@ -104,9 +113,13 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     if log.exclusive() {
         router = router.layer(Extension(LogEnd(log.head())));
     }
-    let limits = Limits::new(config.requests_max, Duration::from_secs(config.request_seconds_max));
-    let machine = Machine { health: health.clone(), metrics };
-    let (router, _) = api::api(router, machine, limits, new_id);
+    let around = Around {
+        limits: Limits::new(config.requests_max, Duration::from_secs(config.request_seconds_max)).and(rates),
+        shield: Shield { tls: tls.is_some() },
+        cors_origins: config.cors_origins.clone(),
+        new_id,
+    };
+    let (router, _) = api::api(router, Machine { health: health.clone(), metrics }, around);
 
     tasks.spawn(distribute(nats, log.clone(), (views, facts), health.clone(), end.clone()));
     if config.plan_days > 0 {
@@ -117,8 +130,20 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen at {}", config.listen))?;
     let address = listener.local_addr()?;
-    tasks.spawn(listen(listener, router, end.clone()));
-    Ok(Running { address, health, log, issuer, clock, end, tasks, nats_server, _lock: lock })
+    let head_time_max = Duration::from_secs(config.head_seconds_max);
+    let serving = Serving { router, connections_max: config.connections_max, head_time_max, tls: tls.clone() };
+    tasks.spawn(listen(listener, serving, end.clone()));
+    Ok(Running { address, health, log, issuer, clock, end, tasks, nats_server, tls, _lock: lock })
+}
+
+/// The gate before the contexts: whose tokens are accepted.
+fn gate(config: &Config, issuer: &Issuer, clock: &Clock) -> anyhow::Result<Gate> {
+    let gate = Gate::new(issuer.clone(), clock.clone());
+    let gate = if config.builtin_issuer { gate } else { gate.without_issuer() };
+    Ok(match config.provider()? {
+        Some(provider) => gate.trusting(provider),
+        None => gate,
+    })
 }
 
 /// Starts a NATS server unless one was given.
@@ -167,30 +192,12 @@ async fn connect(config: &NatsConfig, health: &Health) -> Nats {
     }
 }
 
-async fn listen(listener: TcpListener, router: axum::Router, end: CancellationToken) {
-    let listener = listener.tap_io(|stream| {
-        // Answers are small and each is waited for.
-        let _ = stream.set_nodelay(true);
-    });
-    let ended = end.clone();
-    let served = axum::serve(listener, router).with_graceful_shutdown(async move { ended.cancelled().await });
-    let overdue = async {
-        end.cancelled().await;
-        tokio::time::sleep(DRAIN_MAX).await;
-    };
-    tokio::select! {
-        served = served => if let Err(error) = served {
-            tracing::error!(%error, "the listener ended");
-        },
-        () = overdue => tracing::warn!("requests were still open after {} s", DRAIN_MAX.as_secs()),
-    }
-}
-
 /// The contexts. Streams of one kind are one value, shared by all who use them.
 struct Contexts {
     directory: Directory,
     membership: Membership,
     attendance: Attendance,
+    access: Access,
     personal: Personal,
 }
 
@@ -201,12 +208,20 @@ struct Reads {
 }
 
 impl Contexts {
-    fn new(log: &Arc<dyn EventLog>, gate: &Gate, vault: &Vault, attester: Attester, reads: &Reads) -> Self {
+    fn new(
+        log: &Arc<dyn EventLog>,
+        gate: &Gate,
+        access: Streams<domain::access::Access>,
+        (vault, attester): (&Vault, Attester),
+        reads: &Reads,
+    ) -> Self {
         let (programmes, groups) = (Streams::new(log.clone()), Streams::new(log.clone()));
         let (rosters, meetings) = (Streams::new(log.clone()), Streams::new(log.clone()));
         let members = Streams::new(log.clone());
         let (gate, vault) = (gate.clone(), vault.clone());
+        let access = Access { gate: gate.clone(), access, groups: groups.clone(), log: log.clone(), new_secret };
         Self {
+            access,
             directory: Directory { gate: gate.clone(), programmes, groups: groups.clone(), meetings: meetings.clone() },
             membership: Membership {
                 gate: gate.clone(),
@@ -231,6 +246,7 @@ impl Contexts {
             .merge(directory::routes(self.directory.clone()))
             .merge(membership::routes(self.membership.clone()))
             .merge(attendance::routes(self.attendance.clone()))
+            .merge(access::routes(self.access.clone()))
             .merge(projections::routes(self.projections(gate, data, reads.views)))
             .merge(reporting::routes(Reports::new(Facts::at(data.path()), reads.facts, gate.clone())))
             .route_layer(from_fn_with_state(gate.clone(), web::authenticate))
@@ -252,9 +268,11 @@ pub(crate) fn document(scratch: &Path) -> anyhow::Result<utoipa::openapi::OpenAp
     let (_, nothing) = watch::channel(Position::START);
     let reads = Reads { views: nothing.clone(), facts: nothing, names: Names::default() };
     let vault = Vault::open(&data.vault(), data.kek(None)?, fresh)?;
-    let router = Contexts::new(&log, &gate, &vault, data.attester()?, &reads).routes(&gate, &data, reads);
+    let vaulted = (&vault, data.attester()?);
+    let router = Contexts::new(&log, &gate, Streams::new(log.clone()), vaulted, &reads).routes(&gate, &data, reads);
     let machine = Machine { health: Health::new(), metrics: telemetry::metrics() };
-    Ok(api::api(router, machine, Limits::new(1, DRAIN_MAX), new_id).1)
+    let (limits, shield) = (Limits::new(1, DRAIN_MAX), Shield { tls: false });
+    Ok(api::api(router, machine, Around { limits, shield, cors_origins: vec![], new_id }).1)
 }
 
 impl Running {
@@ -270,6 +288,19 @@ impl Running {
         groups: Vec<GroupId>,
     ) -> Result<String, web::TokenError> {
         self.issuer.sign((org, role, subject), groups, self.clock.now(), SignedDuration::from_hours(24))
+    }
+
+    /// Reads the listener's certificates again; those of before stay if they cannot be used.
+    ///
+    /// # Errors
+    /// If they cannot be used.
+    pub fn reload(&self) -> anyhow::Result<()> {
+        self.tls.as_ref().map_or(Ok(()), |tls| tls.reload())
+    }
+
+    /// Whether the listener speaks TLS.
+    pub fn tls(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// Waits until views and facts have reached the end of the log.

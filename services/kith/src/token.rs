@@ -7,10 +7,14 @@ use crate::{DataDir, cli::Token};
 
 /// A token as asked for.
 pub fn make(asked: Token) -> anyhow::Result<String> {
-    let ttl = lifetime(&asked.ttl).with_context(|| format!("--ttl {}: say it as 90m, 8h or 30d", asked.ttl))?;
+    let ttl = lifetime(&asked.ttl).with_context(|| format!("--ttl {}: say it as 90m or 8h", asked.ttl))?;
     let issuer = DataDir::existing(&asked.data)?.issuer()?;
     let now = crate::clock().now();
-    Ok(issuer.sign((&asked.org, asked.role, &asked.subject), asked.groups, now, ttl)?)
+    let token = issuer.sign((&asked.org, asked.role, &asked.subject), asked.groups, now, ttl)?;
+    if let Some(jti) = issuer.check(&token)?.jti {
+        eprintln!("token {jti}: an admin can revoke it by this id");
+    }
+    Ok(token)
 }
 
 /// Days are taken to have 24 hours.

@@ -83,8 +83,10 @@ pub(crate) fn find(
     if record.is_none() && groups.is_empty() {
         return Ok(None);
     }
-    let groups =
-        groups.into_iter().map(|group| same.in_group(connection, group, today)).collect::<rusqlite::Result<Vec<_>>>()?;
+    let groups = groups
+        .into_iter()
+        .map(|group| same.in_group(connection, group, today))
+        .collect::<rusqlite::Result<Vec<_>>>()?;
     let record = record.unwrap_or_default();
     let view = MemberView {
         id,

@@ -174,8 +174,9 @@ pub fn erased_members(readers: &Readers, after: u64) -> rusqlite::Result<Vec<Era
 }
 
 fn enrolled_in(connection: &Connection, org: &str, member: MemberId) -> rusqlite::Result<Vec<domain::GroupId>> {
-    let mut statement = connection
-        .prepare_cached("SELECT DISTINCT grp FROM enrolments WHERE org = ?1 AND member = ?2
-               AND stage IN ('applied', 'waitlisted', 'enrolled')")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT DISTINCT grp FROM enrolments WHERE org = ?1 AND member = ?2
+               AND stage IN ('applied', 'waitlisted', 'enrolled')",
+    )?;
     statement.query_map(params![org, member.0.as_bytes()], |row| row::uuid(row, 0).map(domain::GroupId))?.collect()
 }

@@ -12,9 +12,7 @@ use eventlog::{Position, Recorded, StreamName};
 use messaging::{ApplyError, Subscriber};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use crate::{
-    audit_view, enrolment_view, group_view, names::Names, programme_view, record_view, register_view,
-};
+use crate::{audit_view, enrolment_view, group_view, names::Names, programme_view, record_view, register_view};
 
 /// Format of the views; another one is thrown away and folded anew.
 const FORMAT: i64 = 2;
@@ -192,6 +190,8 @@ fn fold_one(mut folding: Folding<'_>) -> Result<(), ApplyError> {
         AnyEvent::Meeting(event) => register_view::fold(&mut folding, event),
         AnyEvent::Member(event) => record_view::fold(&mut folding, event),
         AnyEvent::Audit(event) => audit_view::fold(&mut folding, event),
+        // Who may call is decided from the log alone.
+        AnyEvent::Access(_) => Ok(()),
     };
     folded.map_err(|error| match error.sqlite_error_code() {
         // The disk, not the event.

@@ -13,7 +13,7 @@ pub const PERIOD_MONTHS_MAX: i32 = 240;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PeriodError {
     /// Not a month.
-    #[error("`{0}` is not a month like 2026-01")]
+    #[error("must be a month like 2026-01")]
     Month(String),
     /// Ends before it begins.
     #[error("the period ends before it begins")]

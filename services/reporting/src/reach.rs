@@ -44,7 +44,7 @@ pub enum Dimension {
 
 /// Not a [`Dimension`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not one of month, programme, mode")]
+#[error("must be month, programme or mode, or several of them")]
 pub struct UnknownDimension(String);
 
 impl Dimension {

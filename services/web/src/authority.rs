@@ -1,54 +1,7 @@
 //! Who may do what: the one table. `OpenAPI` shows it as `x-kith-roles`; the tests probe every line of it.
 
+pub use domain::Role;
 use domain::member::Field;
-use serde::{Deserialize, Serialize};
-
-/// What a caller is to an organisation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Runs Kith for the organisation.
-    Admin,
-    /// Looks after groups, rosters and referrals.
-    Coordinator,
-    /// Leads groups: their own only.
-    Facilitator,
-    /// Reads published numbers, never a person.
-    Analyst,
-    /// A partner agency: referrals sent to it only.
-    Partner,
-    /// A member: themselves only.
-    Member,
-    /// Reads what was done, changes nothing.
-    Auditor,
-}
-
-impl Role {
-    /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Admin, Self::Coordinator, Self::Facilitator, Self::Analyst, Self::Partner, Self::Member, Self::Auditor];
-
-    /// As in tokens and logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-            Self::Coordinator => "coordinator",
-            Self::Facilitator => "facilitator",
-            Self::Analyst => "analyst",
-            Self::Partner => "partner",
-            Self::Member => "member",
-            Self::Auditor => "auditor",
-        }
-    }
-}
-
-impl std::str::FromStr for Role {
-    type Err = String;
-    fn from_str(s: &str) -> Result<Self, String> {
-        let known = || Self::ALL.map(Self::as_str).join(", ");
-        Self::ALL.into_iter().find(|role| role.as_str() == s).ok_or_else(|| format!("`{s}` is not one of {}", known()))
-    }
-}
 
 /// Operations that read although they are sent as POST: what they ask for belongs into no path.
 pub const SEARCHES: &[&str] = &["search_members"];
@@ -224,4 +177,19 @@ operations! {
     // Reports
     /// Report reach. Internal until disclosure control guards it.
     ReportReach = "report_reach": Admin;
+    // Access
+    /// Revoke a token, or all tokens of a subject.
+    RevokeToken = "revoke_token": Admin;
+    /// Register an API client.
+    RegisterClient = "register_client": Admin;
+    /// Revoke an API client's key.
+    RevokeClient = "revoke_client": Admin;
+    /// List API clients.
+    ListClients = "list_clients": Admin Auditor;
+    /// Assign a facilitator to a group.
+    AssignFacilitator = "assign_facilitator": Admin Coordinator;
+    /// End an assignment.
+    EndAssignment = "end_assignment": Admin Coordinator;
+    /// List a group's assignments.
+    ListAssignments = "list_assignments": Admin Coordinator Auditor;
 }

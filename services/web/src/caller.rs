@@ -4,16 +4,17 @@ use std::{marker::PhantomData, sync::Arc};
 
 use axum::{
     extract::{FromRef, FromRequestParts, Request, State},
-    http::{HeaderMap, header::AUTHORIZATION, request::Parts},
+    http::{Extensions, HeaderMap, header::AUTHORIZATION, request::Parts},
     middleware::Next,
     response::Response,
 };
-use domain::{GroupId, MemberId, OrgId};
+use domain::{GroupId, MemberId, OrgId, Text, access::ClientRegistered};
 
 use crate::{
     Gate, Problem,
     authority::{Operation, Role},
-    token::Claims,
+    rates::Peer,
+    token::{CLIENT_SUBJECT, Claims},
 };
 
 /// Someone with a valid token.
@@ -26,15 +27,50 @@ pub struct Caller {
     /// Who they are.
     pub subject: Arc<str>,
     groups: Arc<[GroupId]>,
+    /// Of an API client: the operations that it may call. A person may call all that their role may.
+    scopes: Option<Arc<[Text<64>]>>,
 }
 
 impl From<Claims> for Caller {
     fn from(claims: Claims) -> Self {
-        Self { org: claims.org, role: claims.role, subject: claims.sub, groups: claims.groups.into() }
+        Self { org: claims.org, role: claims.role, subject: claims.sub, groups: claims.groups.into(), scopes: None }
     }
 }
 
 impl Caller {
+    /// An API client.
+    pub(crate) fn client(org: &OrgId, client: &ClientRegistered) -> Self {
+        Self {
+            org: org.clone(),
+            role: client.role,
+            subject: format!("{CLIENT_SUBJECT}{}", client.client).into(),
+            groups: client.groups.as_slice().into(),
+            scopes: Some(client.scopes.as_slice().into()),
+        }
+    }
+
+    /// Adds the groups that the log says a facilitator is assigned to.
+    pub(crate) fn also_reaches(&mut self, assigned: impl Iterator<Item = GroupId>) {
+        if self.role == Role::Facilitator {
+            let more: Vec<_> = assigned.filter(|group| !self.groups.contains(group)).collect();
+            if !more.is_empty() {
+                self.groups = self.groups.iter().copied().chain(more).collect();
+            }
+        }
+    }
+
+    /// Holds callers to their role, and clients to their scopes.
+    fn may<Op: Operation>(&self) -> Result<(), Problem> {
+        let in_scope = self.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope.as_str() == Op::ID));
+        match () {
+            () if !Op::ROLES.contains(&self.role) => {
+                Err(Problem::forbidden(format!("{} is not for the role {}", Op::ID, self.role.as_str())))
+            }
+            () if !in_scope => Err(Problem::forbidden(format!("{} is not a scope of this client", Op::ID))),
+            () => Ok(()),
+        }
+    }
+
     /// Holds facilitators to their own groups.
     ///
     /// # Errors
@@ -79,13 +115,12 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let checked = parts.extensions.remove::<Caller>().map(Ok);
-        let caller = checked.unwrap_or_else(|| caller(&parts.headers, &Gate::from_ref(state)))?;
-        if Op::ROLES.contains(&caller.role) {
-            Ok(Self { caller, op: PhantomData })
-        } else {
-            Err(Problem::forbidden(format!("{} is not for the role {}", Op::ID, caller.role.as_str())))
-        }
+        let caller = match parts.extensions.remove::<Caller>() {
+            Some(checked) => checked,
+            None => caller(&parts.headers, &parts.extensions, &Gate::from_ref(state)).await?,
+        };
+        caller.may::<Op>()?;
+        Ok(Self { caller, op: PhantomData })
     }
 }
 
@@ -94,14 +129,17 @@ where
 /// # Errors
 /// 401 to whoever has none.
 pub async fn authenticate(State(gate): State<Gate>, mut request: Request, next: Next) -> Result<Response, Problem> {
-    let caller = caller(request.headers(), &gate)?;
+    let caller = caller(request.headers(), request.extensions(), &gate).await?;
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
 
-fn caller(headers: &HeaderMap, gate: &Gate) -> Result<Caller, Problem> {
-    let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
-    bearer.and_then(|token| gate.caller(token)).ok_or_else(Problem::unauthenticated)
+async fn caller(headers: &HeaderMap, extensions: &Extensions, gate: &Gate) -> Result<Caller, Problem> {
+    let mut given = headers.get_all(AUTHORIZATION).iter();
+    // Two of them are none: whoever is before us may have looked at the other one.
+    let only = given.next().filter(|_| given.next().is_none());
+    let token = only.and_then(|value| value.to_str().ok()).and_then(bearer);
+    gate.admit(token, extensions.get::<Peer>().copied()).await
 }
 
 /// RFC 6750: the scheme's name in any case, one space.

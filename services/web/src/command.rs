@@ -5,7 +5,11 @@ use std::marker::PhantomData;
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{FromRef, FromRequest, FromRequestParts, Request},
-    http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE, request::Parts},
+    http::{
+        HeaderName, HeaderValue, StatusCode,
+        header::{CONTENT_ENCODING, CONTENT_TYPE},
+        request::Parts,
+    },
     response::{IntoResponse, Response},
 };
 use eventlog::{Cause, Done};
@@ -131,6 +135,9 @@ where
 }
 
 async fn read_body(parts: &Parts, body: Body, max: usize, content_type: Option<&str>) -> Result<Bytes, Problem> {
+    if parts.headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        return Err(Problem::content_encoding());
+    }
     let body = to_bytes(body, max).await.map_err(|_| Problem::too_large(max))?;
     let given = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = given.split(';').next().unwrap_or_default().trim();

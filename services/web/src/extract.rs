@@ -3,7 +3,7 @@
 use axum::{extract::FromRequestParts, http::request::Parts};
 use serde::de::DeserializeOwned;
 
-use crate::Problem;
+use crate::{Problem, scrub};
 
 /// Parameters in the path.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
-        path.map(|axum::extract::Path(value)| Self(value)).map_err(|error| Problem::malformed(error.body_text()))
+        path.map(|axum::extract::Path(value)| Self(value)).map_err(|error| Problem::malformed(scrub::path(&error)))
     }
 }
 
@@ -25,6 +25,6 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Query<T
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
-        query.map(|axum::extract::Query(value)| Self(value)).map_err(|error| Problem::malformed(error.body_text()))
+        query.map(|axum::extract::Query(value)| Self(value)).map_err(|error| Problem::malformed(scrub::query(&error)))
     }
 }

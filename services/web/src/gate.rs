@@ -1,17 +1,23 @@
-//! What extractors need: the issuer, the clock, tokens seen lately.
+//! What extractors need: who issues tokens, what the log says of them, the clock, tokens seen lately.
 
 use std::{
     fmt,
     num::NonZeroUsize,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
+use domain::access::{self, Access};
+use eventlog::{Loaded, Streams};
 use jiff::Timestamp;
 use lru::LruCache;
+use tokio::time::Instant;
 
 use crate::{
+    Problem,
     caller::Caller,
-    token::{Claims, Issuer},
+    client_key::ClientKey,
+    rates::{Peer, Rates},
+    token::{Claims, Issuer, KeySet, Provider},
 };
 
 /// Tokens whose signature is not checked anew each time, a count.
@@ -38,35 +44,148 @@ impl fmt::Debug for Clock {
     }
 }
 
+/// What was accepted before.
+#[derive(Debug, Clone)]
+enum Checked {
+    /// A token: what it says, and the keys of the provider that checked it, if it is not ours.
+    Token(Claims, Option<Arc<KeySet>>),
+    /// A client's key. Its hash is compared each time.
+    ClientKey,
+}
+
 /// By digest.
-type CheckedTokens = LruCache<[u8; 32], (Claims, Caller)>;
+type CheckedTokens = LruCache<[u8; 32], Checked>;
 
 /// Checks who calls.
 #[derive(Debug, Clone)]
 pub struct Gate {
-    issuer: Issuer,
+    issuer: Option<Issuer>,
+    provider: Option<Provider>,
+    access: Option<Streams<Access>>,
+    rates: Rates,
     /// The time.
     pub clock: Clock,
     checked: Arc<Mutex<CheckedTokens>>,
 }
 
 impl Gate {
-    /// The gate that accepts tokens of `issuer`.
+    /// The gate that accepts tokens of `issuer`, as often as they come.
     pub fn new(issuer: Issuer, clock: Clock) -> Self {
-        Self { issuer, clock, checked: Arc::new(Mutex::new(LruCache::new(CHECKED_TOKENS))) }
+        let checked = Arc::new(Mutex::new(LruCache::new(CHECKED_TOKENS)));
+        Self { issuer: Some(issuer), provider: None, access: None, rates: Rates::new(Rates::NONE), clock, checked }
     }
 
-    /// Who calls with this token, if it is valid now.
-    pub(crate) fn caller(&self, token: &str) -> Option<Caller> {
-        let digest = blake3::hash(token.as_bytes()).into();
+    /// Heeds what the log says of each organisation's access: revocations, clients, assignments. A server's gate does.
+    #[must_use]
+    pub fn heeding(self, access: Streams<Access>) -> Self {
+        Self { access: Some(access), ..self }
+    }
+
+    /// Accepts the provider's tokens as well.
+    #[must_use]
+    pub fn trusting(self, provider: Provider) -> Self {
+        Self { provider: Some(provider), ..self }
+    }
+
+    /// Accepts no tokens of the built-in issuer.
+    #[must_use]
+    pub fn without_issuer(self) -> Self {
+        Self { issuer: None, ..self }
+    }
+
+    /// Answers nobody more often than this.
+    #[must_use]
+    pub fn limited(self, rates: Rates) -> Self {
+        Self { rates, ..self }
+    }
+
+    /// Who calls with this token, from this address.
+    ///
+    /// # Errors
+    /// 401 if it is not valid now, 429 if it comes too often, 503 if the log does not answer.
+    pub(crate) async fn admit(&self, token: Option<&str>, peer: Option<Peer>) -> Result<Caller, Problem> {
+        let digest = token.map(|token| blake3::hash(token.as_bytes()).into());
+        let known = digest.and_then(|digest| self.checked().get(&digest).cloned());
+        if known.is_none() {
+            // Whoever was accepted before goes on, also from an address from which somebody guesses.
+            self.rates.refusals_left(peer, Instant::now()).map_err(Problem::rate_limited)?;
+        }
+        let caller = match token.zip(digest) {
+            Some((token, digest)) => self.caller(token, digest, known).await?,
+            None => None,
+        };
+        let Some(caller) = caller else {
+            self.rates.refused(peer, Instant::now());
+            return Err(Problem::unauthenticated());
+        };
+        self.rates.caller(&caller.org, &caller.subject, Instant::now()).map_err(Problem::rate_limited)?;
+        Ok(caller)
+    }
+
+    async fn caller(&self, token: &str, digest: [u8; 32], known: Option<Checked>) -> Result<Option<Caller>, Problem> {
         let now = self.clock.now();
-        let known = self.checked.lock().expect("nothing panics while it is held").get(&digest).cloned();
-        let (claims, caller) = known.or_else(|| {
-            let claims = self.issuer.check(token).ok()?;
-            let checked = (claims.clone(), Caller::from(claims));
-            self.checked.lock().expect("nothing panics while it is held").put(digest, checked.clone());
-            Some(checked)
-        })?;
-        claims.valid_at(now).then_some(caller)
+        if let Some(key) = ClientKey::parse(token) {
+            let caller = self.client(&key, now).await?;
+            if caller.is_some() {
+                self.checked().put(digest, Checked::ClientKey);
+            }
+            return Ok(caller);
+        }
+        let Some(claims) = self.claims(token, digest, known, now).await else { return Ok(None) };
+        if claims.valid_at(now) { self.holder(claims, now).await } else { Ok(None) }
+    }
+
+    /// What a token says that one of our issuers signed.
+    async fn claims(&self, token: &str, digest: [u8; 32], known: Option<Checked>, now: Timestamp) -> Option<Claims> {
+        match known {
+            Some(Checked::Token(claims, None)) => return Some(claims),
+            Some(Checked::Token(claims, Some(keys))) => {
+                let now = self.provider.as_ref()?.keys(now).await;
+                if Arc::ptr_eq(&now, &keys) {
+                    return Some(claims);
+                }
+            }
+            Some(Checked::ClientKey) | None => {}
+        }
+        let ours = self.issuer.as_ref().and_then(|issuer| issuer.check(token).ok()).map(|claims| (claims, None));
+        let (claims, keys) = match (ours, &self.provider) {
+            (Some(ours), _) => ours,
+            (None, Some(provider)) => provider.check(token, now).await.map(|(claims, keys)| (claims, Some(keys)))?,
+            (None, None) => return None,
+        };
+        self.checked().put(digest, Checked::Token(claims.clone(), keys));
+        Some(claims)
+    }
+
+    /// Who holds a token with these claims, unless it was revoked.
+    async fn holder(&self, claims: Claims, now: Timestamp) -> Result<Option<Caller>, Problem> {
+        let Some(access) = &self.access else { return Ok(Some(claims.into())) };
+        let issued_at = Timestamp::from_second(claims.issued_at).unwrap_or(Timestamp::MIN);
+        let (org, mut caller) = (claims.org.clone(), Caller::from(claims.clone()));
+        let heed = |loaded: &Loaded<access::State>| {
+            let state = &loaded.state;
+            if state.revoked(claims.jti.as_deref(), &claims.sub, issued_at) {
+                return None;
+            }
+            caller.also_reaches(state.groups_of(&claims.sub, now));
+            Some(caller)
+        };
+        Ok(access.look(&org, access::id(&org), heed).await?)
+    }
+
+    /// The client whose key it is.
+    async fn client(&self, key: &ClientKey, now: Timestamp) -> Result<Option<Caller>, Problem> {
+        let Some(access) = &self.access else { return Ok(None) };
+        let heed = |loaded: &Loaded<access::State>| {
+            let client = loaded.state.client(key.client, now).filter(|client| key.is(&client.key_hash))?;
+            let mut caller = Caller::client(&key.org, client);
+            caller.also_reaches(loaded.state.groups_of(&caller.subject.clone(), now));
+            Some(caller)
+        };
+        Ok(access.look(&key.org, access::id(&key.org), heed).await?)
+    }
+
+    fn checked(&self) -> MutexGuard<'_, CheckedTokens> {
+        self.checked.lock().expect("nothing panics while it is held")
     }
 }

@@ -12,7 +12,7 @@ use tokio::{sync::Semaphore, time::Instant};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::Problem;
+use crate::{Problem, rates::Rates};
 
 /// Longest path with query, in bytes.
 pub const PATH_BYTES_MAX: usize = 2_048;
@@ -26,12 +26,19 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub struct Limits {
     slots: Arc<Semaphore>,
     time: Duration,
+    rates: Rates,
 }
 
 impl Limits {
     /// At most `concurrency` requests at once (a count), each at most `time`.
     pub fn new(concurrency: usize, time: Duration) -> Self {
-        Self { slots: Arc::new(Semaphore::new(concurrency)), time }
+        Self { slots: Arc::new(Semaphore::new(concurrency)), time, rates: Rates::new(Rates::NONE) }
+    }
+
+    /// The same, and for each address only so often.
+    #[must_use]
+    pub fn and(self, rates: Rates) -> Self {
+        Self { rates, ..self }
     }
 }
 
@@ -40,6 +47,9 @@ pub async fn guard(State(limits): State<Limits>, request: Request, next: Next) -
     let length = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
     if length > PATH_BYTES_MAX {
         return Problem::path_too_long(PATH_BYTES_MAX).into_response();
+    }
+    if let Err(wait) = limits.rates.address(request.extensions().get().copied(), Instant::now()) {
+        return Problem::rate_limited(wait).into_response();
     }
     let Ok(_slot) = limits.slots.try_acquire() else {
         return Problem::overloaded().into_response();

@@ -3,12 +3,13 @@
 //!
 //! An operation's signature says it all: [`Command`] or [`CallerMay`] is its authority and cannot be forgotten.
 
-mod attest;
 #[cfg(test)]
 mod attacks;
+mod attest;
 mod audit;
 mod authority;
 mod caller;
+mod client_key;
 mod command;
 mod extract;
 mod gate;
@@ -16,13 +17,17 @@ mod guard;
 mod page;
 mod problem;
 mod problem_pages;
+mod rates;
 mod read;
+mod scrub;
+mod shield;
 mod token;
 
 pub use attest::{Attester, NotSigned};
 pub use audit::Audit;
 pub use authority::{Operation, Role, SEARCHES, TABLE, op, readable, writable};
 pub use caller::{Caller, CallerMay, authenticate};
+pub use client_key::new_client_key;
 pub use command::{Answer, BODY_BYTES_MAX, Command, IDEMPOTENCY_KEY_CHARS_MAX, LargeCommand, Nothing, Search};
 pub use extract::{Path, Query};
 pub use gate::{Clock, Gate};
@@ -30,5 +35,11 @@ pub use guard::{Limits, guard, no_such_method, no_such_path, observe};
 pub use page::{PAGE_ROWS_MAX, Page, PageQuery};
 pub use problem::{Problem, ProblemBody, Problems};
 pub use problem_pages::PAGES;
+pub use rates::{Peer, Rate, Rates};
 pub use read::{After, LogEnd, Read, VISIBLE_WAIT_MAX};
-pub use token::{Claims, Issuer, TOKEN_TTL_MAX, TokenError};
+pub use scrub::scrubbed;
+pub use shield::{Shield, shield};
+pub use token::{
+    Claims, Issuer, KEYS_AGE_MAX, KEYS_BYTES_MAX, KEYS_STALE_MAX, KeySource, Mapping, Provider, REFRESH_PAUSE,
+    TOKEN_TTL_MAX, TokenError,
+};

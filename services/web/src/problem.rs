@@ -1,9 +1,9 @@
 //! RFC 9457: everything that does not go well, said in one form.
 //!
 //! 401, 403 who calls · 404 nothing there · 409 the domain forbids it · 412 others were faster · 413, 415, 422 not
-//! understood · 503 try again, with `Retry-After` · 500 our mistake: logged once, here, never shown.
+//! understood · 429 too often, 503 try again, with `Retry-After` · 500 our mistake: logged once, here, never shown.
 
-use std::{borrow::Cow, fmt::Display};
+use std::{borrow::Cow, fmt::Display, time::Duration};
 
 use axum::{
     Json,
@@ -15,10 +15,10 @@ use eventlog::{Position, TransactError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::problem_pages;
+use crate::{problem_pages, scrub};
 
 /// Seconds after which to try again.
-const RETRY_AFTER_SECONDS: u32 = 1;
+const RETRY_AFTER_SECONDS: u64 = 1;
 
 /// Something that did not go well.
 #[derive(Debug, Clone)]
@@ -27,6 +27,7 @@ pub struct Problem {
     code: &'static str,
     detail: Cow<'static, str>,
     errors: Vec<Part>,
+    retry_after_seconds: u64,
 }
 
 /// A problem's body (`application/problem+json`).
@@ -57,7 +58,7 @@ pub struct Part {
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new() }
+        Self { status, code, detail: detail.into(), errors: Vec::new(), retry_after_seconds: RETRY_AFTER_SECONDS }
     }
 
     /// 401: no token, or not a valid one. Does not say which.
@@ -82,7 +83,7 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "malformed", what)
     }
     pub(crate) fn malformed_body(error: &serde_path_to_error::Error<serde_json::Error>) -> Self {
-        Self::malformed(format!("body, at `{}`: {}", error.path(), error.inner()))
+        Self::malformed(scrub::body(error))
     }
     /// 413: more bytes than the operation takes.
     pub fn too_large(max: usize) -> Self {
@@ -98,6 +99,11 @@ impl Problem {
         let detail = format!("send the body as `Content-Type: {needed}`");
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", detail)
     }
+    /// 415: a body that is packed.
+    pub(crate) fn content_encoding() -> Self {
+        let detail = "send the body as it is, without `Content-Encoding`: nothing is unpacked here";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", detail)
+    }
     pub(crate) fn key_missing() -> Self {
         let detail = "send an `Idempotency-Key`: a new random value for each new command, the same when sending again";
         Self::new(StatusCode::BAD_REQUEST, "idempotency-key-missing", detail)
@@ -105,6 +111,15 @@ impl Problem {
     pub(crate) fn key_malformed(max: usize) -> Self {
         let detail = format!("an `Idempotency-Key` has 1 to {max} visible ASCII characters");
         Self::new(StatusCode::BAD_REQUEST, "idempotency-key-malformed", detail)
+    }
+    /// 429: asked too often; may be asked again after `wait`.
+    pub fn rate_limited(wait: Duration) -> Self {
+        let detail = "asked too often; nothing was done; ask again after the seconds in `Retry-After`";
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self {
+            retry_after_seconds: seconds.max(RETRY_AFTER_SECONDS),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", detail)
+        }
     }
     /// 503: the view lags.
     pub fn not_visible_yet(after: Position) -> Self {
@@ -190,8 +205,8 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match self.status {
-            StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                headers.insert(header::RETRY_AFTER, self.retry_after_seconds.into());
             }
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -236,6 +251,9 @@ pub enum Problems {
     /// Not understood
     #[response(status = 422, content_type = "application/problem+json")]
     Malformed(ProblemBody),
+    /// Asked too often
+    #[response(status = 429, content_type = "application/problem+json")]
+    RateLimited(ProblemBody),
     /// Try again
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(ProblemBody),

@@ -9,6 +9,7 @@ macro_rules! pages {
 }
 
 pages! {
+    "access-full",
     "already-enrolled",
     "attendance-recorded",
     "consent-dates",
@@ -40,6 +41,7 @@ pages! {
     "no-schedule",
     "no-such-enrolment",
     "not-asking",
+    "not-assigned",
     "not-enrolled",
     "not-found",
     "not-on-roster",
@@ -49,6 +51,7 @@ pages! {
     "own-glass",
     "path-too-long",
     "processing-restricted",
+    "rate-limited",
     "reason-needed",
     "record-full",
     "register-closed",
@@ -61,6 +64,7 @@ pages! {
     "too-many-heads",
     "unauthenticated",
     "unavailable",
+    "unknown-client",
     "unknown-consent",
     "unknown-glass",
     "unknown-group",

@@ -1,4 +1,8 @@
-//! Bearer tokens of the built-in issuer: EdDSA, signed with a key that lives in the data directory.
+//! Bearer tokens: what they say, and the built-in issuer that signs them (EdDSA) with a key of the data directory.
+//! Tokens of an OpenID Connect provider are read in `provider.rs`, its keys kept in `keys.rs`.
+
+mod keys;
+mod provider;
 
 use std::sync::Arc;
 
@@ -7,15 +11,22 @@ use ed25519_dalek::SigningKey;
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::authority::Role;
 
-/// Longest life of a token.
-pub const TOKEN_TTL_MAX: SignedDuration = SignedDuration::from_hours(24 * 90);
+pub use domain::access::TOKEN_TTL_MAX;
+pub use keys::{KEYS_AGE_MAX, KEYS_BYTES_MAX, KEYS_STALE_MAX, KeySet, KeySource, REFRESH_PAUSE};
+pub use provider::{Mapping, Provider};
+
 /// Longest token, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Longest subject, in characters.
 pub const SUBJECT_CHARS_MAX: usize = 128;
+/// How subjects of API clients begin, and no others.
+pub(crate) const CLIENT_SUBJECT: &str = "client:";
+/// Longest id of a token, in characters.
+const JTI_CHARS_MAX: usize = 128;
 /// Most groups named in one token, a count.
 pub const GROUPS_MAX: usize = 64;
 /// How far clocks may differ.
@@ -25,8 +36,8 @@ const KITH: &str = "kith";
 /// What comes before the 32 bytes of an Ed25519 key in PKCS #8 (RFC 8410, section 7).
 pub(crate) const PKCS8_PREFIX: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
 
-/// What a token says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What a token says, whoever issued it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
     /// Who: an id of the organisation's choice; of a member, the member's id.
     pub sub: Arc<str>,
@@ -35,12 +46,29 @@ pub struct Claims {
     /// As what.
     pub role: Role,
     /// A facilitator's own groups.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupId>,
+    /// The token's own id, by which it can be revoked. Some providers give none.
+    pub jti: Option<Arc<str>>,
+    /// When it was issued, seconds since 1970; of another issuer, the earliest that it can have been by our clock.
+    pub issued_at: i64,
     /// Not before, seconds since 1970.
     pub nbf: i64,
     /// Not after, seconds since 1970.
     pub exp: i64,
+}
+
+/// As the built-in issuer writes them.
+#[derive(Debug, Serialize, Deserialize)]
+struct Written {
+    sub: Arc<str>,
+    org: OrgId,
+    role: Role,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<GroupId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    jti: Option<Arc<str>>,
+    nbf: i64,
+    exp: i64,
     iss: String,
     aud: String,
 }
@@ -49,10 +77,13 @@ pub struct Claims {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// Longer than a token can live.
-    #[error("a token lives 1 second to {} days", TOKEN_TTL_MAX.as_hours() / 24)]
+    #[error("a token lives 1 second to {} hours", TOKEN_TTL_MAX.as_hours())]
     Ttl,
     /// No subject, or one that is too long or has control characters.
-    #[error("a subject has 1 to {SUBJECT_CHARS_MAX} characters, none of them a control character")]
+    #[error(
+        "a subject has 1 to {SUBJECT_CHARS_MAX} characters, none of them a control character, and does not begin with \
+         `{CLIENT_SUBJECT}`"
+    )]
     Subject,
     /// Too many groups.
     #[error("a token names at most {GROUPS_MAX} groups")]
@@ -85,7 +116,7 @@ impl Issuer {
         }
     }
 
-    /// A token.
+    /// A token. Its id (`jti`) is derived from what it says: asking twice in one second gives one token, not two.
     ///
     /// # Errors
     /// If what it shall say is out of bounds.
@@ -105,8 +136,11 @@ impl Issuer {
         check_subject(subject)?;
         let (iss, aud) = (KITH.into(), KITH.into());
         let (nbf, exp) = (now.as_second(), (now + ttl).as_second());
-        let claims = Claims { sub: subject.into(), org: org.clone(), role, groups, nbf, exp, iss, aud };
-        jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims, &self.signing).map_err(|_| TokenError::Invalid)
+        let mut written =
+            Written { sub: subject.into(), org: org.clone(), role, groups, jti: None, nbf, exp, iss, aud };
+        let said = serde_json::to_vec(&written).expect("claims have string keys only");
+        written.jti = Some(Uuid::new_v5(&Uuid::NAMESPACE_OID, &said).to_string().into());
+        jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &written, &self.signing).map_err(|_| TokenError::Invalid)
     }
 
     /// What a token says, if it is one of ours; whether it is valid now, [`Claims::valid_at`] says.
@@ -114,7 +148,8 @@ impl Issuer {
     /// # Errors
     /// If it is not.
     pub fn check(&self, token: &str) -> Result<Claims, TokenError> {
-        if token.len() > TOKEN_BYTES_MAX {
+        let header = header(token).ok_or(TokenError::Invalid)?;
+        if header.alg != Algorithm::EdDSA {
             return Err(TokenError::Invalid);
         }
         let mut validation = Validation::new(Algorithm::EdDSA);
@@ -124,10 +159,12 @@ impl Issuer {
         // Time is an argument here: see `valid_at`.
         validation.validate_exp = false;
         validation.validate_nbf = false;
-        let claims: Claims =
+        let Written { sub, org, role, groups, jti, nbf, exp, .. } =
             jsonwebtoken::decode(token, &self.checking, &validation).map_err(|_| TokenError::Invalid)?.claims;
-        check_subject(&claims.sub)?;
-        Ok(claims)
+        check_subject(&sub)?;
+        // Without an id it could not be revoked.
+        let jti = jti.filter(|jti| jti.len() <= JTI_CHARS_MAX).ok_or(TokenError::Invalid)?;
+        Ok(Claims { sub, org, role, groups, jti: Some(jti), issued_at: nbf, nbf, exp })
     }
 }
 
@@ -135,12 +172,27 @@ impl Claims {
     /// Whether the token is valid now.
     pub fn valid_at(&self, now: Timestamp) -> bool {
         let (now, skew) = (now.as_second(), CLOCK_SKEW.as_secs());
-        self.nbf <= now.saturating_add(skew) && now <= self.exp.saturating_add(skew)
+        let end = self.exp.min(self.issued_at.saturating_add(TOKEN_TTL_MAX.as_secs()));
+        self.nbf <= now.saturating_add(skew) && now <= end.saturating_add(skew)
     }
 }
 
+/// The header of a token of possible size and kind. One that names something critical (RFC 7515, section 4.1.11) is
+/// none: we know of nothing critical.
+fn header(token: &str) -> Option<Header> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return None;
+    }
+    let header = jsonwebtoken::decode_header(token).ok()?;
+    let kind = header.typ.as_deref().map(str::to_ascii_lowercase);
+    let access = kind.is_none_or(|kind| ["jwt", "at+jwt", "application/at+jwt"].contains(&kind.as_str()));
+    (access && header.crit.is_none()).then_some(header)
+}
+
 fn check_subject(subject: &str) -> Result<(), TokenError> {
-    let fits = (1..=SUBJECT_CHARS_MAX).contains(&subject.chars().count()) && !subject.chars().any(char::is_control);
+    let length = subject.chars().count();
+    let fits = (1..=SUBJECT_CHARS_MAX).contains(&length) && !subject.chars().any(char::is_control);
+    let fits = fits && !subject.starts_with(CLIENT_SUBJECT);
     if fits { Ok(()) } else { Err(TokenError::Subject) }
 }
 
@@ -179,10 +231,36 @@ mod tests {
     }
 
     #[test]
+    fn a_token_has_an_id_and_another_one_when_it_says_something_else() {
+        let issuer = Issuer::new(&[1; 32]);
+        let org = "acme".parse().unwrap();
+        let sign = |subject| issuer.sign((&org, Role::Admin, subject), vec![], NOW, SignedDuration::from_hours(1));
+        let jti = |subject| issuer.check(&sign(subject).unwrap()).unwrap().jti.unwrap();
+        assert_eq!(jti("ann"), jti("ann"));
+        assert_ne!(jti("ann"), jti("bob"));
+    }
+
+    #[test]
+    fn a_token_with_something_critical_or_of_another_kind_is_not_valid() {
+        let issuer = Issuer::new(&[1; 32]);
+        let claims = jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(token(&issuer)).unwrap().claims;
+        let with = |change: fn(&mut Header)| {
+            let mut header = Header::new(Algorithm::EdDSA);
+            change(&mut header);
+            issuer.check(&jsonwebtoken::encode(&header, &claims, &issuer.signing).unwrap())
+        };
+        assert!(with(|_| ()).is_ok() && with(|header| header.typ = Some("at+JWT".into())).is_ok());
+        assert_eq!(with(|header| header.crit = Some(vec!["b64".into()])), Err(TokenError::Invalid));
+        assert_eq!(with(|header| header.typ = Some("logout+jwt".into())), Err(TokenError::Invalid));
+    }
+
+    #[test]
     fn a_token_that_would_live_too_long_is_not_made() {
         let (issuer, org) = (Issuer::new(&[1; 32]), "acme".parse().unwrap());
         let sign = |subject, ttl| issuer.sign((&org, Role::Admin, subject), vec![], NOW, ttl);
         assert_eq!(sign("ann", TOKEN_TTL_MAX + SignedDuration::from_secs(1)), Err(TokenError::Ttl));
-        assert_eq!(sign("", SignedDuration::from_secs(1)), Err(TokenError::Subject));
+        for subject in ["", "a\nb", "client:1"] {
+            assert_eq!(sign(subject, SignedDuration::from_secs(1)), Err(TokenError::Subject));
+        }
     }
 }

@@ -8,9 +8,9 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tests::{
     http::{Answer, Client},
-    world::{Actor, ORG, World},
+    world::{Actor, NOW, ORG, World},
 };
-use web::{Issuer, Role, TABLE};
+use web::{Issuer, Role, TABLE, TOKEN_TTL_MAX};
 
 use crate::operations::{Operation, Operations, Things};
 
@@ -72,8 +72,8 @@ async fn nobody_does_anything_without_a_token_that_is_valid_now() {
     let world = World::start().await;
     let things = Things::of(&world).await;
     let operations = probed(&Operations::of(&world).await);
-    let expired = world.signed_by(&world.issuer(), SignedDuration::from_hours(1)); // it is the next day
-    let foreign = world.signed_by(&Issuer::new(&[9; 32]), SignedDuration::from_hours(24 * 30));
+    let expired = world.signed_by(&world.issuer(), NOW, SignedDuration::from_hours(1)); // it is the next day
+    let foreign = world.signed_by(&Issuer::new(&[9; 32]), "2026-06-02T22:00:00Z", TOKEN_TTL_MAX);
     let nobody = world.nobody();
     let garbage = world.bearer("garbage");
     let unsigned = world.bearer("eyJhbGciOiJub25lIn0.eyJvcmciOiJub3J0aC1zdGFyIiwicm9sZSI6ImFkbWluIn0.");
@@ -267,6 +267,7 @@ fn operation_id(things: &Things, name: &str) -> String {
     match name {
         "group" => things.group.to_string(),
         "meeting" => things.meeting.to_string(),
+        "client" => things.client.to_string(),
         _ => things.member.to_string(),
     }
 }

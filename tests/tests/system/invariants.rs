@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("directory", &["domain", "eventlog", "messaging", "web"]),
     ("membership", &["domain", "eventlog", "vault", "messaging", "web"]),
     ("attendance", &["domain", "eventlog", "vault", "messaging", "web"]),
+    ("access", &["domain", "eventlog", "messaging", "web"]),
     ("projections", &["domain", "eventlog", "vault", "messaging", "web"]),
     ("reporting", &["domain", "eventlog", "messaging", "web"]),
     (
@@ -30,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "directory",
             "membership",
             "attendance",
+            "access",
             "projections",
             "reporting",
         ],
@@ -77,6 +79,8 @@ const STOPS_AT: &[(&str, &[&str])] = &[
     ("clap", &["kith/src"]),
     ("figment", &["kith/src"]),
     ("reqwest", &["kith/src"]),
+    ("tokio_rustls", &["kith/src/tls"]),
+    ("tower_http", &["kith/src/api"]),
     ("indicatif", &["kith/src"]),
     ("metrics_exporter_prometheus", &["kith/src"]),
     ("tracing_subscriber", &["kith/src"]),
@@ -220,7 +224,7 @@ fn names_crate(line: &str, library: &str) -> bool {
 
 #[test]
 fn no_view_is_read_by_a_command() {
-    for context in ["directory", "membership", "attendance"] {
+    for context in ["directory", "membership", "attendance", "access"] {
         let used = names(&manifest(context), "dependencies");
         assert!(!used.contains("projections") && !used.contains("rusqlite"), "{context}");
     }

@@ -1,13 +1,16 @@
 //! Whole-system tests: Kith over HTTP, and as processes.
 
+mod access;
 mod attendance;
 mod command_line;
+mod door;
 mod enrolment;
 mod every_operation;
 mod faults;
 mod idempotency;
 mod invariants;
 mod members;
+mod oidc;
 mod operations;
 mod reads;
 mod report;

@@ -1,7 +1,7 @@
 //! The operations as the served document describes them, and a request for each made from its schema alone.
 
 use bytes::Bytes;
-use domain::{GroupId, MeetingId, MemberId, ProgrammeId};
+use domain::{ClientId, GroupId, MeetingId, MemberId, ProgrammeId};
 use hyper::{Method, Request, http::request::Builder};
 use serde_json::{Map, Value, json};
 use tests::world::World;
@@ -15,6 +15,7 @@ pub struct Things {
     /// Registered, in no group.
     pub other: MemberId,
     pub programme: ProgrammeId,
+    pub client: ClientId,
 }
 
 impl Things {
@@ -25,15 +26,19 @@ impl Things {
         let [member] = world.enrolled(group).await;
         let other = world.admin().register(json!({ "alias": "Other" })).await;
         let meeting = world.open_meeting(group).await;
-        Self { group, meeting, member, other, programme }
+        let client = json!({ "name": "export", "role": "auditor", "scopes": ["list_groups"],
+            "expires_at": "2026-12-31T00:00:00Z" });
+        let client = world.admin().post("/v1/access/clients", client).await.must(201).id("client");
+        Self { group, meeting, member, programme, client, other }
     }
 
     fn id(&self, name: &str) -> String {
         match name {
-            "group" => self.group.to_string(),
+            "group" | "groups" => self.group.to_string(),
             "meeting" => self.meeting.to_string(),
             "member" => self.member.to_string(),
             "programme" => self.programme.to_string(),
+            "client" => self.client.to_string(),
             "into" => self.other.to_string(),
             "purpose" => "statistics".into(),
             // Nobody has them: what is asked of them is understood, and refused.

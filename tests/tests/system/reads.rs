@@ -248,6 +248,7 @@ async fn what_belongs_to_another_organisation_looks_just_like_what_is_not_there(
         member: MemberId(Uuid::from_u128(3)),
         other: MemberId(Uuid::from_u128(5)),
         programme: domain::ProgrammeId(Uuid::from_u128(4)),
+        client: domain::ClientId(Uuid::from_u128(5)),
     };
     world.settle().await;
     let before = world.events().await.len();

@@ -7,7 +7,7 @@ use std::{
 };
 
 use domain::{
-    AnyEvent, DomainEvent, MemberId, Rejection, group,
+    AnyEvent, DomainEvent, MemberId, Rejection, access, group,
     meeting::{MarkRefusal, Refusal, Status},
     member, programme, roster,
 };
@@ -88,6 +88,7 @@ fn encode(event: &AnyEvent) -> Vec<u8> {
         AnyEvent::Meeting(event) => event.encode(),
         AnyEvent::Member(event) => event.encode(),
         AnyEvent::Audit(event) => event.encode(),
+        AnyEvent::Access(event) => event.encode(),
     }
 }
 
@@ -308,12 +309,24 @@ fn member_refusals() -> Vec<member::Refusal> {
     all
 }
 
+fn access_refusals() -> Vec<access::Refusal> {
+    let all =
+        vec![access::Refusal::UnknownClient, access::Refusal::NotAssigned, access::Refusal::Full("1,000 clients")];
+    for refusal in &all {
+        match refusal {
+            access::Refusal::UnknownClient | access::Refusal::NotAssigned | access::Refusal::Full(_) => {}
+        }
+    }
+    all
+}
+
 #[test]
 fn every_refusal_has_a_page_and_says_what_happened_in_a_sentence() {
     let mut said: Vec<(&str, String)> = Vec::new();
     said.extend(meeting_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(roster_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(member_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
+    said.extend(access_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(
         [group::Refusal::Unknown, group::Refusal::NoSchedule]
             .iter()
@@ -337,6 +350,7 @@ fn every_problem_that_the_sources_name_has_a_page_and_no_page_is_of_none() {
     let domain: BTreeSet<_> = (meeting_refusals().iter().map(Rejection::code))
         .chain(roster_refusals().iter().map(Rejection::code))
         .chain(member_refusals().iter().map(Rejection::code))
+        .chain(access_refusals().iter().map(Rejection::code))
         .chain([group::Refusal::Unknown.code(), group::Refusal::NoSchedule.code(), programme::Refusal::Unknown.code()])
         .collect();
     for (code, _) in web::PAGES {

@@ -68,6 +68,7 @@ impl Rows {
             // Nothing of a person is a fact.
             AnyEvent::Group(group::Event::Scheduled(_) | group::Event::Unscheduled(_))
             | AnyEvent::Roster(_)
+            | AnyEvent::Access(_)
             | AnyEvent::Member(_)
             | AnyEvent::Audit(_) => {}
             AnyEvent::Meeting(event) => self.add_meeting(MeetingId(id), event, at),

@@ -1,0 +1,460 @@
+//! Who may call for an organisation, as far as its tokens do not say it themselves: tokens revoked before their end,
+//! API clients, facilitators assigned to groups.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp, civil::Date};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{ClientId, Decider, GroupId, OrgId, Rejection, RejectionKind, Role, event::events, text::Text};
+
+/// Stream kind of access: one for each organisation, under [`id`].
+#[derive(Debug)]
+pub struct Access;
+
+/// Longest life of a token: whoever issued it, it is not accepted longer after it was issued.
+pub const TOKEN_TTL_MAX: SignedDuration = SignedDuration::from_hours(24);
+/// How long a revocation is needed: as long as a token can live, and an hour for clocks that differ.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(25);
+/// Most tokens of one organisation that are revoked and could still live, a count; of subjects logged out, the same.
+pub const REVOCATIONS_MAX: usize = 10_000;
+/// Most API clients that one organisation ever registers, a count.
+pub const CLIENTS_MAX: usize = 1_000;
+/// Most assignments that one organisation ever makes, a count: one for each subject and group.
+pub const ASSIGNMENTS_MAX: usize = 50_000;
+/// A day has begun as soon as it has anywhere: 14 hours before it does in Greenwich.
+const FIRST_ZONE: SignedDuration = SignedDuration::from_hours(14);
+
+/// The id of the organisation's stream.
+pub fn id(org: &OrgId) -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("kith access {org}").as_bytes())
+}
+
+/// What a facilitator is to a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Duty {
+    /// Leads its meetings.
+    Facilitator,
+    /// Looks after it.
+    Coordinator,
+}
+
+/// One token was revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TokenRevoked {
+    /// Its `jti`.
+    pub jti: Text<128>,
+    /// When.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+}
+
+/// All tokens of a subject were revoked that were issued up to then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LoggedOut {
+    /// Whose.
+    pub subject: Text<128>,
+    /// When.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+}
+
+/// An API client was registered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClientRegistered {
+    /// Which.
+    pub client: ClientId,
+    /// What it is.
+    pub name: Text<100>,
+    /// As what it calls.
+    pub role: Role,
+    /// Of a facilitator: the groups that it reaches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupId>,
+    /// Ids of the operations that it may call.
+    pub scopes: Vec<Text<64>>,
+    /// BLAKE3 of its key, in hexadecimal. The key is 256 random bits: nobody can try them, so it needs no slow hash.
+    pub key_hash: Text<64>,
+    /// When the key ends.
+    #[schemars(with = "String")]
+    pub expires_at: Timestamp,
+}
+
+/// An API client's key was revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClientRevoked {
+    /// Whose.
+    pub client: ClientId,
+}
+
+/// Somebody was assigned to a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Assigned {
+    /// Who, as their tokens say.
+    pub subject: Text<128>,
+    /// To which.
+    pub group: GroupId,
+    /// As what.
+    pub duty: Duty,
+    /// First day.
+    #[schemars(with = "String")]
+    pub starts_on: Date,
+}
+
+/// An assignment ended, at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AssignmentEnded {
+    /// Whose.
+    pub subject: Text<128>,
+    /// To which group.
+    pub group: GroupId,
+}
+
+events! {
+    /// What can have happened to an organisation's access.
+    pub enum Event {
+        /// One token was revoked.
+        TokenRevoked = "token.revoked" v 1,
+        /// All tokens of a subject were.
+        LoggedOut = "subject.logged_out" v 1,
+        /// An API client was registered.
+        ClientRegistered = "client.registered" v 1,
+        /// Its key was revoked.
+        ClientRevoked = "client.revoked" v 1,
+        /// Somebody was assigned to a group.
+        Assigned = "facilitator.assigned" v 1,
+        /// An assignment ended.
+        AssignmentEnded = "assignment.ended" v 1,
+    }
+}
+
+/// An API client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// As registered.
+    pub registered: ClientRegistered,
+    /// Whether its key was revoked.
+    pub revoked: bool,
+}
+
+/// Somebody's assignment to a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Assignment {
+    /// As what.
+    pub duty: Duty,
+    /// First day.
+    pub starts_on: Date,
+    /// Whether it has ended.
+    pub ended: bool,
+}
+
+impl Assignment {
+    /// Whether it holds now.
+    pub fn holds(&self, now: Timestamp) -> bool {
+        let today = (now + FIRST_ZONE).to_zoned(jiff::tz::TimeZone::UTC).date();
+        !self.ended && self.starts_on <= today
+    }
+}
+
+/// What is known of an organisation's access.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct State {
+    revoked: BTreeMap<Arc<str>, Timestamp>,
+    logged_out: BTreeMap<Arc<str>, Timestamp>,
+    clients: BTreeMap<ClientId, Client>,
+    assignments: BTreeMap<Arc<str>, BTreeMap<GroupId, Assignment>>,
+}
+
+impl State {
+    /// Whether a token was revoked: by its own id, or with all that its subject had been issued by then.
+    pub fn revoked(&self, jti: Option<&str>, subject: &str, issued_at: Timestamp) -> bool {
+        jti.is_some_and(|jti| self.revoked.contains_key(jti))
+            || self.logged_out.get(subject).is_some_and(|at| issued_at <= *at)
+    }
+
+    /// The client, unless its key was revoked or has ended.
+    pub fn client(&self, client: ClientId, now: Timestamp) -> Option<&ClientRegistered> {
+        let client = self.clients.get(&client)?;
+        (!client.revoked && now < client.registered.expires_at).then_some(&client.registered)
+    }
+
+    /// All clients, by id.
+    pub fn clients(&self) -> impl Iterator<Item = (ClientId, &Client)> {
+        self.clients.iter().map(|(id, client)| (*id, client))
+    }
+
+    /// The groups that somebody is assigned to now.
+    pub fn groups_of(&self, subject: &str, now: Timestamp) -> impl Iterator<Item = GroupId> {
+        let own = self.assignments.get(subject).into_iter().flatten();
+        own.filter(move |(_, assignment)| assignment.holds(now)).map(|(group, _)| *group)
+    }
+
+    /// All assignments to a group that have not ended, by subject.
+    pub fn assigned_to(&self, group: GroupId) -> impl Iterator<Item = (&str, Assignment)> {
+        self.assignments.iter().filter_map(move |(subject, own)| {
+            own.get(&group).filter(|assignment| !assignment.ended).map(|assignment| (&**subject, *assignment))
+        })
+    }
+
+    fn assignment(&self, subject: &Text<128>, group: GroupId) -> Option<Assignment> {
+        self.assignments.get(subject.as_str())?.get(&group).copied()
+    }
+}
+
+/// What can be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Revoke one token.
+    RevokeToken(TokenRevoked),
+    /// Revoke all tokens of a subject.
+    LogOut(LoggedOut),
+    /// Register an API client.
+    RegisterClient(ClientRegistered),
+    /// Revoke a client's key.
+    RevokeClient(ClientId),
+    /// Assign somebody to a group.
+    Assign(Assigned),
+    /// End an assignment.
+    EndAssignment(AssignmentEnded),
+}
+
+/// Why something was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No such client.
+    #[error("there is no such client")]
+    UnknownClient,
+    /// Never assigned.
+    #[error("this subject was never assigned to this group")]
+    NotAssigned,
+    /// As many as can be kept.
+    #[error("the organisation has {0}, the most that are possible")]
+    Full(&'static str),
+}
+
+impl Rejection for Refusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownClient => "unknown-client",
+            Self::NotAssigned => "not-assigned",
+            Self::Full(_) => "access-full",
+        }
+    }
+    fn kind(&self) -> RejectionKind {
+        match self {
+            Self::UnknownClient => RejectionKind::Absent,
+            Self::NotAssigned | Self::Full(_) => RejectionKind::Conflict,
+        }
+    }
+}
+
+impl Decider for Access {
+    const CATEGORY: &'static str = "access";
+    type Command = Command;
+    type Event = Event;
+    type State = State;
+    type Rejection = Refusal;
+
+    fn decide(command: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
+        match command {
+            Command::RevokeToken(revoke) => {
+                let again = state.revoked.contains_key(revoke.jti.as_str());
+                room_for_revocation(&state.revoked, again, revoke.at)?;
+                Ok(if again { vec![] } else { vec![Event::TokenRevoked(revoke.clone())] })
+            }
+            Command::LogOut(log_out) => {
+                let known = state.logged_out.get(log_out.subject.as_str());
+                room_for_revocation(&state.logged_out, known.is_some(), log_out.at)?;
+                let again = known.is_some_and(|at| log_out.at <= *at);
+                Ok(if again { vec![] } else { vec![Event::LoggedOut(log_out.clone())] })
+            }
+            Command::RegisterClient(client) if state.clients.contains_key(&client.client) => Ok(vec![]),
+            Command::RegisterClient(_) if state.clients.len() >= CLIENTS_MAX => Err(Refusal::Full("1,000 clients")),
+            Command::RegisterClient(client) => Ok(vec![Event::ClientRegistered(client.clone())]),
+            Command::RevokeClient(client) => match state.clients.get(client) {
+                None => Err(Refusal::UnknownClient),
+                Some(known) if known.revoked => Ok(vec![]),
+                Some(_) => Ok(vec![Event::ClientRevoked(ClientRevoked { client: *client })]),
+            },
+            Command::Assign(assign) => decide_assign(assign, state),
+            Command::EndAssignment(end) => match state.assignment(&end.subject, end.group) {
+                None => Err(Refusal::NotAssigned),
+                Some(known) if known.ended => Ok(vec![]),
+                Some(_) => Ok(vec![Event::AssignmentEnded(end.clone())]),
+            },
+        }
+    }
+
+    fn evolve(mut state: State, event: &Event) -> State {
+        match event {
+            Event::TokenRevoked(TokenRevoked { jti, at }) => remember(&mut state.revoked, jti.as_str(), *at),
+            Event::LoggedOut(LoggedOut { subject, at }) => remember(&mut state.logged_out, subject.as_str(), *at),
+            Event::ClientRegistered(registered) => {
+                let client = Client { registered: registered.clone(), revoked: false };
+                state.clients.insert(registered.client, client);
+            }
+            Event::ClientRevoked(ClientRevoked { client }) => {
+                if let Some(client) = state.clients.get_mut(client) {
+                    client.revoked = true;
+                }
+            }
+            Event::Assigned(Assigned { subject, group, duty, starts_on }) => {
+                let assignment = Assignment { duty: *duty, starts_on: *starts_on, ended: false };
+                state.assignments.entry(subject.as_str().into()).or_default().insert(*group, assignment);
+            }
+            Event::AssignmentEnded(AssignmentEnded { subject, group }) => {
+                let own = state.assignments.get_mut(subject.as_str());
+                if let Some(assignment) = own.and_then(|own| own.get_mut(group)) {
+                    assignment.ended = true;
+                }
+            }
+        }
+        state
+    }
+}
+
+fn decide_assign(assign: &Assigned, state: &State) -> Result<Vec<Event>, Refusal> {
+    let asked = Assignment { duty: assign.duty, starts_on: assign.starts_on, ended: false };
+    match state.assignment(&assign.subject, assign.group) {
+        Some(known) if known == asked => Ok(vec![]),
+        None if state.assignments.values().map(BTreeMap::len).sum::<usize>() >= ASSIGNMENTS_MAX => {
+            Err(Refusal::Full("50,000 assignments"))
+        }
+        _ => Ok(vec![Event::Assigned(assign.clone())]),
+    }
+}
+
+/// Whether a revocation can be forgotten: every token that it speaks of has ended.
+fn forgotten(revoked_at: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(revoked_at) > REMEMBERED
+}
+
+fn room_for_revocation(known: &BTreeMap<Arc<str>, Timestamp>, again: bool, now: Timestamp) -> Result<(), Refusal> {
+    let full = known.len() >= REVOCATIONS_MAX && !known.values().any(|at| forgotten(*at, now));
+    if full && !again { Err(Refusal::Full("10,000 revocations within 25 hours")) } else { Ok(()) }
+}
+
+/// Forgets only when there is no room: a clock that was once wrong shall not bring a revoked token back.
+fn remember(known: &mut BTreeMap<Arc<str>, Timestamp>, what: &str, now: Timestamp) {
+    if known.len() >= REVOCATIONS_MAX {
+        known.retain(|_, at| !forgotten(*at, now));
+    }
+    known.insert(what.into(), now);
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::decider::spec::{asking_twice_changes_nothing, given};
+
+    const NOON: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+    fn text<const MAX: usize>(text: &str) -> Text<MAX> {
+        text.parse().unwrap()
+    }
+
+    fn after(seconds: i64) -> Timestamp {
+        NOON + SignedDuration::from_secs(seconds)
+    }
+
+    fn state(history: impl IntoIterator<Item = Event>) -> State {
+        history.into_iter().fold(State::default(), |state, event| Access::evolve(state, &event))
+    }
+
+    fn client(id: u128) -> ClientRegistered {
+        ClientRegistered {
+            client: ClientId(Uuid::from_u128(id)),
+            name: text("export"),
+            role: Role::Analyst,
+            groups: vec![],
+            scopes: vec![text("list_groups")],
+            key_hash: text("00"),
+            expires_at: after(60),
+        }
+    }
+
+    fn assigned(group: u128) -> Assigned {
+        let group = GroupId(Uuid::from_u128(group));
+        Assigned { subject: text("fay"), group, duty: Duty::Facilitator, starts_on: date(2027, 1, 16) }
+    }
+
+    fn ended(group: u128) -> AssignmentEnded {
+        AssignmentEnded { subject: text("fay"), group: GroupId(Uuid::from_u128(group)) }
+    }
+
+    #[test]
+    fn a_revoked_token_stays_revoked_and_no_other_is() {
+        let revoke = Command::RevokeToken(TokenRevoked { jti: text("a"), at: NOON });
+        let events = Access::decide(&revoke, &State::default()).unwrap();
+        asking_twice_changes_nothing::<Access>(&[], &revoke);
+        let state = state(events);
+        assert!(state.revoked(Some("a"), "ann", NOON) && state.revoked(Some("a"), "ann", after(60)));
+        assert!(!state.revoked(Some("b"), "ann", NOON) && !state.revoked(None, "ann", NOON));
+    }
+
+    #[test]
+    fn who_is_logged_out_keeps_only_what_was_issued_afterwards() {
+        let log_out = |at| Command::LogOut(LoggedOut { subject: text("ann"), at });
+        let history = Access::decide(&log_out(NOON), &State::default()).unwrap();
+        asking_twice_changes_nothing::<Access>(&history, &log_out(after(9)));
+        given::<Access>(history.clone()).when(&log_out(after(-9))).then_nothing();
+        let state = state(history);
+        assert!(state.revoked(None, "ann", after(-60)) && state.revoked(Some("x"), "ann", NOON));
+        assert!(!state.revoked(None, "ann", after(1)) && !state.revoked(None, "bob", after(-60)));
+    }
+
+    #[test]
+    fn revocations_are_forgotten_when_there_is_no_room_and_no_token_can_live_that_they_speak_of() {
+        let revoked = |n: usize, at| TokenRevoked { jti: text(&format!("t{n}")), at };
+        let full = state((0..REVOCATIONS_MAX).map(|n| Event::TokenRevoked(revoked(n, NOON))));
+        let more = |at| Access::decide(&Command::RevokeToken(revoked(REVOCATIONS_MAX, at)), &full);
+        let day = after(TOKEN_TTL_MAX.as_secs());
+        assert_eq!(more(day), Err(Refusal::Full("10,000 revocations within 25 hours")));
+        let later = more(after(26 * 3_600)).unwrap();
+        assert_eq!(Access::evolve(full, &later[0]).revoked.len(), 1);
+    }
+
+    #[test]
+    fn a_client_is_there_until_it_is_revoked_or_its_key_ends() {
+        let register = Command::RegisterClient(client(1));
+        let id = client(1).client;
+        let history = Access::decide(&register, &State::default()).unwrap();
+        asking_twice_changes_nothing::<Access>(&[], &register);
+        let there = state(history.clone());
+        assert!(there.client(id, after(59)).is_some() && there.client(id, after(60)).is_none());
+        let revoke = Command::RevokeClient(id);
+        given::<Access>([]).when(&revoke).then_rejected(&Refusal::UnknownClient);
+        asking_twice_changes_nothing::<Access>(&history, &revoke);
+        let gone = Access::evolve(there, &Event::ClientRevoked(ClientRevoked { client: id }));
+        assert!(gone.client(id, NOON).is_none());
+        assert_eq!(gone.clients().map(|(_, client)| client.revoked).collect::<Vec<_>>(), [true]);
+        given::<Access>((0..1_000).map(|n| Event::ClientRegistered(client(n + 2))))
+            .when(&register)
+            .then_rejected(&Refusal::Full("1,000 clients"));
+    }
+
+    #[test]
+    fn an_assignment_holds_from_the_day_it_starts_anywhere_until_it_ends() {
+        let assign = Command::Assign(assigned(1));
+        let history = Access::decide(&assign, &State::default()).unwrap();
+        asking_twice_changes_nothing::<Access>(&[], &assign);
+        let held = |state: &State, at: &str| state.groups_of("fay", at.parse().unwrap()).count();
+        let there = state(history.clone());
+        assert_eq!(held(&there, "2027-01-15T09:59:59Z"), 0);
+        assert_eq!(held(&there, "2027-01-15T10:00:00Z"), 1);
+        assert_eq!(there.assigned_to(assigned(1).group).map(|(who, _)| who).collect::<Vec<_>>(), ["fay"]);
+        let end = Command::EndAssignment(ended(1));
+        asking_twice_changes_nothing::<Access>(&history, &end);
+        given::<Access>(history).when(&Command::EndAssignment(ended(2))).then_rejected(&Refusal::NotAssigned);
+        let gone = Access::evolve(there, &Event::AssignmentEnded(ended(1)));
+        assert_eq!((held(&gone, "2027-02-01T00:00:00Z"), gone.assigned_to(assigned(1).group).count()), (0, 0));
+        let again = Access::decide(&assign, &gone).unwrap();
+        assert_eq!(held(&Access::evolve(gone, &again[0]), "2027-02-01T00:00:00Z"), 1);
+    }
+}

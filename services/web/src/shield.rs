@@ -1,0 +1,55 @@
+//! Headers that keep browsers from doing with an answer what nobody asked for.
+
+use axum::{
+    extract::{Request, State},
+    http::{
+        HeaderMap, HeaderName, HeaderValue,
+        header::{
+            CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+            X_FRAME_OPTIONS,
+        },
+    },
+    middleware::Next,
+    response::Response,
+};
+
+/// An answer of the API is data: nothing in it is run, framed or fetched.
+const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
+/// The explorer needs its own scripts and styles, and to ask this server.
+const EXPLORER_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src \
+     'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+);
+/// Two years, in seconds.
+const TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=63072000");
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// How answers are shielded.
+#[derive(Debug, Clone, Copy)]
+pub struct Shield {
+    /// Whether the listener speaks TLS: then browsers shall never come without.
+    pub tls: bool,
+}
+
+/// Puts the headers on every answer.
+pub async fn shield(State(Shield { tls }): State<Shield>, request: Request, next: Next) -> Response {
+    let explorer = request.uri().path().starts_with("/docs");
+    let mut response = next.run(request).await;
+    put(response.headers_mut(), explorer, tls);
+    response
+}
+
+fn put(headers: &mut HeaderMap, explorer: bool, tls: bool) {
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(CONTENT_SECURITY_POLICY, if explorer { EXPLORER_POLICY } else { POLICY });
+    if !explorer {
+        // What is answered can be about a person, and belongs into nobody's cache.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if tls {
+        headers.insert(STRICT_TRANSPORT_SECURITY, TRANSPORT);
+    }
+}
