@@ -98,6 +98,10 @@ fn serve(data: &Path) -> Command {
     command.arg("--nats-server").arg(nats_server());
     // Tests ask as fast as they can, all from one address.
     command.env("KITH_CALLER_PER_SECOND", "0").env("KITH_ADDRESS_PER_SECOND", "0").env("KITH_REFUSED_PER_MINUTE", "0");
+    // Whatever it leaves in a temporary folder is to be found beside its data.
+    let temporary = data.with_extension("tmp");
+    fs::create_dir_all(&temporary).expect("a temporary folder");
+    command.env("TMPDIR", temporary);
     command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
     command
 }

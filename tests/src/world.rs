@@ -123,6 +123,17 @@ impl World {
         assert!(settled.is_ok(), "it does not settle: {:?}", self.running().health.report());
     }
 
+    /// Waits until the log holds what `is_so` looks for.
+    pub async fn eventually(&self, is_so: impl Fn(&[Recorded]) -> bool) {
+        let mut head = self.log().head();
+        let comes = async {
+            while !is_so(&self.events().await) {
+                head.changed().await.expect("the log is there as long as its server");
+            }
+        };
+        timeout(PATIENCE, comes).await.expect("it comes in time");
+    }
+
     /// Fails unless the log is sound and views and facts equal a fold from scratch, at the end of the log.
     pub async fn must_be_sound(&self) {
         self.settle().await;

@@ -19,7 +19,7 @@ use domain::{
     MeetingId, MemberId, Sealed,
     meeting::{self, Meeting},
     member::{self, Member},
-    roster::{self, Roster},
+    roster::Roster,
 };
 use eventlog::{Cause, Reply, Streams};
 use serde::Deserialize;
@@ -98,15 +98,16 @@ impl Attendance {
         &self,
         caller: &Caller,
         plan: &meeting::Plan,
-        members: impl Iterator<Item = MemberId>,
+        members: impl Iterator<Item = MemberId> + Clone,
     ) -> Result<Vec<bool>, Problem> {
+        // Nothing more is said of whoever was erased, even where they still stand on a roster or a register.
+        if members.clone().any(|member| self.vault.is_erased(&caller.org, member)) {
+            return Err(Problem::rejected(&member::Refusal::Unknown));
+        }
         let day = plan.starts_at_local.date();
-        // Whoever was erased is on no roster, even before it says so.
-        let is_on =
-            |roster: &roster::State, member| roster.covers(member, day) && !self.vault.is_erased(&caller.org, member);
         let look = self
             .rosters
-            .look(&caller.org, plan.group, |roster| members.map(|member| is_on(&roster.state, member)).collect());
+            .look(&caller.org, plan.group, |roster| members.map(|member| roster.state.covers(member, day)).collect());
         Ok(look.await?)
     }
 

@@ -2,9 +2,12 @@
 
 mod access;
 mod attendance;
+mod authority;
+mod canary;
 mod command_line;
 mod door;
 mod enrolment;
+mod erasure;
 mod every_operation;
 mod faults;
 mod idempotency;

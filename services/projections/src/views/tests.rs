@@ -109,7 +109,7 @@ async fn views_folded_one_by_one_equal_views_folded_at_once_and_organisations_st
     assert_eq!((position, found), (views.checkpoint(), None));
     let connection = Connection::open(world.file("views.db")).unwrap();
     for org in ["acme", "other"] {
-        let member = member_view::find(&connection, org, ALICE, TODAY).unwrap().unwrap();
+        let (member, _) = member_view::find(&connection, org, ALICE, TODAY).unwrap().unwrap();
         assert_eq!((member.groups.len(), member.groups[0].attended_in_a_row), (1, 1));
         assert_eq!(member.groups[0].enrolments[0].stage, Stage::Active);
     }
@@ -240,7 +240,7 @@ proptest! {
             }
             world.all().await
         });
-        Views::open(&world.file("views.db")).unwrap().fold(&events).unwrap();
+        Views::open(&world.file("views.db"), Names::default()).unwrap().fold(&events).unwrap();
         let connection = Connection::open(world.file("views.db")).unwrap();
         let people: Vec<_> = (1u128..5).map(|n| MemberId(Uuid::from_u128(n))).collect();
         for day in (0i16..120).map(|n| DAY + n.days()) {

@@ -1,0 +1,284 @@
+//! Known words go through every field in which a person could be described, of every operation; then every byte that
+//! the system left behind is searched for them.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use domain::{GroupId, MeetingId, MemberId};
+use hyper::{Method, Request};
+use jiff::{Span, tz::TimeZone};
+use serde_json::{Value, json};
+use tests::{
+    http::{Answer, Client},
+    process::Server,
+    world::ORG,
+};
+use web::Role;
+
+use crate::operations::{Operation, Operations, Things};
+
+/// How every canary begins; in no file for another reason.
+const CANARY: &str = "zqxcanaryzqx";
+
+/// Operations with free text that is about nobody, and why. Everything else must not be found.
+const PUBLIC: &[(&str, &str)] = &[
+    ("register_programme", "names of programmes are public"),
+    ("register_group", "details of groups are public: never a person's name"),
+    ("change_group", "details of groups are public: never a person's name"),
+    ("schedule_group", "a calendar"),
+    ("plan_meetings", "days"),
+    ("import_bmlt", "a public listing"),
+    ("revoke_token", "subjects are ids of the organisation's choice that say nothing: README"),
+    ("assign_facilitator", "subjects are ids of the organisation's choice that say nothing: README"),
+    ("end_assignment", "subjects are ids of the organisation's choice that say nothing: README"),
+    ("register_client", "names of programs"),
+];
+/// Fields of free text that are about nobody, in operations where others are.
+const PUBLIC_FIELDS: &[(&str, &str)] = &[("give_consent", "/text")];
+
+/// The operations in which a person can be described, each sent by [`sing`].
+const PERSONAL: &[&str] = &[
+    "register_member",
+    "change_member",
+    "give_consent",
+    "place_hold",
+    "break_glass",
+    "search_members",
+    "withdraw_member",
+    "cancel_meeting",
+    "reinstate_meeting",
+    "meeting_did_not_occur",
+    "add_walk_in",
+    "correct_attendance",
+    "record_headcount",
+];
+
+/// Every place in a body where anything can be written, as JSON pointers.
+fn free_text(body: &Value, at: &str) -> Vec<String> {
+    match body {
+        Value::Object(fields) => {
+            fields.iter().flat_map(|(name, value)| free_text(value, &format!("{at}/{name}"))).collect()
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().flat_map(|(n, value)| free_text(value, &format!("{at}/{n}"))).collect()
+        }
+        Value::String(text) if text == "text" || text.contains('@') => vec![at.to_owned()],
+        _ => vec![],
+    }
+}
+
+/// Bodies with a canary in every place.
+struct Aviary {
+    operations: Operations,
+    things: Things,
+    freed: BTreeSet<String>,
+}
+
+impl Aviary {
+    fn operation(&self, id: &str) -> &Operation {
+        self.operations.all().find(|operation| operation.id == id).unwrap_or_else(|| panic!("there is no {id}"))
+    }
+
+    /// A body of the operation, made from its schema, with a canary of its own in every place that is not public.
+    fn body(&mut self, id: &'static str) -> Value {
+        let mut body = self.operation(id).sample(&self.things).expect("a body");
+        for place in free_text(&body, "") {
+            if PUBLIC_FIELDS.contains(&(id, place.as_str())) {
+                continue;
+            }
+            let field = body.pointer_mut(&place).expect("a place of its own");
+            let canary = format!("{CANARY}{:04}", self.freed.len());
+            *field = if field.as_str().is_some_and(|text| text.contains('@')) {
+                format!("{canary}@example.org").into()
+            } else {
+                canary.into()
+            };
+            self.freed.insert(format!("{id}{place}"));
+        }
+        body
+    }
+}
+
+async fn command(client: &mut Client, method: Method, path: &str, body: &Value) -> Answer {
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    let key = format!("canary-{}", NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+    let answer = client.command(method, path, &key, body).await.expect("an answer");
+    assert!(answer.status.is_success(), "{path}: {} {}", answer.status, answer.json());
+    answer
+}
+
+/// A group that meets every day from ten days ago, and today's meeting, the one of yesterday and the one before.
+async fn group(admin: &mut Client) -> (GroupId, [MeetingId; 3]) {
+    let programme = command(admin, Method::POST, "/v1/programmes", &json!({ "name": "Public" })).await.json();
+    let today = kith::clock().now().to_zoned(TimeZone::UTC).date();
+    let back = |days| today.checked_sub(Span::new().days(days)).expect("a day");
+    let details = json!({ "name": "Public", "programme": programme["id"], "focus": "addiction", "mode": "in_person",
+        "listed": true });
+    let schedule = json!({ "starts_on": back(10), "starts_at": "00:00:00", "duration_minutes": 60, "time_zone": "UTC",
+        "recurrence": "FREQ=DAILY" });
+    let body = json!({ "details": details, "schedule": schedule });
+    let group: GroupId = command(admin, Method::POST, "/v1/groups", &body).await.id("id");
+    let days = json!({ "from": back(10), "through": today });
+    command(admin, Method::POST, &format!("/v1/groups/{group}/meetings"), &days).await;
+    (group, [0, 1, 2].map(|days| MeetingId::of(group, back(days).at(0, 0, 0, 0))))
+}
+
+/// Sends every operation of [`PERSONAL`] with canaries; answers who is described by them and the last position.
+async fn sing(server: &Server, aviary: &mut Aviary, (group, meetings): (GroupId, [MeetingId; 3])) -> (MemberId, u64) {
+    let mut admin = server.client(ORG, Role::Admin);
+    let mut facilitator = server.client(ORG, Role::Facilitator);
+    let at = |meeting: MeetingId, what: &str| format!("/v1/meetings/{meeting}/{what}");
+    let [today, yesterday, before] = meetings;
+
+    let mut body = aviary.body("register_member");
+    body.as_object_mut().expect("an object").remove("member");
+    let bee: MemberId = command(&mut admin, Method::POST, "/v1/members", &body).await.id("member");
+    let of = |what: &str| format!("/v1/members/{bee}/{what}");
+    let body = aviary.body("change_member");
+    command(&mut admin, Method::PATCH, &format!("/v1/members/{bee}"), &body).await;
+    let mut body = aviary.body("give_consent");
+    body["given_on"] = "2026-01-01".into();
+    body["expires_on"] = "2099-01-01".into();
+    command(&mut admin, Method::POST, &of("consents"), &body).await;
+    let body = aviary.body("break_glass");
+    command(&mut facilitator, Method::POST, &of("glass"), &body).await;
+    let body = aviary.body("place_hold");
+    let hold = command(&mut admin, Method::POST, &of("holds"), &body).await.json()["hold"].clone();
+    let path = of(&format!("holds/{}/lifting", hold.as_str().expect("an id")));
+    command(&mut admin, Method::POST, &path, &Value::Null).await;
+
+    let enrol = json!({ "member": bee, "starts_on": "2026-01-01" });
+    command(&mut admin, Method::POST, &format!("/v1/groups/{group}/enrolments"), &enrol).await;
+    command(&mut admin, Method::POST, &at(today, "open"), &Value::Null).await;
+    let mut body = aviary.body("add_walk_in");
+    body.as_object_mut().expect("an object").remove("member");
+    command(&mut admin, Method::POST, &at(today, "walk-ins"), &body).await;
+    command(&mut admin, Method::PUT, &at(today, &format!("attendance/{bee}")), &json!({ "mark": "present" })).await;
+    command(&mut admin, Method::POST, &at(today, "hold"), &Value::Null).await;
+    let mut body = aviary.body("correct_attendance");
+    (body["mark"], body["mode"]) = ("late".into(), Value::Null);
+    command(&mut admin, Method::POST, &at(today, &format!("attendance/{bee}/correction")), &body).await;
+    let body = aviary.body("record_headcount");
+    command(&mut admin, Method::PUT, &at(today, "headcount"), &body).await;
+    let body = aviary.body("cancel_meeting");
+    command(&mut admin, Method::POST, &at(yesterday, "cancel"), &body).await;
+    let body = aviary.body("reinstate_meeting");
+    command(&mut admin, Method::POST, &at(yesterday, "reinstate"), &body).await;
+    let body = aviary.body("meeting_did_not_occur");
+    command(&mut admin, Method::POST, &at(before, "did-not-occur"), &body).await;
+    let mut body = aviary.body("withdraw_member");
+    body["ends_on"] = kith::clock().now().to_zoned(TimeZone::UTC).date().to_string().into();
+    let path = format!("/v1/groups/{group}/enrolments/{bee}/withdrawal");
+    let position = command(&mut admin, Method::POST, &path, &body).await.at();
+    let body = aviary.body("search_members");
+    command(&mut admin, Method::POST, "/v1/members/search", &body).await;
+    (bee, position)
+}
+
+/// Reads everything that shows people, as everyone.
+async fn look_around(server: &Server, operations: &Operations, things: &Things, position: u64) {
+    for role in [Role::Admin, Role::Coordinator, Role::Auditor] {
+        let mut client = server.client(ORG, role);
+        for operation in operations.all().filter(|operation| operation.method == Method::GET) {
+            let answer = client.get(&operation.target(things), position).await.expect("an answer");
+            assert!(answer.status.as_u16() < 500, "{}: {}", operation.id, answer.json());
+        }
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// Where canaries, in any case, as text or in base64, are in these bytes.
+fn found(bytes: &[u8]) -> Option<String> {
+    let lower = bytes.to_ascii_lowercase();
+    let text = lower.windows(CANARY.len()).position(|window| window == CANARY.as_bytes());
+    // In base64 a text looks in three ways, by where it begins.
+    let encoded = (0..3).find_map(|skipped| {
+        let whole = data_encoding::BASE64.encode(&[&[0; 2][..skipped], CANARY.as_bytes()].concat());
+        // Without the first group, which holds what was skipped.
+        let inner = &whole.as_bytes()[4..16];
+        bytes.windows(inner.len()).position(|window| window == inner)
+    });
+    let at = text.or(encoded)?;
+    Some(String::from_utf8_lossy(&bytes[at.saturating_sub(30)..(at + 40).min(bytes.len())]).into_owned())
+}
+
+async fn nothing_is_found(server: &Server, folder: &Path, when: &str) {
+    let everything = files(folder);
+    assert!(everything.len() > 5, "{everything:?}");
+    for file in everything {
+        // One that was removed meanwhile is gone.
+        let Ok(bytes) = fs::read(&file) else { continue };
+        assert_eq!(found(&bytes), None, "{when}: in {}", file.display());
+    }
+    for line in server.lines() {
+        assert_eq!(found(line.as_bytes()), None, "{when}: in the log");
+    }
+    let metrics = Client::new(server.address, "").send(Request::get("/metrics"), Bytes::new()).await.expect("metrics");
+    assert_eq!(found(&metrics.body), None, "{when}: in the metrics");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_was_said_of_a_person_is_left_anywhere_in_clear() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let data = dir.path().join("data");
+    let server = Server::start_with(&data, &["--log", "trace"]);
+    let mut admin = server.client(ORG, Role::Admin);
+    let document = Client::new(server.address, "").send(Request::get("/openapi.json"), Bytes::new()).await;
+    let operations = Operations::read(document.expect("the document").json());
+    let (group, meetings) = group(&mut admin).await;
+    let member = command(&mut admin, Method::POST, "/v1/members", &json!({})).await.id("member");
+    let programme = domain::ProgrammeId(uuid::Uuid::nil());
+    let client = domain::ClientId(uuid::Uuid::nil());
+    let things = Things { group, meeting: meetings[0], member, other: member, programme, client };
+    let mut aviary = Aviary { operations, things, freed: BTreeSet::new() };
+
+    // An operation that takes free text is known here, or this fails.
+    for operation in aviary.operations.all() {
+        let places = operation.sample(&things).map(|body| free_text(&body, "")).unwrap_or_default();
+        let public = PUBLIC.iter().any(|(id, _)| *id == operation.id);
+        let personal = PERSONAL.contains(&operation.id.as_str());
+        assert!(places.is_empty() || public || personal, "{} takes free text at {places:?}", operation.id);
+        assert!(!(public && personal), "{}", operation.id);
+    }
+
+    let (bee, position) = sing(&server, &mut aviary, (group, meetings)).await;
+    for id in PERSONAL {
+        let places = free_text(&aviary.operation(id).sample(&things).expect("a body"), "");
+        for place in places.into_iter().filter(|place| !PUBLIC_FIELDS.contains(&(*id, place.as_str()))) {
+            assert!(aviary.freed.contains(&format!("{id}{place}")), "{id}{place} had no canary");
+        }
+    }
+    assert!(aviary.freed.len() > 30, "{:?}", aviary.freed);
+    let things = Things { member: bee, ..things };
+    look_around(&server, &aviary.operations, &things, position).await;
+    // They are there: who may, reads them.
+    let record = admin.get(&format!("/v1/members/{bee}/record"), position).await.expect("an answer").must(200);
+    assert!(found(&record.body).is_some());
+    nothing_is_found(&server, dir.path(), "before").await;
+
+    command(&mut admin, Method::POST, &format!("/v1/members/{bee}/erasure"), &Value::Null).await;
+    look_around(&server, &aviary.operations, &things, position).await;
+    nothing_is_found(&server, dir.path(), "after the erasure").await;
+    server.end("TERM", Duration::from_secs(20)).await;
+    let server = Server::start_with(&data, &["--log", "trace"]);
+    nothing_is_found(&server, dir.path(), "after the next start").await;
+}
+
+#[test]
+fn the_search_finds_what_is_there() {
+    assert!(found(format!("...{}0001...", CANARY.to_uppercase()).as_bytes()).is_some());
+    for before in ["", "a", "ab"] {
+        let encoded = data_encoding::BASE64.encode(format!("{before}{CANARY}0001").as_bytes());
+        assert!(found(encoded.as_bytes()).is_some(), "{encoded}");
+    }
+    assert!(found(b"zqx canary zqx").is_none());
+}
