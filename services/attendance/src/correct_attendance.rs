@@ -45,6 +45,7 @@ pub(crate) async fn correct_attendance(
     }
     let (org, reason) = (command.caller.org.clone(), reason.clone());
     let plan = attendance.plan(&command.caller, meeting).await?;
+    attendance.known(&command.caller, member).await?;
     let key = attendance.vault.key_or_new(&org, member).await?;
     command.about(&key);
     let reason = key.seal(&org, member.0, "correction", reason.as_str().as_bytes());

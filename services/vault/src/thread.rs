@@ -24,7 +24,8 @@ const KEYS_KEPT: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
 const BATCH_JOBS_MAX: usize = 512;
 /// Most jobs that wait for the thread, a count.
 const QUEUED_JOBS_MAX: usize = 4_096;
-/// Under which the organisation's own key is kept, as if it were a person.
+/// Under which the organisation's own key is kept, as if it were a person. No member has this id here: whoever asks for
+/// one is told what is said of those who were erased.
 const ORG: Uuid = Uuid::nil();
 
 /// Random bytes, 56 of them: a key and the nonce to wrap it with. Chance is an argument.
@@ -117,6 +118,7 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Erased`] if it was destroyed.
     pub async fn key(&self, org: &OrgId, member: MemberId) -> Result<Option<Key>, VaultError> {
+        self.check(org, member)?;
         self.find(org, member.0, false, None).await
     }
 
@@ -128,7 +130,7 @@ impl Vault {
         let (mut found, mut unknown) = (Vec::with_capacity(members.len()), Vec::new());
         {
             let mut keys = self.0.keys.lock().expect("nothing panics while it is held");
-            for member in members {
+            for member in members.iter().filter(|member| !self.is_erased(org, **member)) {
                 match keys.get(&(org.clone(), member.0)) {
                     Some(key) => found.push((*member, key.clone())),
                     None => unknown.push(member.0),
@@ -150,6 +152,7 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Erased`] if it was destroyed: nobody gets a second one.
     pub async fn key_or_new(&self, org: &OrgId, member: MemberId) -> Result<Key, VaultError> {
+        self.check(org, member)?;
         self.made(org, member.0, None).await
     }
 
@@ -158,6 +161,7 @@ impl Vault {
     /// # Errors
     /// As there.
     pub async fn index(&self, org: &OrgId, member: MemberId, blinds: Vec<Blind>) -> Result<Key, VaultError> {
+        self.check(org, member)?;
         self.made(org, member.0, Some(blinds)).await
     }
 
@@ -183,13 +187,23 @@ impl Vault {
     /// # Errors
     /// If the vault does not answer; then it is to be asked again.
     pub async fn erase(&self, org: &OrgId, member: MemberId) -> Result<(), VaultError> {
+        if member.0 == ORG {
+            return Err(VaultError::Erased);
+        }
         self.0.erased.write().expect("nothing panics while it is held").insert((org.to_string(), member.0));
         self.0.keys.lock().expect("nothing panics while it is held").pop(&(org.clone(), member.0));
         self.ask(|reply| Job::Destroy { org: org.clone(), person: member.0, reply }).await
     }
 
+    fn check(&self, org: &OrgId, member: MemberId) -> Result<(), VaultError> {
+        if self.is_erased(org, member) { Err(VaultError::Erased) } else { Ok(()) }
+    }
+
     /// Whether the member was erased, without asking the file.
     pub fn is_erased(&self, org: &OrgId, member: MemberId) -> bool {
+        if member.0 == ORG {
+            return true;
+        }
         let erased = self.0.erased.read().expect("nothing panics while it is held");
         !erased.is_empty() && erased.contains(&(org.to_string(), member.0))
     }
@@ -226,9 +240,6 @@ impl Vault {
         make: bool,
         blinds: Option<Vec<Blind>>,
     ) -> Result<Option<Key>, VaultError> {
-        if person != ORG && self.is_erased(org, MemberId(person)) {
-            return Err(VaultError::Erased);
-        }
         if blinds.is_none() {
             let mut keys = self.0.keys.lock().expect("nothing panics while it is held");
             let known = keys.get(&(org.clone(), person)).cloned();
@@ -246,7 +257,7 @@ impl Vault {
     fn keep(&self, org: &OrgId, person: Uuid, key: &Key) {
         let mut keys = self.0.keys.lock().expect("nothing panics while it is held");
         // Erased meanwhile: it must not come back into memory.
-        if !self.is_erased(org, MemberId(person)) {
+        if person == ORG || !self.is_erased(org, MemberId(person)) {
             keys.put((org.clone(), person), key.clone());
         }
     }

@@ -65,6 +65,19 @@ async fn nobody_who_was_erased_gets_another_key() {
     }
 }
 
+#[tokio::test]
+async fn no_member_passes_for_the_organisation_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = Vault::open(&dir.path().join("vault.db"), kek(), fresh).unwrap();
+    let sealed = vault.org_key(&org()).await.unwrap().seal(&org(), Uuid::from_u128(1), "reason", b"ill");
+    let nobody = MemberId(Uuid::nil());
+    assert_eq!(vault.key_or_new(&org(), nobody).await.unwrap_err(), VaultError::Erased);
+    assert_eq!(vault.erase(&org(), nobody).await.unwrap_err(), VaultError::Erased);
+    assert!(vault.keys(&org(), &[nobody]).await.unwrap().is_empty());
+    let key = vault.org_key(&org()).await.unwrap();
+    assert_eq!(key.open(&org(), Uuid::from_u128(1), "reason", &sealed).unwrap().as_slice(), b"ill");
+}
+
 /// Every file that SQLite left, as bytes.
 fn files(dir: &Path) -> Vec<u8> {
     let files = std::fs::read_dir(dir).unwrap().flatten();
