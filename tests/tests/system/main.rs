@@ -2,6 +2,7 @@
 
 mod access;
 mod attendance;
+mod backup;
 mod command_line;
 mod door;
 mod enrolment;
