@@ -221,11 +221,13 @@ impl Vault {
     pub fn copy_of(path: &Path, kek: &Kek) -> Result<Vec<u8>, StoreError> {
         let sqlite = |source| StoreError::Sqlite { path: path.into(), source };
         let mut store = Store::read(path)?;
-        match store.fits(kek).map_err(sqlite)? {
-            false => Err(StoreError::OtherKek { path: path.into() }),
-            true if !store.check(kek).map_err(sqlite)? => Err(StoreError::Broken { path: path.into() }),
-            true => store.copy().map_err(sqlite),
+        if !store.fits(kek).map_err(sqlite)? {
+            return Err(StoreError::OtherKek { path: path.into() });
         }
+        if !store.check(kek).map_err(sqlite)? {
+            return Err(StoreError::Broken { path: path.into() });
+        }
+        store.copy().map_err(sqlite)
     }
 
     /// Who has a key, or is found by the blind index, in the file at `path`, which another process may be using.

@@ -200,10 +200,13 @@ async fn must_know(client: &mut Client, all: &[Known]) {
 /// Every file in a folder and what is in it.
 fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let paths = fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path());
-    let found = paths.flat_map(|path| match path.is_dir() {
-        true => files(&path),
+    let found = paths.flat_map(|path| {
+        if path.is_dir() {
+            return files(&path);
+        }
         // One that a server has deleted meanwhile has nothing in it.
-        false => vec![(path.clone(), fs::read(&path).unwrap_or_default())],
+        let bytes = fs::read(&path).unwrap_or_default();
+        vec![(path, bytes)]
     });
     found.collect()
 }
