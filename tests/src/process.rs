@@ -126,6 +126,11 @@ pub fn run(arguments: &[&str], data: &Path) -> Output {
     kith().args(arguments).arg("--data").arg(data).output().expect("kith can be run")
 }
 
+/// Runs `kith` with just these arguments until it ends.
+pub fn run_as(arguments: &[String]) -> Output {
+    kith().args(arguments).stdin(Stdio::null()).output().expect("kith can be run")
+}
+
 /// The binary, without the environment of the tests.
 fn kith() -> Command {
     let mut command = Command::new(program());

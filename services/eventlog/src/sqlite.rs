@@ -5,6 +5,7 @@
 //! Positions are assigned at commit, without gaps, so a position is a prefix of the log.
 
 mod chain;
+mod copy;
 mod schema;
 mod verify;
 mod writer;
@@ -20,7 +21,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-pub use self::verify::{Finding, Verified, VerifyError, verify};
+pub use self::{
+    copy::{CopyError, copy},
+    verify::{Finding, Verified, VerifyError, verify},
+};
 use crate::{
     Append, AppendError, Appended, EventLog, LogError, Position, Receipt, ReceiptKey, Recorded, StreamName,
     log::APPEND_BYTES_MAX,
@@ -259,6 +263,50 @@ mod tests {
         let all = log.read_all(Position::START, 10_000).await.unwrap();
         let positions: Vec<u64> = all.iter().map(|event| event.position.0).collect();
         assert_eq!(positions, (1..=all.len() as u64).collect::<Vec<_>>());
+    }
+
+    /// Appends go on from the first page to the last; the copy is the log as it was at one moment.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_copy_taken_under_load_is_sound_and_one_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = open(&dir);
+        contract::run(&log).await;
+        let before = *log.head().borrow();
+        let (append, writer) = (log.clone(), std::sync::atomic::AtomicBool::new(true));
+        let writer = Arc::new(writer);
+        let writing = writer.clone();
+        let task = tokio::spawn(async move {
+            let stream = StreamName::new("group", &"acme".parse().unwrap(), Uuid::from_u128(77));
+            let mut n = 0_u128;
+            while writing.load(std::sync::atomic::Ordering::Relaxed) {
+                n += 1;
+                let event = crate::NewEvent {
+                    id: Uuid::from_u128(1 << 100 | n),
+                    event_type: "group.registered",
+                    version: 1,
+                    data: vec![b'x'; 5_000],
+                };
+                let (stream, at) = (stream.clone(), Timestamp::UNIX_EPOCH);
+                let expected = crate::Expected::Any;
+                let events = vec![event];
+                append.append(Append { stream, expected, events, metadata: vec![], at, receipt: None }).await.unwrap();
+            }
+        });
+        let (from, to) = (dir.path().join("log.db"), dir.path().join("copies"));
+        std::fs::create_dir(&to).unwrap();
+        let copied = tokio::task::spawn_blocking(move || {
+            for n in 0..20 {
+                copy(&from, &to.join(n.to_string()), |done, all| assert!(done <= all)).unwrap();
+            }
+            let sound = |n| verify(&to.join(format!("{n}")), |_| {}).unwrap().head;
+            let heads: Vec<_> = (0..20).map(sound).collect();
+            assert_eq!(std::fs::read_dir(&to).unwrap().count(), 20, "nothing beside a copy");
+            heads
+        });
+        let heads = copied.await.unwrap();
+        writer.store(false, std::sync::atomic::Ordering::Relaxed);
+        task.await.unwrap();
+        assert!(heads.is_sorted() && heads[0] >= before && heads[19] > heads[0], "{heads:?}");
     }
 
     #[tokio::test(flavor = "multi_thread")]

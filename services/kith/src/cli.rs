@@ -12,7 +12,7 @@ use tokio::{
 };
 use web::Role;
 
-use crate::{Config, import, report, schemas, telemetry, token, verify};
+use crate::{Config, backup, import, keys, receipt, report, restore, schemas, telemetry, token, verify};
 
 /// The record of peer-support groups: who came, how, and how many more.
 #[derive(Debug, Parser)]
@@ -33,8 +33,21 @@ enum Command {
     Import(Import),
     /// Report reach: unique people, attendances, meetings, anonymous heads (internal, not for publication)
     Report(Report),
-    /// Check that the log is as it was written, that nothing is in it twice, and that views and facts follow from it
+    /// Check that the log is as it was written, that nothing is in it twice, that views and facts follow from it, and that
+    /// nobody who was erased has a key
     Verify(Verify),
+    /// Make a checked copy of what cannot be made again, also while the server runs
+    Backup(Backup),
+    /// Make a data directory of a copy, without those who were erased since
+    Restore(Restore),
+    /// Make a key-encryption key
+    Key {
+        /// File to write it to, which must not exist
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Wrap the keys of all people with another key-encryption key; the server must be stopped
+    RotateKey(RotateKey),
     /// Write the generated schemas: events, openapi.json, asyncapi.yaml
     Schemas {
         /// Folder to write to
@@ -182,6 +195,61 @@ struct Verify {
     /// Data directory of the server, which may be running
     #[arg(long, env = "KITH_DATA", default_value = "kith-data")]
     data: PathBuf,
+    /// Check this receipt of an erasure instead: the answer of `erase_member`, or the JWS in it
+    #[arg(long)]
+    receipt: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// Data directory of the server, which may be running
+    #[arg(long, env = "KITH_DATA", default_value = "kith-data")]
+    pub data: PathBuf,
+    /// Folder of copies; the new one is a folder in it, named by the time
+    #[arg(long)]
+    pub to: PathBuf,
+    /// File with the key-encryption key, if it is not in `KITH_KEY` nor in the data directory
+    #[arg(long, env = "KITH_KEY_FILE")]
+    pub key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The copy
+    #[arg(long)]
+    pub from: PathBuf,
+    /// The new data directory, which must be empty or not there
+    #[arg(long)]
+    pub data: PathBuf,
+    /// File with the key-encryption key of the time of the copy, if it is not in `KITH_KEY`
+    #[arg(long, env = "KITH_KEY_FILE")]
+    pub key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub erasures: Erasures,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Erasures {
+    /// The server's file of erasures: who is in it is erased again
+    #[arg(long)]
+    pub erasures: Option<PathBuf>,
+    /// Nobody was erased since the copy was taken
+    #[arg(long)]
+    pub no_erasures_since: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RotateKey {
+    /// Data directory of the server
+    #[arg(long, env = "KITH_DATA", default_value = "kith-data")]
+    pub data: PathBuf,
+    /// File with the key-encryption key of now, if it is not in `KITH_KEY` nor in the data directory
+    #[arg(long, env = "KITH_KEY_FILE")]
+    pub key_file: Option<PathBuf>,
+    /// File with the new one; made if it does not exist
+    #[arg(long)]
+    pub new_key_file: PathBuf,
 }
 
 /// Most threads that wait for disks at once, a count. Each has a stack and mostly a connection to SQLite.
@@ -207,14 +275,31 @@ async fn command(command: Command) -> anyhow::Result<ExitCode> {
         Command::Token(asked) => writeln!(out, "{}", token::make(asked)?)?,
         Command::Import(Import::Bmlt(asked)) => out.write_all(import::bmlt(asked).await?.as_bytes())?,
         Command::Report(asked) => out.write_all(report::run(&asked)?.as_bytes())?,
-        Command::Verify(Verify { data }) => {
+        Command::Verify(Verify { data, receipt: Some(receipt) }) => {
+            let checks = receipt::check(&data, &receipt).await?;
+            write!(out, "{checks}")?;
+            return Ok(exit(checks.hold()));
+        }
+        Command::Verify(Verify { data, receipt: None }) => {
             let findings = verify::verify(&data).await?;
             write!(out, "{findings}")?;
-            return Ok(if findings.sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            return Ok(exit(findings.sound()));
         }
+        Command::Backup(asked) => out.write_all(backup::run(&asked)?.as_bytes())?,
+        Command::Restore(asked) => {
+            let (said, findings) = restore::run(&asked).await?;
+            write!(out, "{said}{findings}")?;
+            return Ok(exit(findings.sound()));
+        }
+        Command::Key { out: file } => keys::make(&file)?,
+        Command::RotateKey(asked) => out.write_all(keys::rotate(&asked)?.as_bytes())?,
         Command::Schemas { out: folder } => schemas::write(&folder)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn exit(well: bool) -> ExitCode {
+    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {

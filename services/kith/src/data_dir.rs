@@ -57,6 +57,10 @@ impl DataDir {
     pub fn vault(&self) -> PathBuf {
         self.0.join("vault.db")
     }
+    /// The issuer's key.
+    pub fn issuer_key(&self) -> PathBuf {
+        self.0.join("issuer.key")
+    }
     /// Where the key-encryption key is if it is not given otherwise.
     pub fn key_file(&self) -> PathBuf {
         self.0.join("vault.key")
@@ -105,8 +109,8 @@ impl DataDir {
         Ok(Attester::new(&*self.seed()?))
     }
 
-    fn seed(&self) -> anyhow::Result<Zeroizing<[u8; 32]>> {
-        let path = self.0.join("issuer.key");
+    pub(crate) fn seed(&self) -> anyhow::Result<Zeroizing<[u8; 32]>> {
+        let path = self.issuer_key();
         let key = read_or_write(&path, || Ok(Zeroizing::new(random::<32>()?.to_vec())))?;
         let seed = key.as_slice().try_into().with_context(|| {
             format!(
@@ -124,27 +128,45 @@ impl DataDir {
     /// # Errors
     /// If it cannot be read or made.
     pub fn kek(&self, file: Option<&Path>) -> anyhow::Result<Kek> {
-        if let Some(text) = std::env::var_os("KITH_KEY") {
-            let text = Zeroizing::new(text.into_string().map_err(|_| anyhow::anyhow!("KITH_KEY is no text"))?);
-            return Kek::from_text(&text).context("KITH_KEY");
-        }
-        let path = match file {
-            Some(file) => file.to_owned(),
-            None => self.key_file(),
-        };
         // One that was named is never made: another key than the one that wraps the keys would help nobody.
-        let text = match file {
-            Some(_) => Zeroizing::new(fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?),
-            None => read_or_write(&path, || {
-                if self.vault().is_file() {
-                    bail!("it is missing, and the vault's keys are wrapped with it: restore it, or name another file")
-                }
-                Ok(Zeroizing::new(Kek::new(random()?).to_text().as_bytes().to_vec()))
-            })?,
-        };
-        let text = std::str::from_utf8(&text).ok().with_context(|| format!("{} is no text", path.display()))?;
-        Kek::from_text(text).with_context(|| path.display().to_string())
+        if let Some(given) = given_kek(file)? {
+            return Ok(given);
+        }
+        let path = self.key_file();
+        let text = read_or_write(&path, || {
+            if self.vault().is_file() {
+                bail!("it is missing, and the vault's keys are wrapped with it: restore it, or name another file")
+            }
+            Ok(Zeroizing::new(Kek::new(random()?).to_text().as_bytes().to_vec()))
+        })?;
+        parse_kek(&path, &text)
     }
+}
+
+/// The key-encryption key from the environment (`KITH_KEY`) or from `file`, if one of them is there.
+///
+/// # Errors
+/// If it is no key.
+pub(crate) fn given_kek(file: Option<&Path>) -> anyhow::Result<Option<Kek>> {
+    if let Some(text) = std::env::var_os("KITH_KEY") {
+        let text = Zeroizing::new(text.into_string().map_err(|_| anyhow::anyhow!("KITH_KEY is no text"))?);
+        return Kek::from_text(&text).context("KITH_KEY").map(Some);
+    }
+    file.map(read_kek).transpose()
+}
+
+/// The key-encryption key in a file.
+///
+/// # Errors
+/// If it cannot be read, or is no key.
+pub(crate) fn read_kek(path: &Path) -> anyhow::Result<Kek> {
+    let text = Zeroizing::new(fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?);
+    parse_kek(path, &text)
+}
+
+fn parse_kek(path: &Path, text: &[u8]) -> anyhow::Result<Kek> {
+    let text = std::str::from_utf8(text).ok().with_context(|| format!("{} is no text", path.display()))?;
+    Kek::from_text(text).with_context(|| path.display().to_string())
 }
 
 fn read_or_write(

@@ -6,10 +6,10 @@
 use std::{fs::OpenOptions, io::Write, path::PathBuf, sync::Arc, time::Duration};
 
 use domain::{
-    MemberId, OrgId,
+    DomainEvent, MemberId, OrgId, member,
     roster::{Ask, CancelReason, Command, Roster},
 };
-use eventlog::{Cause, Position, Reply, Streams, TransactError, sqlite::Readers};
+use eventlog::{Cause, EventLog, LogError, Position, Recorded, Reply, Streams, TransactError, sqlite::Readers};
 use jiff::tz::TimeZone;
 use projections::{ErasedMember, erased_members};
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,8 @@ use web::Clock;
 
 /// After a failure.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// Events read at once, a count.
+const BATCH_EVENTS: usize = 5_000;
 
 /// What seeing to erasures needs.
 pub struct Eraser {
@@ -115,6 +117,26 @@ impl Eraser {
         }
         Ok(())
     }
+}
+
+/// Everyone of whom the log says that they were erased, in its order.
+///
+/// # Errors
+/// If the log cannot be read.
+pub(crate) async fn in_log(log: &dyn EventLog) -> Result<Vec<(OrgId, MemberId)>, LogError> {
+    let (mut erased, mut after) = (Vec::new(), Position::START);
+    loop {
+        let events = log.read_all(after, BATCH_EVENTS).await?;
+        let Some(last) = events.last() else { return Ok(erased) };
+        after = last.position;
+        let said = events.iter().filter(|event| is_erasure(event));
+        erased.extend(said.map(|event| (event.stream.org(), MemberId(event.stream.id()))));
+    }
+}
+
+/// Whether an event says that its member was erased.
+pub(crate) fn is_erasure(event: &Recorded) -> bool {
+    *event.event_type == *member::Event::Erased(member::Erased {}).event_type().0
 }
 
 /// Adds those that are not in the file yet; durable when it returns.

@@ -3,16 +3,21 @@
 //! [`serve`] puts the parts together; the other modules are the sub-commands of the command line.
 
 pub mod api;
+mod backup;
 pub mod cli;
 pub mod config;
+mod copy;
 mod data_dir;
 mod erasures;
 mod import;
+mod keys;
 mod links;
 mod listen;
 mod oidc;
 mod planner;
+mod receipt;
 mod report;
+mod restore;
 pub mod schemas;
 mod serve;
 mod telemetry;

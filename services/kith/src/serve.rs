@@ -70,7 +70,7 @@ fn new_id() -> Uuid {
 }
 
 /// Random bytes for keys.
-fn fresh() -> [u8; 56] {
+pub(crate) fn fresh() -> [u8; 56] {
     random().expect("the system has random bytes, as it had for the issuer's key")
 }
 

@@ -1,17 +1,19 @@
-//! `kith verify`: the log is as it was written, nothing is in it twice, and views and facts follow from it.
+//! `kith verify`: the log is as it was written, nothing is in it twice, views and facts follow from it, and nobody who was
+//! erased has a key.
 
 use std::{fmt, path::Path};
 
 use anyhow::{Context, bail};
+use domain::{MemberId, OrgId};
 use eventlog::{
     EventLog, Position,
     sqlite::{self, SqliteLog, Verified},
 };
-use indicatif::{ProgressBar, ProgressStyle};
 use projections::Difference;
 use reporting::{FactStore, Facts};
+use vault::Vault;
 
-use crate::DataDir;
+use crate::{DataDir, copy::spinner, erasures};
 
 /// Events read at once, a count.
 const BATCH_EVENTS: usize = 5_000;
@@ -27,12 +29,17 @@ pub struct Findings {
     pub views: Option<Result<Position, String>>,
     /// The facts: up to where they go, or where they differ. Not looked at if the log is not sound.
     pub facts: Option<Result<Position, String>>,
+    /// How many members were erased, or whose key is left. Not looked at if the log is not sound.
+    pub erased: Option<Result<usize, String>>,
 }
 
 impl Findings {
     /// Whether nothing is wrong.
     pub fn sound(&self) -> bool {
-        self.log.is_ok() && [&self.views, &self.facts].into_iter().all(|found| matches!(found, None | Some(Ok(_))))
+        let forgotten = !matches!(self.erased, Some(Err(_)));
+        self.log.is_ok()
+            && forgotten
+            && [&self.views, &self.facts].into_iter().all(|found| matches!(found, None | Some(Ok(_))))
     }
 }
 
@@ -57,7 +64,11 @@ impl fmt::Display for Findings {
                 Some(Err(what)) => writeln!(f, "{name}  DIFFER: {what}")?,
             }
         }
-        Ok(())
+        match &self.erased {
+            None => writeln!(f, "vault  not looked at"),
+            Some(Ok(erased)) => writeln!(f, "vault  has no key of anyone who was erased: {erased} members"),
+            Some(Err(what)) => writeln!(f, "vault  KEY LEFT: {what}"),
+        }
     }
 }
 
@@ -69,22 +80,34 @@ pub async fn verify(data: &Path) -> anyhow::Result<Findings> {
     let data = DataDir::existing(data)?;
     // On the same disk as the data: a copy of views and facts can be larger than a temporary folder.
     let scratch = tempfile::Builder::new().prefix("verify-").tempdir_in(data.path())?;
-    let bar = ProgressBar::new_spinner()
-        .with_style(ProgressStyle::with_template("{spinner} {msg} {human_pos} events")?)
-        .with_message("checking the chain");
+    let bar = spinner("checking the chain")?;
     let (path, progress) = (data.log(), bar.clone());
     let log = tokio::task::spawn_blocking(move || sqlite::verify(&path, |position| progress.set_position(position.0)));
     let log = log.await?.map_err(|error| format!("{:#}", anyhow::Error::from(error)));
     if log.is_err() {
-        return Ok(Findings { log, views: None, facts: None });
+        return Ok(Findings { log, views: None, facts: None, erased: None });
     }
     let reader = SqliteLog::open(&data.log())?;
+    // Before the rest, and their keys after it: a running server destroys a key a moment after the log says so.
+    let erased = erasures::in_log(&reader).await?;
     bar.set_message("folding the views anew");
     let views = views(&data, scratch.path(), &reader).await?;
     bar.set_message("collecting the facts anew");
     let facts = facts(&data, scratch.path(), &reader).await?;
     bar.finish_and_clear();
-    Ok(Findings { log, views, facts })
+    let erased = forgotten(&data, &erased)?;
+    Ok(Findings { log, views, facts, erased })
+}
+
+fn forgotten(data: &DataDir, erased: &[(OrgId, MemberId)]) -> anyhow::Result<Option<Result<usize, String>>> {
+    if !data.vault().is_file() {
+        return Ok(None);
+    }
+    let holders = Vault::holders(&data.vault())?;
+    Ok(Some(match erased.iter().find(|erased| holders.contains(erased)) {
+        None => Ok(erased.len()),
+        Some((org, member)) => Err(format!("of member {member} of {org}, who was erased; `kith serve` destroys it")),
+    }))
 }
 
 async fn views(data: &DataDir, scratch: &Path, log: &dyn EventLog) -> anyhow::Result<Option<Result<Position, String>>> {

@@ -44,7 +44,7 @@ use web::{After, Audit, Gate, Problem, Read};
 
 pub use group_view::{Plannable, plannable};
 pub use names::Names;
-pub use record_view::{ErasedMember, erased_members};
+pub use record_view::{ErasedMember, erased_members, has_record};
 pub use verify::{Difference, difference};
 pub use views::{OpenError, Views};
 

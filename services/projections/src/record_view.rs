@@ -141,6 +141,19 @@ pub(crate) fn broken_glass(
     Ok(found)
 }
 
+/// Whether a view still has a record of the member, or of who opened it.
+///
+/// # Errors
+/// What SQLite says.
+pub fn has_record(readers: &Readers, org: &OrgId, member: MemberId) -> rusqlite::Result<bool> {
+    readers.with(|connection| {
+        let opened = connection
+            .prepare_cached("SELECT 1 FROM opened_members WHERE org = ?1 AND member = ?2")?
+            .exists(params![org.as_str(), member.0.as_bytes()])?;
+        Ok(opened || find(connection, org.as_str(), member)?.is_some())
+    })
+}
+
 /// A member who was erased.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErasedMember {

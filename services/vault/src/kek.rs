@@ -94,6 +94,14 @@ impl Kek {
         self.unwrap(name.as_bytes(), sealed)
     }
 
+    /// A tag that nobody can make or change without the key, of what shall be read without it.
+    pub fn tag(&self, bytes: &[u8]) -> [u8; 32] {
+        let mut key = blake3::derive_key("kith vault 2026 tag of what is not sealed", &self.0);
+        let tag = blake3::keyed_hash(&key, bytes).into();
+        key.zeroize();
+        tag
+    }
+
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new(&self.0.into())
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use domain::OrgId;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use uuid::Uuid;
 
 use crate::{Blind, Kek, KekError, Key};
@@ -52,6 +52,12 @@ pub enum StoreError {
         /// As stored.
         found: i64,
     },
+    /// SQLite's structure is broken, or a key does not unwrap.
+    #[error("the vault {path} was changed: its structure or one of its wrapped keys is broken")]
+    Broken {
+        /// The file.
+        path: PathBuf,
+    },
     /// Its keys are wrapped by another key.
     #[error("the keys in the vault {path} are wrapped by another key-encryption key than the one given")]
     OtherKek {
@@ -90,6 +96,38 @@ impl Store {
             return Err(StoreError::OtherKek { path: path.into() });
         }
         Ok(Self { connection })
+    }
+
+    /// The file as it is, to be read only; another process may have it.
+    pub fn read(path: &Path) -> Result<Self, StoreError> {
+        let sqlite = |source| StoreError::Sqlite { path: path.into(), source };
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
+        let found = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(sqlite)?;
+        if found != FORMAT {
+            return Err(StoreError::Format { path: path.into(), found });
+        }
+        Ok(Self { connection })
+    }
+
+    /// Whether the keys are wrapped by this one.
+    pub fn fits(&self, kek: &Kek) -> rusqlite::Result<bool> {
+        let id: [u8; 8] = self.connection.query_row("SELECT id FROM kek", [], |row| row.get(0))?;
+        Ok(id == kek.id())
+    }
+
+    /// SQLite's own structure, and that each key is unwrapped: what a copy is worth.
+    pub fn check(&self, kek: &Kek) -> rusqlite::Result<bool> {
+        let structure: String = self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+        let mut select = self.connection.prepare("SELECT org, person, wrapped FROM keys WHERE wrapped IS NOT NULL")?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let (org, wrapped): (String, Vec<u8>) = (row.get(0)?, row.get(2)?);
+            if kek.unwrap_key(&associated(&org, Uuid::from_bytes(row.get(1)?)), &wrapped).is_err() {
+                return Ok(false);
+            }
+        }
+        Ok(structure == "ok")
     }
 
     pub fn begin(&self) -> rusqlite::Result<()> {
@@ -153,6 +191,14 @@ impl Store {
 
     pub fn destroyed(&self) -> rusqlite::Result<Vec<(String, Uuid)>> {
         let mut select = self.connection.prepare("SELECT org, person FROM keys WHERE wrapped IS NULL")?;
+        let rows = select.query_map([], |row| Ok((row.get(0)?, Uuid::from_bytes(row.get(1)?))))?;
+        rows.collect()
+    }
+
+    pub fn holders(&self) -> rusqlite::Result<Vec<(String, Uuid)>> {
+        let mut select = self
+            .connection
+            .prepare("SELECT org, person FROM keys WHERE wrapped IS NOT NULL UNION SELECT org, person FROM blinds")?;
         let rows = select.query_map([], |row| Ok((row.get(0)?, Uuid::from_bytes(row.get(1)?))))?;
         rows.collect()
     }

@@ -228,6 +228,46 @@ impl Vault {
         rewrapped.map_err(|_| StoreError::OtherKek { path: path.into() })
     }
 
+    /// The bytes of the file at `path`, which another process may be using, if `kek` wraps its keys. They are checked.
+    ///
+    /// # Errors
+    /// If the file cannot be read, another key wraps its keys, or one of them does not unwrap.
+    pub fn copy_of(path: &Path, kek: &Kek) -> Result<Vec<u8>, StoreError> {
+        let sqlite = |source| StoreError::Sqlite { path: path.into(), source };
+        let mut store = Store::read(path)?;
+        if !store.fits(kek).map_err(sqlite)? {
+            return Err(StoreError::OtherKek { path: path.into() });
+        }
+        if !store.check(kek).map_err(sqlite)? {
+            return Err(StoreError::Broken { path: path.into() });
+        }
+        store.copy().map_err(sqlite)
+    }
+
+    /// Who has a key, or is found by the blind index, in the file at `path`, which another process may be using.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn holders(path: &Path) -> Result<HashSet<(OrgId, MemberId)>, StoreError> {
+        Self::people(path, Store::holders)
+    }
+
+    /// Whose key was destroyed, in the file at `path`, which another process may be using.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn destroyed(path: &Path) -> Result<HashSet<(OrgId, MemberId)>, StoreError> {
+        Self::people(path, Store::destroyed)
+    }
+
+    fn people(
+        path: &Path,
+        read: impl FnOnce(&Store) -> rusqlite::Result<Vec<(String, Uuid)>>,
+    ) -> Result<HashSet<(OrgId, MemberId)>, StoreError> {
+        let found = read(&Store::read(path)?).map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
+        Ok(found.into_iter().filter_map(|(org, person)| Some((org.parse().ok()?, MemberId(person)))).collect())
+    }
+
     async fn made(&self, org: &OrgId, person: Uuid, blinds: Option<Vec<Blind>>) -> Result<Key, VaultError> {
         let key = self.find(org, person, true, blinds).await?;
         key.ok_or_else(|| VaultError::Unavailable("no key was made".into()))

@@ -313,7 +313,7 @@ async fn stream_of(data: &Path) -> (jetstream::Context, Stream) {
 }
 
 /// Asks until it holds, for so long as anybody would.
-async fn until<T>(what: &str, mut holds: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, mut holds: impl AsyncFnMut() -> Option<T>) -> T {
     let asking = async {
         loop {
             if let Some(found) = holds().await {

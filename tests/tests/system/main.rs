@@ -3,6 +3,7 @@
 mod access;
 mod attendance;
 mod authority;
+mod backup;
 mod canary;
 mod command_line;
 mod door;

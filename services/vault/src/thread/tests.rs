@@ -125,6 +125,27 @@ async fn a_destroyed_key_and_its_index_are_in_no_file_any_more() {
 }
 
 #[tokio::test]
+async fn a_vault_in_use_is_copied_and_read_by_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vault.db");
+    let vault = Vault::open(&path, kek(), fresh).unwrap();
+    let sealed = vault.key_or_new(&org(), member(1)).await.unwrap().seal(&org(), member(1).0, "alias", b"Bee");
+    vault.erase(&org(), member(2)).await.unwrap();
+    assert!(matches!(Vault::copy_of(&path, &Kek::new([4; 32])), Err(StoreError::OtherKek { .. })));
+    let copy = dir.path().join("copy.db");
+    std::fs::write(&copy, Vault::copy_of(&path, &kek()).unwrap()).unwrap();
+    for path in [&path, &copy] {
+        assert_eq!(Vault::holders(path).unwrap(), [(org(), member(1))].into());
+        assert_eq!(Vault::destroyed(path).unwrap(), [(org(), member(2))].into());
+    }
+    let copied = Vault::open(&copy, kek(), fresh).unwrap();
+    let key = copied.key(&org(), member(1)).await.unwrap().unwrap();
+    assert_eq!(key.open(&org(), member(1).0, "alias", &sealed).unwrap().as_slice(), b"Bee");
+    vault.erase(&org(), member(1)).await.unwrap();
+    assert!(Vault::holders(&path).unwrap().is_empty() && !Vault::holders(&copy).unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn rewrapping_changes_every_wrapped_key_and_no_key() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("vault.db");

@@ -1,0 +1,116 @@
+//! `kith verify --receipt`: what the receipt of an erasure says is so.
+
+use std::{fmt, fs, io::Read, path::Path};
+
+use anyhow::Context;
+use domain::{Decider, member::Member};
+use eventlog::{
+    EventLog, Position, Recorded, StreamName,
+    sqlite::{Readers, SqliteLog},
+};
+use membership::Erasure;
+use serde::Deserialize;
+use serde_json::Value;
+use vault::Vault;
+
+use crate::{DataDir, erasures::is_erasure, restore::RESTORE};
+
+/// Longest file with a receipt, in bytes: an answer says everything once in clear and once signed.
+const FILE_BYTES_MAX: u64 = 256 * 1024;
+/// Events of a member read at most, a count.
+const EVENTS_MAX: usize = 1_000_000;
+
+/// What was looked at, and whether it is so.
+#[derive(Debug)]
+pub(crate) struct Checks(Vec<(bool, String)>);
+
+impl Checks {
+    /// Whether all of it is so.
+    pub fn hold(&self) -> bool {
+        self.0.iter().all(|(so, _)| *so)
+    }
+}
+
+impl fmt::Display for Checks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (so, what) in &self.0 {
+            writeln!(f, "{} {what}", if *so { "so      " } else { "NOT SO  " })?;
+        }
+        Ok(())
+    }
+}
+
+/// Checks a receipt against a data directory, also while a server uses it.
+///
+/// # Errors
+/// If it cannot be checked.
+pub(crate) async fn check(data: &Path, file: &Path) -> anyhow::Result<Checks> {
+    let data = DataDir::existing(data)?;
+    let mut text = String::new();
+    let read = fs::File::open(file).and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut text));
+    read.with_context(|| format!("{} cannot be read", file.display()))?;
+    let Some(erasure) = signed(&data, &text)? else {
+        return Ok(Checks(vec![(false, "this server signed the receipt, and it was not changed".into())]));
+    };
+    let Erasure { organisation: org, member, position, .. } = &erasure;
+    let mut checks = vec![(true, format!("this server signed the receipt, at {}", erasure.signed_at))];
+    checks.push(logged(&data, &erasure).await?);
+    let key = Vault::holders(&data.vault())?.contains(&(org.clone(), *member));
+    checks.push((!key, format!("the vault has no key of member {member}, and nothing to find them by")));
+    if data.views().is_file() {
+        let record = projections::has_record(&Readers::new(&data.views()), org, *member);
+        let record = record.with_context(|| format!("the views cannot be read, at position {position}"))?;
+        checks.push((!record, "no view has a record of them".into()));
+    } else {
+        checks.push((true, "there are no views yet".into()));
+    }
+    Ok(Checks(checks))
+}
+
+/// What this server signed; none if it did not.
+fn signed(data: &DataDir, text: &str) -> anyhow::Result<Option<Erasure>> {
+    /// The answer of `erase_member`.
+    #[derive(Deserialize)]
+    struct Answer {
+        erasure: Value,
+        receipt: String,
+    }
+    let attester = data.attester()?;
+    let answer = text.trim_start().starts_with('{').then(|| serde_json::from_str::<Answer>(text));
+    Ok(match answer {
+        None => attester.check(text).ok(),
+        Some(Err(_)) => None,
+        // What is readable in it must be what was signed.
+        Some(Ok(Answer { erasure, receipt })) => match attester.check::<Erasure>(&receipt) {
+            Ok(signed) if serde_json::to_value(&signed)? == erasure => Some(signed),
+            _ => None,
+        },
+    })
+}
+
+/// Whether the log says what the receipt says, there or, after a restore, later.
+async fn logged(data: &DataDir, erasure: &Erasure) -> anyhow::Result<(bool, String)> {
+    let Erasure { organisation: org, member, position, .. } = erasure;
+    let log = SqliteLog::open(&data.log())?;
+    let stream = StreamName::new(Member::CATEGORY, org, member.0);
+    let events = log.read_stream(&stream, 0, EVENTS_MAX).await?;
+    let erased = |event: &&Recorded| is_erasure(event);
+    if events.iter().filter(erased).any(|event| event.position == Position(*position)) {
+        return Ok((true, format!("the log says at position {position} that member {member} of {org} was erased")));
+    }
+    let again = events.iter().filter(erased).find(|event| by_restore(event));
+    Ok(match again {
+        Some(event) => {
+            let at = event.position;
+            (
+                true,
+                format!("the log says at position {at} that member {member} of {org} was erased again, by a restore"),
+            )
+        }
+        None => (false, format!("the log says at position {position} that member {member} of {org} was erased")),
+    })
+}
+
+fn by_restore(event: &Recorded) -> bool {
+    serde_json::from_slice::<Value>(&event.metadata).is_ok_and(|metadata| metadata["actor"] == RESTORE)
+}
