@@ -42,6 +42,8 @@ const SETTLES_WITHIN: Duration = Duration::from_mins(2);
 const DAYS_BACK: i32 = 84;
 /// Of these meetings, those that are left to be opened; a count.
 const MEETINGS_PLANNED: usize = 3;
+/// And those that were held already; a count.
+const MEETINGS_HELD: usize = 3;
 /// How often an id in a path or a body is one of something that is there, from 0 to 1.
 const KNOWN_IDS: f64 = 0.6;
 /// Members on the roster, a count.
@@ -91,8 +93,7 @@ async fn fuzz(options: &Options) -> anyhow::Result<()> {
     let data = tempfile::tempdir().context("there is no room for temporary files")?;
     let kith = Kith::beside_this()?;
     let mut server = kith.serve(data.path(), ([127, 0, 0, 1], 0).into(), &[]).await?;
-    let mut admin = Client::new(server.address, kith.admin(ORG, data.path()).await?);
-    let things = Things::make(&mut admin).await?;
+    let things = Things::make(server.address, &kith.admin(ORG, data.path()).await?).await?;
     let document = read(server.address, "/openapi.json").await?.json();
     let config = reports.join("schemathesis.toml");
     fs::write(&config, config_text(&document, &things)?)?;
@@ -120,10 +121,11 @@ struct Things(BTreeMap<&'static str, Vec<String>>);
 
 impl Things {
     /// A programme, a group, members on its roster, and meetings, most of them open.
-    async fn make(client: &mut Client) -> anyhow::Result<Self> {
+    async fn make(address: SocketAddr, token: &str) -> anyhow::Result<Self> {
+        let (mut writer, mut reader) = (Client::new(address, token), Client::new(address, token));
         let mut keys = (0..).map(|number| format!("fuzz-{number}"));
         let mut send = async |method: Method, path: &str, body: Value| {
-            let answer = client.command(method, path, &keys.next().unwrap_or_default(), &body).await?;
+            let answer = writer.command(method, path, &keys.next().unwrap_or_default(), &body).await?;
             answer.ok().with_context(|| path.to_owned())
         };
         let id = |answer: &Value, field: &str| answer[field].as_str().map(str::to_owned).context("no id in the answer");
@@ -141,12 +143,14 @@ impl Things {
         let days = json!({ "from": today.checked_sub(Span::new().days(DAYS_BACK))?, "through": today.yesterday()? });
         let path = format!("/v1/groups/{group}/meetings");
         let planned = send(Method::POST, &path, days).await?.position.context("no position")?;
-        let listed = client.get(&path, planned).await?.ok()?.json();
+        let listed = reader.get(&path, planned).await?.ok()?.json();
         let rows = listed["items"].as_array().context("no meetings")?;
         let meetings: Vec<_> = rows.iter().map(|row| id(row, "id")).collect::<anyhow::Result<_>>()?;
-        for meeting in meetings.iter().skip(MEETINGS_PLANNED) {
-            let open = format!("/v1/meetings/{meeting}/open");
-            client.command(Method::POST, &open, &format!("fuzz-open-{meeting}"), &Value::Null).await?.ok()?;
+        for (number, meeting) in meetings.iter().skip(MEETINGS_PLANNED).enumerate() {
+            let states = if number < MEETINGS_HELD { &["open", "hold"][..] } else { &["open"] };
+            for state in states {
+                send(Method::POST, &format!("/v1/meetings/{meeting}/{state}"), Value::Null).await?;
+            }
         }
         let things =
             [("programme", vec![programme]), ("group", vec![group]), ("member", members), ("meeting", meetings)];
