@@ -462,9 +462,11 @@ impl Record {
             Command::Change { set, removed } => Ok(self.change(set, removed)),
             Command::GiveConsent(given) => self.give_consent(given),
             Command::WithdrawConsent(withdrawn) => self.withdraw_consent(withdrawn),
-            Command::Restrict(restrict) => Ok((self.permissions.restricted != *restrict).then(|| {
-                if *restrict { Event::Restricted(Restricted {}) } else { Event::Unrestricted(Unrestricted {}) }
-            })),
+            Command::Restrict(restrict) => Ok(match (self.permissions.restricted, restrict) {
+                (false, true) => Some(Event::Restricted(Restricted {})),
+                (true, false) => Some(Event::Unrestricted(Unrestricted {})),
+                _ => None,
+            }),
             Command::Object(purpose, object) => {
                 let (purpose, stands) = (*purpose, self.permissions.objections.contains(purpose));
                 Ok(match (stands, object) {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use domain::{
-    MemberId, OrgId,
+    MemberId, OrgId, Text,
     member::{Field, Profile, Record},
 };
 use eventlog::Recorded;
@@ -96,8 +96,8 @@ pub(crate) fn is_searched(record: &Record) -> bool {
 }
 
 fn words_of(profile: &Profile) -> Vec<Word> {
-    let names = [&profile.alias.as_ref().map(|text| text.as_str()), &profile.given_name.as_ref().map(|t| t.as_str())];
-    let family = profile.family_name.as_ref().map(|text| text.as_str());
+    let names = [&profile.alias.as_ref().map(Text::as_str), &profile.given_name.as_ref().map(Text::as_str)];
+    let family = profile.family_name.as_ref().map(Text::as_str);
     names.into_iter().flatten().copied().chain(family).flat_map(words).collect()
 }
 

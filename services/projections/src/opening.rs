@@ -62,8 +62,8 @@ impl Projections {
     ) -> Result<HashMap<MemberId, String>, Problem> {
         let wanted: Vec<_> = readable(caller.role).iter().filter(|field| CALLED.contains(field)).copied().collect();
         let opened = self.open_all(caller, operation, sealed, &wanted, false).await?;
-        let called = opened.into_iter().filter_map(|(member, profile)| Some((member, profile.called()?.to_owned())));
-        Ok(called.collect())
+        let names = opened.into_iter().filter_map(|(member, profile)| Some((member, profile.called()?.to_owned())));
+        Ok(names.collect())
     }
 
     /// Opens the `wanted` fields of many members for the caller.
