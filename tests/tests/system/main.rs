@@ -8,6 +8,7 @@ mod enrolment;
 mod every_operation;
 mod faults;
 mod idempotency;
+mod import_members;
 mod invariants;
 mod members;
 mod oidc;
