@@ -3,7 +3,7 @@
 use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::{GroupId, OrgId};
 use serde::Serialize;
 use tokio::{
@@ -28,7 +28,7 @@ enum Command {
     Serve(Serve),
     /// Make a token for a caller of the API
     Token(Token),
-    /// Import a listing into a running server
+    /// Import a listing, or members, into a running server
     #[command(subcommand)]
     Import(Import),
     /// Report reach: unique people, attendances, meetings, anonymous heads (internal, not for publication)
@@ -136,6 +136,59 @@ pub(crate) struct Token {
 enum Import {
     /// A BMLT server's listing as JSON
     Bmlt(ImportBmlt),
+    /// Members and their enrolments as CSV; the first line names the columns
+    Members(ImportMembers),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportMembers {
+    /// The file: UTF-8, with columns such as `alias,given_name,email,external_system,external_id,group,starts_on`
+    pub file: PathBuf,
+    /// Organisation to import into
+    #[arg(long)]
+    pub org: OrgId,
+    /// Say what would be done, but do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// What to do if a line is wrong
+    #[arg(long, value_enum, default_value = "stop")]
+    pub on_error: OnError,
+    /// What to do with a line about somebody who may be here already
+    #[arg(long, value_enum, default_value = "report")]
+    pub duplicates: Duplicates,
+    /// The running server
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// Data directory of the server, to make a token with
+    #[arg(long, env = "KITH_DATA", default_value = "kith-data")]
+    pub data: PathBuf,
+    /// A token of an admin or coordinator, instead of one made with the data directory
+    #[arg(long, env = "KITH_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+}
+
+/// What to do if a line is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnError {
+    /// Look through the whole file first, and import nothing of it
+    Stop,
+    /// Leave the line out
+    Skip,
+}
+
+/// What to do with a line about somebody who may be here already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Duplicates {
+    /// Leave it out and say so
+    Report,
+    /// Register another member
+    Import,
+}
+
+impl Duplicates {
+    pub(crate) fn is_import(self) -> bool {
+        self == Self::Import
+    }
 }
 
 #[derive(Debug, Args)]
@@ -274,6 +327,11 @@ async fn command(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(flags) => serve(&Config::load(flags.config.as_deref(), &flags)?).await?,
         Command::Token(asked) => writeln!(out, "{}", token::make(asked)?)?,
         Command::Import(Import::Bmlt(asked)) => out.write_all(import::bmlt(asked).await?.as_bytes())?,
+        Command::Import(Import::Members(asked)) => {
+            let (report, well) = import::members(asked).await?;
+            out.write_all(report.as_bytes())?;
+            return Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
         Command::Report(asked) => out.write_all(report::run(&asked)?.as_bytes())?,
         Command::Verify(Verify { data, receipt: Some(receipt) }) => {
             let checks = receipt::check(&data, &receipt).await?;

@@ -1,6 +1,9 @@
 //! `kith import`.
 
-use std::fmt::Write;
+mod members;
+mod members_file;
+
+use std::{fmt::Write, path::Path};
 
 use anyhow::{Context, bail};
 use domain::OrgId;
@@ -13,11 +16,13 @@ use web::Role;
 
 use crate::{DataDir, cli::ImportBmlt, data_dir::random};
 
+pub use members::members;
+
 /// Sends a BMLT listing to a running server; answers the report, ready to be printed.
 pub async fn bmlt(asked: ImportBmlt) -> anyhow::Result<String> {
     let file = asked.file.display();
     let listing = std::fs::read(&asked.file).with_context(|| format!("{file} cannot be read"))?;
-    let token = asked.token.clone().map_or_else(|| admin(&asked), Ok)?;
+    let token = asked.token.clone().map_or_else(|| admin(&asked.data, &asked.org), Ok)?;
     let bar = ProgressBar::new_spinner().with_message(format!("importing {file} ({} KiB)", listing.len() / 1024));
     bar.enable_steady_tick(std::time::Duration::from_millis(100));
     let url = format!("{}/v1/imports/bmlt", asked.url.trim_end_matches('/'));
@@ -41,9 +46,8 @@ pub async fn bmlt(asked: ImportBmlt) -> anyhow::Result<String> {
 }
 
 /// A short-lived token of an admin, made by whoever has the data directory.
-fn admin(asked: &ImportBmlt) -> anyhow::Result<String> {
-    let org: &OrgId = &asked.org;
-    let issuer = DataDir::existing(&asked.data).context("no --token, and none can be made")?.issuer()?;
+fn admin(data: &Path, org: &OrgId) -> anyhow::Result<String> {
+    let issuer = DataDir::existing(data).context("no --token, and none can be made")?.issuer()?;
     let ttl = SignedDuration::from_mins(10);
     Ok(issuer.sign((org, Role::Admin, "kith import"), vec![], crate::clock().now(), ttl)?)
 }

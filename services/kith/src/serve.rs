@@ -231,6 +231,7 @@ impl Contexts {
                 vault: vault.clone(),
                 attester,
                 views: reads.views.clone(),
+                imports: membership::Turns::default(),
             },
             attendance: Attendance { gate: gate.clone(), meetings, rosters, members, vault: vault.clone() },
             personal: Personal {

@@ -63,7 +63,7 @@ pub(crate) async fn change_member(
 
 impl Membership {
     /// Lets the member be found by what is known of them now.
-    async fn index_anew(&self, caller: &web::Caller, member: MemberId, key: &Key) -> Result<(), Problem> {
+    pub(crate) async fn index_anew(&self, caller: &web::Caller, member: MemberId, key: &Key) -> Result<(), Problem> {
         let record = self.record(&caller.org, member).await?;
         let profile = open_profile(key, &caller.org, member.0, &record.fields, Field::ALL);
         let profile = profile.map_err(|error| Problem::internal(&error))?;

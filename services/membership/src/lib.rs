@@ -12,6 +12,7 @@ mod enrol_member;
 mod enrolment_entered_in_error;
 mod erase_member;
 mod give_consent;
+mod import_members;
 mod lift_hold;
 mod merge_member;
 mod object_to_purpose;
@@ -20,6 +21,7 @@ mod register_member;
 mod restrict_processing;
 mod review_glass;
 mod set_capacity;
+mod turns;
 mod unmerge_member;
 mod withdraw_consent;
 mod withdraw_member;
@@ -41,6 +43,8 @@ use web::{Answer, Attester, Caller, Gate, Problem};
 use merge_member::part_of;
 
 pub use erase_member::Erasure;
+pub use import_members::{IMPORT_LINES_MAX, LINE_ENROLMENTS_MAX};
+pub use turns::Turns;
 
 /// The context: its streams, the vault, and the gate before them.
 #[derive(Debug, Clone, FromRef)]
@@ -59,6 +63,8 @@ pub struct Membership {
     pub attester: Attester,
     /// Up to where the views are, for receipts of erasures.
     pub views: watch::Receiver<Position>,
+    /// Turns of imports.
+    pub imports: Turns,
 }
 
 /// All operations of the context.
@@ -66,6 +72,7 @@ pub fn routes(membership: Membership) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(register_member::register_member))
         .routes(routes!(change_member::change_member))
+        .routes(routes!(import_members::import_members))
         .routes(routes!(give_consent::give_consent))
         .routes(routes!(withdraw_consent::withdraw_consent))
         .routes(routes!(restrict_processing::restrict_processing))

@@ -88,6 +88,8 @@ operations! {
     RegisterMember = "register_member": Admin Coordinator Facilitator;
     /// Change what is known of a member.
     ChangeMember = "change_member": Admin Coordinator Facilitator Member;
+    /// Import members.
+    ImportMembers = "import_members": Admin Coordinator;
     /// Keep a consent.
     GiveConsent = "give_consent": Admin Coordinator Member;
     /// Withdraw a consent.

@@ -75,7 +75,7 @@ pub async fn run(bench: &Bench, figures: &mut Figures) -> anyhow::Result<()> {
     let data = bench.place.join("command");
     let server = bench.kith.serve(&data, ([127, 0, 0, 1], 0).into(), &["--plan-days", "0", "--log", "warn"]).await?;
     let token = bench.kith.admin(ORG, &data).await?;
-    let mut marks = open_registers(server.address, &token).await?;
+    let mut marks = open_registers(server.address, &token, false).await?;
     let mut empty_marks = marks.clone();
     let empty = EmptyServer::start().await?;
     let (warm_up, time) = (bench.time(WARM_UP) / ROUNDS, bench.time(MEASURED) / ROUNDS);
@@ -95,25 +95,31 @@ pub async fn run(bench: &Bench, figures: &mut Figures) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What was sent, and how long it took.
 #[derive(Debug, Default)]
-struct Sent {
+pub struct Sent {
     latencies: Latencies,
     took: Duration,
 }
 
 impl Sent {
-    fn add(&mut self, other: &Self) {
+    /// Adds another round.
+    pub fn add(&mut self, other: &Self) {
         self.latencies.add(&other.latencies);
         self.took += other.took;
     }
 
-    fn per_second(&self) -> f64 {
+    /// Commands per second.
+    pub fn per_second(&self) -> f64 {
         per_second(self.latencies.count(), self.took)
     }
 }
 
 /// Sends commands as fast as they are answered; measures what is answered after the warm-up and before the end.
-async fn send(
+///
+/// # Errors
+/// If one is not done.
+pub async fn send(
     (address, token): (SocketAddr, &str),
     marks: &mut Vec<Marks>,
     warm_up: Duration,
@@ -148,26 +154,37 @@ async fn send(
     Ok(sent)
 }
 
-/// Makes a group with open registers for each connection.
+/// Makes a group with open registers for each connection; of its members something is known if they are `named`.
 ///
 /// # Errors
 /// If the server refuses.
-pub async fn open_registers(address: SocketAddr, token: &str) -> anyhow::Result<Vec<Marks>> {
+pub async fn open_registers(address: SocketAddr, token: &str, named: bool) -> anyhow::Result<Vec<Marks>> {
     let mut client = Client::new(address, token);
     let programme = post(&mut client, "/v1/programmes", "programme", json!({ "name": "Bench" })).await?.json();
     let programme = programme["id"].as_str().context("a programme's id")?.to_owned();
     let mut groups = JoinSet::new();
     for number in 0..CONNECTIONS {
-        groups.spawn(open_group(Client::new(address, token), programme.clone(), number));
+        groups.spawn(open_group(Client::new(address, token), programme.clone(), number, named));
     }
     groups.join_all().await.into_iter().collect()
 }
 
-async fn post(client: &mut Client, path: &str, key: &str, body: Value) -> anyhow::Result<Answer> {
+/// Sends a command that must be done.
+///
+/// # Errors
+/// If it is not.
+pub async fn post(client: &mut Client, path: &str, key: &str, body: Value) -> anyhow::Result<Answer> {
     client.command(Method::POST, path, key, &body).await?.ok().with_context(|| format!("POST {path}"))
 }
 
-async fn open_group(mut client: Client, programme: String, number: usize) -> anyhow::Result<Marks> {
+/// What is known of a member whom `number` tells from others.
+pub fn profile(number: &str) -> Value {
+    json!({ "alias": format!("Alias {number}"), "given_name": format!("Given {number}"),
+        "family_name": format!("Family {number}"), "email": format!("m{number}@example.org"),
+        "phone": format!("+48 {number}"), "year_of_birth": 1980 })
+}
+
+async fn open_group(mut client: Client, programme: String, number: usize, named: bool) -> anyhow::Result<Marks> {
     let today = kith::clock().now().to_zoned(TimeZone::UTC).date();
     let last = today.checked_sub(Span::new().days(2))?;
     let first = last.checked_sub(Span::new().days(7 * WEEKS - 1))?;
@@ -181,8 +198,9 @@ async fn open_group(mut client: Client, programme: String, number: usize) -> any
     let days = json!({ "from": first, "through": last });
     let planned = post(&mut client, &format!("/v1/groups/{group}/meetings"), &format!("plan-{number}"), days).await?;
     let members: Vec<_> = (0..MEMBERS).map(|member| MemberId(Uuid::from_u64_pair(number as u64 + 1, member))).collect();
-    for member in &members {
-        let body = json!({ "member": member });
+    for (n, member) in members.iter().enumerate() {
+        let profile = if named { profile(&format!("{number:03}{n:03}")) } else { json!({}) };
+        let body = json!({ "member": member, "profile": profile });
         post(&mut client, "/v1/members", &format!("register-{member}"), body).await?;
         let body = json!({ "member": member, "starts_on": first });
         post(&mut client, &format!("/v1/groups/{group}/enrolments"), &format!("enrol-{member}"), body).await?;

@@ -32,7 +32,7 @@ pub async fn run(bench: &Bench, figures: &mut Figures) -> anyhow::Result<()> {
     let data = bench.place.join("visible");
     let server = bench.kith.serve(&data, ([127, 0, 0, 1], 0).into(), &["--plan-days", "0", "--log", "warn"]).await?;
     let token = bench.kith.admin(ORG, &data).await?;
-    let mut marks = open_registers(server.address, &token).await?;
+    let mut marks = open_registers(server.address, &token, false).await?;
     let (warm_up, time) = (bench.time(WARM_UP), bench.time(MEASURED));
     measure((server.address, &token), &mut marks, true, warm_up).await?;
     let (visible, per_s) = measure((server.address, &token), &mut marks, true, time).await?;

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::Path, process::ExitCode, time::Instant};
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use tests::{
-    bench::{Bench, Figures, append, command, empty_server, memory, rebuild, visible},
+    bench::{Bench, Figures, append, command, empty_server, members, memory, rebuild, visible},
     server::Kith,
 };
 
@@ -15,8 +15,7 @@ const QUICK_DIVISOR: u32 = 10;
 /// What Kith does per second, beside what the machine could do.
 #[derive(Debug, Parser)]
 struct Options {
-    /// Measure these parts only; may be given many times
-    #[arg(long)]
+    /// Measure these parts only, such as `bench members`
     only: Vec<Part>,
     /// A tenth of the time and of the events: shows that the bench works, its figures are rough
     #[arg(long)]
@@ -34,6 +33,7 @@ enum Part {
     Visible,
     Rebuild,
     Memory,
+    Members,
 }
 
 #[tokio::main]
@@ -69,6 +69,7 @@ async fn run(options: &Options) -> anyhow::Result<()> {
             Part::Visible => visible::run(&bench, &mut figures).await?,
             Part::Rebuild => rebuild::run(&bench, &mut figures).await?,
             Part::Memory => memory::run(&bench, &mut figures).await?,
+            Part::Members => members::run(&bench, &mut figures).await?,
         }
     }
     let file = target.join("bench.json");

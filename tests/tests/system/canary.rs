@@ -49,6 +49,7 @@ const PERSONAL: &[&str] = &[
     "place_hold",
     "break_glass",
     "search_members",
+    "import_members",
     "withdraw_member",
     "cancel_meeting",
     "reinstate_meeting",
@@ -177,6 +178,11 @@ async fn sing(server: &Server, aviary: &mut Aviary, (group, meetings): (GroupId,
     let position = command(&mut admin, Method::POST, &path, &body).await.at();
     let body = aviary.body("search_members");
     command(&mut admin, Method::POST, "/v1/members/search", &body).await;
+    let mut body = aviary.body("import_members");
+    body["dry_run"] = false.into();
+    (body["lines"][0]["member"], body["lines"][0]["enrolments"]) = (Value::Null, json!([]));
+    let imported = command(&mut admin, Method::POST, "/v1/imports/members", &body).await.json();
+    assert!(imported.to_string().contains("\"new\""), "{imported}");
     (bee, position)
 }
 

@@ -12,6 +12,7 @@ mod erasure;
 mod every_operation;
 mod faults;
 mod idempotency;
+mod import_members;
 mod invariants;
 mod members;
 mod oidc;

@@ -1,0 +1,285 @@
+//! A CSV file of members, read and checked. What is wrong is said by line and column, never by what stands there.
+
+use std::collections::{BTreeMap, HashMap};
+
+use domain::{GroupId, OrgId, member::Profile};
+use jiff::civil::Date;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+/// Columns that are fields of a profile, as text.
+const TEXTS: &[&str] = &[
+    "alias",
+    "given_name",
+    "family_name",
+    "email",
+    "phone",
+    "postal_address",
+    "gender",
+    "ethnicity",
+    "disability",
+    "carer",
+    "language",
+    "pronouns",
+    "notes",
+];
+/// All other columns.
+const OTHERS: &[&str] =
+    &["year_of_birth", "external_system", "external_id", "emergency_name", "emergency_phone", "group", "starts_on"];
+
+/// Something wrong, where, without what stands there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {what}")]
+pub(crate) struct Wrong {
+    pub line: u64,
+    pub column: String,
+    pub what: String,
+}
+
+/// A file that is none of members.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FileError {
+    #[error("column {number} of the first line{named} is unknown; known are {}", known())]
+    Unknown { number: usize, named: String },
+    #[error("the first line names {0} twice")]
+    Twice(&'static str),
+    #[error("the first line names no columns; known are {}", known())]
+    Empty,
+}
+
+fn known() -> String {
+    TEXTS.iter().chain(OTHERS).copied().collect::<Vec<_>>().join(", ")
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub(crate) struct MembersFile {
+    /// Lines as the API takes them; beside each, its place among all lines of the file.
+    pub lines: Vec<(usize, Value)>,
+    /// What is wrong, in order.
+    pub wrong: Vec<Wrong>,
+}
+
+/// Reads a file of members of `org`, as of `today`.
+///
+/// # Errors
+/// If its first line does not name columns.
+pub(crate) fn read(bytes: &[u8], org: &OrgId, today: Date) -> Result<MembersFile, FileError> {
+    let file = blake3::hash(bytes);
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
+    let mut records = reader.byte_records();
+    let columns = match records.next() {
+        Some(Ok(first)) => columns(&first)?,
+        _ => return Err(FileError::Empty),
+    };
+    let mut read = MembersFile::default();
+    let mut persons: HashMap<(String, String), usize> = HashMap::new();
+    for (place, record) in records.enumerate() {
+        // Bytes are read from memory, and lines may have any length: nothing else can go wrong.
+        let Ok(record) = record else { break };
+        let line = record.position().map_or(0, csv::Position::line);
+        let checked = cells(&record, &columns).and_then(|cells| person(&cells, today).map(|person| (cells, person)));
+        let (cells, mut person) = match checked {
+            Ok(checked) => checked,
+            Err((column, what)) => {
+                read.wrong.push(Wrong { line, column: column.into(), what });
+                continue;
+            }
+        };
+        person["line"] = line.into();
+        let external = external(&cells);
+        if external.is_none() {
+            // The same line of the same file is the same member, in whatever way it is sent again.
+            let name = format!("{org}\0{line}");
+            let file = Uuid::from_slice(&file.as_bytes()[..16]).unwrap_or_default();
+            person["member"] = json!(Uuid::new_v5(&file, name.as_bytes()));
+        }
+        match external.and_then(|external| match persons.get(&external) {
+            Some(first) => Some(*first),
+            None => {
+                persons.insert(external, read.lines.len());
+                None
+            }
+        }) {
+            None => read.lines.push((place, person)),
+            Some(first) => {
+                if let Err(what) = join(&mut read.lines[first].1, &person) {
+                    read.wrong.push(Wrong { line, column: "external_id".into(), what });
+                }
+            }
+        }
+    }
+    Ok(read)
+}
+
+fn columns(first: &csv::ByteRecord) -> Result<Vec<&'static str>, FileError> {
+    let all = || TEXTS.iter().chain(OTHERS).copied();
+    let names: Vec<_> = first.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
+    let is_header = names.iter().any(|name| all().any(|known| known == name));
+    let mut columns = Vec::with_capacity(names.len());
+    for (n, name) in names.iter().enumerate() {
+        let Some(column) = all().find(|known| known == name) else {
+            // A file without a first line of names begins with a person: then nothing of it is said.
+            let named = if is_header { format!(", `{name}`,") } else { String::new() };
+            return Err(FileError::Unknown { number: n + 1, named });
+        };
+        if columns.contains(&column) {
+            return Err(FileError::Twice(column));
+        }
+        columns.push(column);
+    }
+    if columns.is_empty() { Err(FileError::Empty) } else { Ok(columns) }
+}
+
+type Cells<'a> = BTreeMap<&'static str, &'a str>;
+/// A column and what is wrong with it.
+type Fault = (&'static str, String);
+
+/// Cells with something in them.
+fn cells<'a>(record: &'a csv::ByteRecord, columns: &[&'static str]) -> Result<Cells<'a>, Fault> {
+    if record.len() != columns.len() {
+        let what = format!("the line has {} cells, the first line has {}", record.len(), columns.len());
+        return Err((columns[record.len().min(columns.len() - 1)], what));
+    }
+    let mut cells = Cells::new();
+    for (column, cell) in columns.iter().zip(record) {
+        let text = std::str::from_utf8(cell).map_err(|_| (*column, "is not UTF-8".to_owned()))?.trim();
+        if !text.is_empty() {
+            cells.insert(*column, text);
+        }
+    }
+    Ok(cells)
+}
+
+fn external(cells: &Cells<'_>) -> Option<(String, String)> {
+    Some((cells.get("external_system")?.to_lowercase(), (*cells.get("external_id")?).to_owned()))
+}
+
+/// The person as the API takes them.
+fn person(cells: &Cells<'_>, today: Date) -> Result<Value, Fault> {
+    let mut profile = Map::new();
+    for column in TEXTS {
+        if let Some(text) = cells.get(column) {
+            field(&mut profile, column, column, json!(text))?;
+        }
+    }
+    if let Some(year) = cells.get("year_of_birth") {
+        let year: i16 = year.parse().map_err(|_| ("year_of_birth", "must be a year".to_owned()))?;
+        field(&mut profile, "year_of_birth", "year_of_birth", json!(year))?;
+    }
+    if let Some((name, phone)) = both(cells, "emergency_name", "emergency_phone")? {
+        field(&mut profile, "emergency_contact", "emergency_name", json!({ "name": name, "phone": phone }))?;
+    }
+    if let Some((system, value)) = both(cells, "external_system", "external_id")? {
+        field(&mut profile, "external_ids", "external_id", json!([{ "system": system, "value": value }]))?;
+    }
+    let mut enrolments = vec![];
+    if let Some((group, starts_on)) = both(cells, "group", "starts_on")? {
+        let group: GroupId = group.parse().map_err(|_| ("group", "must be a group's id".to_owned()))?;
+        let starts_on: Date =
+            starts_on.parse().map_err(|_| ("starts_on", "must be a day such as 2026-01-31".to_owned()))?;
+        enrolments.push(json!({ "group": group, "starts_on": starts_on }));
+    }
+    let whole: Profile = serde_json::from_value(Value::Object(profile.clone())).unwrap_or_default();
+    whole.check(today).map_err(|error| {
+        let said = error.to_string();
+        (if said.starts_with("email") { "email" } else { "year_of_birth" }, said)
+    })?;
+    Ok(json!({ "profile": profile, "enrolments": enrolments }))
+}
+
+/// Takes a value if a profile can have it.
+fn field(profile: &mut Map<String, Value>, name: &str, column: &'static str, value: Value) -> Result<(), Fault> {
+    let alone = Value::Object(Map::from_iter([(name.to_owned(), value.clone())]));
+    match serde_json::from_value::<Profile>(alone) {
+        Ok(_) => {
+            profile.insert(name.to_owned(), value);
+            Ok(())
+        }
+        Err(error) => Err((column, web::scrubbed(&error))),
+    }
+}
+
+/// Two columns of which neither is any use alone.
+fn both<'a>(cells: &Cells<'a>, one: &'static str, other: &'static str) -> Result<Option<(&'a str, &'a str)>, Fault> {
+    match (cells.get(one), cells.get(other)) {
+        (Some(one), Some(other)) => Ok(Some((one, other))),
+        (None, None) => Ok(None),
+        (None, _) => Err((one, format!("is empty, but {other} is not"))),
+        (_, None) => Err((other, format!("is empty, but {one} is not"))),
+    }
+}
+
+/// A second line of one person brings another group, and nothing else that is new.
+fn join(first: &mut Value, second: &Value) -> Result<(), String> {
+    let line = first["line"].clone();
+    let (known, said) = (&first["profile"], second["profile"].as_object());
+    if said.into_iter().flatten().any(|(name, value)| known[name] != *value) {
+        return Err(format!("line {line} has the same, with something else in other columns"));
+    }
+    let (Some(enrolments), Some(more)) = (first["enrolments"].as_array_mut(), second["enrolments"].as_array()) else {
+        return Ok(());
+    };
+    if more.is_empty() || enrolments.len() + more.len() > membership::LINE_ENROLMENTS_MAX {
+        return Err(format!("line {line} has the same, and this one brings no group that is possible"));
+    }
+    enrolments.extend(more.iter().cloned());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &[u8]) -> Result<MembersFile, FileError> {
+        super::read(text, &"north-star".parse().unwrap(), "2026-06-01".parse().unwrap())
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_line_and_column_and_never_said_again() {
+        let head = "alias,email,year_of_birth,gender,emergency_name,emergency_phone,group,starts_on\n";
+        for (line, column) in [
+            ("a,zq,,,,,,", "email"),
+            ("a,,zq,,,,,", "year_of_birth"),
+            ("a,,1800,,,,,", "year_of_birth"),
+            ("a,,,zq,,,,", "gender"),
+            ("a,,,,zq,,,", "emergency_phone"),
+            ("a,,,,,1,,", "emergency_name"),
+            ("a,,,,,,zq,2026-01-01", "group"),
+            ("a,,,,,,018f3c7a-0000-7000-8000-000000000099,zq", "starts_on"),
+            ("a,,,,,,018f3c7a-0000-7000-8000-000000000099,", "starts_on"),
+            ("a,zq@zq", "year_of_birth"),
+            ("a\u{1},,,,,,,", "alias"),
+        ] {
+            let found = read(format!("{head}b,,,,,,,\n{line}\n").as_bytes()).unwrap();
+            let [wrong] = &found.wrong[..] else { panic!("{line}: {found:?}") };
+            assert_eq!((wrong.line, wrong.column.as_str(), found.lines.len()), (3, column, 1), "{line}: {wrong}");
+            assert!(!wrong.to_string().contains("zq"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_utf_8_with_or_without_a_mark_and_its_columns_are_known() {
+        assert_eq!(read("\u{feff}alias\nÄnne\n".as_bytes()).unwrap().lines.len(), 1);
+        let wrong = read(b"alias,notes\nb,\nx,\xff\n").unwrap().wrong;
+        assert_eq!(wrong[0].to_string(), "line 3, column notes: is not UTF-8");
+        let error = read(b"alias,surname\n").unwrap_err().to_string();
+        assert!(error.contains("`surname`") && error.contains("family_name"), "{error}");
+        let error = read(b"Anna,Kowalska\n").unwrap_err().to_string();
+        assert!(!error.contains("Anna") && error.contains("column 1"), "{error}");
+        assert_eq!(read(b"alias,alias\n").unwrap_err(), FileError::Twice("alias"));
+        assert!(read(b"").is_err());
+    }
+
+    #[test]
+    fn two_lines_of_one_person_are_one_with_two_groups() {
+        let (one, two) = ("018f3c7a-0000-7000-8000-000000000001", "018f3c7a-0000-7000-8000-000000000002");
+        let head = "alias,external_system,external_id,group,starts_on\n";
+        let found = read(format!("{head}Bee,old,7,{one},2026-01-01\n,OLD,7,{two},2026-01-01\n").as_bytes()).unwrap();
+        assert_eq!((found.lines.len(), found.wrong.len()), (1, 1), "the system is written otherwise: {found:?}");
+        let found = read(format!("{head}Bee,old,7,{one},2026-01-01\n,old,7,{two},2026-01-01\n").as_bytes()).unwrap();
+        assert_eq!(found.lines[0].1["enrolments"].as_array().map(Vec::len), Some(2));
+        assert!(found.wrong.is_empty() && found.lines.len() == 1);
+    }
+}

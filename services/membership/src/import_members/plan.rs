@@ -1,0 +1,269 @@
+//! What is to be done with each line: all that it needs is looked at before anything of it is written.
+
+use std::collections::HashMap;
+
+use domain::{
+    Decider, GroupId, MemberId, OrgId,
+    member::{EXTERNAL_IDS_MAX, ExternalId, Field, Profile, Record, Refusal},
+    roster::{self, Ask, IfFull, Roster},
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::civil::Date;
+use uuid::Uuid;
+use vault::{Blind, Key, open_profile, seal_profile};
+use web::{Command, Problem, op};
+
+use super::{Became, IfDuplicate, ImportLine, LINES_AT_ONCE, LineEnrolment, LineReport, MembersFile};
+use crate::{Membership, today};
+
+/// A line and what is to be done with it.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub line: u32,
+    pub profile: Profile,
+    pub enrolments: Vec<LineEnrolment>,
+    pub step: Step,
+    external: Vec<Blind>,
+    others: Vec<Blind>,
+}
+
+#[derive(Debug)]
+pub(super) enum Step {
+    New(MemberId),
+    /// Somebody who is here; whether something is said that is not known yet.
+    Known(MemberId, bool),
+    Duplicate(Vec<MemberId>),
+    /// The field, and what is wrong with it.
+    Rejected(&'static str, String),
+}
+
+impl Line {
+    /// What is to be said of it if all goes as planned.
+    pub(super) fn report(self) -> LineReport {
+        let (became, member, possible_duplicates) = match self.step {
+            Step::New(member) => (Became::New, Some(member), vec![]),
+            Step::Known(member, true) => (Became::Changed, Some(member), vec![]),
+            Step::Known(member, false) => (Became::Matched, Some(member), vec![]),
+            Step::Duplicate(of) => (Became::Duplicate, None, of),
+            Step::Rejected(field, what) => return LineReport::rejected(self.line, field, what),
+        };
+        LineReport { line: self.line, became, member, possible_duplicates, field: None, what: None }
+    }
+}
+
+impl Membership {
+    /// What is to be done with each line, in their order.
+    pub(super) async fn plan(
+        &self,
+        command: &mut Command<op::ImportMembers, MembersFile>,
+    ) -> Result<Vec<Line>, Problem> {
+        let org_key = self.vault.org_key(&command.caller.org).await?;
+        let lines = std::mem::take(&mut command.body.lines);
+        let (org, mode) = (&command.caller.org, command.body.duplicates);
+        let groups: Vec<_> = lines.iter().flat_map(|line| &line.enrolments).map(|enrolment| enrolment.group).collect();
+        let ids = lines.iter().map(|line| id(command, &org_key, line)).collect::<Vec<_>>();
+        let mut lines: Vec<Line> = stream::iter(lines.into_iter().zip(ids))
+            .map(|(line, id)| self.find(org, &org_key, line, id, mode))
+            .buffered(LINES_AT_ONCE)
+            .try_collect()
+            .await?;
+        let mut batch = Batch { claimed: HashMap::new(), rosters: HashMap::new() };
+        for group in groups {
+            if !batch.rosters.contains_key(&group) {
+                let today = self.groups.look(org, group, |known| today(&known.state, command.cause.at)).await?;
+                let roster = self.rosters.look(org, group, |roster| roster.state.clone()).await?;
+                batch.rosters.insert(group, today.map(|today| (today, roster)));
+            }
+        }
+        lines.iter_mut().for_each(|line| batch.settle(line, mode));
+        Ok(lines)
+    }
+
+    /// Whom a line is about, as far as can be said without the lines before it.
+    async fn find(
+        &self,
+        org: &OrgId,
+        org_key: &Key,
+        line: ImportLine,
+        id: MemberId,
+        mode: IfDuplicate,
+    ) -> Result<Line, Problem> {
+        let ImportLine { line, member: named, profile, enrolments } = line;
+        let external = Profile { external_ids: profile.external_ids.clone(), ..Profile::default() };
+        let external = Blind::all(org_key, &external);
+        let others = Blind::all(org_key, &Profile { external_ids: None, ..profile.clone() });
+        let mut line = Line { line, profile, enrolments, step: Step::New(id), external, others };
+        if let Err(error) = line.profile.check(self.today()) {
+            line.step = Step::Rejected("profile", error.to_string());
+            return Ok(line);
+        }
+        let same = self.known(org, &line.external).await?;
+        line.step = match (self.there(org, id).await?, &same[..]) {
+            (Some((member, record)), _) if named.is_some() => self.known_line(org, member, &record, &mut line).await?,
+            (_, [(member, record)]) => self.known_line(org, *member, record, &mut line).await?,
+            (_, [_, _, ..]) => Step::Rejected("external_ids", "more than one member has them".into()),
+            (Some((member, record)), []) => self.known_line(org, member, &record, &mut line).await?,
+            (None, []) if self.vault.is_erased(org, id) => {
+                Step::Rejected("external_ids", "nobody can be registered with them".into())
+            }
+            (None, []) => self.similar(org, id, &line, mode).await?,
+        };
+        Ok(line)
+    }
+
+    /// Somebody new, unless they share something with others.
+    async fn similar(&self, org: &OrgId, id: MemberId, line: &Line, mode: IfDuplicate) -> Result<Step, Problem> {
+        let similar = self.known(org, &line.others).await?;
+        if let ([(member, record)], true) = (&similar[..], line.external.is_empty())
+            && !self.says_more(org, *member, record, &line.profile).await?
+        {
+            return Ok(Step::Known(*member, false));
+        }
+        Ok(match mode {
+            IfDuplicate::Report if !similar.is_empty() => {
+                Step::Duplicate(similar.into_iter().map(|(member, _)| member).collect())
+            }
+            _ => Step::New(id),
+        })
+    }
+
+    /// A line about somebody who is here: what is said is added to what is known.
+    async fn known_line(
+        &self,
+        org: &OrgId,
+        member: MemberId,
+        record: &Record,
+        line: &mut Line,
+    ) -> Result<Step, Problem> {
+        if let Some(ids) = &mut line.profile.external_ids {
+            let known = self.external_ids(org, member, record).await?;
+            let (said, all) = (std::mem::take(ids), ids);
+            *all = known;
+            all.extend(said.into_iter().filter(|id| !all.contains(id)).collect::<Vec<_>>());
+            if all.len() > EXTERNAL_IDS_MAX {
+                return Ok(Step::Rejected("external_ids", format!("they would be more than {EXTERNAL_IDS_MAX}")));
+            }
+        }
+        let news = self.says_more(org, member, record, &line.profile).await?;
+        if news && record.permissions.restricted {
+            return Ok(Step::Rejected("line", Refusal::Restricted.to_string()));
+        }
+        Ok(Step::Known(member, news))
+    }
+
+    async fn external_ids(&self, org: &OrgId, member: MemberId, record: &Record) -> Result<Vec<ExternalId>, Problem> {
+        let Some(key) = self.vault.key(org, member).await? else { return Ok(vec![]) };
+        let opened = open_profile(&key, org, member.0, &record.fields, &[Field::ExternalIds]);
+        Ok(opened.map_err(|error| Problem::internal(&error))?.external_ids.unwrap_or_default())
+    }
+
+    /// Whether a profile says something that is not known of the member.
+    async fn says_more(
+        &self,
+        org: &OrgId,
+        member: MemberId,
+        record: &Record,
+        profile: &Profile,
+    ) -> Result<bool, Problem> {
+        if *profile == Profile::default() {
+            return Ok(false);
+        }
+        let Some(key) = self.vault.key(org, member).await? else { return Ok(true) };
+        let said = seal_profile(&key, org, member.0, profile);
+        Ok(said.iter().any(|(field, sealed)| record.fields.get(field) != Some(sealed)))
+    }
+
+    /// Members who share one of these and are there.
+    async fn known(&self, org: &OrgId, blinds: &[Blind]) -> Result<Vec<(MemberId, Record)>, Problem> {
+        if blinds.is_empty() {
+            return Ok(vec![]);
+        }
+        let mut known: Vec<(MemberId, Record)> = Vec::new();
+        for member in self.vault.sharing(org, blinds.to_vec()).await? {
+            if let Some((member, record)) = self.there(org, member).await?
+                && known.iter().all(|(other, _)| *other != member)
+            {
+                known.push((member, record));
+            }
+        }
+        Ok(known)
+    }
+
+    /// The member's record; if it was merged, the one under which they go on.
+    async fn there(&self, org: &OrgId, member: MemberId) -> Result<Option<(MemberId, Record)>, Problem> {
+        let look = async |member: MemberId| self.members.look(org, member, |known| known.state.record().cloned()).await;
+        let Some(record) = look(member).await? else { return Ok(None) };
+        match record.merged_into {
+            Some(into) => Ok(look(into).await?.map(|record| (into, record))),
+            None => Ok(Some((member, record))),
+        }
+    }
+}
+
+/// The id of a new member: as named; or from their first external id, so that the same file again makes nobody twice,
+/// and with the organisation's key, so that nobody can tell the one from the other; or else from the command.
+fn id(command: &Command<op::ImportMembers, MembersFile>, org_key: &Key, line: &ImportLine) -> MemberId {
+    let from = |id: &ExternalId| {
+        let text = format!("import\0{}\0{}", id.system.as_str().to_lowercase(), id.value.as_str());
+        let secret = Uuid::from_slice(&org_key.digest(text.as_bytes())[..16]).unwrap_or_default();
+        MemberId(Uuid::new_v5(&secret, b"member"))
+    };
+    let external = || line.profile.external_ids.as_ref()?.first().map(from);
+    line.member.or_else(external).unwrap_or_else(|| MemberId(command.new_id(&format!("line-{}", line.line))))
+}
+
+/// What the lines of one command do to each other.
+struct Batch {
+    claimed: HashMap<Blind, (u32, MemberId)>,
+    /// Rosters as they will be, and the day; none if there is no such group.
+    rosters: HashMap<GroupId, Option<(Date, roster::State)>>,
+}
+
+impl Batch {
+    /// Settles a line after those before it.
+    fn settle(&mut self, line: &mut Line, mode: IfDuplicate) {
+        let (Step::New(member) | Step::Known(member, _)) = line.step else { return };
+        if let Some((other, _)) = line.external.iter().find_map(|blind| self.claimed.get(blind)) {
+            line.step = Step::Rejected("external_ids", format!("line {other} has the same"));
+            return;
+        }
+        let alike = line.others.iter().find_map(|blind| self.claimed.get(blind));
+        if let (Some((_, other)), Step::New(_), IfDuplicate::Report) = (alike, &line.step, mode) {
+            line.step = Step::Duplicate(vec![*other]);
+            return;
+        }
+        match self.enrol(member, &line.enrolments) {
+            Err(what) => line.step = Step::Rejected("enrolments", what),
+            Ok(enrolled) => {
+                if let Step::Known(_, news) = &mut line.step {
+                    *news |= enrolled;
+                }
+                let claims = line.external.iter().chain(&line.others);
+                self.claimed.extend(claims.map(|blind| (*blind, (line.line, member))));
+            }
+        }
+    }
+
+    /// Puts the member on the rosters, on all or on none; answers whether that changed one.
+    fn enrol(&mut self, member: MemberId, enrolments: &[LineEnrolment]) -> Result<bool, String> {
+        let mut decided = Vec::with_capacity(enrolments.len());
+        for LineEnrolment { group, starts_on } in enrolments {
+            if decided.iter().any(|(other, _)| other == group) {
+                return Err("a group is there twice".into());
+            }
+            let Some(Some((today, roster))) = self.rosters.get(group) else {
+                return Err(domain::group::Refusal::Unknown.to_string());
+            };
+            let ask = Ask::Enrol { member, starts_on: *starts_on, if_full: IfFull::Refuse };
+            let events = Roster::decide(&roster::Command { today: *today, ask }, roster);
+            decided.push((*group, events.map_err(|refusal| refusal.to_string())?));
+        }
+        let enrolled = decided.iter().any(|(_, events)| !events.is_empty());
+        for (group, events) in decided {
+            if let Some(Some((_, roster))) = self.rosters.get_mut(&group) {
+                *roster = events.iter().fold(std::mem::take(roster), Roster::evolve);
+            }
+        }
+        Ok(enrolled)
+    }
+}
