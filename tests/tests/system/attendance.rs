@@ -204,7 +204,7 @@ async fn a_register_of_more_than_a_thousand_marks_is_not_understood() {
     let group = world.group().await;
     let meeting = world.open_meeting(group).await;
     let marks =
-        |n: u128| -> Value { (0..n).map(|n| json!({ "member": Uuid::from_u128(n), "mark": "present" })).collect() };
+        |n: u128| -> Value { (1..=n).map(|n| json!({ "member": Uuid::from_u128(n), "mark": "present" })).collect() };
     let path = at(meeting, "attendance");
     world.coordinator().put(&path, json!({ "marks": marks(1_001) })).await.refused(422, "malformed");
     let refused = world.coordinator().put(&path, json!({ "marks": marks(1_000) })).await.refused(409, "marks-refused");

@@ -175,9 +175,9 @@ impl Writer {
 
     /// Under a legal hold, which is answered.
     async fn hold(&mut self, member: MemberId) -> String {
-        let hold = json!({ "reason": "a claim is pending", "review_on": "2030-01-01" });
-        let held = self.post(&format!("/v1/members/{member}/holds"), hold).await.must(201).json();
-        held["hold"].as_str().expect("an id").to_owned()
+        let body = json!({ "reason": "a claim is pending", "review_on": "2030-01-01" });
+        let answer = self.post(&format!("/v1/members/{member}/holds"), body).await.must(201).json();
+        answer["hold"].as_str().expect("an id").to_owned()
     }
 
     async fn erase(&mut self, member: MemberId) -> Answer {
@@ -261,7 +261,7 @@ async fn a_copy_taken_under_load_is_restored_as_the_runbook_says_and_nobody_come
     let server = machine.serve();
     let mut writer = Writer::start(server.client(ORG, Role::Admin)).await;
     let (gone, held) = (writer.register().await, writer.register().await);
-    let hold = writer.hold(held.member).await;
+    let claim = writer.hold(held.member).await;
     let (copy, before, mut writer) = copy_under_load(&machine, &server, writer).await;
 
     let names: Vec<_> = files(&copy).iter().map(|(path, _)| path.file_name().expect("a name").to_owned()).collect();
@@ -273,11 +273,13 @@ async fn a_copy_taken_under_load_is_restored_as_the_runbook_says_and_nobody_come
     }
     // The vault is sealed as a whole: not even wrapped keys can be read.
     let keys = [&gone, &held].map(|known| wrapped(&data, known.member));
-    keys.iter().for_each(|key| nowhere(&copy, key, "a wrapped key"));
+    for key in &keys {
+        nowhere(&copy, key, "a wrapped key");
+    }
 
     let receipt = writer.erase(gone.member).await.body;
     fs::write(machine.path("receipt.json"), &receipt).expect("written");
-    writer.post(&format!("/v1/members/{}/holds/{hold}/lifting", held.member), Value::Null).await.must(204);
+    writer.post(&format!("/v1/members/{}/holds/{claim}/lifting", held.member), Value::Null).await.must(204);
     writer.erase(held.member).await;
     until("both are in the file of erasures", async || {
         let text = fs::read_to_string(&erasures).unwrap_or_default();
@@ -295,7 +297,9 @@ async fn a_copy_taken_under_load_is_restored_as_the_runbook_says_and_nobody_come
     assert_eq!(fs::read(&secrets[1]).expect("a key"), issuer);
     assert!(!data.join("vault.key").exists(), "the key-encryption key is the operator's");
     refused(&machine.run("kith restore", Some(&copy)).await, "is not empty");
-    keys.iter().for_each(|key| nowhere(&data, key, "the key of somebody who was erased"));
+    for key in &keys {
+        nowhere(&data, key, "the key of somebody who was erased");
+    }
 
     let server = machine.serve();
     let mut client = Client::new(server.address, token);
@@ -308,7 +312,9 @@ async fn a_copy_taken_under_load_is_restored_as_the_runbook_says_and_nobody_come
     assert!(said.contains("hash chain holds") && said.contains("erased: 2 members"), "{said}");
     let said = succeeded(&machine.run("kith verify --data /var/lib/kith --receipt", None).await);
     assert!(said.contains("erased again, by a restore"), "{said}");
-    keys.iter().for_each(|key| nowhere(&data, key, "the key of somebody who was erased"));
+    for key in &keys {
+        nowhere(&data, key, "the key of somebody who was erased");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -419,7 +425,7 @@ async fn after_another_key_names_open_as_before_and_the_old_key_is_refused() {
 
     let new = new.display().to_string();
     let server = Server::start_with(&data, &["--key-file", &new]);
-    must_know(&mut server.client(ORG, Role::Admin), &[known.clone()]).await;
+    must_know(&mut server.client(ORG, Role::Admin), std::slice::from_ref(&known)).await;
     // Pages of the file that the server has written since.
     nowhere(&data, &before, "a key as it was wrapped before");
     let again = Writer { client: server.client(ORG, Role::Admin), name: "again", ..writer }.register().await;

@@ -167,7 +167,7 @@ async fn an_enrolment_entered_in_error_never_was_and_frees_its_place() {
         .refused(409, "no-such-enrolment");
     desk.say(ann, "entered-in-error", wrong.clone()).await.must(204);
     let again = desk.say(ann, "entered-in-error", wrong).await.must(204).at();
-    desk.say(MemberId(Uuid::nil()), "entered-in-error", json!({ "since": "2026-01-01", "reason": "other" }))
+    desk.say(MemberId(Uuid::from_u128(1)), "entered-in-error", json!({ "since": "2026-01-01", "reason": "other" }))
         .await
         .refused(404, "not-enrolled");
     let types = world.types_of(group).await;

@@ -67,9 +67,9 @@ async fn each_role_sees_of_a_member_what_it_may_and_every_look_is_written_down()
     for (role, sees) in [(Role::Admin, all.clone()), (Role::Coordinator, all.clone()), (Role::Auditor, vec![])] {
         let mut seen = fields(&world.anyone(role)).await;
         seen.sort();
-        let mut sees = sees;
-        sees.sort();
-        assert_eq!(seen, sees, "{role:?}");
+        let mut expected = sees;
+        expected.sort();
+        assert_eq!(seen, expected, "{role:?}");
     }
     let fay = world.facilitator([group]);
     let mut seen = fields(&fay).await;
@@ -304,8 +304,8 @@ async fn two_records_of_one_person_become_one_and_two_again() {
 async fn a_record_under_a_legal_hold_is_not_erased_until_it_is_lifted() {
     let world = World::start().await;
     let (admin, bee) = (world.admin(), world.admin().register(whole()).await);
-    let held = json!({ "reason": "a claim is pending", "review_on": "2027-01-01" });
-    let hold = admin.post(&of(bee, "holds"), held).await.must(201).json()["hold"].as_str().expect("an id").to_owned();
+    let claim = json!({ "reason": "a claim is pending", "review_on": "2027-01-01" });
+    let hold = admin.post(&of(bee, "holds"), claim).await.must(201).json()["hold"].as_str().expect("an id").to_owned();
     let problem = admin.post(&of(bee, "erasure"), Value::Null).await.refused(409, "legal-hold");
     assert!(problem["detail"].as_str().expect("text").contains("2027-01-01"));
     admin.post(&of(bee, &format!("holds/{hold}/lifting")), Value::Null).await.must(204);

@@ -29,7 +29,7 @@ impl Things {
         let client = json!({ "name": "export", "role": "auditor", "scopes": ["list_groups"],
             "expires_at": "2026-12-31T00:00:00Z" });
         let client = world.admin().post("/v1/access/clients", client).await.must(201).id("client");
-        Self { group, meeting, member, programme, client, other }
+        Self { group, meeting, member, other, programme, client }
     }
 
     fn id(&self, name: &str) -> String {

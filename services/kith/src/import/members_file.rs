@@ -95,13 +95,11 @@ pub(crate) fn read(bytes: &[u8], org: &OrgId, today: Date) -> Result<MembersFile
             let file = Uuid::from_slice(&file.as_bytes()[..16]).unwrap_or_default();
             person["member"] = json!(Uuid::new_v5(&file, name.as_bytes()));
         }
-        match external.and_then(|external| match persons.get(&external) {
-            Some(first) => Some(*first),
-            None => {
-                persons.insert(external, read.lines.len());
-                None
-            }
-        }) {
+        let first = external.as_ref().and_then(|external| persons.get(external).copied());
+        if let (Some(external), None) = (external, first) {
+            persons.insert(external, read.lines.len());
+        }
+        match first {
             None => read.lines.push((place, person)),
             Some(first) => {
                 if let Err(what) = join(&mut read.lines[first].1, &person) {
@@ -121,8 +119,8 @@ fn columns(first: &csv::ByteRecord) -> Result<Vec<&'static str>, FileError> {
     for (n, name) in names.iter().enumerate() {
         let Some(column) = all().find(|known| known == name) else {
             // A file without a first line of names begins with a person: then nothing of it is said.
-            let named = if is_header { format!(", `{name}`,") } else { String::new() };
-            return Err(FileError::Unknown { number: n + 1, named });
+            let said = if is_header { format!(", `{name}`,") } else { String::new() };
+            return Err(FileError::Unknown { number: n + 1, named: said });
         };
         if columns.contains(&column) {
             return Err(FileError::Twice(column));

@@ -1,6 +1,6 @@
 //! What is to be done with each line: all that it needs is looked at before anything of it is written.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use domain::{
     Decider, GroupId, MemberId, OrgId,
@@ -18,6 +18,7 @@ use crate::{Membership, today};
 
 /// A line and what is to be done with it.
 #[derive(Debug)]
+#[allow(clippy::struct_field_names)] // its number has no other name anywhere
 pub(super) struct Line {
     pub line: u32,
     pub profile: Profile,
@@ -60,7 +61,8 @@ impl Membership {
         let org_key = self.vault.org_key(&command.caller.org).await?;
         let lines = std::mem::take(&mut command.body.lines);
         let (org, mode) = (&command.caller.org, command.body.duplicates);
-        let groups: Vec<_> = lines.iter().flat_map(|line| &line.enrolments).map(|enrolment| enrolment.group).collect();
+        let groups: BTreeSet<_> =
+            lines.iter().flat_map(|line| &line.enrolments).map(|enrolment| enrolment.group).collect();
         let ids = lines.iter().map(|line| id(command, &org_key, line)).collect::<Vec<_>>();
         let mut lines: Vec<Line> = stream::iter(lines.into_iter().zip(ids))
             .map(|(line, id)| self.find(org, &org_key, line, id, mode))
@@ -69,13 +71,13 @@ impl Membership {
             .await?;
         let mut batch = Batch { claimed: HashMap::new(), rosters: HashMap::new() };
         for group in groups {
-            if !batch.rosters.contains_key(&group) {
-                let today = self.groups.look(org, group, |known| today(&known.state, command.cause.at)).await?;
-                let roster = self.rosters.look(org, group, |roster| roster.state.clone()).await?;
-                batch.rosters.insert(group, today.map(|today| (today, roster)));
-            }
+            let today = self.groups.look(org, group, |known| today(&known.state, command.cause.at)).await?;
+            let roster = self.rosters.look(org, group, |roster| roster.state.clone()).await?;
+            batch.rosters.insert(group, today.map(|today| (today, roster)));
         }
-        lines.iter_mut().for_each(|line| batch.settle(line, mode));
+        for line in &mut lines {
+            batch.settle(line, mode);
+        }
         Ok(lines)
     }
 
