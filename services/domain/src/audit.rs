@@ -21,7 +21,7 @@ pub struct Opened {
     pub operation: Text<80>,
     /// Whose, at most [`MEMBERS_MAX`].
     pub members: Vec<MemberId>,
-    /// Which fields of theirs; those of each member that were there.
+    /// Which fields of theirs; those of each member that were there. None if it was something else, such as a reason.
     pub fields: Vec<Field>,
     /// Whether only broken glass allowed it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

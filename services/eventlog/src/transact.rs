@@ -135,6 +135,22 @@ impl<D: Decider> Streams<D> {
         Self { log, cache: Arc::new(std::sync::Mutex::new(LruCache::unbounded())) }
     }
 
+    /// All events of a stream, in order.
+    ///
+    /// # Errors
+    /// If the log does not answer.
+    pub async fn events(&self, org: &OrgId, id: impl Into<Uuid>) -> Result<Vec<Recorded>, TransactError<D::Rejection>> {
+        let stream = StreamName::new(D::CATEGORY, org, id.into());
+        let mut events = Vec::new();
+        loop {
+            let more = self.log.read_stream(&stream, events.len() as u64, READ_EVENTS).await?;
+            if more.is_empty() {
+                return Ok(events);
+            }
+            events.extend(more);
+        }
+    }
+
     /// What is known of a stream, seen by `look`.
     ///
     /// # Errors

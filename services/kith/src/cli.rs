@@ -156,13 +156,20 @@ pub(crate) struct ImportMembers {
     /// What to do with a line about somebody who may be here already
     #[arg(long, value_enum, default_value = "report")]
     pub duplicates: Duplicates,
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// The server that a file is sent to.
+#[derive(Debug, Args)]
+pub(crate) struct Server {
     /// The running server
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     pub url: String,
-    /// Data directory of the server, to make a token with
+    /// Data directory of the server, to make an admin's token with
     #[arg(long, env = "KITH_DATA", default_value = "kith-data")]
     pub data: PathBuf,
-    /// A token of an admin or coordinator, instead of one made with the data directory
+    /// A token of somebody who may import, instead of one made with the data directory
     #[arg(long, env = "KITH_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
 }
@@ -207,15 +214,8 @@ pub(crate) struct ImportBmlt {
     /// Short name of the BMLT server: ids of meetings are taken to be its own
     #[arg(long, default_value = "bmlt")]
     pub source: String,
-    /// The running server
-    #[arg(long, default_value = "http://127.0.0.1:8080")]
-    pub url: String,
-    /// Data directory of the server, to make a token with
-    #[arg(long, env = "KITH_DATA", default_value = "kith-data")]
-    pub data: PathBuf,
-    /// A token of an admin, instead of one made with the data directory
-    #[arg(long, env = "KITH_TOKEN", hide_env_values = true)]
-    pub token: Option<String>,
+    #[command(flatten)]
+    pub server: Server,
 }
 
 #[derive(Debug, Args)]

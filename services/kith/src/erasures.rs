@@ -28,8 +28,10 @@ const BATCH_EVENTS: usize = 5_000;
 pub struct Eraser {
     /// The views.
     pub views: Arc<Readers>,
-    /// Up to where they are.
-    pub checkpoint: watch::Receiver<Position>,
+    /// Up to where they know members' records.
+    pub people: watch::Receiver<Position>,
+    /// Up to where names to search by do.
+    pub named: watch::Receiver<Position>,
     /// Who is enrolled.
     pub rosters: Streams<Roster>,
     /// The keys.
@@ -38,6 +40,8 @@ pub struct Eraser {
     pub clock: Clock,
     /// Where erasures are written as well.
     pub file: Option<PathBuf>,
+    /// Up to where all of this is done.
+    pub done: watch::Sender<Position>,
 }
 
 /// A line of the file of erasures.
@@ -55,9 +59,13 @@ pub struct Line {
 pub async fn run(mut eraser: Eraser, end: CancellationToken) {
     let mut seen = 0;
     loop {
-        match end.run_until_cancelled(eraser.see_to(seen)).await {
+        let known = *eraser.people.borrow_and_update();
+        match end.run_until_cancelled(eraser.see_to(seen, known)).await {
             None => return,
-            Some(Ok(last)) => seen = last,
+            Some(Ok(last)) => {
+                seen = last;
+                eraser.done.send_replace(known);
+            }
             Some(Err(error)) => {
                 tracing::warn!(%error, "not all of an erasure is done yet");
                 if end.run_until_cancelled(tokio::time::sleep(AGAIN_AFTER)).await.is_none() {
@@ -66,7 +74,7 @@ pub async fn run(mut eraser: Eraser, end: CancellationToken) {
                 continue;
             }
         }
-        match end.run_until_cancelled(eraser.checkpoint.changed()).await {
+        match end.run_until_cancelled(eraser.people.changed()).await {
             Some(Ok(())) => {}
             _ => return,
         }
@@ -74,8 +82,8 @@ pub async fn run(mut eraser: Eraser, end: CancellationToken) {
 }
 
 impl Eraser {
-    /// Sees to all who were erased after a position; answers the last.
-    async fn see_to(&self, after: u64) -> anyhow::Result<u64> {
+    /// Sees to all who were erased after a position, as far as the views know; answers the last.
+    async fn see_to(&self, after: u64, known: Position) -> anyhow::Result<u64> {
         let views = self.views.clone();
         let erased = tokio::task::spawn_blocking(move || erased_members(&views, after)).await??;
         for erased in &erased {
@@ -84,11 +92,12 @@ impl Eraser {
             }
             self.withdraw(erased).await?;
         }
-        if let (Some(file), false) = (&self.file, erased.is_empty()) {
-            let (file, lines) = (file.clone(), erased.clone());
-            tokio::task::spawn_blocking(move || write(&file, &lines)).await??;
+        let Some(last) = erased.last().map(|erased| erased.position) else { return Ok(after) };
+        if let Some(file) = self.file.clone() {
+            tokio::task::spawn_blocking(move || write(&file, &erased)).await??;
         }
-        Ok(erased.last().map_or(after, |erased| erased.position))
+        self.named.clone().wait_for(|named| *named >= known).await?;
+        Ok(last)
     }
 
     async fn withdraw(&self, erased: &ErasedMember) -> anyhow::Result<()> {

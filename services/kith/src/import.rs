@@ -3,7 +3,7 @@
 mod members;
 mod members_file;
 
-use std::{fmt::Write, path::Path};
+use std::fmt::Write;
 
 use anyhow::{Context, bail};
 use domain::OrgId;
@@ -14,7 +14,11 @@ use serde_json::Value;
 use uuid::Uuid;
 use web::Role;
 
-use crate::{DataDir, cli::ImportBmlt, data_dir::random};
+use crate::{
+    DataDir,
+    cli::{ImportBmlt, Server},
+    data_dir::random,
+};
 
 pub use members::members;
 
@@ -22,10 +26,10 @@ pub use members::members;
 pub async fn bmlt(asked: ImportBmlt) -> anyhow::Result<String> {
     let file = asked.file.display();
     let listing = std::fs::read(&asked.file).with_context(|| format!("{file} cannot be read"))?;
-    let token = asked.token.clone().map_or_else(|| admin(&asked.data, &asked.org), Ok)?;
+    let token = token(&asked.server, &asked.org)?;
     let bar = ProgressBar::new_spinner().with_message(format!("importing {file} ({} KiB)", listing.len() / 1024));
     bar.enable_steady_tick(std::time::Duration::from_millis(100));
-    let url = format!("{}/v1/imports/bmlt", asked.url.trim_end_matches('/'));
+    let url = format!("{}/v1/imports/bmlt", asked.server.url.trim_end_matches('/'));
     let sent = reqwest::Client::new()
         .post(&url)
         .query(&[("dry_run", asked.dry_run.to_string()), ("time_zone", asked.time_zone), ("source", asked.source)])
@@ -36,7 +40,8 @@ pub async fn bmlt(asked: ImportBmlt) -> anyhow::Result<String> {
         .send()
         .await;
     bar.finish_and_clear();
-    let answer = sent.with_context(|| format!("no server answers at {}: start one with `kith serve`", asked.url))?;
+    let answer =
+        sent.with_context(|| format!("no server answers at {}: start one with `kith serve`", asked.server.url))?;
     let (status, body) = (answer.status(), answer.text().await?);
     if !status.is_success() {
         let problem: Value = serde_json::from_str(&body).unwrap_or_default();
@@ -45,9 +50,12 @@ pub async fn bmlt(asked: ImportBmlt) -> anyhow::Result<String> {
     render(&serde_json::from_str(&body).context("the server's answer cannot be read")?)
 }
 
-/// A short-lived token of an admin, made by whoever has the data directory.
-fn admin(data: &Path, org: &OrgId) -> anyhow::Result<String> {
-    let issuer = DataDir::existing(data).context("no --token, and none can be made")?.issuer()?;
+/// The token that was given, or a short-lived one of an admin, made by whoever has the data directory.
+fn token(server: &Server, org: &OrgId) -> anyhow::Result<String> {
+    if let Some(token) = &server.token {
+        return Ok(token.clone());
+    }
+    let issuer = DataDir::existing(&server.data).context("no --token, and none can be made")?.issuer()?;
     let ttl = SignedDuration::from_mins(10);
     Ok(issuer.sign((org, Role::Admin, "kith import"), vec![], crate::clock().now(), ttl)?)
 }

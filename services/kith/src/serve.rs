@@ -15,13 +15,13 @@ use eventlog::{
 use jiff::{SignedDuration, Timestamp};
 use membership::Membership;
 use messaging::{ConsumeOptions, Health, Nats, NatsConfig, NatsServer, NatsServerConfig, consume, relay};
-use projections::{Names, Personal, Projections, Views};
+use projections::{NameKeeper, Personal, Projections, Views};
 use reporting::{FactStore, Facts, FactsSubscriber, Reports};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
-use vault::Vault;
+use vault::{Names, Vault};
 use web::{Attester, Audit, Clock, Gate, Issuer, Limits, LogEnd, Role, Shield};
 
 use crate::{
@@ -94,20 +94,36 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     let (end, mut tasks) = (CancellationToken::new(), JoinSet::new());
 
     let vault = Vault::open(&data.vault(), data.kek(config.key_file.as_deref())?, fresh)?;
-    let names = Names::default();
-    let views = Views::open(&data.views(), names.clone())?;
+    let views = Views::open(&data.views())?;
     let facts = FactsSubscriber::new(FactStore::open(data.path()).context("the facts cannot be opened")?);
     let (access, rates, tls) = (Streams::new(log.clone()), config.rates(), config.tls()?);
     let gate = gate(config, &issuer, &clock)?.heeding(access.clone()).limited(rates.clone());
-    let reads = Reads { views: health.checkpoint("views"), facts: facts.applied(), names };
+    let ((named, names_at), (done, erasures_at)) = (watch::channel(Position::START), watch::channel(Position::START));
+    let reads = Reads {
+        views: health.checkpoint("views"),
+        facts: facts.applied(),
+        people: views.people(),
+        named: names_at,
+        erasures: erasures_at,
+    };
     let contexts = Contexts::new(&log, &gate, access, (&vault, data.attester()?), &reads);
+    let readers = Arc::new(Readers::new(&data.views()));
+    let keeper = NameKeeper {
+        views: readers.clone(),
+        people: reads.people.clone(),
+        vault: vault.clone(),
+        names: contexts.membership.names.clone(),
+        named,
+    };
     let eraser = erasures::Eraser {
-        views: Arc::new(Readers::new(&data.views())),
-        checkpoint: reads.views.clone(),
+        views: readers.clone(),
+        people: reads.people.clone(),
+        named: reads.named.clone(),
         rosters: contexts.membership.rosters.clone(),
         vault: vault.clone(),
         clock: clock.clone(),
         file: config.erasures_file.clone(),
+        done,
     };
     let mut router = contexts.routes(&gate, &data, reads);
     if log.exclusive() {
@@ -123,9 +139,9 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
 
     tasks.spawn(distribute(nats, log.clone(), (views, facts), health.clone(), end.clone()));
     if config.plan_days > 0 {
-        let views = Arc::new(Readers::new(&data.views()));
-        tasks.spawn(planner::run(contexts.directory, views, clock.clone(), config.plan_days, end.clone()));
+        tasks.spawn(planner::run(contexts.directory, readers, clock.clone(), config.plan_days, end.clone()));
     }
+    tasks.spawn(keeper.run(end.clone()));
     tasks.spawn(erasures::run(eraser, end.clone()));
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen at {}", config.listen))?;
@@ -201,10 +217,13 @@ struct Contexts {
     personal: Personal,
 }
 
+/// Up to where everything that is read has come.
 struct Reads {
     views: watch::Receiver<Position>,
     facts: watch::Receiver<Position>,
-    names: Names,
+    people: watch::Receiver<Position>,
+    named: watch::Receiver<Position>,
+    erasures: watch::Receiver<Position>,
 }
 
 impl Contexts {
@@ -217,7 +236,7 @@ impl Contexts {
     ) -> Self {
         let (programmes, groups) = (Streams::new(log.clone()), Streams::new(log.clone()));
         let (rosters, meetings) = (Streams::new(log.clone()), Streams::new(log.clone()));
-        let members = Streams::new(log.clone());
+        let (members, names) = (Streams::new(log.clone()), Names::default());
         let (gate, vault) = (gate.clone(), vault.clone());
         let access = Access { gate: gate.clone(), access, groups: groups.clone(), log: log.clone(), new_secret };
         Self {
@@ -230,14 +249,17 @@ impl Contexts {
                 members: members.clone(),
                 vault: vault.clone(),
                 attester,
-                views: reads.views.clone(),
+                names: names.clone(),
+                erasures: reads.erasures.clone(),
                 imports: membership::Turns::default(),
             },
             attendance: Attendance { gate: gate.clone(), meetings, rosters, members, vault: vault.clone() },
             personal: Personal {
                 vault,
                 audit: Audit::new(log.clone(), gate.clock, new_id),
-                names: reads.names.clone(),
+                names,
+                people: reads.people.clone(),
+                named: reads.named.clone(),
             },
         }
     }
@@ -267,7 +289,8 @@ pub(crate) fn document(scratch: &Path) -> anyhow::Result<utoipa::openapi::OpenAp
     let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&data.log())?);
     let gate = Gate::new(Issuer::new(&[0; 32]), Clock::new(|| Timestamp::UNIX_EPOCH));
     let (_, nothing) = watch::channel(Position::START);
-    let reads = Reads { views: nothing.clone(), facts: nothing, names: Names::default() };
+    let [views, facts, people, named, erasures] = std::array::from_fn(|_| nothing.clone());
+    let reads = Reads { views, facts, people, named, erasures };
     let vault = Vault::open(&data.vault(), data.kek(None)?, fresh)?;
     let vaulted = (&vault, data.attester()?);
     let router = Contexts::new(&log, &gate, Streams::new(log.clone()), vaulted, &reads).routes(&gate, &data, reads);

@@ -2,10 +2,10 @@
 
 use axum::extract::State;
 use domain::{
-    MemberId, OrgId,
-    member::{self, Refusal},
+    AnyEvent, MemberId, OrgId,
+    member::{self, Record, Refusal},
 };
-use eventlog::{Cause, Position, Reply};
+use eventlog::{Cause, Position, Reply, TransactError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,6 +13,9 @@ use uuid::Uuid;
 use web::{After, Command, Nothing, Path, Problem, Problems, Read, op};
 
 use crate::{Membership, merge_member::part_of};
+
+/// Most events of a record that a receipt names, a count.
+const EVENTS_MAX: usize = 1_000;
 
 /// What an erasure touched, what is kept and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -27,14 +30,26 @@ pub struct Erasure {
     /// When this was signed.
     #[schema(value_type = String, format = DateTime)]
     pub signed_at: Timestamp,
-    /// How many events of the member's own stream can no longer be read; unit: event.
-    pub events: u64,
+    /// All records of the person: the member's own first, then those that were merged into it.
+    pub records: Vec<ErasedRecord>,
     /// Views that no longer show the member, and up to where in the log each had been brought.
     pub views: Vec<ErasedView>,
     /// Exports that hold the member, and recipients who were sent something: to be told (GDPR Art. 19).
     pub recipients: Vec<String>,
     /// What stays.
     pub kept: Vec<Kept>,
+}
+
+/// A record that can no longer be opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErasedRecord {
+    /// Whose.
+    pub member: MemberId,
+    /// How many events it had; unit: event.
+    pub event_count: u64,
+    /// Where in the log they are, the latest 1,000: what they say of the member is lost.
+    #[schema(max_items = 1_000)]
+    pub events: Vec<u64>,
 }
 
 /// A view that no longer shows the member.
@@ -78,24 +93,28 @@ pub(crate) async fn erase_member(
 ) -> Result<Read<ErasureReceipt>, Problem> {
     let Command { caller, cause, .. } = command;
     let org = &caller.org;
-    let seconds = membership.may_erase(org, member).await?;
-    for second in seconds {
-        let cause = Cause { id: Uuid::new_v5(&cause.id, second.0.as_bytes()), ..part_of(&cause) };
-        membership.members.transact(org, second, cause, member::Command::Erase, Reply::DONE).await?;
-        membership.vault.erase(org, second).await?;
+    let records = membership.records(org, member).await?;
+    may_erase(&records)?;
+    for record in &records[1..] {
+        let cause = Cause { id: Uuid::new_v5(&cause.id, record.member.0.as_bytes()), ..part_of(&cause) };
+        let erase = membership.members.transact(org, record.member, cause, member::Command::Erase, Reply::DONE);
+        match erase.await {
+            Ok(_) | Err(TransactError::Rejected(Refusal::Unknown)) => {} // erased when this was sent before
+            Err(error) => return Err(error.into()),
+        }
+        membership.vault.erase(org, record.member).await?;
     }
     let done = membership.members.transact(org, member, cause, member::Command::Erase, Reply::DONE).await?;
     // From here on sending the command again goes on where this stopped.
     membership.vault.erase(org, member).await?;
-    let seen = After(done.position).seen_by(&membership.views).await?;
-    let revision = membership.members.look(org, member, |member| member.revision).await?;
+    let seen = After(done.position).seen_by(&membership.erasures).await?;
     let erasure = Erasure {
         organisation: org.clone(),
         member,
         position: done.position.0,
         signed_at: membership.gate.clock.now(),
-        events: revision.unwrap_or_default(),
-        views: ["members", "registers", "rosters", "search by name"].map(|name| erased(name, seen)).into(),
+        records: records.iter().map(Past::erased).collect(),
+        views: ["members", "registers", "rosters", "names to search by"].map(|name| erased(name, seen)).into(),
         recipients: vec![],
         kept: vec![
             kept("attendances and enrolments under a random id", "to count what took place (GDPR Art. 89)"),
@@ -106,25 +125,55 @@ pub(crate) async fn erase_member(
     Ok(Read(seen, ErasureReceipt { erasure, receipt }))
 }
 
+/// A record as it was before it was erased, if it was.
+struct Past {
+    member: MemberId,
+    record: Record,
+    /// Where in the log it was written, until it was erased.
+    events: Vec<Position>,
+}
+
+impl Past {
+    fn erased(&self) -> ErasedRecord {
+        let latest = self.events.iter().skip(self.events.len().saturating_sub(EVENTS_MAX));
+        let events = latest.map(|position| position.0).collect();
+        ErasedRecord { member: self.member, event_count: self.events.len() as u64, events }
+    }
+}
+
 impl Membership {
-    /// Second records of the same person, all of which are to be erased as well; none if the member is not there.
-    async fn may_erase(&self, org: &OrgId, member: MemberId) -> Result<Vec<MemberId>, Problem> {
-        let (mut seconds, mut ahead) = (Vec::new(), vec![member]);
-        while let Some(next) = ahead.pop() {
-            let record = self.members.look(org, next, |member| member.state.record().cloned()).await?;
-            let Some(record) = record else { continue };
-            if let (Some(into), true) = (record.merged_into, next == member) {
-                return Err(Problem::rejected(&Refusal::Merged { into }));
+    /// All records of a person: the one asked for first, then those that were merged into it. From the log itself, so
+    /// that it is the same once they are erased.
+    async fn records(&self, org: &OrgId, member: MemberId) -> Result<Vec<Past>, Problem> {
+        let (mut records, mut ahead) = (Vec::new(), vec![member]);
+        while let Some(member) = ahead.pop() {
+            let mut past = Past { member, record: Record::default(), events: vec![] };
+            for event in self.members.events(org, member).await? {
+                match event.decode().map_err(|error| Problem::internal(&error))? {
+                    AnyEvent::Member(member::Event::Erased(_)) => break,
+                    AnyEvent::Member(said) => past.record.evolve(&said),
+                    _ => {} // a member's stream has no others
+                }
+                past.events.push(event.position);
             }
-            if let Some(review_on) = record.holds.values().min() {
-                return Err(Problem::rejected(&Refusal::Held { count: record.holds.len(), review_on: *review_on }));
-            }
-            if next != member {
-                seconds.push(next);
-            }
-            ahead.extend(record.absorbed);
+            ahead.extend(&past.record.absorbed);
+            records.push(past);
         }
-        Ok(seconds)
+        Ok(records)
+    }
+}
+
+/// Whether nothing forbids that all of them are erased.
+fn may_erase(records: &[Past]) -> Result<(), Problem> {
+    if let Some(into) = records.first().and_then(|first| first.record.merged_into) {
+        return Err(Problem::rejected(&Refusal::Merged { into }));
+    }
+    match records.iter().map(|past| &past.record.holds).find(|holds| !holds.is_empty()) {
+        Some(holds) => {
+            let review_on = holds.values().min().copied().unwrap_or_default();
+            Err(Problem::rejected(&Refusal::Held { count: holds.len(), review_on }))
+        }
+        None => Ok(()),
     }
 }
 

@@ -37,7 +37,7 @@ use eventlog::{Cause, Position, Reply, Streams};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use tokio::sync::watch;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use vault::Vault;
+use vault::{Names, Vault};
 use web::{Answer, Attester, Caller, Gate, Problem};
 
 use merge_member::part_of;
@@ -61,8 +61,10 @@ pub struct Membership {
     pub vault: Vault,
     /// Signs receipts of erasures.
     pub attester: Attester,
-    /// Up to where the views are, for receipts of erasures.
-    pub views: watch::Receiver<Position>,
+    /// Names, to see who may be registered twice. What is decided does not depend on them.
+    pub names: Names,
+    /// Up to where everybody who was erased is forgotten everywhere.
+    pub erasures: watch::Receiver<Position>,
     /// Turns of imports.
     pub imports: Turns,
 }

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use domain::{
     MemberId,
-    member::{self, Refusal},
+    member::{self, Permissions, Refusal},
 };
 use eventlog::{Cause, Reply};
 use serde::Deserialize;
@@ -21,7 +21,9 @@ pub(crate) struct Merge {
 
 /// Merge a member
 ///
-/// The same person was registered twice: this record becomes part of the other. Nothing is lost; it can be undone.
+/// The same person was registered twice: this record becomes part of the other. Nothing is lost; it can be undone. What
+/// forbids the use of this record forbids that of the other from then on, also if it is undone; `preview_merge` says
+/// what else would change.
 #[utoipa::path(post, path = "/v1/members/{member}/merge", tag = "membership", request_body = Merge,
     params(("member" = MemberId, Path, description = "The second record")),
     responses((status = 204, description = "The records are one"), Problems))]
@@ -35,11 +37,20 @@ pub(crate) async fn merge_member(
     if into == member {
         return Err(Problem::rejected(&Refusal::Itself));
     }
-    membership.record(&caller.org, member).await?;
+    let second = membership.record(&caller.org, member).await?;
     // First the other knows of this one, so that erasing the person never leaves it behind.
     let absorb = member::Command::Absorb { from: member, part: true };
     membership.members.transact(&caller.org, into, part_of(&cause), absorb, Reply::DONE).await?;
+    for forbid in forbids(&second.permissions) {
+        membership.members.transact(&caller.org, into, part_of(&cause), forbid, Reply::DONE).await?;
+    }
     membership.decide(&caller, member, cause, member::Command::Merge(into), Reply::DONE).await
+}
+
+/// What a person forbade by one of their records, to be forbidden by another.
+fn forbids(permissions: &Permissions) -> Vec<member::Command> {
+    let objections = permissions.objections.iter().map(|purpose| member::Command::Object(*purpose, true));
+    objections.chain(permissions.restricted.then_some(member::Command::Restrict(true))).collect()
 }
 
 /// The first half of a command: its receipt is the second's, until which the same command goes through here again.

@@ -9,9 +9,12 @@ use eventlog::Reply;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use vault::{Blind, seal_profile};
-use web::{Answer, Command, Problem, Problems, op, writable};
+use web::{Answer, Caller, Command, Problem, Problems, op, writable};
 
 use crate::Membership;
+
+/// Most possible duplicates that are named, a count.
+const DUPLICATES_MAX: usize = 20;
 
 /// Who, as far as they say.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -29,8 +32,10 @@ pub(crate) struct NewMember {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct RegisteredMember {
     member: MemberId,
-    /// Others with the same e-mail address, telephone number, external id, or full name and year of birth.
+    /// Others with the same e-mail address, telephone number or external id, or with nearly the same full name and no
+    /// other year of birth, at most 20; for facilitators only members of their groups.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 20)]
     possible_duplicates: Vec<MemberId>,
 }
 
@@ -71,8 +76,7 @@ impl Membership {
         }
         let org = command.caller.org.clone();
         let blinds = Blind::all(&self.vault.org_key(&org).await?, profile);
-        let mut duplicates = if blinds.is_empty() { vec![] } else { self.vault.sharing(&org, blinds.clone()).await? };
-        duplicates.retain(|other| *other != member);
+        let duplicates = self.possible_duplicates(&command.caller, member, profile, &blinds).await?;
         let is_new = self.members.look(&org, member, |known| matches!(known.state, member::State::Unknown)).await?;
         // Of somebody who is there already, nothing is touched before the domain has decided.
         let key = if is_new {
@@ -82,5 +86,32 @@ impl Membership {
         };
         command.about(&key);
         Ok((seal_profile(&key, &org, member.0, profile), duplicates))
+    }
+
+    /// Others who may be the same person: those who share what hardly two people share, then those of nearly the same
+    /// name. Nobody learns of anybody whom they could not look up.
+    async fn possible_duplicates(
+        &self,
+        caller: &Caller,
+        member: MemberId,
+        profile: &Profile,
+        blinds: &[Blind],
+    ) -> Result<Vec<MemberId>, Problem> {
+        let mut others = match blinds {
+            [] => vec![],
+            blinds => self.vault.sharing(&caller.org, blinds.to_vec()).await?,
+        };
+        for near in self.names.near(&caller.org, profile, DUPLICATES_MAX) {
+            if !others.contains(&near) {
+                others.push(near);
+            }
+        }
+        let mut duplicates = Vec::new();
+        for other in others.into_iter().filter(|other| *other != member) {
+            if duplicates.len() < DUPLICATES_MAX && self.reach(caller, other).await.is_ok() {
+                duplicates.push(other);
+            }
+        }
+        Ok(duplicates)
     }
 }

@@ -18,6 +18,7 @@ mod list_programmes;
 mod member_view;
 mod names;
 mod opening;
+mod preview_merge;
 mod programme_view;
 mod record_view;
 mod register_view;
@@ -39,11 +40,11 @@ use jiff::{civil::Date, tz::TimeZone};
 use rusqlite::Connection;
 use tokio::sync::watch;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use vault::Vault;
+use vault::{Names, Vault};
 use web::{After, Audit, Gate, Problem, Read};
 
 pub use group_view::{Plannable, plannable};
-pub use names::Names;
+pub use names::NameKeeper;
 pub use record_view::{ErasedMember, erased_members, has_record};
 pub use verify::{Difference, difference};
 pub use views::{OpenError, Views};
@@ -54,9 +55,7 @@ pub struct Projections {
     gate: Gate,
     readers: Arc<Readers>,
     checkpoint: watch::Receiver<Position>,
-    vault: Vault,
-    audit: Audit,
-    names: Names,
+    personal: Personal,
 }
 
 /// What opening personal data needs.
@@ -68,17 +67,16 @@ pub struct Personal {
     pub audit: Audit,
     /// Names, to search by.
     pub names: Names,
+    /// Up to where the views know members' records.
+    pub people: watch::Receiver<Position>,
+    /// Up to where the names do.
+    pub named: watch::Receiver<Position>,
 }
 
 impl Projections {
     /// The views in the file at `path`, which stand at `checkpoint`.
-    pub fn new(
-        gate: Gate,
-        path: &std::path::Path,
-        checkpoint: watch::Receiver<Position>,
-        Personal { vault, audit, names }: Personal,
-    ) -> Self {
-        Self { gate, readers: Arc::new(Readers::new(path)), checkpoint, vault, audit, names }
+    pub fn new(gate: Gate, path: &std::path::Path, checkpoint: watch::Receiver<Position>, personal: Personal) -> Self {
+        Self { gate, readers: Arc::new(Readers::new(path)), checkpoint, personal }
     }
 
     /// Today in UTC.
@@ -123,6 +121,7 @@ pub fn routes(projections: Projections) -> OpenApiRouter {
         .routes(routes!(show_member::show_member))
         .routes(routes!(list_overdue_registers::list_overdue_registers))
         .routes(routes!(search_members::search_members))
+        .routes(routes!(preview_merge::preview_merge))
         .routes(routes!(show_record::show_record))
         .routes(routes!(list_accesses::list_accesses))
         .routes(routes!(list_audit::list_audit))

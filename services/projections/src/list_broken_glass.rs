@@ -41,7 +41,7 @@ pub(crate) async fn list_broken_glass(
     let Read(position, rows) = projections.read(after, read).await?;
     let mut lines = Vec::with_capacity(rows.len());
     for (member, glass, Glass { subject, reason, until }) in rows {
-        let key = match projections.vault.key(&caller.org, member).await {
+        let key = match projections.personal.vault.key(&caller.org, member).await {
             Ok(Some(key)) => key,
             // Erased since the view was read.
             Ok(None) | Err(VaultError::Erased) => continue,
@@ -51,5 +51,7 @@ pub(crate) async fn list_broken_glass(
         let reason = String::from_utf8_lossy(&opened).into_owned();
         lines.push(GlassLine { member, glass, subject: subject.to_string(), reason, until });
     }
+    let members: Vec<_> = lines.iter().map(|line| line.member).collect();
+    projections.personal.audit.opened(&caller, "list_broken_glass", &members, &[], false).await?;
     Ok(Read(position, Page::new(lines, limit, |line| (line.member, line.glass))))
 }

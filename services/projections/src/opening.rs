@@ -87,7 +87,7 @@ impl Projections {
         let opened = self.unsealed(caller, sealed, wanted).await?;
         let members: Vec<_> = opened.keys().copied().collect();
         let fields: Vec<_> = opened_fields.into_iter().collect();
-        self.audit.opened(caller, operation, &members, &fields, glass).await?;
+        self.personal.audit.opened(caller, operation, &members, &fields, glass).await?;
         Ok(opened)
     }
 
@@ -99,7 +99,7 @@ impl Projections {
         wanted: &[Field],
     ) -> Result<HashMap<MemberId, Profile>, Problem> {
         let ids: Vec<_> = sealed.iter().map(|(member, _)| *member).collect();
-        let keys: HashMap<_, _> = self.vault.keys(&caller.org, &ids).await?.into_iter().collect();
+        let keys: HashMap<_, _> = self.personal.vault.keys(&caller.org, &ids).await?.into_iter().collect();
         let mut opened = HashMap::with_capacity(sealed.len());
         for (member, fields) in sealed {
             // Without a key: erased since the view was read.

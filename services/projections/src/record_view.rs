@@ -1,7 +1,7 @@
 //! The view of members' records: what is known of each, as it was sealed.
 
 use domain::{
-    DomainEvent, GlassId, MemberId, OrgId,
+    GlassId, MemberId, OrgId,
     member::{Erased, Event, Fields, Glass, Record},
 };
 use eventlog::sqlite::Readers;
@@ -50,11 +50,6 @@ fn forget(folding: &Folding<'_>) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Whether an event says that its member was erased.
-pub(crate) fn erases(event: &eventlog::Recorded) -> bool {
-    *event.event_type == *Event::Erased(Erased {}).event_type().0
-}
-
 /// What is known of a member; nothing of those who were erased.
 pub(crate) fn find(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Result<Option<Record>> {
     let found = connection
@@ -96,21 +91,19 @@ pub(crate) fn fields(
     Ok(found)
 }
 
-/// What changed in an organisation after a position: members, their records (none if erased), and up to where.
-pub(crate) type Changes = (Vec<(MemberId, Option<Record>)>, i64);
+/// A member whose record changed: where the log last says something of them, and what is known; nothing once they were
+/// erased.
+pub(crate) type Changed = (i64, OrgId, MemberId, Option<Record>);
 
-/// Members whose record changed after a position.
-pub(crate) fn changed(connection: &Connection, org: &str, after: i64) -> rusqlite::Result<Changes> {
+/// Members of all organisations whose record changed after a position, in the order of the log.
+pub(crate) fn changed(connection: &Connection, after: i64, rows: u32) -> rusqlite::Result<Vec<Changed>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, record, position FROM members WHERE org = ?1 AND position > ?2 ORDER BY position",
+        "SELECT position, org, id, record FROM members WHERE position > ?1 ORDER BY position LIMIT ?2",
     )?;
-    let mut last = after;
-    let rows = statement.query_map(params![org, after], |row| {
-        last = row.get(2)?;
-        Ok((MemberId(row::uuid(row, 0)?), row::maybe_json(row, 1)?))
+    let changed = statement.query_map(params![after, rows], |row| {
+        Ok((row.get(0)?, row::text(row, 1)?, MemberId(row::uuid(row, 2)?), row::maybe_json(row, 3)?))
     })?;
-    let rows = rows.collect::<rusqlite::Result<_>>()?;
-    Ok((rows, last))
+    changed.collect()
 }
 
 /// A breaking of the glass, of whose record, and who, why and until when.

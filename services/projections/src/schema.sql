@@ -81,7 +81,8 @@ CREATE TABLE members (
     merged_into BLOB,
     PRIMARY KEY (org, id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX members_by_position ON members (org, position);
+CREATE INDEX members_by_position ON members (position);
+CREATE INDEX members_erased ON members (position) WHERE record IS NULL;
 CREATE INDEX members_merged ON members (org, merged_into) WHERE merged_into IS NOT NULL;
 CREATE INDEX members_with_broken_glass ON members (org, id) WHERE json_extract(record, '$.glass') <> '{}';
 

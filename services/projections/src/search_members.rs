@@ -1,17 +1,13 @@
 //! Search members by name.
 
 use axum::extract::State;
-use domain::{MemberId, Text};
+use domain::{MemberId, Text, member::Field};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use vault::Names;
 use web::{After, Problem, Problems, Read, Search, op};
 
-use crate::{
-    Projections, member_view,
-    names::{SEARCHED, is_searched},
-    opening::CALLED,
-    record_view,
-};
+use crate::{Projections, member_view, record_view};
 
 /// Most members found, a count.
 const FOUND_MAX: usize = 20;
@@ -50,15 +46,12 @@ pub(crate) async fn search_members(
     after: After,
     Search { caller, body: NameAsked { name }, .. }: Search<op::SearchMembers, NameAsked>,
 ) -> Result<Read<Vec<FoundMember>>, Problem> {
-    let org = caller.org.clone();
-    let read = {
-        let (org, known) = (org.clone(), projections.names.position(&org));
-        move |connection: &_| record_view::changed(connection, org.as_str(), known)
-    };
-    let Read(position, (changed, last)) = projections.read(after, read).await?;
-    projections.learn(&caller, changed, last).await?;
+    let (org, names) = (caller.org.clone(), &projections.personal.names);
+    let position = after.seen_by(&projections.checkpoint).await?;
+    let people = *projections.personal.people.borrow();
+    After(people).seen_by(&projections.personal.named).await?;
     let most = if caller.own_groups().is_some() { LOOKED_AT_MAX } else { FOUND_MAX };
-    let found = projections.names.search(&org, name.as_str(), most);
+    let found = names.search(&org, name.as_str(), most);
     let own = caller.own_groups().map(<[_]>::to_vec);
     let day = projections.today();
     let read = move |connection: &_| {
@@ -67,8 +60,8 @@ pub(crate) async fn search_members(
     };
     let Read(_, sealed) = projections.read(After::anything(), read).await?;
     let order: Vec<_> = sealed.iter().map(|(member, _)| *member).collect();
-    let wanted: Vec<_> = web::readable(caller.role).iter().filter(|field| SEARCHED.contains(field)).copied().collect();
-    debug_assert!(CALLED.iter().all(|field| SEARCHED.contains(field)));
+    let is_shown = |field: &&Field| Names::FIELDS.contains(field);
+    let wanted: Vec<_> = web::readable(caller.role).iter().filter(is_shown).copied().collect();
     let mut opened = projections.open_all(&caller, "search_members", sealed, &wanted, false).await?;
     let found = order.into_iter().filter_map(|member| {
         let profile = opened.remove(&member)?;
@@ -76,28 +69,4 @@ pub(crate) async fn search_members(
         Some(FoundMember { member, called: profile.called().map(str::to_owned), family_name })
     });
     Ok(Read(position, found.collect()))
-}
-
-impl Projections {
-    /// Brings the names of the caller's organisation up to date.
-    async fn learn(
-        &self,
-        caller: &web::Caller,
-        changed: Vec<(MemberId, Option<domain::member::Record>)>,
-        position: i64,
-    ) -> Result<(), Problem> {
-        if changed.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<_> = changed.iter().map(|(member, _)| *member).collect();
-        let sealed = changed.into_iter().filter_map(|(member, record)| Some((member, record?)));
-        let sealed = sealed.filter(|(_, record)| is_searched(record)).map(|(member, record)| (member, record.fields));
-        let mut opened = self.unsealed(caller, sealed.collect(), SEARCHED).await?;
-        let vault = &self.vault;
-        let learnt = ids
-            .into_iter()
-            .map(|member| (member, opened.remove(&member).filter(|_| !vault.is_erased(&caller.org, member))));
-        self.names.update(&caller.org, position, learnt.collect());
-        Ok(())
-    }
 }

@@ -8,7 +8,7 @@ use axum::{
 };
 use domain::{
     ConsentId, HoldId, MemberId,
-    member::{Details, Field, Means, Purpose, Record},
+    member::{Details, Field, Means, Profile, Purpose, Record},
 };
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ use crate::{
     Projections,
     audit_view::{self, Opening},
     member_view::{self, MemberAttendance, MemberView},
-    opening::Sight,
+    record_view,
 };
 
 /// Most openings in a record, a count; the rest is listed by `list_accesses`.
@@ -53,15 +53,34 @@ pub(crate) struct RecordQuery {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct MemberRecord {
     member: MemberView,
+    #[serde(flatten)]
+    agreed: Agreed,
+    /// Second records of the same person, which were merged into this one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    second_records: Vec<SecondRecord>,
+    /// Every mark, latest first.
+    attendances: Vec<MemberAttendance>,
+    /// Who opened the record, latest first; at most 1,000.
+    accesses: Vec<Opening>,
+}
+
+/// A second record of the same person.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct SecondRecord {
+    id: MemberId,
+    profile: Profile,
+    #[serde(flatten)]
+    agreed: Agreed,
+}
+
+/// What a member allows and forbids, and what keeps the record.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Agreed {
     consents: Vec<ConsentLine>,
     /// Purposes to which the member objected.
     objections: Vec<Purpose>,
     /// Legal holds that keep the record from being erased, and when each is reviewed.
     holds: Vec<HoldLine>,
-    /// Every mark, latest first.
-    attendances: Vec<MemberAttendance>,
-    /// Who opened the record, latest first; at most 1,000.
-    accesses: Vec<Opening>,
 }
 
 /// A consent that was not withdrawn.
@@ -111,22 +130,32 @@ pub(crate) async fn show_record(
     let read = move |connection: &_| {
         let Some(found) = member_view::find(connection, org.as_str(), member, today)? else { return Ok(None) };
         let attendances = member_view::attendances(connection, org.as_str(), member)?;
-        let accesses = audit_view::of_member(connection, org.as_str(), member, None, ACCESSES_MAX)?;
-        Ok(Some((found, attendances, accesses)))
+        let (mut seconds, mut accesses) = (Vec::new(), Vec::new());
+        for id in record_view::same_person(connection, org.as_str(), member)? {
+            accesses.extend(audit_view::of_member(connection, org.as_str(), id, None, ACCESSES_MAX)?);
+            if id != member {
+                seconds.extend(record_view::find(connection, org.as_str(), id)?.map(|record| (id, record)));
+            }
+        }
+        Ok(Some((found, seconds, attendances, accesses)))
     };
-    let Read(position, ((mut view, record), attendances, mut accesses)) =
+    let Read(position, ((mut view, record), seconds, attendances, mut accesses)) =
         projections.find(after, "member", read).await?;
+    accesses.sort_unstable_by_key(|opening| std::cmp::Reverse(opening.position));
+    accesses.dedup_by_key(|opening| opening.position);
     accesses.truncate(ACCESSES_MAX);
-    let all = Sight { fields: Field::ALL.to_vec(), glass: false };
-    view.profile = projections.open(&caller, "show_record", member, &record, all).await?;
-    let record = MemberRecord {
-        member: view,
-        consents: projections.consents(&caller, member, &record).await?,
-        objections: record.permissions.objections.iter().copied().collect(),
-        holds: record.holds.iter().map(|(hold, review_on)| HoldLine { hold: *hold, review_on: *review_on }).collect(),
-        attendances,
-        accesses,
-    };
+    let sealed = [(member, &record)].into_iter().chain(seconds.iter().map(|(id, record)| (*id, record)));
+    let sealed = sealed.map(|(id, record)| (id, record.fields.clone())).collect();
+    let mut opened = projections.open_all(&caller, "show_record", sealed, Field::ALL, false).await?;
+    view.profile = opened.remove(&member).unwrap_or_default();
+    let mut second_records = Vec::with_capacity(seconds.len());
+    for (id, record) in seconds {
+        let (profile, agreed) =
+            (opened.remove(&id).unwrap_or_default(), projections.agreed(&caller, id, &record).await?);
+        second_records.push(SecondRecord { id, profile, agreed });
+    }
+    let agreed = projections.agreed(&caller, member, &record).await?;
+    let record = MemberRecord { member: view, agreed, second_records, attendances, accesses };
     Ok(match format {
         RecordFormat::Json => Read(position, record).into_response(),
         RecordFormat::Html => Html(page(&record)).into_response(),
@@ -134,8 +163,8 @@ pub(crate) async fn show_record(
 }
 
 impl Projections {
-    async fn consents(&self, caller: &Caller, member: MemberId, record: &Record) -> Result<Vec<ConsentLine>, Problem> {
-        let key = self.vault.key(&caller.org, member).await?;
+    async fn agreed(&self, caller: &Caller, member: MemberId, record: &Record) -> Result<Agreed, Problem> {
+        let key = self.personal.vault.key(&caller.org, member).await?;
         let open = |sealed: &domain::Sealed| -> Result<Details, Problem> {
             let key: &Key = key.as_ref().ok_or_else(|| Problem::not_found("there is no such member"))?;
             let opened = key.open(&caller.org, member.0, "consent", sealed);
@@ -154,7 +183,15 @@ impl Projections {
                 details: given.details.as_ref().map(open).transpose()?,
             })
         });
-        lines.collect()
+        Ok(Agreed {
+            consents: lines.collect::<Result<_, Problem>>()?,
+            objections: record.permissions.objections.iter().copied().collect(),
+            holds: record
+                .holds
+                .iter()
+                .map(|(hold, review_on)| HoldLine { hold: *hold, review_on: *review_on })
+                .collect(),
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use eventlog::{EventLog, Position};
 use rusqlite::{Connection, types::Value};
 
-use crate::{Names, Views};
+use crate::Views;
 
 /// Events folded at once, a count.
 const BATCH_EVENTS: usize = 5_000;
@@ -62,7 +62,7 @@ pub async fn difference(
     let views = Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     // One snapshot for all that is read, so that a running server changes nothing in between.
     let views = Snapshot::of(views)?;
-    let mut anew = Views::open(scratch, Names::default())?;
+    let mut anew = Views::open(scratch)?;
     let mut at = Position::START;
     while at < views.position {
         let mut events = log.read_all(at, BATCH_EVENTS).await?;

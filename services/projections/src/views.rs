@@ -7,15 +7,16 @@ use std::{
 };
 
 use async_trait::async_trait;
-use domain::AnyEvent;
+use domain::{AnyEvent, Decider, member::Member};
 use eventlog::{Position, Recorded, StreamName};
 use messaging::{ApplyError, Subscriber};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use tokio::sync::watch;
 
-use crate::{audit_view, enrolment_view, group_view, names::Names, programme_view, record_view, register_view};
+use crate::{audit_view, enrolment_view, group_view, programme_view, record_view, register_view};
 
 /// Format of the views; another one is thrown away and folded anew.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 /// Bytes of page cache, in KiB; negative as SQLite wants it.
 const CACHE_KIB: i64 = -65_536;
 /// Pages in the write-ahead log after which it is moved into the file. Reads that wait for an event wait for that too.
@@ -47,7 +48,7 @@ pub struct Views {
 struct Store {
     connection: Connection,
     meetings: MeetingKeys,
-    names: Names,
+    people: watch::Sender<Position>,
 }
 
 /// Row numbers of meetings, so that a mark needs no look-up. By stream: an id alone does not say whose meeting it is.
@@ -88,11 +89,10 @@ impl Folding<'_> {
 
 impl Views {
     /// Opens the views in the file at `path`. If they are not there, damaged or of another format, they start empty.
-    /// Who is erased is forgotten by `names` as well.
     ///
     /// # Errors
     /// If the file cannot be made.
-    pub fn open(path: &Path, names: Names) -> Result<Self, OpenError> {
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
         let opened = open(path).or_else(|error| {
             tracing::warn!(%error, path = %path.display(), "the views are folded anew");
             for suffix in ["", "-wal", "-shm"] {
@@ -103,8 +103,15 @@ impl Views {
             open(path)
         });
         let (connection, checkpoint) = opened.map_err(|source| OpenError { path: path.into(), source })?;
-        let store = Store { connection, meetings: MeetingKeys::new(KNOWN_MEETINGS), names };
+        let (people, _) = watch::channel(checkpoint);
+        let store = Store { connection, meetings: MeetingKeys::new(KNOWN_MEETINGS), people };
         Ok(Self { store: Arc::new(Mutex::new(store)), checkpoint })
+    }
+
+    /// Up to where the views were when they last learnt something of a member's record.
+    #[must_use]
+    pub fn people(&self) -> watch::Receiver<Position> {
+        self.store.lock().unwrap_or_else(std::sync::PoisonError::into_inner).people.subscribe()
     }
 
     /// Applies events that follow the checkpoint, and moves it, in one transaction.
@@ -166,7 +173,9 @@ impl Store {
             self.meetings.clear();
             store(error)
         })?;
-        self.names.forget_erased(events);
+        if events.iter().any(|event| event.stream.category() == Member::CATEGORY) {
+            self.people.send_replace(last.position);
+        }
         Ok(())
     }
 }

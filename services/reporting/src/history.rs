@@ -7,6 +7,7 @@ use domain::{
     Decider, DomainEvent, GroupId, MeetingId, MemberId, OrgId, ProgrammeId,
     group::{self, Focus, Group, MeetingMode},
     meeting::{self, AttendanceMode, Entry, HeadCategory, Mark, Meeting, Plan},
+    member::{self, Member},
     programme::{self, Programme},
 };
 use eventlog::{Position, Recorded, StreamName};
@@ -59,6 +60,14 @@ impl History {
 
     fn meeting(&mut self, org: &OrgId, meeting: MeetingId, event: &meeting::Event) {
         self.push(Meeting::CATEGORY, org, meeting.0, event);
+    }
+
+    pub fn member(&mut self, org: &OrgId, member: MemberId, event: &member::Event) {
+        self.push(Member::CATEGORY, org, member.0, event);
+    }
+
+    pub fn merge(&mut self, org: &OrgId, from: MemberId, into: MemberId) {
+        self.member(org, from, &member::Event::Merged(member::Merged { into }));
     }
 
     pub fn programme(&mut self, org: &OrgId, programme: ProgrammeId, name: &str) {

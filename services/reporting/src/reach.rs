@@ -4,6 +4,9 @@
 //! often they came. A member who is not recorded is not absent; an absent or excused one was not reached. A cell's
 //! people are counted afresh from the marks: cells share people, so their sum means nothing (`reference/domain.md` 3.7).
 //!
+//! **As whom.** Records that were merged are one person, who is at a meeting once. Who objects to statistics, or whose
+//! record is restricted, is one of the anonymous heads: their seat was taken, and nothing else of them is used.
+//!
 //! **The bounds.** Anonymous heads are people too, but which ones is not known. The upper bound takes each head for a
 //! new person: people + all heads. The lower bound must hold without any assumption. Those at one meeting are distinct
 //! people, named or not, so there were at least `named + heads` of the fullest meeting; and at least as many as have a
@@ -16,7 +19,11 @@
 //! belonged to when it was recorded as held: a group that moves takes none of its past along, and a report on the past
 //! stays as it was.
 
-use std::{collections::HashMap, fmt, str::FromStr};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    str::FromStr,
+};
 
 use domain::{OrgId, ProgrammeId, group::MeetingMode};
 use eventlog::Position;
@@ -103,7 +110,8 @@ pub struct ReachRow {
     pub attendances_phone: u64,
     /// Meetings held, in meetings.
     pub meetings_held: u64,
-    /// People counted without a name, in anonymous heads: one person may be counted at several meetings.
+    /// People counted without a name, and members who object to statistics, in anonymous heads: one person may be
+    /// counted at several meetings.
     pub anonymous_heads: u64,
     /// Fewest different people there can have been, in persons. Not to be added up.
     pub reach_lower: u64,
@@ -184,7 +192,8 @@ fn programmes_then(facts: &Snapshot, org: &OrgId, meetings: LazyFrame) -> Result
         .select([col("meeting"), col("programme")]))
 }
 
-/// The present and late marks at these meetings: the meetings' columns, `member`, `participation`.
+/// The present and late marks at these meetings, one for each person: the meetings' columns, `person`, whether they are
+/// `counted` as one, `participation`.
 fn attended(facts: &Snapshot, org: &OrgId, meetings: &DataFrame) -> Result<LazyFrame, Cause> {
     let marks = facts.scan(org, Kind::Attendances)?;
     let at_these = marks
@@ -197,12 +206,48 @@ fn attended(facts: &Snapshot, org: &OrgId, meetings: &DataFrame) -> Result<LazyF
         .maintain_order(MaintainOrderJoin::Left)
         .finish();
     let came = col("mark").eq(lit("present")).or(col("mark").eq(lit("late")));
-    Ok(Kind::Attendances.current(at_these).filter(came))
+    let marks = Kind::Attendances.current(at_these).filter(came);
+    let of_people = marks
+        .join_builder()
+        .with(people(facts, org)?.lazy())
+        .on([col("member")])
+        .how(JoinType::Left)
+        .maintain_order(MaintainOrderJoin::Left)
+        .finish()
+        .with_columns([col("person").fill_null(col("member")), col("counted").fill_null(lit(true))]);
+    Ok(of_people.unique_stable(Some(cols(["meeting", "person"])), UniqueKeepStrategy::Last))
+}
+
+/// Members who are not simply themselves: `member`, as which `person` they go on, whether they are `counted` as one.
+fn people(facts: &Snapshot, org: &OrgId) -> Result<DataFrame, Cause> {
+    let merges = facts.current(org, Kind::Merges)?.filter(col("into").is_not_null()).collect()?;
+    let (from, into) = (merges.column("member")?.binary()?, merges.column("into")?.binary()?);
+    let into: HashMap<&[u8], &[u8]> = from.iter().zip(into.iter()).filter_map(|(from, into)| from.zip(into)).collect();
+    // No record is merged into one that is merged into it; were it so, this would end all the same.
+    let person =
+        |member| (0..into.len()).try_fold(member, |at, _| into.get(at).copied().ok_or(at)).unwrap_or_else(|at| at);
+    let objections = facts.current(org, Kind::Objections)?.filter(col("stands")).collect()?;
+    let objectors: Vec<&[u8]> = objections.column("member")?.binary()?.iter().flatten().collect();
+    let uncounted: HashSet<&[u8]> = objectors.iter().copied().map(person).collect();
+    let members: HashSet<&[u8]> = into.iter().flat_map(|(from, into)| [*from, *into]).chain(objectors).collect();
+    let members: Vec<_> = members.into_iter().map(|member| (member, person(member))).collect();
+    Ok(DataFrame::new_infer_height(vec![
+        BinaryChunked::from_iter_values("member".into(), members.iter().map(|(member, _)| *member)).into_column(),
+        BinaryChunked::from_iter_values("person".into(), members.iter().map(|(_, person)| *person)).into_column(),
+        BooleanChunked::from_iter_values(
+            "counted".into(),
+            members.iter().map(|(_, person)| !uncounted.contains(person)),
+        )
+        .into_column(),
+    ])?)
 }
 
 /// The meetings' columns, and of each `heads` and `there`: how many people it had, named or not.
 fn per_meeting(facts: &Snapshot, org: &OrgId, meetings: &DataFrame, marks: &DataFrame) -> Result<LazyFrame, Cause> {
-    let named = marks.clone().lazy().group_by([col("meeting")]).agg([len().cast(DataType::UInt64).alias("named")]);
+    let named = marks.clone().lazy().group_by([col("meeting")]).agg([
+        col("counted").sum().cast(DataType::UInt64).alias("named"),
+        col("counted").not().sum().cast(DataType::UInt64).alias("uncounted"),
+    ]);
     let categories = ["visitor", "supporter", "child", "other"].into_iter().map(col);
     let heads = categories.fold(col("newcomer"), |sum, category| sum + category).cast(DataType::UInt64).alias("heads");
     let heads = facts.current(org, Kind::Headcounts)?.select([col("meeting"), heads]);
@@ -212,7 +257,8 @@ fn per_meeting(facts: &Snapshot, org: &OrgId, meetings: &DataFrame, marks: &Data
         .lazy()
         .left_join(named, col("meeting"), col("meeting"))
         .left_join(heads, col("meeting"), col("meeting"))
-        .with_columns([or_none("heads"), (or_none("heads") + or_none("named")).alias("there")]))
+        .with_columns([(or_none("heads") + or_none("uncounted")).alias("heads")])
+        .with_columns([(col("heads") + or_none("named")).alias("there")]))
 }
 
 /// A row per combination of the dimensions, with the columns that [`read_rows`] reads.
@@ -221,8 +267,8 @@ fn cells(marks: &DataFrame, meetings: LazyFrame, by: &[Dimension]) -> LazyFrame 
     let one = lit(0_i32).alias("total");
     let key: Vec<Expr> = if by.is_empty() { vec![col("total")] } else { by.iter().map(|d| col(d.as_str())).collect() };
     let took_part = |how: &'static str| col("participation").eq(lit(how)).sum().alias(how);
-    let named = marks.clone().lazy().with_column(one.clone()).group_by(&key).agg([
-        col("member").n_unique().alias("people"),
+    let named = marks.clone().lazy().filter(col("counted")).with_column(one.clone()).group_by(&key).agg([
+        col("person").n_unique().alias("people"),
         len().alias("attendances"),
         took_part("in_person"),
         took_part("video"),

@@ -11,6 +11,7 @@
 mod blind;
 mod kek;
 mod key;
+mod names;
 mod profile;
 mod store;
 mod thread;
@@ -18,6 +19,7 @@ mod thread;
 pub use blind::Blind;
 pub use kek::{Kek, KekError};
 pub use key::{Key, OpenError, PADDED_BYTES};
+pub use names::Names;
 pub use profile::{SealError, open_profile, seal_profile};
 pub use store::StoreError;
 pub use thread::{Fresh, Vault, VaultError};

@@ -23,7 +23,8 @@ impl Audit {
         Self { log, clock, new_id }
     }
 
-    /// Writes down that `operation` opens these fields of these members for the caller; nothing if there are none.
+    /// Writes down that `operation` opens these fields of these members for the caller: without fields, something else
+    /// that was sealed, such as a reason.
     ///
     /// # Errors
     /// 503 if it cannot be written: then nothing must be shown.
@@ -35,9 +36,6 @@ impl Audit {
         fields: &[Field],
         glass: bool,
     ) -> Result<(), Problem> {
-        if fields.is_empty() {
-            return Ok(());
-        }
         for members in members.chunks(audit::MEMBERS_MAX) {
             let opened = audit::Opened {
                 subject: short(&caller.subject)?,

@@ -166,6 +166,8 @@ operations! {
     ShowMember = "show_member": Admin Coordinator Facilitator Member Auditor;
     /// Search members by name.
     SearchMembers = "search_members": Admin Coordinator Facilitator;
+    /// Say what a merge would change.
+    PreviewMerge = "preview_merge": Admin Coordinator;
     /// Show a member's whole record.
     ShowRecord = "show_record": Admin Member;
     /// List who opened a member's record.

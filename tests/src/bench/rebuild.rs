@@ -22,7 +22,7 @@ use jiff::{
     tz::TimeZone,
 };
 use messaging::{BATCH_EVENTS_MAX, ConsumeOptions, Health, Nats, NatsServer, NatsServerConfig, consume};
-use projections::{Names, Views};
+use projections::Views;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -84,7 +84,7 @@ async fn scan(log: &dyn EventLog) -> anyhow::Result<Duration> {
 async fn rebuild(log: &Arc<dyn EventLog>, nats: &Nats, views: &Path) -> anyhow::Result<Duration> {
     let (health, end, head) = (Health::new(), CancellationToken::new(), *log.head().borrow());
     let mut checkpoint = health.checkpoint("views");
-    let views = Box::new(Views::open(views, Names::default())?);
+    let views = Box::new(Views::open(views)?);
     let started = Instant::now();
     let consumed = consume(views, log.clone(), nats.clone(), ConsumeOptions::default(), health.clone(), end.clone());
     let consumed = tokio::spawn(consumed);

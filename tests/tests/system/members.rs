@@ -120,6 +120,19 @@ async fn who_may_be_the_same_person_is_said_when_somebody_is_registered() {
         let expected = if same.get("phone").is_some() { Value::Null } else { json!([bee]) };
         assert_eq!(found["possible_duplicates"], expected, "{same}");
     }
+    world.settle().await;
+    found(&ada, "beata", 0).await; // then the names are known
+    let near = |found: Value| found["possible_duplicates"].as_array().is_some_and(|all| all.contains(&json!(bee)));
+    let misspelt = json!({ "given_name": "Kovalska", "family_name": "Beatta" });
+    assert!(near(register(misspelt.clone()).await), "nearly the same name, given and family name swapped");
+    let younger = json!({ "given_name": "Beata", "family_name": "Kowalska", "year_of_birth": 1999 });
+    assert!(!near(register(younger).await), "of another age");
+    let fay = world.facilitator([world.group().await]);
+    let asked = fay.post("/v1/members", json!({ "profile": misspelt })).await;
+    assert!(asked.status == 403 || !near(asked.json()), "not in a group of hers: {}", asked.status);
+    let short = json!({ "given_name": "Beata", "alias": "x" });
+    let asked = fay.post("/v1/members", json!({ "profile": short })).await.must(201).json();
+    assert_eq!(asked.get("possible_duplicates"), None);
     assert_eq!(register(json!({ "alias": "Bee" })).await.get("possible_duplicates"), None, "an alias is nobody's own");
     let other = world.admin_of("south-star").post("/v1/members", json!({ "profile": whole() })).await.must(201).json();
     assert_eq!(other.get("possible_duplicates"), None, "another organisation's members are nobody's business");
@@ -266,7 +279,12 @@ async fn broken_glass_opens_a_record_for_three_hours_and_is_reviewed_by_another(
         (&listed["items"][0]["reason"], &listed["items"][0]["subject"]),
         (&json!("found unconscious"), &json!("fay"))
     );
-    assert_eq!(auditor.get("/v1/audit").await.must(200).json()["items"][0]["glass"], true);
+    world.settle().await;
+    let audit = auditor.get("/v1/audit").await.must(200).json();
+    assert_eq!(
+        (&audit["items"][1]["glass"], &audit["items"][0]["operation"]),
+        (&json!(true), &json!("list_broken_glass"))
+    );
     let review = auditor.post(&of(bee, &format!("glass/{glass}/review")), json!({ "justified": true })).await.must(204);
     assert_eq!(auditor.read("/v1/broken-glass", review.at()).await.must(200).json()["items"], json!([]));
     let again = fay.post(&of(bee, "glass"), json!({ "reason": "again" })).await.must(201);
@@ -283,12 +301,29 @@ async fn two_records_of_one_person_become_one_and_two_again() {
     for (member, day) in [(first, "2026-01-01"), (second, "2026-03-01")] {
         ada.enrols(group, member, day).await.must(201);
     }
+    let patch = json!({ "given_name": "Beata", "pronouns": "she" });
+    ada.patch(&path(second), patch).await.must(204);
+    let objected = ada.put(&of(second, "objections/contact"), json!({ "objects": true })).await.must(204);
+    let preview = ada.read(&of(second, &format!("merge/{first}")), objected.at()).await.must(200).json();
+    let after = |field: &str| {
+        let fields = preview["fields"].as_array().expect("fields").iter();
+        fields.clone().find(|line| line["field"] == field).map(|line| line["after"].clone())
+    };
+    assert_eq!(after("alias"), Some(json!("other")));
+    assert_eq!(after("given_name"), Some(json!("same")));
+    assert_eq!(after("family_name"), Some(json!("only_other")));
+    assert_eq!((after("pronouns"), after("carer")), (Some(json!("left")), None));
+    assert_eq!((&preview["groups_of_both"], &preview["objections_taken"]), (&json!([group]), &json!(["contact"])));
+    ada.get(&of(second, &format!("merge/{}", MemberId(uuid::Uuid::from_u128(5))))).await.refused(404, "not-found");
     let merge = json!({ "into": first });
     ada.post(&of(second, "merge"), json!({ "into": second })).await.refused(409, "merge-into-itself");
     let merged = ada.post(&of(second, "merge"), merge.clone()).await.must(204);
     ada.post(&of(second, "merge"), merge).await.must(204);
     let view = ada.read(&path(first), merged.at()).await.must(200).json();
     assert_eq!(view["merged"], json!([second]));
+    assert_eq!(view["profile"].get("phone"), None, "an objection is that of the person");
+    let record = world.member(first).get(&of(first, "record")).await.must(200).json();
+    assert_eq!(record["second_records"][0]["profile"]["pronouns"], "she");
     assert_eq!(view["groups"][0]["enrolments"].as_array().map(Vec::len), Some(2));
     assert_eq!(ada.get(&path(second)).await.must(200).json()["merged_into"], json!(first));
     assert!(found(&ada, "bee 2", merged.at()).await.is_empty(), "found as the first only");

@@ -302,3 +302,40 @@ async fn the_same_member_id_in_two_organisations_is_two_members() {
         assert_eq!(view["groups"][0]["group"], json!(group));
     }
 }
+
+/// By how much the median answer about somebody else's thing may be slower than that about nothing.
+const SAME_CLASS: f64 = 1.5;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_long_an_answer_takes_does_not_tell_another_organisations_things_from_none() {
+    let world = World::start().await;
+    let things = Things::of(&world).await;
+    world.settle().await;
+    let elsewhere = world.admin_of("south-star");
+    let nothing = Uuid::from_u128(7).to_string();
+    for operation in Operations::of(&world).await.all().filter(|operation| operation.path.contains('{')) {
+        let roles = Role::ALL.into_iter().filter(|role| operation.roles.contains(&role.as_str().to_owned()));
+        let Some(role) = roles.max_by_key(|role| *role == Role::Admin) else { continue };
+        if role == Role::Member {
+            continue; // they are refused before anything is looked up
+        }
+        let caller = world.somebody("south-star", role, "curious", vec![]);
+        let target = operation.target(&things);
+        let absent = operation.path_with(|name| if name == "purpose" { "statistics".into() } else { nothing.clone() });
+        let absent = target.split_once('?').map_or(absent.clone(), |(_, query)| format!("{absent}?{query}"));
+        let mut took = [Vec::new(), Vec::new()];
+        for _ in 0..41 {
+            for (took, target) in took.iter_mut().zip([&target, &absent]) {
+                let asked = std::time::Instant::now();
+                caller.send(operation.request_to(target, &elsewhere.key()), operation.body(&things)).await;
+                took.push(asked.elapsed());
+            }
+        }
+        let [theirs, none] = took.map(|mut took| {
+            took.sort_unstable();
+            took[took.len() / 2].as_secs_f64()
+        });
+        let same = theirs < none * SAME_CLASS && none < theirs * SAME_CLASS;
+        assert!(same, "{}: {theirs} s for what is there, {none} s for what is not", operation.id);
+    }
+}

@@ -34,8 +34,8 @@ pub async fn members(asked: ImportMembers) -> anyhow::Result<(String, bool)> {
     let bytes = std::fs::read(&asked.file).with_context(|| format!("{shown} cannot be read"))?;
     let now: Timestamp = crate::clock().now();
     let file = members_file::read(&bytes, &asked.org, now.to_zoned(TimeZone::UTC).date())?;
-    let token = asked.token.clone().map_or_else(|| super::admin(&asked.data, &asked.org), Ok)?;
-    let url = format!("{}/v1/imports/members", asked.url.trim_end_matches('/'));
+    let token = super::token(&asked.server, &asked.org)?;
+    let url = format!("{}/v1/imports/members", asked.server.url.trim_end_matches('/'));
     let mode = if asked.duplicates.is_import() { "import" } else { "report" };
     let key = format!("members-{}-{mode}", &blake3::hash(&bytes).to_hex()[..32]);
     let server = Server { client: reqwest::Client::new(), url, token, key, mode };

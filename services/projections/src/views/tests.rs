@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::{Names, difference, member_view};
+use crate::{difference, member_view};
 
 const GROUP: GroupId = GroupId(Uuid::from_u128(7));
 const ALICE: MemberId = MemberId(Uuid::from_u128(1));
@@ -101,7 +101,7 @@ fn roster(enrolled: Enrolled) -> domain::roster::Event {
 async fn views_folded_one_by_one_equal_views_folded_at_once_and_organisations_stay_apart() {
     let mut world = World::new();
     world.some_history().await;
-    let mut views = Views::open(&world.file("views.db"), Names::default()).unwrap();
+    let mut views = Views::open(&world.file("views.db")).unwrap();
     for event in world.all().await {
         views.fold(std::slice::from_ref(&event)).unwrap();
     }
@@ -120,7 +120,7 @@ async fn views_folded_one_by_one_equal_views_folded_at_once_and_organisations_st
 async fn a_view_that_was_changed_by_hand_is_found() {
     let mut world = World::new();
     world.some_history().await;
-    Views::open(&world.file("views.db"), Names::default()).unwrap().fold(&world.all().await).unwrap();
+    Views::open(&world.file("views.db")).unwrap().fold(&world.all().await).unwrap();
     Connection::open(world.file("views.db")).unwrap().execute("UPDATE attendance SET mark = 'absent'", []).unwrap();
     let (_, found) = difference(&world.file("views.db"), &world.file("anew.db"), &*world.log).await.unwrap();
     assert_eq!(found.unwrap().table, "attendance");
@@ -132,7 +132,7 @@ async fn an_event_that_cannot_be_applied_leaves_nothing_of_its_batch() {
     world.some_history().await;
     let org = "acme".parse().unwrap();
     world.append("roster", &org, GROUP.0, &[("enrolment.started", 1, b"{}".to_vec())]).await;
-    let mut views = Views::open(&world.file("views.db"), Names::default()).unwrap();
+    let mut views = Views::open(&world.file("views.db")).unwrap();
     let events = world.all().await;
     let Err(ApplyError::Event { position, why, .. }) = views.fold(&events) else { panic!("it was applied") };
     assert_eq!(position, events.last().unwrap().position);
@@ -151,17 +151,17 @@ async fn damaged_views_and_views_of_another_format_start_anew() {
     let mut world = World::new();
     world.some_history().await;
     let path = world.file("views.db");
-    Views::open(&path, Names::default()).unwrap().fold(&world.all().await).unwrap();
+    Views::open(&path).unwrap().fold(&world.all().await).unwrap();
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    assert_eq!(Views::open(&path, Names::default()).unwrap().checkpoint(), Position::START);
+    assert_eq!(Views::open(&path).unwrap().checkpoint(), Position::START);
     std::fs::write(&path, b"not a database, but long enough to be looked at as one").unwrap();
-    assert_eq!(Views::open(&path, Names::default()).unwrap().checkpoint(), Position::START);
+    assert_eq!(Views::open(&path).unwrap().checkpoint(), Position::START);
 }
 
 #[tokio::test]
 async fn a_members_marks_are_indexed_once_the_views_have_caught_up() {
     let world = World::new();
-    let mut views = Views::open(&world.file("views.db"), Names::default()).unwrap();
+    let mut views = Views::open(&world.file("views.db")).unwrap();
     let plan = |views: &Views| -> String {
         let sql = "EXPLAIN QUERY PLAN SELECT meeting FROM attendance WHERE member = x'00'";
         views.store.lock().unwrap().connection.query_row(sql, [], |row| row.get("detail")).unwrap()
@@ -240,7 +240,7 @@ proptest! {
             }
             world.all().await
         });
-        Views::open(&world.file("views.db"), Names::default()).unwrap().fold(&events).unwrap();
+        Views::open(&world.file("views.db")).unwrap().fold(&events).unwrap();
         let connection = Connection::open(world.file("views.db")).unwrap();
         let people: Vec<_> = (1u128..5).map(|n| MemberId(Uuid::from_u128(n))).collect();
         for day in (0i16..120).map(|n| DAY + n.days()) {

@@ -24,11 +24,23 @@ pub(crate) enum Kind {
     Groups,
     /// The name of a programme.
     Programmes,
+    /// Under whom a person goes on who was registered twice; `into` is null where that was undone.
+    Merges,
+    /// What keeps a member from being counted as a person, and whether it still stands.
+    Objections,
 }
 
 impl Kind {
-    pub const ALL: [Self; 6] =
-        [Self::Plans, Self::Statuses, Self::Attendances, Self::Headcounts, Self::Groups, Self::Programmes];
+    pub const ALL: [Self; 8] = [
+        Self::Plans,
+        Self::Statuses,
+        Self::Attendances,
+        Self::Headcounts,
+        Self::Groups,
+        Self::Programmes,
+        Self::Merges,
+        Self::Objections,
+    ];
 
     /// Name of its folder.
     pub fn folder(self) -> &'static str {
@@ -39,6 +51,8 @@ impl Kind {
             Self::Headcounts => "headcounts",
             Self::Groups => "groups",
             Self::Programmes => "programmes",
+            Self::Merges => "merges",
+            Self::Objections => "objections",
         }
     }
 
@@ -49,6 +63,8 @@ impl Kind {
             Self::Attendances => &["meeting", "member"],
             Self::Groups => &["group", "position"],
             Self::Programmes => &["programme"],
+            Self::Merges => &["member"],
+            Self::Objections => &["member", "ground"],
         }
     }
 
@@ -82,6 +98,8 @@ impl Kind {
             ],
             Self::Groups => &[("group", Binary), ("programme", Binary)],
             Self::Programmes => &[("programme", Binary), ("name", String)],
+            Self::Merges => &[("member", Binary), ("into", Binary)],
+            Self::Objections => &[("member", Binary), ("ground", String), ("stands", Boolean)],
         };
         let position = ("position", UInt64);
         columns.iter().chain([&position]).map(|(name, kind)| Field::new((*name).into(), kind.clone())).collect()

@@ -6,6 +6,7 @@ use domain::{
     AnyEvent, GroupId, MeetingId, MemberId, OrgId, ProgrammeId,
     group::{self, MeetingMode},
     meeting::{self, Entry, HeadCategory, Headcount, Plan, Status},
+    member::{self, Purpose},
     programme,
 };
 use eventlog::{Position, Recorded};
@@ -45,6 +46,26 @@ pub(super) struct Rows {
     headcounts: Vec<(MeetingId, Headcount, Position)>,
     groups: Vec<(GroupId, ProgrammeId, Position)>,
     programmes: Vec<(ProgrammeId, String, Position)>,
+    merges: Vec<(MemberId, Option<MemberId>, Position)>,
+    objections: Vec<(MemberId, Ground, bool, Position)>,
+}
+
+/// Why a member is not counted as a person: with them, `Permissions::allow` says no to statistics.
+#[derive(Clone, Copy)]
+enum Ground {
+    /// They objected to statistics.
+    Objection,
+    /// Use of their record is restricted.
+    Restriction,
+}
+
+impl Ground {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Objection => "objection",
+            Self::Restriction => "restriction",
+        }
+    }
 }
 
 struct Attendance {
@@ -65,13 +86,29 @@ impl Rows {
                 group::Event::Registered(group::Registered { details })
                 | group::Event::Changed(group::Changed { details }),
             ) => self.groups.push((GroupId(id), details.programme, at)),
-            // Nothing of a person is a fact.
+            AnyEvent::Member(event) => self.add_member(MemberId(id), event, at),
             AnyEvent::Group(group::Event::Scheduled(_) | group::Event::Unscheduled(_))
             | AnyEvent::Roster(_)
             | AnyEvent::Access(_)
-            | AnyEvent::Member(_)
             | AnyEvent::Audit(_) => {}
             AnyEvent::Meeting(event) => self.add_meeting(MeetingId(id), event, at),
+        }
+    }
+
+    /// Of a person, only whether and as whom they count.
+    fn add_member(&mut self, id: MemberId, event: &member::Event, at: Position) {
+        use member::Event;
+        let mut objection = |ground, stands| self.objections.push((id, ground, stands, at));
+        match event {
+            Event::Merged(member::Merged { into }) => self.merges.push((id, Some(*into), at)),
+            Event::Unmerged(_) => self.merges.push((id, None, at)),
+            Event::Restricted(_) => objection(Ground::Restriction, true),
+            Event::Unrestricted(_) => objection(Ground::Restriction, false),
+            Event::Objected(member::Objected { purpose: Purpose::Statistics }) => objection(Ground::Objection, true),
+            Event::ObjectionWithdrawn(member::ObjectionWithdrawn { purpose: Purpose::Statistics }) => {
+                objection(Ground::Objection, false);
+            }
+            _ => {}
         }
     }
 
@@ -108,6 +145,8 @@ impl Rows {
             (Kind::Headcounts, headcounts(&self.headcounts)?),
             (Kind::Groups, groups(&self.groups)?),
             (Kind::Programmes, programmes(&self.programmes)?),
+            (Kind::Merges, merges(&self.merges)?),
+            (Kind::Objections, objections(&self.objections)?),
         ];
         Ok(tables.into_iter().filter(|(_, table)| table.height() > 0).collect())
     }
@@ -181,6 +220,24 @@ fn programmes(rows: &[(ProgrammeId, String, Position)]) -> PolarsResult<DataFram
     ])
 }
 
+fn merges(rows: &[(MemberId, Option<MemberId>, Position)]) -> PolarsResult<DataFrame> {
+    let into = rows.iter().map(|row| row.1.map(|into| into.0.into_bytes()));
+    table(vec![
+        ids("member", rows.iter().map(|row| row.0.0)),
+        BinaryChunked::from_iter_options("into".into(), into).into_column(),
+        positions(rows.iter().map(|row| row.2)),
+    ])
+}
+
+fn objections(rows: &[(MemberId, Ground, bool, Position)]) -> PolarsResult<DataFrame> {
+    table(vec![
+        ids("member", rows.iter().map(|row| row.0.0)),
+        words("ground", rows.iter().map(|row| Some(row.1.as_str()))),
+        BooleanChunked::from_iter_values("stands".into(), rows.iter().map(|row| row.2)).into_column(),
+        positions(rows.iter().map(|row| row.3)),
+    ])
+}
+
 fn table(columns: Vec<Column>) -> PolarsResult<DataFrame> {
     DataFrame::new_infer_height(columns)
 }
@@ -219,6 +276,8 @@ mod tests {
             (Kind::Headcounts, headcounts(&rows.headcounts)),
             (Kind::Groups, groups(&rows.groups)),
             (Kind::Programmes, programmes(&rows.programmes)),
+            (Kind::Merges, merges(&rows.merges)),
+            (Kind::Objections, objections(&rows.objections)),
         ];
         assert_eq!(tables.len(), Kind::ALL.len());
         for (kind, table) in tables {
