@@ -15,9 +15,11 @@ use crate::{
 };
 
 mod consent;
+mod notice;
 mod profile;
 
 pub use consent::{Denied, Details, Given, Means, Permissions, Purpose};
+pub use notice::{NOTICES, Notice};
 pub use profile::{
     BIRTH_YEAR_MIN, Channel, EXTERNAL_IDS_MAX, EmergencyContact, Ethnicity, ExternalId, Field, Gender, Profile,
     ProfileError, SAFE_CONTACT_WORDS_MAX, SafeContact, Told,

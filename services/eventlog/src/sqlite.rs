@@ -12,7 +12,7 @@ mod writer;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Condvar, Mutex},
 };
 
 use async_trait::async_trait;
@@ -32,7 +32,7 @@ use crate::{
 
 /// Most appends that wait for the writer, a count; more wait outside.
 const QUEUED_APPENDS_MAX: usize = 4_096;
-/// Most connections kept for readers, a count.
+/// Most connections of readers, a count.
 const READERS_MAX: usize = 8;
 
 /// A log that cannot be opened.
@@ -149,31 +149,61 @@ impl EventLog for SqliteLog {
 }
 
 /// Connections that read one SQLite file and cannot write it. Also for the views, whose files are SQLite's too.
+///
+/// Opening one reads the whole schema, which takes longer than most reads: who finds all of them lent waits.
 #[derive(Debug)]
 pub struct Readers {
     path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
+    pool: Mutex<Pool>,
+    returned: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Pool {
+    idle: Vec<Connection>,
+    lent: usize,
+}
+
+/// A connection that goes back when this is dropped; none if it could not be opened.
+struct Lent<'a> {
+    readers: &'a Readers,
+    connection: Option<Connection>,
 }
 
 impl Readers {
     /// Readers of the file at `path`.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.into(), idle: Mutex::default() }
+        Self { path: path.into(), pool: Mutex::default(), returned: Condvar::new() }
     }
 
-    /// Reads with one of the connections.
+    /// Reads with one of the connections. Blocks, also on other reads.
     ///
     /// # Errors
     /// What SQLite says.
     pub fn with<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
-        let idle = self.idle.lock().expect("nothing panics while it is held").pop();
-        let connection = idle.map_or_else(|| schema::reader(&self.path), Ok)?;
-        let result = read(&connection);
-        let mut idle = self.idle.lock().expect("nothing panics while it is held");
-        if idle.len() < READERS_MAX {
-            idle.push(connection);
-        }
-        result
+        let mut lent = self.lend();
+        let connection = match lent.connection.take() {
+            Some(connection) => connection,
+            None => schema::reader(&self.path)?,
+        };
+        read(lent.connection.insert(connection))
+    }
+
+    fn lend(&self) -> Lent<'_> {
+        let pool = self.pool.lock().expect("nothing panics while it is held");
+        let mut pool =
+            self.returned.wait_while(pool, |pool| pool.lent >= READERS_MAX).expect("nothing panics while it is held");
+        pool.lent += 1;
+        Lent { readers: self, connection: pool.idle.pop() }
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        let mut pool = self.readers.pool.lock().expect("nothing panics while it is held");
+        pool.lent -= 1;
+        pool.idle.extend(self.connection.take());
+        self.readers.returned.notify_one();
     }
 }
 

@@ -14,6 +14,7 @@ mod erase_member;
 mod give_consent;
 mod import_members;
 mod lift_hold;
+mod list_notices;
 mod merge_member;
 mod object_to_purpose;
 mod place_hold;
@@ -77,6 +78,7 @@ pub fn routes(membership: Membership) -> OpenApiRouter {
         .routes(routes!(import_members::import_members))
         .routes(routes!(give_consent::give_consent))
         .routes(routes!(withdraw_consent::withdraw_consent))
+        .routes(routes!(list_notices::list_notices))
         .routes(routes!(restrict_processing::restrict_processing))
         .routes(routes!(object_to_purpose::object_to_purpose))
         .routes(routes!(place_hold::place_hold))

@@ -95,16 +95,7 @@ impl Index {
     }
 
     fn search(&self, asked: &str, rows: usize) -> Vec<MemberId> {
-        let scores = words(asked).iter().map(|word| self.fitting(word, Word::fits)).reduce(|mut found, more| {
-            found.retain(|member, score| {
-                more.get(member).is_some_and(|more| {
-                    *score += more;
-                    true
-                })
-            });
-            found
-        });
-        let mut found: Vec<_> = scores.unwrap_or_default().into_iter().collect();
+        let mut found: Vec<_> = self.fitting(&words(asked), Word::fits).into_iter().collect();
         found.sort_unstable_by(|(x, a), (y, b)| b.cmp(a).then(x.cmp(y)));
         found.truncate(rows);
         found.into_iter().map(|(member, _)| member).collect()
@@ -113,33 +104,42 @@ impl Index {
     fn near(&self, profile: &Profile, rows: usize) -> Vec<MemberId> {
         let (Some(given), Some(family)) = (&profile.given_name, &profile.family_name) else { return vec![] };
         let same = |asked: &Word, heard: &Heard| (!heard.alias && asked.is_near(heard)).then_some(1);
-        let asked = words(family.as_str()).into_iter().chain(words(given.as_str()));
-        let found = asked.map(|word| self.fitting(&word, same)).reduce(|mut found, more| {
-            found.retain(|member, _| more.contains_key(member));
-            found
-        });
+        // Fewer have a family name in common: of these, the given names are looked at.
+        let asked: Vec<_> = words(family.as_str()).into_iter().chain(words(given.as_str())).collect();
+        let found = self.fitting(&asked, same);
         let other_age = |member: &MemberId| match (profile.year_of_birth, self.people.get(member)) {
             (Some(year), Some(Some(other))) => year != *other,
             _ => false,
         };
-        let mut found: Vec<_> = found.unwrap_or_default().into_keys().filter(|member| !other_age(member)).collect();
+        let mut found: Vec<_> = found.into_keys().filter(|member| !other_age(member)).collect();
         found.sort_unstable();
         found.truncate(rows);
         found
     }
 
-    /// How well the members' best words fit one that was asked for.
-    fn fitting(&self, asked: &Word, fits: impl Fn(&Word, &Heard) -> Option<u32>) -> HashMap<MemberId, u32> {
-        let mut found = HashMap::new();
-        for (letters, heard) in self.letters.iter().zip(&self.words) {
-            if asked.may_fit(*letters)
-                && let Some(score) = fits(asked, heard)
-            {
-                let best = found.entry(heard.member).or_default();
-                *best = score.max(*best);
+    /// Members with a word for each that is asked for, and how well these fit in all.
+    fn fitting(&self, asked: &[Word], fits: impl Fn(&Word, &Heard) -> Option<u32>) -> HashMap<MemberId, u32> {
+        let mut found: Option<HashMap<MemberId, u32>> = None;
+        for asked in asked {
+            let mut best = HashMap::new();
+            for (letters, heard) in self.letters.iter().zip(&self.words) {
+                let is_left = |found: &HashMap<_, _>| found.contains_key(&heard.member);
+                if asked.may_fit(*letters)
+                    && found.as_ref().is_none_or(is_left)
+                    && let Some(score) = fits(asked, heard)
+                {
+                    let best = best.entry(heard.member).or_default();
+                    *best = score.max(*best);
+                }
             }
+            if let Some(before) = found {
+                for (member, score) in &mut best {
+                    *score += before.get(member).copied().unwrap_or_default();
+                }
+            }
+            found = Some(best);
         }
-        found
+        found.unwrap_or_default()
     }
 }
 
@@ -192,7 +192,8 @@ impl Word {
     /// The same but for small mistakes.
     fn is_near(&self, heard: &Heard) -> bool {
         let most = mistakes_max(self.length.max(heard.length));
-        self.length.abs_diff(heard.length) <= most && strsim::osa_distance(&heard.text, &self.text) <= most
+        *self.text == *heard.text
+            || self.length.abs_diff(heard.length) <= most && strsim::osa_distance(&heard.text, &self.text) <= most
     }
 }
 

@@ -94,6 +94,8 @@ operations! {
     GiveConsent = "give_consent": Admin Coordinator Member;
     /// Withdraw a consent.
     WithdrawConsent = "withdraw_consent": Admin Coordinator Member;
+    /// List texts of the law that go with disclosures.
+    ListNotices = "list_notices": Admin Coordinator Member Auditor;
     /// Restrict use of a record, or lift that.
     RestrictProcessing = "restrict_processing": Admin Coordinator Member;
     /// Object to a purpose, or take that back.

@@ -178,10 +178,44 @@ pub async fn post(client: &mut Client, path: &str, key: &str, body: Value) -> an
 }
 
 /// What is known of a member whom `number` tells from others.
-pub fn profile(number: &str) -> Value {
-    json!({ "alias": format!("Alias {number}"), "given_name": format!("Given {number}"),
-        "family_name": format!("Family {number}"), "email": format!("m{number}@example.org"),
-        "phone": format!("+48 {number}"), "year_of_birth": 1980 })
+pub fn profile(number: u64) -> Value {
+    json!({ "alias": format!("Alias {number}"), "given_name": given(number), "family_name": family(number),
+        "email": format!("m{number}@example.org"), "phone": format!("+48 {number}"), "year_of_birth": 1930 + number % 80 })
+}
+
+fn given(number: u64) -> &'static str {
+    GIVEN[usize::try_from(number % 20).unwrap_or_default()]
+}
+
+/// Given names of members.
+pub const GIVEN: [&str; 20] = [
+    "Beata",
+    "Maria",
+    "Jolanta",
+    "Katarzyna",
+    "Agnieszka",
+    "William",
+    "Charlotte",
+    "Oliver",
+    "Mohammed",
+    "Fatima",
+    "Chiara",
+    "Giulia",
+    "Lukas",
+    "Hannah",
+    "Sebastian",
+    "Valentina",
+    "Mateo",
+    "Camila",
+    "Olumide",
+    "Ngozi",
+];
+
+/// A family name: few share one.
+pub fn family(number: u64) -> String {
+    let parts = ["ko", "wal", "ska", "ber", "man", "tin", "ro", "sen", "dal", "mi"];
+    let part = |divisor: u64| parts[usize::try_from(number / divisor % 10).unwrap_or_default()];
+    format!("{}{}{}{}{}", part(1), part(10), part(100), part(1_000), part(10_000))
 }
 
 async fn open_group(mut client: Client, programme: String, number: usize, named: bool) -> anyhow::Result<Marks> {
@@ -199,7 +233,7 @@ async fn open_group(mut client: Client, programme: String, number: usize, named:
     let planned = post(&mut client, &format!("/v1/groups/{group}/meetings"), &format!("plan-{number}"), days).await?;
     let members: Vec<_> = (0..MEMBERS).map(|member| MemberId(Uuid::from_u64_pair(number as u64 + 1, member))).collect();
     for (n, member) in members.iter().enumerate() {
-        let profile = if named { profile(&format!("{number:03}{n:03}")) } else { json!({}) };
+        let profile = if named { profile(number as u64 * 1_000 + n as u64) } else { json!({}) };
         let body = json!({ "member": member, "profile": profile });
         post(&mut client, "/v1/members", &format!("register-{member}"), body).await?;
         let body = json!({ "member": member, "starts_on": first });

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use super::{
     Bench, Figures,
-    command::{CONNECTIONS, Sent, open_registers, post, profile, send},
+    command::{CONNECTIONS, GIVEN, Sent, family, open_registers, post, profile, send},
 };
 use crate::{
     http::Client,
@@ -89,13 +89,13 @@ async fn register(
     time: Duration,
 ) -> anyhow::Result<f64> {
     let (started, mut connections) = (Instant::now(), JoinSet::new());
-    for connection in 0..CONNECTIONS {
+    for connection in 0..CONNECTIONS as u64 {
         let mut client = Client::new(address, token);
         connections.spawn(async move {
             let mut done = 0;
             while started.elapsed() < time {
-                let number = format!("{round}{connection:03}{done:06}");
-                let body = json!({ "profile": if named { profile(&number) } else { json!({}) } });
+                let number = (u64::from(round) * 1_000 + connection) * 1_000_000 + done;
+                let body = json!({ "profile": if named { profile(number) } else { json!({}) } });
                 post(&mut client, "/v1/members", &format!("new-{number}"), body).await?;
                 done += 1;
             }
@@ -107,36 +107,6 @@ async fn register(
         all += done??;
     }
     Ok(per_second(all, started.elapsed()))
-}
-
-/// Names that are looked for, made of two words each.
-const GIVEN: [&str; 20] = [
-    "Beata",
-    "Maria",
-    "Jolanta",
-    "Katarzyna",
-    "Agnieszka",
-    "William",
-    "Charlotte",
-    "Oliver",
-    "Mohammed",
-    "Fatima",
-    "Chiara",
-    "Giulia",
-    "Lukas",
-    "Hannah",
-    "Sebastian",
-    "Valentina",
-    "Mateo",
-    "Camila",
-    "Olumide",
-    "Ngozi",
-];
-
-fn family(number: u64) -> String {
-    let parts = ["ko", "wal", "ska", "ber", "man", "tin", "ro", "sen", "dal", "mi"];
-    let part = |divisor: u64| parts[usize::try_from(number / divisor % 10).unwrap_or_default()];
-    format!("{}{}{}{}", part(1), part(10), part(100), part(1_000))
 }
 
 /// A file of so many members, each in one of the groups, if there are any.

@@ -46,8 +46,10 @@ const MEETINGS_PLANNED: usize = 3;
 const MEETINGS_HELD: usize = 3;
 /// How often an id in a path or a body is one of something that is there, from 0 to 1.
 const KNOWN_IDS: f64 = 0.6;
-/// Members on the roster, a count.
-const MEMBERS: usize = 3;
+/// Members on the roster, a count: many, because some of them are erased during the attack.
+const MEMBERS: usize = 64;
+/// Of these, those with a hold and a consent, a count.
+const HELD: usize = 4;
 /// Depth to which the fields of a body are looked at, a count.
 const FIELD_DEPTH_MAX: usize = 5;
 /// Lines of the server's log that are shown, a count.
@@ -120,7 +122,7 @@ async fn fuzz(options: &Options) -> anyhow::Result<()> {
 struct Things(BTreeMap<&'static str, Vec<String>>);
 
 impl Things {
-    /// A programme, a group, members on its roster, and meetings, most of them open.
+    /// A programme, a group, members on its roster, some with holds and consents, and meetings, most of them open.
     async fn make(address: SocketAddr, token: &str) -> anyhow::Result<Self> {
         let (mut writer, mut reader) = (Client::new(address, token), Client::new(address, token));
         let mut keys = (0..).map(|number| format!("fuzz-{number}"));
@@ -139,6 +141,16 @@ impl Things {
             let enrolled = send(Method::POST, &path, json!({ "starts_on": "2025-01-07" })).await?;
             members.push(id(&enrolled.json(), "member")?);
         }
+        let (mut holds, mut consents) = (Vec::new(), Vec::new());
+        for member in members.iter().take(HELD) {
+            let hold = json!({ "reason": "a claim", "review_on": "2030-01-01" });
+            let hold = send(Method::POST, &format!("/v1/members/{member}/holds"), hold).await?;
+            holds.push(id(&hold.json(), "hold")?);
+            let consent = json!({ "purpose": "research", "text": "research-1", "given_on": "2025-01-07",
+                "means": "written" });
+            let consent = send(Method::POST, &format!("/v1/members/{member}/consents"), consent).await?;
+            consents.push(id(&consent.json(), "consent")?);
+        }
         let today = kith::clock().now().to_zoned(TimeZone::UTC).date();
         let days = json!({ "from": today.checked_sub(Span::new().days(DAYS_BACK))?, "through": today.yesterday()? });
         let path = format!("/v1/groups/{group}/meetings");
@@ -152,9 +164,15 @@ impl Things {
                 send(Method::POST, &format!("/v1/meetings/{meeting}/{state}"), Value::Null).await?;
             }
         }
-        let things =
-            [("programme", vec![programme]), ("group", vec![group]), ("member", members), ("meeting", meetings)];
-        Ok(Self(things.into()))
+        Ok(Self(BTreeMap::from([
+            ("programme", vec![programme]),
+            ("group", vec![group]),
+            ("into", members.clone()),
+            ("member", members),
+            ("meeting", meetings),
+            ("hold", holds),
+            ("consent", consents),
+        ])))
     }
 
     fn first(&self, thing: &str) -> anyhow::Result<&str> {
