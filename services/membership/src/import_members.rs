@@ -25,7 +25,7 @@ pub const IMPORT_LINES_MAX: usize = 500;
 /// Most groups that one line enrols a member in, a count.
 pub const LINE_ENROLMENTS_MAX: usize = 16;
 /// Lines that wait for the disk at once, a count: their keys and events share its turns.
-const LINES_AT_ONCE: usize = 64;
+const LINES_AT_ONCE: usize = 256;
 
 /// Lines of a file of members.
 #[derive(Debug, Clone, Deserialize, ToSchema)]

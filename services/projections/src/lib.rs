@@ -20,6 +20,7 @@ mod names;
 mod opening;
 mod preview_merge;
 mod programme_view;
+mod reason_view;
 mod record_view;
 mod register_view;
 mod row;

@@ -134,14 +134,17 @@ pub(crate) fn broken_glass(
     Ok(found)
 }
 
-/// Whether a view still has a record of the member, or of who opened it.
+/// Whether a view still has a record of the member, of who opened it, or of what was written about them.
 ///
 /// # Errors
 /// What SQLite says.
 pub fn has_record(readers: &Readers, org: &OrgId, member: MemberId) -> rusqlite::Result<bool> {
     readers.with(|connection| {
         let opened = connection
-            .prepare_cached("SELECT 1 FROM opened_members WHERE org = ?1 AND member = ?2")?
+            .prepare_cached(
+                "SELECT 1 FROM opened_members WHERE org = ?1 AND member = ?2
+                 UNION ALL SELECT 1 FROM reasons WHERE org = ?1 AND member = ?2",
+            )?
             .exists(params![org.as_str(), member.0.as_bytes()])?;
         Ok(opened || find(connection, org.as_str(), member)?.is_some())
     })

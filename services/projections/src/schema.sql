@@ -86,6 +86,16 @@ CREATE INDEX members_erased ON members (position) WHERE record IS NULL;
 CREATE INDEX members_merged ON members (org, merged_into) WHERE merged_into IS NOT NULL;
 CREATE INDEX members_with_broken_glass ON members (org, id) WHERE json_extract(record, '$.glass') <> '{}';
 
+CREATE TABLE reasons ( -- written about members
+    org TEXT NOT NULL,
+    member BLOB NOT NULL,
+    position INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    what TEXT NOT NULL,
+    sealed TEXT NOT NULL,
+    PRIMARY KEY (org, member, position)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE openings ( -- of personal data
     position INTEGER PRIMARY KEY,
     org TEXT NOT NULL,

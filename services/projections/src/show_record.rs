@@ -10,7 +10,7 @@ use domain::{
     ConsentId, HoldId, MemberId,
     member::{Details, Field, Means, Profile, Purpose, Record},
 };
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -21,6 +21,7 @@ use crate::{
     Projections,
     audit_view::{self, Opening},
     member_view::{self, MemberAttendance, MemberView},
+    reason_view::{self, Reason, ReasonFor},
     record_view,
 };
 
@@ -58,6 +59,8 @@ pub(crate) struct MemberRecord {
     /// Second records of the same person, which were merged into this one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     second_records: Vec<SecondRecord>,
+    /// What was written about the person, in the order of the records.
+    reasons: Vec<ReasonLine>,
     /// Every mark, latest first.
     attendances: Vec<MemberAttendance>,
     /// Who opened the record, latest first; at most 1,000.
@@ -81,6 +84,15 @@ pub(crate) struct Agreed {
     objections: Vec<Purpose>,
     /// Legal holds that keep the record from being erased, and when each is reviewed.
     holds: Vec<HoldLine>,
+}
+
+/// Something that was written about a member.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct ReasonLine {
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    given_for: ReasonFor,
+    reason: String,
 }
 
 /// A consent that was not withdrawn.
@@ -130,16 +142,17 @@ pub(crate) async fn show_record(
     let read = move |connection: &_| {
         let Some(found) = member_view::find(connection, org.as_str(), member, today)? else { return Ok(None) };
         let attendances = member_view::attendances(connection, org.as_str(), member)?;
-        let (mut seconds, mut accesses) = (Vec::new(), Vec::new());
+        let (mut seconds, mut accesses, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
         for id in record_view::same_person(connection, org.as_str(), member)? {
             accesses.extend(audit_view::of_member(connection, org.as_str(), id, None, ACCESSES_MAX)?);
+            reasons.push((id, reason_view::of_member(connection, org.as_str(), id)?));
             if id != member {
                 seconds.extend(record_view::find(connection, org.as_str(), id)?.map(|record| (id, record)));
             }
         }
-        Ok(Some((found, seconds, attendances, accesses)))
+        Ok(Some((found, seconds, reasons, attendances, accesses)))
     };
-    let Read(position, ((mut view, record), seconds, attendances, mut accesses)) =
+    let Read(position, ((mut view, record), seconds, reasons, attendances, mut accesses)) =
         projections.find(after, "member", read).await?;
     accesses.sort_unstable_by_key(|opening| std::cmp::Reverse(opening.position));
     accesses.dedup_by_key(|opening| opening.position);
@@ -155,7 +168,8 @@ pub(crate) async fn show_record(
         second_records.push(SecondRecord { id, profile, agreed });
     }
     let agreed = projections.agreed(&caller, member, &record).await?;
-    let record = MemberRecord { member: view, agreed, second_records, attendances, accesses };
+    let reasons = projections.reasons(&caller, reasons).await?;
+    let record = MemberRecord { member: view, agreed, second_records, reasons, attendances, accesses };
     Ok(match format {
         RecordFormat::Json => Read(position, record).into_response(),
         RecordFormat::Html => Html(page(&record)).into_response(),
@@ -163,6 +177,21 @@ pub(crate) async fn show_record(
 }
 
 impl Projections {
+    async fn reasons(&self, caller: &Caller, sealed: Vec<(MemberId, Vec<Reason>)>) -> Result<Vec<ReasonLine>, Problem> {
+        let mut lines = Vec::new();
+        for (member, reasons) in sealed.into_iter().filter(|(_, reasons)| !reasons.is_empty()) {
+            // Without a key: erased since the view was read.
+            let Some(key) = self.personal.vault.key(&caller.org, member).await? else { continue };
+            for (at, given_for, sealed) in reasons {
+                let opened = key.open(&caller.org, member.0, given_for.as_str(), &sealed);
+                let opened = opened.map_err(|error| Problem::internal(&error))?;
+                let reason = String::from_utf8_lossy(&opened).into_owned();
+                lines.push(ReasonLine { at, given_for, reason });
+            }
+        }
+        Ok(lines)
+    }
+
     async fn agreed(&self, caller: &Caller, member: MemberId, record: &Record) -> Result<Agreed, Problem> {
         let key = self.personal.vault.key(&caller.org, member).await?;
         let open = |sealed: &domain::Sealed| -> Result<Details, Problem> {

@@ -31,6 +31,7 @@ const TABLES: &[(&str, &str)] = &[
          FROM meetings CROSS JOIN attendance ON meeting = key ORDER BY org, id, member",
     ),
     ("members", "SELECT org, hex(id), position, record, hex(merged_into) FROM members ORDER BY org, id"),
+    ("reasons", "SELECT org, hex(member), position, at, what, sealed FROM reasons ORDER BY org, member, position"),
     ("openings", "SELECT position, org, at, subject, role, operation, fields, glass FROM openings ORDER BY position"),
     ("opened_members", "SELECT org, hex(member), position FROM opened_members ORDER BY org, member, position"),
 ];

@@ -13,7 +13,7 @@ use messaging::{ApplyError, Subscriber};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use tokio::sync::watch;
 
-use crate::{audit_view, enrolment_view, group_view, programme_view, record_view, register_view};
+use crate::{audit_view, enrolment_view, group_view, programme_view, reason_view, record_view, register_view};
 
 /// Format of the views; another one is thrown away and folded anew.
 const FORMAT: i64 = 3;
@@ -202,6 +202,7 @@ fn fold_one(mut folding: Folding<'_>) -> Result<(), ApplyError> {
         // Who may call is decided from the log alone.
         AnyEvent::Access(_) => Ok(()),
     };
+    let folded = folded.and_then(|()| reason_view::fold(&mut folding, &decoded));
     folded.map_err(|error| match error.sqlite_error_code() {
         // The disk, not the event.
         Some(

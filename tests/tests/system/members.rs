@@ -247,12 +247,18 @@ async fn a_member_has_their_whole_record_as_data_and_as_a_page() {
     admin.enrols(group, bee, "2026-01-01").await.must(201);
     let meeting = world.open_meeting(group).await;
     let marked = admin.mark(meeting, bee, "late").await.must(204);
+    let meeting = format!("/v1/meetings/{meeting}");
+    admin.post(&format!("{meeting}/hold"), Value::Null).await.must(204);
+    let correction = json!({ "mark": "late", "mode": "video", "reason": "joined by video" });
+    admin.post(&format!("{meeting}/attendance/{bee}/correction"), correction).await.must(204);
     let me = world.member(bee);
     admin.read(&path(bee), marked.at()).await.must(200);
     world.settle().await;
     let record = me.get(&of(bee, "record")).await.must(200).json();
     assert_eq!(record["member"]["profile"], profile);
     assert_eq!(record["attendances"][0]["mark"], "late");
+    let written = &record["reasons"][0];
+    assert_eq!((&written["given_for"], &written["reason"]), (&json!("correction"), &json!("joined by video")));
     assert_eq!(record["accesses"][0]["subject"], "admin");
     let page = me.get(&of(bee, "record?format=html")).await.must(200);
     let html = String::from_utf8_lossy(&page.body).into_owned();
