@@ -184,6 +184,8 @@ pub enum Ask {
         /// What is to be done if there is no place from that day on.
         if_full: IfFull,
     },
+    /// Enrol all of these from these days on, or nobody if one of them cannot be.
+    EnrolAll(Vec<(MemberId, Date)>),
     /// End an enrolment as agreed.
     Complete {
         /// Who.
@@ -231,7 +233,7 @@ pub enum Ask {
 }
 
 impl Ask {
-    /// Whom it is about, if anyone.
+    /// Whom it is about, if it is one person.
     pub fn member(&self) -> Option<MemberId> {
         match self {
             Self::Apply { member }
@@ -241,7 +243,7 @@ impl Ask {
             | Self::Decline { member, .. }
             | Self::Cancel { member, .. }
             | Self::TakeBack { member, .. } => Some(*member),
-            Self::SetCapacity { .. } => None,
+            Self::EnrolAll(_) | Self::SetCapacity { .. } => None,
         }
     }
 }
@@ -356,6 +358,7 @@ impl Decider for Roster {
         let asked = match ask {
             Ask::Apply { member } => apply(state, today, *member),
             Ask::Enrol { member, starts_on, if_full } => enrol(state, today, (*member, *starts_on), *if_full),
+            Ask::EnrolAll(members) => enrol_all(state, today, members),
             Ask::Complete { member, ends_on } => {
                 let completed = Event::Completed(Completed { member: *member, ends_on: *ends_on });
                 end(state, *member, End { on: *ends_on, completed: true }, completed)
@@ -424,6 +427,16 @@ fn with_promotions(state: &State, today: Date, mut events: Vec<Event>) -> Vec<Ev
         events.push(promoted);
     }
     events
+}
+
+fn enrol_all(state: &State, today: Date, members: &[(MemberId, Date)]) -> Result<Vec<Event>, Refusal> {
+    let (mut state, mut all) = (state.clone(), Vec::with_capacity(members.len()));
+    for member in members {
+        let events = enrol(&state, today, *member, IfFull::Refuse)?;
+        state = events.iter().fold(state, Roster::evolve);
+        all.extend(events);
+    }
+    Ok(all)
 }
 
 fn apply(state: &State, today: Date, member: MemberId) -> Result<Vec<Event>, Refusal> {

@@ -11,7 +11,6 @@ use domain::{
     member::{self, Profile},
 };
 use eventlog::{Done, Position, Reply, TransactError};
-use futures::{StreamExt, TryStreamExt, stream};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -156,17 +155,12 @@ pub(crate) async fn import_members(
     let _turn = if dry_run { None } else { Some(turns.turn(&command.caller.org).await) };
     let lines = membership.plan(&mut command).await?;
     let mut report = MembersReport { dry_run, ..MembersReport::default() };
-    let mut position = Position::START;
-    let (here, caller, cause) = (&membership, &command.caller, &command.cause);
-    let carried: Vec<_> = stream::iter(lines)
-        .map(|line| async move {
-            if dry_run { Ok((line.report(), Position::START)) } else { here.carry_out(caller, cause, line).await }
-        })
-        .buffered(LINES_AT_ONCE)
-        .try_collect()
-        .await?;
-    for (line, reached) in carried {
-        position = position.max(reached);
+    let (lines, position) = if dry_run {
+        (lines.iter().map(plan::Line::report).collect(), Position::START)
+    } else {
+        membership.carry_out(&command.caller, &command.cause, lines).await?
+    };
+    for line in lines {
         report.add(line);
     }
     membership.remember(command, report, position).await

@@ -430,3 +430,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn all_of_many_are_enrolled_or_nobody() {
+    let all = |members: &[MemberId]| ask(Ask::EnrolAll(members.iter().map(|member| (*member, day(1, 1))).collect()));
+    let two = [Event::CapacitySet(CapacitySet { places: Some(2.try_into().unwrap()) })];
+    let state = two.iter().fold(State::default(), Roster::evolve);
+    assert!(matches!(Roster::decide(&all(&[ALICE, BOB, CID]), &state), Err(Refusal::NoPlace { .. })));
+    let events = Roster::decide(&all(&[ALICE, BOB, ALICE]), &state).unwrap();
+    assert_eq!(events.len(), 2, "who is named twice is enrolled once");
+    let state = events.iter().fold(state, Roster::evolve);
+    assert_eq!(Roster::decide(&all(&[ALICE, BOB]), &state), Ok(vec![]), "the same again changes nothing");
+}

@@ -1,19 +1,26 @@
-//! A line that was planned, done.
+//! Lines that were planned, done.
+
+use std::collections::BTreeMap;
 
 use domain::{
-    MemberId,
+    GroupId, MemberId,
     member::{self, Fields, Profile},
-    roster::{Ask, IfFull},
+    roster::{self, Ask, IfFull},
 };
 use eventlog::{Cause, Position, Reply, TransactError};
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::civil::Date;
 use vault::{Blind, VaultError, seal_profile};
 use web::{Caller, Problem};
 
 use super::{
-    LineReport,
+    LINES_AT_ONCE, LineEnrolment, LineReport,
     plan::{Line, Step},
 };
 use crate::{Membership, merge_member::part_of};
+
+/// Groups in which people are enrolled at once, a count.
+const GROUPS_AT_ONCE: usize = 16;
 
 /// Why a line ends here.
 enum Halt {
@@ -22,34 +29,104 @@ enum Halt {
     Failed(Problem),
 }
 
+/// Somebody to be enrolled, by which line.
+struct Place {
+    nth: usize,
+    member: MemberId,
+    starts_on: Date,
+}
+
+/// Lines that were refused, and why.
+type Refused = Vec<(usize, &'static str, String)>;
+
 impl Membership {
-    /// Does what was planned; answers what became of the line, and up to where to read to see it.
+    /// Does what was planned; answers what became of each line, and up to where to read to see it.
     pub(super) async fn carry_out(
         &self,
         caller: &Caller,
         cause: &Cause,
-        line: Line,
-    ) -> Result<(LineReport, Position), Problem> {
-        match self.write(caller, &part_of(cause), &line).await {
-            Ok(position) => Ok((line.report(), position)),
-            Err(Halt::Refused(field, what)) => Ok((LineReport::rejected(line.line, field, what), Position::START)),
-            Err(Halt::Failed(problem)) => Err(problem),
+        lines: Vec<Line>,
+    ) -> Result<(Vec<LineReport>, Position), Problem> {
+        let cause = &part_of(cause);
+        let write = |nth: usize| self.write(caller, cause, &lines[nth]);
+        let written: Vec<_> = stream::iter(0..lines.len()).map(write).buffered(LINES_AT_ONCE).collect().await;
+        let (mut reached, mut refused, mut groups) = (Position::START, Refused::new(), BTreeMap::new());
+        for (nth, (line, written)) in lines.iter().zip(written).enumerate() {
+            match written {
+                Ok(None) => {}
+                Ok(Some((member, position))) => {
+                    reached = reached.max(position);
+                    for LineEnrolment { group, starts_on } in &line.enrolments {
+                        let places: &mut Vec<_> = groups.entry(*group).or_default();
+                        places.push(Place { nth, member, starts_on: *starts_on });
+                    }
+                }
+                Err(Halt::Refused(field, what)) => refused.push((nth, field, what)),
+                Err(Halt::Failed(problem)) => return Err(problem),
+            }
         }
+        let mut enrolled = stream::iter(groups)
+            .map(|(group, places)| self.enrol_all(caller, cause, group, places))
+            .buffer_unordered(GROUPS_AT_ONCE);
+        while let Some((position, left_out)) = enrolled.try_next().await? {
+            reached = reached.max(position);
+            refused.extend(left_out);
+        }
+        drop(enrolled);
+        let mut reports: Vec<_> = lines.iter().map(Line::report).collect();
+        for (nth, field, what) in refused {
+            reports[nth] = LineReport::rejected(lines[nth].line, field, what);
+        }
+        Ok((reports, reached))
     }
 
-    async fn write(&self, caller: &Caller, cause: &Cause, line: &Line) -> Result<Position, Halt> {
-        let (member, mut reached) = match line.step {
-            Step::New(member) => (member, self.register(caller, cause, member, &line.profile).await?),
-            Step::Known(member, true) => (member, self.change(caller, cause, member, &line.profile).await?),
-            _ => return Ok(Position::START),
-        };
-        for enrolment in &line.enrolments {
-            let ask = Ask::Enrol { member, starts_on: enrolment.starts_on, if_full: IfFull::Refuse };
-            let command = self.ask(caller, enrolment.group, cause, ask).await.map_err(Halt::Failed)?;
-            let done = self.rosters.transact(&caller.org, enrolment.group, cause.clone(), command, Reply::DONE).await;
-            reached = reached.max(done.map_err(|error| halt("enrolments", error))?.position);
+    /// Registers or changes somebody; answers who it is, unless nothing is to be done.
+    async fn write(&self, caller: &Caller, cause: &Cause, line: &Line) -> Result<Option<(MemberId, Position)>, Halt> {
+        Ok(match line.step {
+            Step::New(member) => Some((member, self.register(caller, cause, member, &line.profile).await?)),
+            Step::Known(member, true) => Some((member, self.change(caller, cause, member, &line.profile).await?)),
+            _ => None,
+        })
+    }
+
+    /// Enrols all of them with one event each in one append: one after the other, each would wait for the disk.
+    async fn enrol_all(
+        &self,
+        caller: &Caller,
+        cause: &Cause,
+        group: GroupId,
+        mut places: Vec<Place>,
+    ) -> Result<(Position, Refused), Problem> {
+        places.retain(|place| !self.vault.is_erased(&caller.org, place.member));
+        let all = places.iter().map(|place| (place.member, place.starts_on)).collect();
+        if let Ok(position) = self.enrol(caller, cause, group, Ask::EnrolAll(all)).await? {
+            return Ok((position, vec![]));
         }
-        Ok(reached)
+        // Somebody else was there between the plan and now: whoever still can be is enrolled.
+        let (mut reached, mut refused) = (Position::START, Refused::new());
+        for Place { nth, member, starts_on } in places {
+            let ask = Ask::Enrol { member, starts_on, if_full: IfFull::Refuse };
+            match self.enrol(caller, cause, group, ask).await? {
+                Ok(position) => reached = reached.max(position),
+                Err(refusal) => refused.push((nth, "enrolments", refusal.to_string())),
+            }
+        }
+        Ok((reached, refused))
+    }
+
+    async fn enrol(
+        &self,
+        caller: &Caller,
+        cause: &Cause,
+        group: GroupId,
+        ask: Ask,
+    ) -> Result<Result<Position, roster::Refusal>, Problem> {
+        let command = self.ask(caller, group, cause, ask).await?;
+        match self.rosters.transact(&caller.org, group, cause.clone(), command, Reply::DONE).await {
+            Ok(done) => Ok(Ok(done.position)),
+            Err(TransactError::Rejected(refusal)) => Ok(Err(refusal)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn register(

@@ -40,13 +40,13 @@ pub(super) enum Step {
 
 impl Line {
     /// What is to be said of it if all goes as planned.
-    pub(super) fn report(self) -> LineReport {
-        let (became, member, possible_duplicates) = match self.step {
-            Step::New(member) => (Became::New, Some(member), vec![]),
-            Step::Known(member, true) => (Became::Changed, Some(member), vec![]),
-            Step::Known(member, false) => (Became::Matched, Some(member), vec![]),
-            Step::Duplicate(of) => (Became::Duplicate, None, of),
-            Step::Rejected(field, what) => return LineReport::rejected(self.line, field, what),
+    pub(super) fn report(&self) -> LineReport {
+        let (became, member, possible_duplicates) = match &self.step {
+            Step::New(member) => (Became::New, Some(*member), vec![]),
+            Step::Known(member, true) => (Became::Changed, Some(*member), vec![]),
+            Step::Known(member, false) => (Became::Matched, Some(*member), vec![]),
+            Step::Duplicate(of) => (Became::Duplicate, None, of.clone()),
+            Step::Rejected(field, what) => return LineReport::rejected(self.line, field, what.clone()),
         };
         LineReport { line: self.line, became, member, possible_duplicates, field: None, what: None }
     }
