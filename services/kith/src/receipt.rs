@@ -1,14 +1,14 @@
 //! `kith verify --receipt`: what the receipt of an erasure says is so.
 
-use std::{fmt, fs, io::Read, path::Path};
+use std::{collections::HashSet, fmt, fs, io::Read, path::Path};
 
 use anyhow::Context;
-use domain::{Decider, member::Member};
+use domain::{Decider, MemberId, OrgId, member::Member};
 use eventlog::{
     EventLog, Position, Recorded, StreamName,
     sqlite::{Readers, SqliteLog},
 };
-use membership::Erasure;
+use membership::{ErasedRecord, Erasure};
 use serde::Deserialize;
 use serde_json::Value;
 use vault::Vault;
@@ -52,15 +52,21 @@ pub(crate) async fn check(data: &Path, file: &Path) -> anyhow::Result<Checks> {
     let Some(erasure) = signed(&data, &text)? else {
         return Ok(Checks(vec![(false, "this server signed the receipt, and it was not changed".into())]));
     };
-    let Erasure { organisation: org, member, position, .. } = &erasure;
+    let Erasure { organisation: org, position, records, .. } = &erasure;
     let mut checks = vec![(true, format!("this server signed the receipt, at {}", erasure.signed_at))];
-    checks.push(logged(&data, &erasure).await?);
-    let key = Vault::holders(&data.vault())?.contains(&(org.clone(), *member));
-    checks.push((!key, format!("the vault has no key of member {member}, and nothing to find them by")));
+    let log = SqliteLog::open(&data.log())?;
+    checks.push(logged(&log, &erasure).await?);
+    checks.push(named(&log, &erasure).await?);
+    let holders = Vault::holders(&data.vault())?;
+    let key = records.iter().any(|record| holders.contains(&(org.clone(), record.member)));
+    checks.push((!key, "the vault has no key of these records, and nothing to find them by".into()));
     if data.views().is_file() {
-        let record = projections::has_record(&Readers::new(&data.views()), org, *member);
-        let record = record.with_context(|| format!("the views cannot be read, at position {position}"))?;
-        checks.push((!record, "no view has a record of them".into()));
+        let (views, mut shown) = (Readers::new(&data.views()), false);
+        for record in records {
+            let found = projections::has_record(&views, org, record.member);
+            shown |= found.with_context(|| format!("the views cannot be read, at position {position}"))?;
+        }
+        checks.push((!shown, "no view has any of them".into()));
     } else {
         checks.push((true, "there are no views yet".into()));
     }
@@ -89,11 +95,9 @@ fn signed(data: &DataDir, text: &str) -> anyhow::Result<Option<Erasure>> {
 }
 
 /// Whether the log says what the receipt says, there or, after a restore, later.
-async fn logged(data: &DataDir, erasure: &Erasure) -> anyhow::Result<(bool, String)> {
+async fn logged(log: &SqliteLog, erasure: &Erasure) -> anyhow::Result<(bool, String)> {
     let Erasure { organisation: org, member, position, .. } = erasure;
-    let log = SqliteLog::open(&data.log())?;
-    let stream = StreamName::new(Member::CATEGORY, org, member.0);
-    let events = log.read_stream(&stream, 0, EVENTS_MAX).await?;
+    let events = events(log, org, *member).await?;
     let erased = |event: &&Recorded| is_erasure(event);
     if events.iter().filter(erased).any(|event| event.position == Position(*position)) {
         return Ok((true, format!("the log says at position {position} that member {member} of {org} was erased")));
@@ -109,6 +113,23 @@ async fn logged(data: &DataDir, erasure: &Erasure) -> anyhow::Result<(bool, Stri
         }
         None => (false, format!("the log says at position {position} that member {member} of {org} was erased")),
     })
+}
+
+/// Whether the log has the events that the receipt names, each in the stream of its record.
+async fn named(log: &SqliteLog, erasure: &Erasure) -> anyhow::Result<(bool, String)> {
+    let (mut all, mut count) = (true, 0);
+    for ErasedRecord { member, events: named, .. } in &erasure.records {
+        let there: HashSet<u64> =
+            events(log, &erasure.organisation, *member).await?.iter().map(|event| event.position.0).collect();
+        all &= named.iter().all(|position| there.contains(position));
+        count += named.len();
+    }
+    Ok((all, format!("the log has the {count} events that the receipt names, of {} records", erasure.records.len())))
+}
+
+async fn events(log: &SqliteLog, org: &OrgId, member: MemberId) -> anyhow::Result<Vec<Recorded>> {
+    let stream = StreamName::new(Member::CATEGORY, org, member.0);
+    Ok(log.read_stream(&stream, 0, EVENTS_MAX).await?)
 }
 
 fn by_restore(event: &Recorded) -> bool {

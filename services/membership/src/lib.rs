@@ -43,7 +43,7 @@ use web::{Answer, Attester, Caller, Gate, Problem};
 
 use merge_member::part_of;
 
-pub use erase_member::Erasure;
+pub use erase_member::{ErasedRecord, Erasure};
 pub use import_members::{IMPORT_LINES_MAX, LINE_ENROLMENTS_MAX};
 pub use turns::Turns;
 
