@@ -54,7 +54,7 @@ pub struct LargeCommand<Op, const MAX: usize> {
 
 /// The body of a command that needs none.
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "nothing, or an object without fields")]
 pub struct Nothing {}
 
 impl<S, Op: Operation, T: DeserializeOwned> FromRequest<S> for Command<Op, T>
