@@ -11,7 +11,7 @@ use eventlog::Reply;
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value};
 use vault::{Blind, Key, open_profile, seal_profile};
-use web::{Answer, Command, Path, Problem, Problems, op, writable};
+use web::{Answer, Command, Path, Problem, Problems, op};
 
 use crate::Membership;
 
@@ -44,15 +44,13 @@ pub(crate) async fn change_member(
     Path(member): Path<MemberId>,
     mut command: Command<op::ChangeMember, ProfilePatch>,
 ) -> Result<Answer, Problem> {
-    let (org, role) = (command.caller.org.clone(), command.caller.role);
+    let org = command.caller.org.clone();
     membership.reach(&command.caller, member).await?;
     let key = membership.key(&org, member).await?;
     command.about(&key);
     let ProfilePatch { set, removed } = &command.body;
+    command.caller.may_set(set.fields().iter().chain(removed))?;
     let sealed = seal_profile(&key, &org, member.0, set);
-    if let Some(field) = sealed.keys().chain(removed).find(|field| !writable(role).contains(field)) {
-        return Err(Problem::forbidden(format!("{} is not for the role {}", field.as_str(), role.as_str())));
-    }
     set.check(membership.today()).map_err(|error| Problem::malformed(format!("body: {error}")))?;
     let asked = member::Command::Change { set: sealed, removed: removed.clone() };
     let Command { caller, cause, .. } = command;

@@ -2,14 +2,14 @@
 
 use axum::extract::State;
 use domain::{
-    MemberId,
+    MemberId, OrgId,
     member::{self, Fields, Profile},
 };
 use eventlog::Reply;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use vault::{Blind, seal_profile};
-use web::{Answer, Caller, Command, Problem, Problems, op, writable};
+use web::{Answer, Command, Problem, Problems, op};
 
 use crate::Membership;
 
@@ -33,7 +33,7 @@ pub(crate) struct NewMember {
 pub(crate) struct RegisteredMember {
     member: MemberId,
     /// Others with the same e-mail address, telephone number or external id, or with nearly the same full name and no
-    /// other year of birth, at most 20; for facilitators only members of their groups.
+    /// other year of birth, at most 20. None of these fields is for facilitators, so they learn of nobody.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 20)]
     possible_duplicates: Vec<MemberId>,
@@ -51,13 +51,10 @@ pub(crate) async fn register_member(
     mut command: Command<op::RegisterMember, NewMember>,
 ) -> Result<Answer, Problem> {
     let member = command.body.member.unwrap_or(MemberId(command.new_id("member")));
-    let role = command.caller.role;
     let profile = std::mem::take(&mut command.body.profile);
     profile.check(membership.today()).map_err(|error| Problem::malformed(format!("body, at `profile`: {error}")))?;
+    command.caller.may_set(&profile.fields())?;
     let (fields, possible_duplicates) = membership.seal(&mut command, member, &profile).await?;
-    if let Some(field) = fields.keys().find(|field| !writable(role).contains(field)) {
-        return Err(Problem::forbidden(format!("{} is not for the role {}", field.as_str(), role.as_str())));
-    }
     let reply = Reply::json(201, &RegisteredMember { member, possible_duplicates });
     let Command { caller, cause, .. } = command;
     membership.decide(&caller, member, cause, member::Command::Register(fields), reply).await
@@ -76,7 +73,7 @@ impl Membership {
         }
         let org = command.caller.org.clone();
         let blinds = Blind::all(&self.vault.org_key(&org).await?, profile);
-        let duplicates = self.possible_duplicates(&command.caller, member, profile, &blinds).await?;
+        let duplicates = self.possible_duplicates(&org, member, profile, &blinds).await?;
         let is_new = self.members.look(&org, member, |known| matches!(known.state, member::State::Unknown)).await?;
         // Of somebody who is there already, nothing is touched before the domain has decided.
         let key = if is_new {
@@ -89,29 +86,25 @@ impl Membership {
     }
 
     /// Others who may be the same person: those who share what hardly two people share, then those of nearly the same
-    /// name. Nobody learns of anybody whom they could not look up.
+    /// name.
     async fn possible_duplicates(
         &self,
-        caller: &Caller,
+        org: &OrgId,
         member: MemberId,
         profile: &Profile,
         blinds: &[Blind],
     ) -> Result<Vec<MemberId>, Problem> {
         let mut others = match blinds {
             [] => vec![],
-            blinds => self.vault.sharing(&caller.org, blinds.to_vec()).await?,
+            blinds => self.vault.sharing(org, blinds.to_vec()).await?,
         };
-        for near in self.names.near(&caller.org, profile, DUPLICATES_MAX) {
+        for near in self.names.near(org, profile, DUPLICATES_MAX) {
             if !others.contains(&near) {
                 others.push(near);
             }
         }
-        let mut duplicates = Vec::new();
-        for other in others.into_iter().filter(|other| *other != member) {
-            if duplicates.len() < DUPLICATES_MAX && self.reach(caller, other).await.is_ok() {
-                duplicates.push(other);
-            }
-        }
-        Ok(duplicates)
+        others.retain(|other| *other != member);
+        others.truncate(DUPLICATES_MAX);
+        Ok(others)
     }
 }

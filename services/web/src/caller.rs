@@ -8,11 +8,11 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use domain::{GroupId, MemberId, OrgId, Text, access::ClientRegistered};
+use domain::{GroupId, MemberId, OrgId, Text, access::ClientRegistered, member::Field};
 
 use crate::{
     Gate, Problem,
-    authority::{Operation, Role},
+    authority::{Operation, Role, writable},
     rates::Peer,
     token::{CLIENT_SUBJECT, Claims},
 };
@@ -91,6 +91,19 @@ impl Caller {
             return Err(Problem::forbidden("members reach themselves only"));
         }
         Ok(())
+    }
+
+    /// Holds callers to the fields of a member that their role may set.
+    ///
+    /// # Errors
+    /// 403 if one of them is not.
+    pub fn may_set<'a>(&self, fields: impl IntoIterator<Item = &'a Field>) -> Result<(), Problem> {
+        match fields.into_iter().find(|field| !writable(self.role).contains(field)) {
+            Some(field) => {
+                Err(Problem::forbidden(format!("{} is not for the role {}", field.as_str(), self.role.as_str())))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The groups that the caller is held to; none if to no certain ones.

@@ -1,5 +1,7 @@
 //! What an organisation may know of a member: nothing of it is needed, all of it is sealed.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,6 +31,13 @@ macro_rules! profile {
         )]
         #[serde(rename_all = "snake_case")]
         pub enum Field { $($(#[$doc])* $variant),+ }
+
+        impl Profile {
+            /// Fields of which something is said.
+            pub fn fields(&self) -> BTreeSet<Field> {
+                [$(self.$name.is_some().then_some(Field::$variant)),+].into_iter().flatten().collect()
+            }
+        }
 
         impl Field {
             /// All of them.

@@ -10,7 +10,7 @@ use domain::{
 use eventlog::{Cause, Position, Reply, TransactError};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::civil::Date;
-use vault::{Blind, VaultError, seal_profile};
+use vault::{VaultError, seal_profile};
 use web::{Caller, Problem};
 
 use super::{
@@ -83,7 +83,7 @@ impl Membership {
     /// Registers or changes somebody; answers who it is, unless nothing is to be done.
     async fn write(&self, caller: &Caller, cause: &Cause, line: &Line) -> Result<Option<(MemberId, Position)>, Halt> {
         Ok(match line.step {
-            Step::New(member) => Some((member, self.register(caller, cause, member, &line.profile).await?)),
+            Step::New(member) => Some((member, self.register(caller, cause, member, line).await?)),
             Step::Known(member, true) => Some((member, self.change(caller, cause, member, &line.profile).await?)),
             _ => None,
         })
@@ -134,13 +134,13 @@ impl Membership {
         caller: &Caller,
         cause: &Cause,
         member: MemberId,
-        profile: &Profile,
+        Line { profile, external, others, .. }: &Line,
     ) -> Result<Position, Halt> {
         let org = &caller.org;
         let fields = if *profile == Profile::default() {
             Fields::new()
         } else {
-            let blinds = Blind::all(&self.vault.org_key(org).await.map_err(erased)?, profile);
+            let blinds = external.iter().chain(others).copied().collect();
             let key = self.vault.index(org, member, blinds).await.map_err(erased)?;
             seal_profile(&key, org, member.0, profile)
         };

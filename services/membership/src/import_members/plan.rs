@@ -24,8 +24,8 @@ pub(super) struct Line {
     pub profile: Profile,
     pub enrolments: Vec<LineEnrolment>,
     pub step: Step,
-    external: Vec<Blind>,
-    others: Vec<Blind>,
+    pub external: Vec<Blind>,
+    pub others: Vec<Blind>,
 }
 
 #[derive(Debug)]

@@ -145,7 +145,11 @@ fn damaged_facts_are_thrown_away_and_come_back_from_the_log() {
         ("the manifest is no JSON", |dir| fs::write(dir.join("facts/manifest.json"), b"{").unwrap()),
         ("the manifest has another format", |dir| {
             let text = fs::read_to_string(dir.join("facts/manifest.json")).unwrap();
-            fs::write(dir.join("facts/manifest.json"), text.replace("\"format\":2", "\"format\":0")).unwrap();
+            fs::write(
+                dir.join("facts/manifest.json"),
+                text.replace(&format!("\"format\":{}", manifest::FORMAT), "\"format\":0"),
+            )
+            .unwrap();
         }),
     ];
     let events = weeks(2, 2).events;
