@@ -7,8 +7,10 @@
 //! **Invariant:** outside the SQLite adapter nothing relies on positions without gaps; they only grow.
 
 mod append;
+mod chain;
 #[cfg(test)]
 mod contract;
+pub mod kurrent;
 mod log;
 pub mod sqlite;
 mod transact;

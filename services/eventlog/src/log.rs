@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use crate::append::Expected;
 
-/// Most bytes of data and metadata in one append.
-pub const APPEND_BYTES_MAX: usize = 1 << 20;
+/// Most bytes of data and metadata in one append: what `KurrentDB` takes by default, 1 MiB, less what an adapter may
+/// need to say of a few hundred events besides.
+pub const APPEND_BYTES_MAX: usize = 900 << 10;
 
 /// Longest kind of stream, in bytes.
 const CATEGORY_BYTES_MAX: usize = 200;
@@ -132,6 +133,13 @@ pub struct Append {
     pub receipt: Option<Receipt>,
 }
 
+impl Append {
+    /// Bytes of data and metadata.
+    pub fn bytes(&self) -> usize {
+        self.events.iter().map(|event| event.data.len() + self.metadata.len()).sum()
+    }
+}
+
 /// What an idempotency key names: a digest of organisation, caller and key.
 pub type ReceiptKey = [u8; 16];
 
@@ -158,8 +166,6 @@ pub struct Appended {
     pub position: Position,
     /// Revision of the stream's last event after the append, as far as known; none if it has no events.
     pub revision: Option<u64>,
-    /// Whether the events had been written before.
-    pub already: bool,
 }
 
 /// An append that did not take effect.
@@ -233,8 +239,12 @@ pub trait EventLog: fmt::Debug + Send + Sync {
     /// Events of a stream from revision `from` (included), oldest first, at most `max`. Empty if there are none.
     async fn read_stream(&self, stream: &StreamName, from: u64, max: usize) -> Result<Vec<Recorded>, LogError>;
 
-    /// Events of the whole log after `after` (excluded), in order, at most `max`. Empty only at the end.
+    /// Events of the whole log after `after` (excluded), in order, at most `max`. Empty only at the end. `after` is the
+    /// position of an event, or [`Position::START`].
     async fn read_all(&self, after: Position, max: usize) -> Result<Vec<Recorded>, LogError>;
+
+    /// The event at a position, if there is one.
+    async fn at(&self, position: Position) -> Result<Option<Recorded>, LogError>;
 
     /// The answer to the command with this key, if it was done.
     async fn receipt(&self, key: &ReceiptKey) -> Result<Option<Receipt>, LogError>;

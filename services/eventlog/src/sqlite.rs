@@ -4,7 +4,6 @@
 //! in WAL mode: what is acknowledged is on disk. While it commits, the next batch gathers (group commit).
 //! Positions are assigned at commit, without gaps, so a position is a prefix of the log.
 
-mod chain;
 mod copy;
 mod schema;
 mod verify;
@@ -62,6 +61,7 @@ pub struct SqliteLog {
     jobs: mpsc::Sender<Job>,
     head: watch::Receiver<Position>,
     readers: Arc<Readers>,
+    append_bytes_max: usize,
 }
 
 #[derive(Debug)]
@@ -83,7 +83,13 @@ impl SqliteLog {
         }
         let (jobs, queue) = mpsc::channel(QUEUED_APPENDS_MAX);
         let head = writer::start(path, queue).map_err(sqlite)?;
-        Ok(Self { jobs, head, readers: Arc::new(Readers::new(path)) })
+        Ok(Self { jobs, head, readers: Arc::new(Readers::new(path)), append_bytes_max: APPEND_BYTES_MAX })
+    }
+
+    /// Takes larger appends than it has to, in bytes.
+    #[must_use]
+    pub fn taking(self, append_bytes_max: usize) -> Self {
+        Self { append_bytes_max, ..self }
     }
 
     async fn read<T: Send + 'static>(
@@ -101,8 +107,8 @@ impl SqliteLog {
 #[async_trait]
 impl EventLog for SqliteLog {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        let bytes = append.events.iter().map(|e| e.data.len() + append.metadata.len()).sum();
-        if bytes > APPEND_BYTES_MAX {
+        let bytes = append.bytes();
+        if bytes > self.append_bytes_max {
             return Err(AppendError::TooLarge(bytes));
         }
         let ended = |_| AppendError::Unavailable("the writer has ended".into());
@@ -132,6 +138,12 @@ impl EventLog for SqliteLog {
             rows.collect()
         })
         .await
+    }
+
+    async fn at(&self, position: Position) -> Result<Option<Recorded>, LogError> {
+        let Some(before) = position.0.checked_sub(1) else { return Ok(None) };
+        let next = self.read_all(Position(before), 1).await?;
+        Ok(next.into_iter().next().filter(|event| event.position == position))
     }
 
     async fn receipt(&self, key: &ReceiptKey) -> Result<Option<Receipt>, LogError> {
@@ -355,7 +367,7 @@ mod tests {
         let path = dir.path().join("log.db");
         {
             let log = open(&dir);
-            contract::run(&log).await;
+            contract::run_small(&log).await;
         }
         let connection = Connection::open(&path).unwrap();
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();

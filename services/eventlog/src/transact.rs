@@ -6,7 +6,10 @@ use domain::{Decider, DomainEvent, OrgId};
 use jiff::Timestamp;
 use lru::LruCache;
 use serde::Serialize;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard},
+    time::Instant,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -111,6 +114,8 @@ pub struct Loaded<S> {
     /// Position of the last event.
     pub position: Position,
     known: bool,
+    /// When reading what is known began.
+    read_at: Option<Instant>,
 }
 
 type Entry<D> = Arc<Mutex<Loaded<<D as Decider>::State>>>;
@@ -162,8 +167,11 @@ impl<D: Decider> Streams<D> {
         look: impl FnOnce(&Loaded<D::State>) -> T,
     ) -> Result<T, TransactError<D::Rejection>> {
         let id = id.into();
+        let asked = Instant::now();
         let mut entry = self.entry(org, id).lock_owned().await;
-        if !entry.known || !self.log.exclusive() {
+        // Of many who wait, the first reads for all: it began to read after they had asked.
+        let read_since = entry.read_at.is_some_and(|read_at| read_at > asked);
+        if !entry.known || !(self.log.exclusive() || read_since) {
             self.refresh(&StreamName::new(D::CATEGORY, org, id), &mut entry).await?;
         }
         Ok(look(&entry))
@@ -200,11 +208,21 @@ impl<D: Decider> Streams<D> {
         command: &D::Command,
         reply: Reply,
     ) -> Result<Done, TransactError<D::Rejection>> {
+        let mut fresh = self.log.exclusive();
         if !entry.known {
             self.refresh(&stream, &mut entry).await?;
+            fresh = true;
         }
         for _ in 0..RACES_MAX {
-            let events = match D::decide(command, &entry.state) {
+            let decided = D::decide(command, &entry.state);
+            let writes = decided.as_ref().is_ok_and(|events| !events.is_empty());
+            if !fresh && !writes {
+                // What would be appended names the revision; everything else is said of what is so now.
+                self.refresh(&stream, &mut entry).await?;
+                fresh = true;
+                continue;
+            }
+            let events = match decided {
                 Ok(events) => events,
                 Err(rejection) => return self.replayed(cause).await?.ok_or(TransactError::Rejected(rejection)),
             };
@@ -250,6 +268,7 @@ impl<D: Decider> Streams<D> {
         stream: &StreamName,
         entry: &mut Loaded<D::State>,
     ) -> Result<(), TransactError<D::Rejection>> {
+        let read_at = Instant::now();
         loop {
             let from = entry.revision.map_or(0, |revision| revision + 1);
             let events = self.log.read_stream(stream, from, READ_EVENTS).await?;
@@ -261,7 +280,7 @@ impl<D: Decider> Streams<D> {
                 entry.position = *position;
             }
             if events.len() < READ_EVENTS {
-                entry.known = true;
+                (entry.known, entry.read_at) = (true, Some(read_at));
                 return Ok(());
             }
         }

@@ -274,9 +274,8 @@ impl Consumer {
         if checkpoint == Position::START {
             return Ok(());
         }
-        let before = Position(checkpoint.0 - 1);
-        let read = Self::unless_cancelled(&self.cancel, self.log.read_all(before, 1)).await??;
-        if read.is_empty() { Err(Ended::LogReplaced(checkpoint)) } else { Ok(()) }
+        let there = Self::unless_cancelled(&self.cancel, self.log.at(checkpoint)).await??;
+        if there.is_none() { Err(Ended::LogReplaced(checkpoint)) } else { Ok(()) }
     }
 
     /// Applies the log up to `until`, reading while applying.

@@ -165,9 +165,8 @@ impl Relay {
         let last = stream.get_raw_message(sequence).await.map_err(|error| Failure::Stream(error.into()))?;
         let position = cloud_event::position(&last.headers).map_err(Failure::Unreadable)?;
         let id = cloud_event::id(&last.headers).map_err(Failure::Unreadable)?;
-        let before = Position(position.0.saturating_sub(1));
-        match self.log.read_all(before, 1).await?.first() {
-            Some(event) if event.position == position && event.id == id => Ok(Tail { sequence, position }),
+        match self.log.at(position).await? {
+            Some(event) if event.id == id => Ok(Tail { sequence, position }),
             _ => Err(Failure::Foreign(position)),
         }
     }

@@ -5,11 +5,11 @@ use std::{collections::HashSet, path::Path};
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
-use super::{
+use super::{receipt, recorded, schema};
+use crate::{
+    Position, Recorded,
     chain::{GENESIS, Hash, Link, receipt_hash},
-    receipt, recorded, schema,
 };
-use crate::{Position, Recorded};
 
 /// Events between two calls of the progress function, a count.
 const PROGRESS_EVENTS: u64 = 10_000;

@@ -7,12 +7,12 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use super::{
-    Job,
-    chain::{self, GENESIS, Hash, Link},
-    find_receipt, int, schema, unsigned,
+use super::{Job, find_receipt, int, schema, unsigned};
+use crate::{
+    Append, AppendError, Appended, Decision, NewEvent, Position, Receipt,
+    chain::{GENESIS, Hash, Link, receipt_hash},
+    decide_append,
 };
-use crate::{Append, AppendError, Appended, Decision, NewEvent, Position, Receipt, decide_append};
 
 /// Most appends in one transaction, a count.
 const BATCH_APPENDS_MAX: usize = 512;
@@ -131,7 +131,7 @@ impl Tail {
         if write && !append.events.is_empty() {
             self.write(transaction, append, stream)?;
         }
-        Ok(Ok(Appended { position, revision, already: !write }))
+        Ok(Ok(Appended { position, revision }))
     }
 
     fn decide(
@@ -262,7 +262,7 @@ fn write_receipt(transaction: &Transaction<'_>, receipt: &Receipt) -> rusqlite::
             receipt.status,
             receipt.body.as_slice(),
             int(receipt.position.0),
-            chain::receipt_hash(receipt).as_slice(),
+            receipt_hash(receipt).as_slice(),
         ])?;
     if written == 1 { Ok(None) } else { find_receipt(transaction, &receipt.key) }
 }

@@ -1,0 +1,40 @@
+//! The stand-in as a process, to be killed and to be asked by clients in other languages.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Parser;
+use stand_in::{Cluster, Options, StandIn, Store};
+
+/// Speaks `KurrentDB`'s protocol, for tests.
+#[derive(Debug, Parser)]
+struct Flags {
+    /// File of the log
+    #[arg(long)]
+    log: PathBuf,
+    /// Address to listen at
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Certificate (PEM)
+    #[arg(long, requires = "key")]
+    certificate: Option<PathBuf>,
+    /// Key (PEM)
+    #[arg(long)]
+    key: Option<PathBuf>,
+    /// User and password without whom nothing is answered, as name:password
+    #[arg(long)]
+    user: Option<String>,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let Flags { log, listen, certificate, key, user } = Flags::parse();
+    let read = |file: PathBuf| std::fs::read_to_string(file);
+    let tls = match (certificate, key) {
+        (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
+        _ => None,
+    };
+    let user = user.and_then(|user| user.split_once(':').map(|(name, password)| (name.into(), password.into())));
+    let node = StandIn::start_node(Store::open(&log)?, Cluster::default(), listen, Options { user, tls }).await?;
+    println!("{}", node.address);
+    std::future::pending().await
+}
