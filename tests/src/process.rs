@@ -116,6 +116,42 @@ fn keep_lines(stderr: ChildStderr, kept: &Mutex<Vec<String>>, found: &mpsc::Send
     }
 }
 
+/// A running stand-in for `KurrentDB`. Dropping it kills it.
+#[derive(Debug)]
+pub struct Kurrent {
+    /// Where it listens.
+    pub address: SocketAddr,
+    child: Child,
+}
+
+impl Kurrent {
+    /// Starts it on a log, with more arguments, and waits until it listens.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn start(log: &Path, listen: SocketAddr, arguments: &[&str]) -> Self {
+        let mut command = Command::new(program().with_file_name("stand-in"));
+        command.arg("--log").arg(log).args(["--listen", &listen.to_string()]).args(arguments);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the stand-in was built");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line).expect("a line");
+        let address = line.trim().parse().expect("its address");
+        Self { address, child }
+    }
+
+    /// Its connection string.
+    pub fn url(&self) -> String {
+        format!("esdb://{}?tls=false", self.address)
+    }
+}
+
+impl Drop for Kurrent {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // it may have ended
+        let _ = self.child.wait();
+    }
+}
+
 /// Runs `kith serve` until it ends by itself.
 pub fn serve_to_its_end(data: &Path) -> Output {
     serve(data).output().expect("kith can be run")

@@ -18,14 +18,19 @@ use domain::{GroupId, MeetingId, MemberId, OrgId, ProgrammeId};
 use eventlog::{EventLog, Position, Recorded};
 use hyper::{Method, Request};
 use jiff::{SignedDuration, Timestamp, civil::Date};
-use kith::{Config, DataDir, Running};
+use kith::{Config, DataDir, Kept, Running, Service};
+use messaging::{Health, NatsServer, NatsServerConfig};
 use serde_json::{Value, json};
+use stand_in::StandIn;
 use tempfile::TempDir;
 use tokio::{runtime::Handle, task::block_in_place, time::timeout};
 use uuid::Uuid;
 use web::{Clock, Issuer, Role, TOKEN_TTL_MAX};
 
-use crate::http::{Answer, Client};
+use crate::{
+    gateway::Gateway,
+    http::{Answer, Client},
+};
 
 /// What the clock says at first: a Monday, eleven hours before the group of [`World::group`] meets, and a day.
 pub const NOW: &str = "2026-06-01T12:00:00Z";
@@ -34,15 +39,37 @@ pub const ORG: &str = "north-star";
 /// Longest wait for anything, generous for slow machines.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A whole server in this process.
+/// Whichever log worlds get that are not said to have another one: `sqlite`, `kurrent`, or `four` for `KurrentDB` and
+/// four servers with different roles, which share nothing but that, NATS and a folder of keys.
+pub const LOG_VARIABLE: &str = "KITH_TEST_LOG";
+
+/// A whole server in this process, or four that are one.
 #[derive(Debug)]
 pub struct World {
-    running: Option<Running>,
-    config: Config,
+    running: Vec<Running>,
+    gateway: Option<Gateway>,
+    configs: Vec<Config>,
+    /// What the servers share, if they are several or share their log.
+    beside: Option<Beside>,
     time: Arc<AtomicI64>,
     keys: Arc<AtomicU64>,
     _dir: TempDir,
 }
+
+/// Servers that are not Kith's.
+#[derive(Debug)]
+struct Beside {
+    _kurrent: StandIn,
+    nats: Option<NatsServer>,
+}
+
+/// What each of four servers does.
+const FOUR: [&[Service]; 4] = [
+    &[Service::Directory, Service::Attendance, Service::Access],
+    &[Service::Projections, Service::Membership],
+    &[Service::Relay],
+    &[Service::Reporting],
+];
 
 impl World {
     /// Starts a server on an empty data directory.
@@ -65,36 +92,49 @@ impl World {
             ..Config::default()
         };
         configure(&mut config);
+        let (configs, beside) = match std::env::var(LOG_VARIABLE).as_deref() {
+            Ok("kurrent") => on_kurrent(config, dir.path()).await,
+            Ok("four") => in_four(config, dir.path()).await,
+            _ => (vec![config], None),
+        };
         let time = Arc::new(AtomicI64::new(time(NOW).as_second()));
-        let mut world = Self { running: None, config, time, keys: Arc::default(), _dir: dir };
+        let (running, keys) = (Vec::new(), Arc::default());
+        let mut world = Self { running, gateway: None, configs, beside, time, keys, _dir: dir };
         world.resume().await;
         world
     }
 
     async fn resume(&mut self) {
-        let time = self.time.clone();
-        let now = move || Timestamp::from_second(time.load(Ordering::Relaxed)).expect("a time of our own");
-        let started = timeout(PATIENCE, kith::serve(&self.config, Clock::new(now))).await;
-        self.running = Some(started.expect("it starts in time").expect("it starts"));
+        for config in &self.configs {
+            let time = self.time.clone();
+            let now = move || Timestamp::from_second(time.load(Ordering::Relaxed)).expect("a time of our own");
+            let started = timeout(PATIENCE, kith::serve(config, Clock::new(now))).await;
+            self.running.push(started.expect("it starts in time").expect("it starts"));
+        }
+        if self.running.len() > 1 {
+            let servers: Vec<_> = self.running.iter().map(|running| running.address).collect();
+            self.gateway = Some(Gateway::start(&servers).await);
+        }
     }
 
     /// Ends the server, does `between` to its data directory, starts it again.
     pub async fn restart(&mut self, between: impl FnOnce(&Path)) {
         self.stop().await;
-        between(&self.config.data);
+        between(&self.configs[0].data);
         self.resume().await;
     }
 
     /// Ends the server; the data directory stays until this value is dropped.
     pub async fn stop(&mut self) {
-        if let Some(running) = self.running.take() {
+        self.gateway = None;
+        for running in self.running.drain(..) {
             running.stop().await;
         }
     }
 
-    /// The server.
+    /// The server; the first one of four.
     pub fn running(&self) -> &Running {
-        self.running.as_ref().expect("it runs")
+        self.running.first().expect("it runs")
     }
 
     /// Its event log.
@@ -104,12 +144,12 @@ impl World {
 
     /// Its data directory.
     pub fn data(&self) -> &Path {
-        &self.config.data
+        &self.configs[0].data
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.running().address
+        self.gateway.as_ref().map_or_else(|| self.running().address, |gateway| gateway.address)
     }
 
     /// Sets the clock.
@@ -119,8 +159,17 @@ impl World {
 
     /// Waits until views and facts have reached the end of the log.
     pub async fn settle(&self) {
-        let settled = timeout(PATIENCE, self.running().settle()).await;
-        assert!(settled.is_ok(), "it does not settle: {:?}", self.running().health.report());
+        for running in &self.running {
+            let settled = timeout(PATIENCE, self.settled(running)).await;
+            assert!(settled.is_ok(), "it does not settle: {:?}", running.health.report());
+        }
+    }
+
+    /// One server may not know yet where the log of all ends.
+    async fn settled(&self, running: &Running) {
+        let end = self.events().await.last().map_or(Position::START, |event| event.position);
+        running.log.head().wait_for(|head| *head >= end).await.expect("the log is there as long as its server");
+        running.settle().await;
     }
 
     /// Waits until the log holds what `is_so` looks for.
@@ -138,15 +187,53 @@ impl World {
     pub async fn must_be_sound(&self) {
         self.settle().await;
         let head = *self.log().head().borrow();
-        let found = kith::verify(self.data()).await.expect("it can be checked");
-        assert!(found.sound(), "{found}");
-        assert_eq!((found.views, found.facts), (Some(Ok(head)), Some(Ok(head))));
+        let (mut views, mut facts) = (None, None);
+        for config in &self.configs {
+            let Config { data, eventstore, shared, .. } = config.clone();
+            let found = kith::verify(&Kept { data, eventstore, shared }).await.expect("it can be checked");
+            assert!(found.sound(), "{found}");
+            (views, facts) = (views.or(found.views), facts.or(found.facts));
+        }
+        assert_eq!((views, facts), (Some(Ok(head)), Some(Ok(head))));
     }
+}
+
+/// With its log on a stand-in of its own.
+async fn on_kurrent(config: Config, dir: &Path) -> (Vec<Config>, Option<Beside>) {
+    let kurrent = StandIn::start(&dir.join("kurrent.db")).await.expect("a stand-in");
+    let config = Config { eventstore: Some(kurrent.url()), ..config };
+    (vec![config], Some(Beside { _kurrent: kurrent, nats: None }))
+}
+
+/// As four.
+async fn in_four(config: Config, dir: &Path) -> (Vec<Config>, Option<Beside>) {
+    let (config, beside) = on_kurrent(config, dir).await;
+    let password = "of-the-test".to_owned();
+    let server = NatsServerConfig { binary: nats_server(), dir: dir.join("nats"), password: password.clone() };
+    let nats = NatsServer::start(server, &Health::new()).await.expect("a NATS server");
+    let (user, password) = nats.config().user_password.expect("it has one");
+    let url = nats.config().url.replace("nats://", &format!("nats://{user}:{password}@"));
+    let config = |(n, roles): (usize, &&[Service])| Config {
+        data: config[0].data.with_extension(n.to_string()),
+        roles: roles.to_vec(),
+        shared: Some(config[0].data.clone()),
+        nats: Some(url.clone()),
+        nats_server: None,
+        ..config[0].clone()
+    };
+    let configs = FOUR.iter().enumerate().map(config).collect();
+    (configs, beside.map(|beside| Beside { nats: Some(nats), ..beside }))
 }
 
 impl Drop for World {
     fn drop(&mut self) {
-        block_in_place(|| Handle::current().block_on(self.stop()));
+        let end = async {
+            self.stop().await;
+            if let Some(nats) = self.beside.take().and_then(|beside| beside.nats) {
+                nats.stop().await;
+            }
+        };
+        block_in_place(|| Handle::current().block_on(end));
     }
 }
 
@@ -211,7 +298,8 @@ impl World {
 
     /// The server's own issuer.
     pub fn issuer(&self) -> Issuer {
-        DataDir::existing(self.data()).and_then(|data| data.issuer()).expect("the issuer's key")
+        let keys = self.configs[0].shared.as_deref().unwrap_or(self.data());
+        DataDir::existing(keys).and_then(|data| data.issuer()).expect("the issuer's key")
     }
 }
 

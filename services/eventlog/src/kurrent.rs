@@ -3,17 +3,20 @@
 //! The types of the crate `eventstore` stop here. What it cannot do, or does wrongly, is known (`tests` shows each): a
 //! client whose first connection fails never works again, so a client that failed is replaced; deadlines are only
 //! asked of the server, so they are kept here, too; a subscription that the server ends keeps its thread busy for ever,
-//! so there is none: the end of `$all` is looked at every [`LOOK_EVERY`], from the position where the last look ended.
+//! so there is none: the end of `$all` is looked at every [`LOOK_EVERY`], from the position where the last look ended;
+//! its connections hold small messages back, so they are told not to.
 //!
 //! Streams of Kith are named `kith.{name}`; all else in `$all` is not ours and left out. Receipts are streams of their
 //! own, see `receipts`.
 
+mod at_once;
 mod connection;
 mod event;
 mod follow;
 mod receipts;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::{
     num::NonZeroUsize,
@@ -142,8 +145,8 @@ impl EventLog for KurrentLog {
         let events = self.inner().read(&event::name(stream), StreamPosition::Position(from), max).await?;
         let met = events.into_iter().map(event::met).collect::<Result<Vec<_>, _>>()?;
         let ours: Vec<_> = met.into_iter().filter_map(Met::ours).collect();
-        if let Some((last, hash)) = ours.last() {
-            self.inner().keep(stream, last.revision, *hash);
+        if let Some((last, chained)) = ours.last() {
+            self.inner().keep(stream, last.revision, chained.hash);
         }
         Ok(ours.into_iter().map(|(event, _)| event).collect())
     }
@@ -265,7 +268,7 @@ impl Inner {
         let found = self.read(&event::name(&append.stream), from, 1).await.map_err(unavailable)?;
         let found = found.into_iter().next().map(event::met).transpose().map_err(unavailable)?;
         // The server will say that the stream is shorter.
-        Ok(found.and_then(Met::ours).map(|(_, hash)| hash))
+        Ok(found.and_then(Met::ours).map(|(_, chained)| chained.hash))
     }
 
     fn keep(&self, stream: &StreamName, revision: u64, hash: Hash) {

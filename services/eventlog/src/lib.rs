@@ -1,9 +1,9 @@
 //! The event log: the truth of Kith.
 //!
-//! [`EventLog`] is the port, [`sqlite`] the adapter for one machine, [`Streams`] the way in which commands use it:
+//! [`EventLog`] is the port, [`sqlite`] the adapter for one machine, [`kurrent`] the one for many, [`Streams`] the way in which commands use it:
 //! read, fold, decide, append at the expected revision. What any adapter must do is in `contract.rs`; each runs it.
 //!
-//! **Invariant:** SQLite's types stop at `sqlite.rs` and its folder.
+//! **Invariant:** SQLite's types stop at `sqlite.rs` and its folder, those of `eventstore` at `kurrent.rs` and its.
 //! **Invariant:** outside the SQLite adapter nothing relies on positions without gaps; they only grow.
 
 mod append;
@@ -14,6 +14,7 @@ pub mod kurrent;
 mod log;
 pub mod sqlite;
 mod transact;
+mod verified;
 
 pub use append::{Decision, Expected, decide_append};
 pub use log::{
@@ -21,3 +22,4 @@ pub use log::{
     Recorded, StreamName, UnknownStream,
 };
 pub use transact::{Cause, Done, Loaded, Reply, Streams, TransactError};
+pub use verified::{Finding, Verified};

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 pub use self::{
     copy::{CopyError, copy},
-    verify::{Finding, Verified, VerifyError, verify},
+    verify::{VerifyError, verify},
 };
 use crate::{
     Append, AppendError, Appended, EventLog, LogError, Position, Receipt, ReceiptKey, Recorded, StreamName,
@@ -272,7 +272,7 @@ fn unsigned(n: i64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract;
+    use crate::{Finding, contract};
 
     fn open(dir: &tempfile::TempDir) -> Arc<dyn EventLog> {
         Arc::new(SqliteLog::open(&dir.path().join("log.db")).unwrap())

@@ -16,7 +16,7 @@ use crate::{
 /// # Errors
 /// If it cannot be made; then nothing of it is left.
 pub(crate) fn run(asked: &cli::Backup) -> anyhow::Result<String> {
-    let data = DataDir::existing(&asked.data)?;
+    let data = DataDir::existing(&asked.data)?.embedded()?;
     if !data.vault().is_file() {
         bail!("{} has no vault.db: run `kith serve` once", data.path().display());
     }

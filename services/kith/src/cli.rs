@@ -12,7 +12,9 @@ use tokio::{
 };
 use web::Role;
 
-use crate::{Config, backup, import, keys, receipt, report, restore, schemas, telemetry, token, verify};
+use crate::{
+    Config, Service, backup, data_dir::Kept, import, keys, receipt, report, restore, schemas, telemetry, token, verify,
+};
 
 /// The record of peer-support groups: who came, how, and how many more.
 #[derive(Debug, Parser)]
@@ -68,6 +70,19 @@ struct Serve {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<PathBuf>,
+    /// Have these roles only; the others run in other processes [default: all]
+    #[arg(long = "role", value_enum, value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    roles: Vec<Service>,
+    /// KurrentDB with the event log, such as esdb://host:2113; without it, the log is in the data directory. With a
+    /// password in it, better given as `KITH_EVENTSTORE`
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eventstore: Option<String>,
+    /// Folder of what several processes on this machine share: the vault and the keys [default: the data directory]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shared: Option<PathBuf>,
     /// File with the key-encryption key, if it is not in `KITH_KEY` nor in the data directory
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -248,6 +263,12 @@ struct Verify {
     /// Data directory of the server, which may be running
     #[arg(long, env = "KITH_DATA", default_value = "kith-data")]
     data: PathBuf,
+    /// KurrentDB with the event log, if it is not in the data directory
+    #[arg(long, env = "KITH_EVENTSTORE", hide_env_values = true)]
+    eventstore: Option<String>,
+    /// Folder of the vault and the keys, if it is not the data directory
+    #[arg(long, env = "KITH_SHARED")]
+    shared: Option<PathBuf>,
     /// Check this receipt of an erasure instead: the answer of `erase_member`, or the JWS in it
     #[arg(long)]
     receipt: Option<PathBuf>,
@@ -333,13 +354,14 @@ async fn command(command: Command) -> anyhow::Result<ExitCode> {
             return Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Command::Report(asked) => out.write_all(report::run(&asked)?.as_bytes())?,
-        Command::Verify(Verify { data, receipt: Some(receipt) }) => {
-            let checks = receipt::check(&data, &receipt).await?;
+        Command::Verify(Verify { data, eventstore, shared, receipt: Some(receipt) }) => {
+            let at = Kept { data, eventstore, shared };
+            let checks = receipt::check(&at, &receipt).await?;
             write!(out, "{checks}")?;
             return Ok(exit(checks.hold()));
         }
-        Command::Verify(Verify { data, receipt: None }) => {
-            let findings = verify::verify(&data).await?;
+        Command::Verify(Verify { data, eventstore, shared, receipt: None }) => {
+            let findings = verify::verify(&Kept { data, eventstore, shared }).await?;
             write!(out, "{findings}")?;
             return Ok(exit(findings.sound()));
         }

@@ -18,7 +18,9 @@ use serde::{Deserialize, Serialize};
 use web::{Mapping, Provider, Rate, Rates, Role};
 
 use crate::{
+    Service,
     oidc::{Fetcher, secure},
+    service::Services,
     tls::Tls,
 };
 
@@ -28,6 +30,14 @@ use crate::{
 pub struct Config {
     /// Folder of all that this server keeps.
     pub data: PathBuf,
+    /// Which roles this process has; all of them if none is named.
+    pub roles: Vec<Service>,
+    /// `KurrentDB` with the event log, such as `esdb://user:password@host:2113`; if it is not given, the log is in the
+    /// data directory.
+    pub eventstore: Option<String>,
+    /// Folder of what several processes on this machine share: the vault and the keys; if it is not given, the data
+    /// directory.
+    pub shared: Option<PathBuf>,
     /// File with the key-encryption key, if it is not in `KITH_KEY` nor in the data directory.
     pub key_file: Option<PathBuf>,
     /// File to which every erasure is written as well, best on another disk: `kith restore` needs it.
@@ -97,6 +107,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data: "kith-data".into(),
+            roles: Vec::new(),
+            eventstore: None,
+            shared: None,
             key_file: None,
             erasures_file: None,
             listen: (Ipv4Addr::LOCALHOST, 8080).into(),
@@ -165,7 +178,10 @@ impl Config {
             _ if self.tls_certificate.is_some() != self.tls_key.is_some() => {
                 bail!("tls_certificate and tls_key are given together or not at all")
             }
-            _ => self.validate_callers(),
+            _ => {
+                Services::of(self)?;
+                self.validate_callers()
+            }
         }
     }
 
@@ -258,6 +274,8 @@ mod tests {
         // What has no default is there too, as a comment.
         let all = text
             .replace("# nats", "nats")
+            .replace("# eventstore", "eventstore")
+            .replace("# shared", "shared")
             .replace("# key_file", "key_file")
             .replace("# erasures_file", "erasures_file")
             .replace("# tls", "tls")
@@ -271,8 +289,9 @@ mod tests {
             &example.tls_key,
             &example.key_file,
             &example.erasures_file,
+            &example.shared,
         ]);
-        let texts = [&example.oidc_issuer, &example.oidc_audience, &example.oidc_jwks_url];
+        let texts = [&example.eventstore, &example.oidc_issuer, &example.oidc_audience, &example.oidc_jwks_url];
         assert!(files.into_iter().all(Option::is_some) && texts.iter().all(|text| text.is_some()));
         example.validate().unwrap();
     }

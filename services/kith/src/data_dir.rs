@@ -7,13 +7,72 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use eventlog::{EventLog, kurrent::KurrentLog, sqlite::SqliteLog};
 use vault::Kek;
 use web::{Attester, Issuer};
 use zeroize::Zeroizing;
 
 /// The folder of all that a server keeps.
 #[derive(Debug, Clone)]
-pub struct DataDir(PathBuf);
+pub struct DataDir {
+    path: PathBuf,
+    /// Of the vault and the keys.
+    shared: PathBuf,
+}
+
+/// Where a server keeps what it keeps.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// Its data directory.
+    pub data: PathBuf,
+    /// `KurrentDB` with its log, if that is not in the data directory.
+    pub eventstore: Option<String>,
+    /// The folder of its vault and keys, if that is not the data directory.
+    pub shared: Option<PathBuf>,
+}
+
+impl Kept {
+    /// The folders.
+    ///
+    /// # Errors
+    /// If they are none of a server.
+    pub(crate) fn folders(&self) -> anyhow::Result<DataDir> {
+        match &self.shared {
+            Some(shared) => DataDir::existing(shared)?.with_data(&self.data),
+            None => DataDir::existing(&self.data),
+        }
+    }
+
+    /// The log.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub(crate) async fn log(&self) -> anyhow::Result<Log> {
+        Ok(match &self.eventstore {
+            Some(url) => Log::Kurrent(KurrentLog::open(url).await?),
+            None => {
+                let path = self.folders()?.embedded()?.log();
+                Log::Sqlite(SqliteLog::open(&path)?, path)
+            }
+        })
+    }
+}
+
+/// A log, whichever it is.
+pub(crate) enum Log {
+    Sqlite(SqliteLog, PathBuf),
+    Kurrent(KurrentLog),
+}
+
+impl Log {
+    /// As what it is for all but who checks it.
+    pub fn port(&self) -> &dyn EventLog {
+        match self {
+            Self::Sqlite(log, _) => log,
+            Self::Kurrent(log) => log,
+        }
+    }
+}
 
 impl DataDir {
     /// The folder, made if it is not there, for nobody else on this machine.
@@ -27,7 +86,7 @@ impl DataDir {
             .mode(0o700)
             .create(path)
             .with_context(|| format!("the data directory {} cannot be made", path.display()))?;
-        Ok(Self(path.into()))
+        Ok(Self { path: path.into(), shared: path.into() })
     }
 
     /// The folder, which must be there.
@@ -35,43 +94,76 @@ impl DataDir {
     /// # Errors
     /// If it is not.
     pub fn existing(path: &Path) -> anyhow::Result<Self> {
-        if !path.join("log.db").is_file() {
-            bail!("{} is not a data directory of kith: it has no log.db", path.display());
+        if !["log.db", "issuer.key"].iter().any(|file| path.join(file).is_file()) {
+            bail!("{} is not a data directory of kith: it has neither log.db nor issuer.key", path.display());
         }
-        Ok(Self(path.into()))
+        Ok(Self { path: path.into(), shared: path.into() })
+    }
+
+    /// This folder, made if it is not there, for the vault and the keys, `data` for the rest.
+    ///
+    /// # Errors
+    /// If `data` cannot be made.
+    pub fn with_data(self, data: &Path) -> anyhow::Result<Self> {
+        Ok(Self { path: Self::create(data)?.path, ..self })
+    }
+
+    /// The folder, if the log is in it.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn embedded(self) -> anyhow::Result<Self> {
+        if !self.log().is_file() {
+            bail!("{} has no log.db: its log is in KurrentDB, or it is not a data directory", self.path.display());
+        }
+        Ok(self)
     }
 
     /// The folder itself.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
     /// The event log.
     pub fn log(&self) -> PathBuf {
-        self.0.join("log.db")
+        self.path.join("log.db")
     }
     /// The views.
     pub fn views(&self) -> PathBuf {
-        self.0.join("views.db")
+        self.path.join("views.db")
     }
     /// The vault: wrapped keys of people.
     pub fn vault(&self) -> PathBuf {
-        self.0.join("vault.db")
+        self.shared.join("vault.db")
     }
     /// The issuer's key.
     pub fn issuer_key(&self) -> PathBuf {
-        self.0.join("issuer.key")
+        self.shared.join("issuer.key")
     }
     /// Where the key-encryption key is if it is not given otherwise.
     pub fn key_file(&self) -> PathBuf {
-        self.0.join("vault.key")
+        self.shared.join("vault.key")
     }
     /// The folder of the facts.
     pub fn facts(&self) -> PathBuf {
-        self.0.join("facts")
+        self.path.join("facts")
     }
     /// The folder of the NATS server, if we start one.
     pub fn nats(&self) -> PathBuf {
-        self.0.join("nats")
+        self.path.join("nats")
+    }
+
+    /// Which of several processes this is: made the first time, the same ever after.
+    ///
+    /// # Errors
+    /// If it cannot be read or made.
+    pub fn instance(&self) -> anyhow::Result<String> {
+        let path = self.path.join("instance");
+        let made = || Ok(Zeroizing::new(format!("{:016x}", u64::from_le_bytes(random()?)).into_bytes()));
+        let text = String::from_utf8(read_or_write(&path, made)?.to_vec()).unwrap_or_default();
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            bail!("{} is no name of an instance: delete it to make another", path.display());
+        }
+        Ok(text)
     }
 
     /// Takes the folder for this process, as long as the answer lives.
@@ -79,13 +171,16 @@ impl DataDir {
     /// # Errors
     /// If another process has it.
     pub fn lock(&self) -> anyhow::Result<File> {
-        let path = self.0.join("lock");
+        let path = self.path.join("lock");
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = file.with_context(|| format!("{} cannot be opened", path.display()))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => {
-                bail!("another kith has the data directory {}; the embedded log serves one process", self.0.display())
+                bail!(
+                    "another kith has the data directory {}; the embedded log serves one process",
+                    self.path.display()
+                )
             }
             Err(TryLockError::Error(error)) => {
                 Err(error).with_context(|| format!("{} cannot be locked", path.display()))

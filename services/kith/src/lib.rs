@@ -6,6 +6,7 @@ pub mod api;
 mod backup;
 pub mod cli;
 pub mod config;
+mod contexts;
 mod copy;
 mod data_dir;
 mod erasures;
@@ -20,14 +21,16 @@ mod report;
 mod restore;
 pub mod schemas;
 mod serve;
+mod service;
 mod telemetry;
 mod tls;
 mod token;
 mod verify;
 
 pub use config::Config;
-pub use data_dir::DataDir;
+pub use data_dir::{DataDir, Kept};
 pub use serve::{Running, clock, serve};
+pub use service::{Service, Services};
 pub use verify::{Findings, verify};
 
 /// A quarter of a command's time was the system's allocator: millions of short headers between many threads.

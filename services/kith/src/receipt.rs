@@ -4,16 +4,13 @@ use std::{collections::HashSet, fmt, fs, io::Read, path::Path};
 
 use anyhow::Context;
 use domain::{Decider, MemberId, OrgId, member::Member};
-use eventlog::{
-    EventLog, Position, Recorded, StreamName,
-    sqlite::{Readers, SqliteLog},
-};
+use eventlog::{EventLog, Position, Recorded, StreamName, sqlite::Readers};
 use membership::{ErasedRecord, Erasure};
 use serde::Deserialize;
 use serde_json::Value;
 use vault::Vault;
 
-use crate::{DataDir, erasures::is_erasure, restore::RESTORE};
+use crate::{DataDir, data_dir::Kept, erasures::is_erasure, restore::RESTORE};
 
 /// Longest file with a receipt, in bytes: an answer says everything once in clear and once signed.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
@@ -44,8 +41,8 @@ impl fmt::Display for Checks {
 ///
 /// # Errors
 /// If it cannot be checked.
-pub(crate) async fn check(data: &Path, file: &Path) -> anyhow::Result<Checks> {
-    let data = DataDir::existing(data)?;
+pub(crate) async fn check(kept: &Kept, file: &Path) -> anyhow::Result<Checks> {
+    let data = kept.folders()?;
     let mut text = String::new();
     let read = fs::File::open(file).and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut text));
     read.with_context(|| format!("{} cannot be read", file.display()))?;
@@ -54,9 +51,9 @@ pub(crate) async fn check(data: &Path, file: &Path) -> anyhow::Result<Checks> {
     };
     let Erasure { organisation: org, position, records, .. } = &erasure;
     let mut checks = vec![(true, format!("this server signed the receipt, at {}", erasure.signed_at))];
-    let log = SqliteLog::open(&data.log())?;
-    checks.push(logged(&log, &erasure).await?);
-    checks.push(named(&log, &erasure).await?);
+    let log = kept.log().await?;
+    checks.push(logged(log.port(), &erasure).await?);
+    checks.push(named(log.port(), &erasure).await?);
     let holders = Vault::holders(&data.vault())?;
     let key = records.iter().any(|record| holders.contains(&(org.clone(), record.member)));
     checks.push((!key, "the vault has no key of these records, and nothing to find them by".into()));
@@ -95,7 +92,7 @@ fn signed(data: &DataDir, text: &str) -> anyhow::Result<Option<Erasure>> {
 }
 
 /// Whether the log says what the receipt says, there or, after a restore, later.
-async fn logged(log: &SqliteLog, erasure: &Erasure) -> anyhow::Result<(bool, String)> {
+async fn logged(log: &dyn EventLog, erasure: &Erasure) -> anyhow::Result<(bool, String)> {
     let Erasure { organisation: org, member, position, .. } = erasure;
     let events = events(log, org, *member).await?;
     let erased = |event: &&Recorded| is_erasure(event);
@@ -116,7 +113,7 @@ async fn logged(log: &SqliteLog, erasure: &Erasure) -> anyhow::Result<(bool, Str
 }
 
 /// Whether the log has the events that the receipt names, each in the stream of its record.
-async fn named(log: &SqliteLog, erasure: &Erasure) -> anyhow::Result<(bool, String)> {
+async fn named(log: &dyn EventLog, erasure: &Erasure) -> anyhow::Result<(bool, String)> {
     let (mut all, mut count) = (true, 0);
     for ErasedRecord { member, events: named, .. } in &erasure.records {
         let there: HashSet<u64> =
@@ -127,7 +124,7 @@ async fn named(log: &SqliteLog, erasure: &Erasure) -> anyhow::Result<(bool, Stri
     Ok((all, format!("the log has the {count} events that the receipt names, of {} records", erasure.records.len())))
 }
 
-async fn events(log: &SqliteLog, org: &OrgId, member: MemberId) -> anyhow::Result<Vec<Recorded>> {
+async fn events(log: &dyn EventLog, org: &OrgId, member: MemberId) -> anyhow::Result<Vec<Recorded>> {
     let stream = StreamName::new(Member::CATEGORY, org, member.0);
     Ok(log.read_stream(&stream, 0, EVENTS_MAX).await?)
 }

@@ -21,7 +21,7 @@ use vault::{Kek, Vault};
 use crate::{
     DataDir, Findings, cli,
     copy::{self, Checked},
-    data_dir::given_kek,
+    data_dir::{Kept, given_kek},
     erasures::{self, Line},
     serve::fresh,
     verify,
@@ -52,7 +52,7 @@ pub(crate) async fn run(asked: &cli::Restore) -> anyhow::Result<(String, Finding
     let again = staged.erase_again(&kek, since).await?;
     staged.put(&data, &copied, &kek, &unfinished.path().join("whole.db"))?;
     drop(unfinished);
-    let found = verify::verify(data.path()).await?;
+    let found = verify::verify(&Kept { data: data.path().into(), eventstore: None, shared: None }).await?;
     Ok((said(&copied, again, asked)?, found))
 }
 

@@ -2,31 +2,28 @@
 
 use std::{fs::File, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use access::Access;
-use anyhow::Context;
-use attendance::Attendance;
-use axum::{Extension, middleware::from_fn_with_state};
-use directory::Directory;
+use anyhow::{Context, bail};
+use axum::Extension;
 use domain::{GroupId, OrgId};
 use eventlog::{
     EventLog, Position, Streams,
+    kurrent::{self, KurrentLog},
     sqlite::{Readers, SqliteLog},
 };
 use jiff::{SignedDuration, Timestamp};
-use membership::Membership;
 use messaging::{ConsumeOptions, Health, Nats, NatsConfig, NatsServer, NatsServerConfig, consume, relay};
-use projections::{NameKeeper, Personal, Projections, Views};
-use reporting::{FactStore, Facts, FactsSubscriber, Reports};
+use projections::{NameKeeper, Views};
+use reporting::{FactStore, FactsSubscriber};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
-use vault::{Names, Vault};
-use web::{Attester, Audit, Clock, Gate, Issuer, Limits, LogEnd, Role, Shield};
+use vault::Vault;
+use web::{Clock, Gate, Issuer, Limits, LogEnd, Role, Shield};
 
 use crate::{
-    Config, DataDir,
+    Config, DataDir, Service, Services,
     api::{self, Around, Machine},
+    contexts::{Contexts, Reads},
     data_dir::random,
     erasures,
     listen::{DRAIN_MAX, Serving, listen},
@@ -48,6 +45,7 @@ pub struct Running {
     pub health: Health,
     /// The event log.
     pub log: Arc<dyn EventLog>,
+    services: Services,
     issuer: Issuer,
     clock: Clock,
     end: CancellationToken,
@@ -65,7 +63,7 @@ pub fn clock() -> Clock {
 
 /// Ids of requests.
 #[allow(clippy::disallowed_methods)] // the composition root is where chance comes from
-fn new_id() -> Uuid {
+pub(crate) fn new_id() -> Uuid {
     Uuid::now_v7()
 }
 
@@ -75,7 +73,7 @@ pub(crate) fn fresh() -> [u8; 56] {
 }
 
 /// Keys of API clients.
-fn new_secret() -> [u8; 32] {
+pub(crate) fn new_secret() -> [u8; 32] {
     random().expect("a system without random bytes can keep no secret")
 }
 
@@ -84,48 +82,41 @@ fn new_secret() -> [u8; 32] {
 /// # Errors
 /// If a part cannot be started.
 pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
-    let metrics = telemetry::metrics();
-    let data = DataDir::create(&config.data)?;
+    let (metrics, services) = (telemetry::metrics(), Services::of(config)?);
+    let data = folders(config)?;
     let lock = data.lock()?;
     let issuer = data.issuer()?;
-    let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&data.log())?);
-    let health = Health::new();
-    let (nats_server, nats) = nats(config, &data, &health).await?;
-    let (end, mut tasks) = (CancellationToken::new(), JoinSet::new());
+    let (health, end, mut tasks) = (Health::new(), CancellationToken::new(), JoinSet::new());
+    let log = open_log(config, &data, &health, &mut tasks).await?;
+    let (nats_server, nats) = match services.need_nats() {
+        Some(_) => nats(config, &data, &health).await.map(|(server, nats)| (server, Some(nats)))?,
+        None => (None, None),
+    };
 
-    let vault = Vault::open(&data.vault(), data.kek(config.key_file.as_deref())?, fresh)?;
-    let views = Views::open(&data.views())?;
-    let facts = FactsSubscriber::new(FactStore::open(data.path()).context("the facts cannot be opened")?);
+    let vault = if services.need_vault() { Some(open_vault(config, &data)?) } else { None };
     let (access, rates, tls) = (Streams::new(log.clone()), config.rates(), config.tls()?);
     let gate = gate(config, &issuer, &clock)?.heeding(access.clone()).limited(rates.clone());
     let ((named, names_at), (done, erasures_at)) = (watch::channel(Position::START), watch::channel(Position::START));
-    let reads = Reads {
-        views: health.checkpoint("views"),
-        facts: facts.applied(),
-        people: views.people(),
-        named: names_at,
-        erasures: erasures_at,
+    let mut reads = Reads { named: names_at, erasures: erasures_at, ..Reads::none() };
+    let views = if services.has(Service::Projections) { Some(Views::open(&data.views())?) } else { None };
+    if let Some(views) = &views {
+        (reads.views, reads.people) = (health.checkpoint("views"), views.people());
+    }
+    let facts = if services.has(Service::Reporting) {
+        let store = FactStore::open(data.path()).context("the facts cannot be opened")?;
+        Some(FactsSubscriber::new(store))
+    } else {
+        None
     };
-    let contexts = Contexts::new(&log, &gate, access, (&vault, data.attester()?), &reads);
-    let readers = Arc::new(Readers::new(&data.views()));
-    let keeper = NameKeeper {
-        views: readers.clone(),
-        people: reads.people.clone(),
-        vault: vault.clone(),
-        names: contexts.membership.names.clone(),
-        named,
+    if let Some(facts) = &facts {
+        reads.facts = facts.applied();
+    }
+    let vaulted = match &vault {
+        Some(vault) => Some((vault, data.attester()?)),
+        None => None,
     };
-    let eraser = erasures::Eraser {
-        views: readers.clone(),
-        people: reads.people.clone(),
-        named: reads.named.clone(),
-        rosters: contexts.membership.rosters.clone(),
-        vault: vault.clone(),
-        clock: clock.clone(),
-        file: config.erasures_file.clone(),
-        done,
-    };
-    let mut router = contexts.routes(&gate, &data, reads);
+    let contexts = Contexts::new(&log, &gate, access, vaulted, &reads);
+    let mut router = contexts.routes(&services, &gate, &data, &reads);
     if log.exclusive() {
         router = router.layer(Extension(LogEnd(log.head())));
     }
@@ -137,19 +128,101 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     };
     let (router, _) = api::api(router, Machine { health: health.clone(), metrics }, around);
 
-    tasks.spawn(distribute(nats, log.clone(), (views, facts), health.clone(), end.clone()));
-    if config.plan_days > 0 {
-        tasks.spawn(planner::run(contexts.directory, readers, clock.clone(), config.plan_days, end.clone()));
+    if let Some(nats) = nats {
+        let instance = if log.exclusive() { None } else { Some(data.instance()?) };
+        let work = Work { relay: services.has(Service::Relay), views, facts, instance };
+        tasks.spawn(distribute(nats, log.clone(), work, health.clone(), end.clone()));
     }
-    tasks.spawn(keeper.run(end.clone()));
-    tasks.spawn(erasures::run(eraser, end.clone()));
+    if let (true, Some(people), Some(vault)) = (services.has(Service::Projections), contexts.people, vault) {
+        let views = Arc::new(Readers::new(&data.views()));
+        let keeper = NameKeeper {
+            views: views.clone(),
+            people: reads.people.clone(),
+            vault: vault.clone(),
+            names: people.membership.names.clone(),
+            named,
+        };
+        let eraser = erasures::Eraser {
+            views: views.clone(),
+            people: reads.people,
+            named: reads.named,
+            rosters: people.membership.rosters,
+            vault,
+            clock: clock.clone(),
+            file: config.erasures_file.clone(),
+            done,
+        };
+        if config.plan_days > 0 {
+            tasks.spawn(planner::run(contexts.directory, views, clock.clone(), config.plan_days, end.clone()));
+        }
+        tasks.spawn(keeper.run(end.clone()));
+        tasks.spawn(erasures::run(eraser, end.clone()));
+    }
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen at {}", config.listen))?;
     let address = listener.local_addr()?;
     let head_time_max = Duration::from_secs(config.head_seconds_max);
     let serving = Serving { router, connections_max: config.connections_max, head_time_max, tls: tls.clone() };
     tasks.spawn(listen(listener, serving, end.clone()));
-    Ok(Running { address, health, log, issuer, clock, end, tasks, nats_server, tls, _lock: lock })
+    Ok(Running { address, health, log, services, issuer, clock, end, tasks, nats_server, tls, _lock: lock })
+}
+
+fn folders(config: &Config) -> anyhow::Result<DataDir> {
+    match &config.shared {
+        Some(shared) => DataDir::create(shared)?.with_data(&config.data),
+        None => DataDir::create(&config.data),
+    }
+}
+
+/// Opens the log, which shows itself in `health` if others could keep it from us.
+async fn open_log(
+    config: &Config,
+    data: &DataDir,
+    health: &Health,
+    tasks: &mut JoinSet<()>,
+) -> anyhow::Result<Arc<dyn EventLog>> {
+    let Some(url) = &config.eventstore else {
+        if config.nats.is_some() {
+            // NATS may speak TLS, too, and could not choose between two providers of cryptography.
+            kurrent::settle_tls().await?;
+        }
+        return Ok(Arc::new(SqliteLog::open(&data.log())?));
+    };
+    if data.log().is_file() {
+        bail!(
+            "{} has a log.db: this data directory keeps its own log; without --eventstore it is used, another folder \
+             starts anew",
+            data.path().display()
+        );
+    }
+    let log = KurrentLog::open(url).await?;
+    tasks.spawn(show(log.down(), health.part("log")));
+    Ok(Arc::new(log))
+}
+
+/// Shows whether the log can be used, as long as there is one.
+async fn show(mut down: watch::Receiver<Option<String>>, part: messaging::Part) {
+    let mut first = true;
+    loop {
+        match down.borrow_and_update().as_ref() {
+            None => part.running(),
+            // Not reached yet is not lost.
+            Some(_) if first => part.starting(),
+            Some(why) => part.stopped(format!("the event log cannot be used: {why}")),
+        }
+        first = false;
+        if down.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn open_vault(config: &Config, data: &DataDir) -> anyhow::Result<Vault> {
+    let vault = Vault::open(&data.vault(), data.kek(config.key_file.as_deref())?, fresh)?;
+    if config.shared.is_some() {
+        vault.heed_others(&data.vault())?;
+    }
+    Ok(vault)
 }
 
 /// The gate before the contexts: whose tokens are accepted.
@@ -179,22 +252,30 @@ async fn nats(config: &Config, data: &DataDir, health: &Health) -> anyhow::Resul
     Ok((Some(server), nats))
 }
 
+/// What this process distributes.
+struct Work {
+    relay: bool,
+    views: Option<Views>,
+    facts: Option<FactsSubscriber>,
+    instance: Option<String>,
+}
+
 /// From the log to NATS, from NATS to views and facts. Commands do not wait for any of it.
-async fn distribute(
-    config: NatsConfig,
-    log: Arc<dyn EventLog>,
-    (views, facts): (Views, FactsSubscriber),
-    health: Health,
-    end: CancellationToken,
-) {
+async fn distribute(config: NatsConfig, log: Arc<dyn EventLog>, work: Work, health: Health, end: CancellationToken) {
+    let Work { relay: relays, views, facts, instance } = work;
     let Some(nats) = end.run_until_cancelled(connect(&config, &health)).await else { return };
-    let options = ConsumeOptions { linger: FACTS_LINGER, ..ConsumeOptions::default() };
     let mut tasks = JoinSet::new();
-    tasks.spawn(relay(nats.clone(), log.clone(), health.clone(), end.clone()));
-    let views =
-        consume(Box::new(views), log.clone(), nats.clone(), ConsumeOptions::default(), health.clone(), end.clone());
-    tasks.spawn(views);
-    tasks.spawn(consume(Box::new(facts), log, nats, options, health, end));
+    if relays {
+        tasks.spawn(relay(nats.clone(), log.clone(), health.clone(), end.clone()));
+    }
+    let at_once = ConsumeOptions { instance: instance.clone(), ..ConsumeOptions::default() };
+    let lingering = ConsumeOptions { linger: FACTS_LINGER, instance, ..ConsumeOptions::default() };
+    if let Some(views) = views {
+        tasks.spawn(consume(Box::new(views), log.clone(), nats.clone(), at_once, health.clone(), end.clone()));
+    }
+    if let Some(facts) = facts {
+        tasks.spawn(consume(Box::new(facts), log, nats, lingering, health, end));
+    }
     tasks.join_all().await;
 }
 
@@ -208,78 +289,6 @@ async fn connect(config: &NatsConfig, health: &Health) -> Nats {
     }
 }
 
-/// The contexts. Streams of one kind are one value, shared by all who use them.
-struct Contexts {
-    directory: Directory,
-    membership: Membership,
-    attendance: Attendance,
-    access: Access,
-    personal: Personal,
-}
-
-/// Up to where everything that is read has come.
-struct Reads {
-    views: watch::Receiver<Position>,
-    facts: watch::Receiver<Position>,
-    people: watch::Receiver<Position>,
-    named: watch::Receiver<Position>,
-    erasures: watch::Receiver<Position>,
-}
-
-impl Contexts {
-    fn new(
-        log: &Arc<dyn EventLog>,
-        gate: &Gate,
-        access: Streams<domain::access::Access>,
-        (vault, attester): (&Vault, Attester),
-        reads: &Reads,
-    ) -> Self {
-        let (programmes, groups) = (Streams::new(log.clone()), Streams::new(log.clone()));
-        let (rosters, meetings) = (Streams::new(log.clone()), Streams::new(log.clone()));
-        let (members, names) = (Streams::new(log.clone()), Names::default());
-        let (gate, vault) = (gate.clone(), vault.clone());
-        let access = Access { gate: gate.clone(), access, groups: groups.clone(), log: log.clone(), new_secret };
-        Self {
-            access,
-            directory: Directory { gate: gate.clone(), programmes, groups: groups.clone(), meetings: meetings.clone() },
-            membership: Membership {
-                gate: gate.clone(),
-                rosters: rosters.clone(),
-                groups,
-                members: members.clone(),
-                vault: vault.clone(),
-                attester,
-                names: names.clone(),
-                erasures: reads.erasures.clone(),
-                imports: membership::Turns::default(),
-            },
-            attendance: Attendance { gate: gate.clone(), meetings, rosters, members, vault: vault.clone() },
-            personal: Personal {
-                vault,
-                audit: Audit::new(log.clone(), gate.clock, new_id),
-                names,
-                people: reads.people.clone(),
-                named: reads.named.clone(),
-            },
-        }
-    }
-
-    fn routes(&self, gate: &Gate, data: &DataDir, reads: Reads) -> OpenApiRouter {
-        OpenApiRouter::new()
-            .merge(directory::routes(self.directory.clone()))
-            .merge(membership::routes(self.membership.clone()))
-            .merge(attendance::routes(self.attendance.clone()))
-            .merge(access::routes(self.access.clone()))
-            .merge(projections::routes(self.projections(gate, data, reads.views)))
-            .merge(reporting::routes(Reports::new(Facts::at(data.path()), reads.facts, gate.clone())))
-            .route_layer(from_fn_with_state(gate.clone(), web::authenticate))
-    }
-
-    fn projections(&self, gate: &Gate, data: &DataDir, views: watch::Receiver<Position>) -> Projections {
-        Projections::new(gate.clone(), &data.views(), views, self.personal.clone())
-    }
-}
-
 /// The document of the API, without a server.
 ///
 /// # Errors
@@ -288,12 +297,11 @@ pub(crate) fn document(scratch: &Path) -> anyhow::Result<utoipa::openapi::OpenAp
     let data = DataDir::create(scratch)?;
     let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&data.log())?);
     let gate = Gate::new(Issuer::new(&[0; 32]), Clock::new(|| Timestamp::UNIX_EPOCH));
-    let (_, nothing) = watch::channel(Position::START);
-    let [views, facts, people, named, erasures] = std::array::from_fn(|_| nothing.clone());
-    let reads = Reads { views, facts, people, named, erasures };
+    let (reads, services) = (Reads::none(), Services::all());
     let vault = Vault::open(&data.vault(), data.kek(None)?, fresh)?;
-    let vaulted = (&vault, data.attester()?);
-    let router = Contexts::new(&log, &gate, Streams::new(log.clone()), vaulted, &reads).routes(&gate, &data, reads);
+    let vaulted = Some((&vault, data.attester()?));
+    let contexts = Contexts::new(&log, &gate, Streams::new(log.clone()), vaulted, &reads);
+    let router = contexts.routes(&services, &gate, &data, &reads);
     let machine = Machine { health: Health::new(), metrics: telemetry::metrics() };
     let (limits, shield) = (Limits::new(1, DRAIN_MAX), Shield { tls: false });
     Ok(api::api(router, machine, Around { limits, shield, cors_origins: vec![], new_id }).1)
@@ -327,10 +335,11 @@ impl Running {
         self.tls.is_some()
     }
 
-    /// Waits until views and facts have reached the end of the log.
+    /// Waits until its views and facts have reached the end of the log, as far as it is known.
     pub async fn settle(&self) {
         let head = *self.log.head().borrow();
-        for part in ["views", "facts"] {
+        let parts = [(Service::Projections, "views"), (Service::Reporting, "facts")];
+        for (_, part) in parts.into_iter().filter(|(service, _)| self.services.has(*service)) {
             // The sender lives as long as `health`.
             let _ = self.health.checkpoint(part).wait_for(|position| *position >= head).await;
         }

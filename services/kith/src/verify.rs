@@ -5,15 +5,18 @@ use std::{fmt, path::Path};
 
 use anyhow::{Context, bail};
 use domain::{MemberId, OrgId};
-use eventlog::{
-    EventLog, Position,
-    sqlite::{self, SqliteLog, Verified},
-};
+use eventlog::{EventLog, Position, Verified, sqlite};
+use indicatif::ProgressBar;
 use projections::Difference;
 use reporting::{FactStore, Facts};
 use vault::Vault;
 
-use crate::{DataDir, copy::spinner, erasures};
+use crate::{
+    DataDir,
+    copy::spinner,
+    data_dir::{Kept, Log},
+    erasures,
+};
 
 /// Events read at once, a count.
 const BATCH_EVENTS: usize = 5_000;
@@ -48,10 +51,7 @@ impl fmt::Display for Findings {
         match &self.log {
             Ok(Verified { events, streams, receipts, .. }) => {
                 writeln!(f, "log    sound: {events} events in {streams} streams, {receipts} receipts")?;
-                writeln!(
-                    f,
-                    "       the hash chain holds, positions and revisions have no gap, no event is there twice"
-                )?;
+                writeln!(f, "       the hash chain holds, nothing is missing in between, no event is there twice")?;
             }
             Err(what) => writeln!(f, "log    BROKEN: {what}")?,
         }
@@ -76,27 +76,41 @@ impl fmt::Display for Findings {
 ///
 /// # Errors
 /// If it cannot be checked; what is wrong with it is in the findings.
-pub async fn verify(data: &Path) -> anyhow::Result<Findings> {
-    let data = DataDir::existing(data)?;
+pub async fn verify(kept: &Kept) -> anyhow::Result<Findings> {
+    let data = kept.folders()?;
     // On the same disk as the data: a copy of views and facts can be larger than a temporary folder.
     let scratch = tempfile::Builder::new().prefix("verify-").tempdir_in(data.path())?;
     let bar = spinner("checking the chain")?;
-    let (path, progress) = (data.log(), bar.clone());
-    let log = tokio::task::spawn_blocking(move || sqlite::verify(&path, |position| progress.set_position(position.0)));
-    let log = log.await?.map_err(|error| format!("{:#}", anyhow::Error::from(error)));
+    let kept = kept.log().await?;
+    let log = check(&kept, bar.clone()).await?;
     if log.is_err() {
         return Ok(Findings { log, views: None, facts: None, erased: None });
     }
-    let reader = SqliteLog::open(&data.log())?;
+    let reader = kept.port();
     // Before the rest, and their keys after it: a running server destroys a key a moment after the log says so.
-    let erased = erasures::in_log(&reader).await?;
+    let erased = erasures::in_log(reader).await?;
     bar.set_message("folding the views anew");
-    let views = views(&data, scratch.path(), &reader).await?;
+    let views = views(&data, scratch.path(), reader).await?;
     bar.set_message("collecting the facts anew");
-    let facts = facts(&data, scratch.path(), &reader).await?;
+    let facts = facts(&data, scratch.path(), reader).await?;
     bar.finish_and_clear();
     let erased = forgotten(&data, &erased)?;
     Ok(Findings { log, views, facts, erased })
+}
+
+async fn check(log: &Log, bar: ProgressBar) -> anyhow::Result<Result<Verified, String>> {
+    let progress = move |position: Position| bar.set_position(position.0);
+    Ok(match log {
+        Log::Sqlite(_, path) => {
+            let path = path.clone();
+            let checked = tokio::task::spawn_blocking(move || sqlite::verify(&path, progress)).await?;
+            checked.map_err(|error| format!("{:#}", anyhow::Error::from(error)))
+        }
+        Log::Kurrent(log) => match log.verify(progress).await {
+            Ok(found) => found.map_err(|finding| finding.to_string()),
+            Err(error) => Err(error.to_string()),
+        },
+    })
 }
 
 fn forgotten(data: &DataDir, erased: &[(OrgId, MemberId)]) -> anyhow::Result<Option<Result<usize, String>>> {

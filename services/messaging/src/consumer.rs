@@ -51,6 +51,8 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 const STALLED_AFTER: Duration = Duration::from_secs(5);
 /// Longest wait for NATS; then the log is read again, so that a view follows it, if slowly, even without NATS.
 const NATS_WITHIN: Duration = Duration::from_secs(10);
+/// A consumer of one of several processes that nobody asked for messages for so long is forgotten.
+const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
 /// How often a long catching up is logged.
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
@@ -106,6 +108,9 @@ pub struct ConsumeOptions {
     /// How long to wait for more events after the first: zero for the lowest latency, up to [`LINGER_MAX`] for fewer
     /// and larger batches.
     pub linger: Duration,
+    /// Which of several processes this is, if there may be several with such a subscriber, each with work of its own:
+    /// letters, digits, `-` and `_`. The durable consumers of processes that are gone are forgotten after a day.
+    pub instance: Option<String>,
     /// Cuts the linger short.
     pub flush: Arc<Notify>,
     /// Tries at once what would only be tried again after a while, above all an event that could not be applied.
@@ -319,10 +324,11 @@ impl Consumer {
 
     async fn subscribe(&mut self) -> Result<pull::Stream, Ended> {
         let (nats, name, checkpoint) = (&self.nats, self.subscriber.name(), self.subscriber.checkpoint());
+        let instance = self.options.instance.as_deref();
         let subscribing = Box::pin(async {
             nats.connected().await;
             let stream = nats.stream().await?;
-            let consumer = durable(&stream, name, checkpoint).await?;
+            let consumer = durable(&stream, name, instance, checkpoint).await?;
             let messages = consumer.stream().max_messages_per_batch(PULL_MESSAGES).expires(PULL_EXPIRES);
             Ok(messages.heartbeat(HEARTBEAT).messages().await?)
         });
@@ -428,22 +434,29 @@ async fn acknowledge(messages: &[Message]) -> Result<(), Ended> {
     }
 }
 
-/// The durable consumer `name`, made anew at the first message after `checkpoint`: what the server remembers of an
+/// The durable consumer `name` of this process, made anew at the first message after `checkpoint`: what the server remembers of an
 /// earlier session could only be less right.
-async fn durable(stream: &Stream, name: &str, checkpoint: Position) -> Result<PullConsumer, BoxError> {
-    if let Err(error) = stream.delete_consumer(name).await {
+async fn durable(
+    stream: &Stream,
+    name: &str,
+    instance: Option<&str>,
+    checkpoint: Position,
+) -> Result<PullConsumer, BoxError> {
+    let name = instance.map_or_else(|| name.to_owned(), |instance| format!("{name}-{instance}"));
+    if let Err(error) = stream.delete_consumer(&name).await {
         debug!(consumer = name, %error, "there is no durable consumer to be replaced");
     }
     let start_sequence = first_after(stream, checkpoint).await?;
+    debug!(consumer = name, start_sequence, "the durable consumer is made");
     let config = pull::Config {
-        durable_name: Some(name.to_owned()),
+        durable_name: Some(name),
+        inactive_threshold: instance.map_or(Duration::ZERO, |_| FORGOTTEN_AFTER),
         deliver_policy: DeliverPolicy::ByStartSequence { start_sequence },
         ack_policy: AckPolicy::All,
         ack_wait: ACK_WAIT,
         max_ack_pending: ACK_PENDING_MAX,
         ..pull::Config::default()
     };
-    debug!(consumer = name, start_sequence, "the durable consumer is made");
     Ok(stream.create_consumer(config).await?)
 }
 

@@ -130,6 +130,11 @@ impl Store {
         Ok(structure == "ok")
     }
 
+    /// A number that is another one after another process has written.
+    pub fn changes(&self) -> rusqlite::Result<i64> {
+        self.connection.query_row("PRAGMA data_version", [], |row| row.get(0))
+    }
+
     pub fn begin(&self) -> rusqlite::Result<()> {
         self.connection.execute_batch("BEGIN IMMEDIATE")
     }

@@ -6,6 +6,7 @@ use std::{
     num::NonZeroUsize,
     path::Path,
     sync::{Arc, Mutex, RwLock},
+    time::Duration,
 };
 
 use domain::{MemberId, OrgId};
@@ -24,6 +25,8 @@ const KEYS_KEPT: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
 const BATCH_JOBS_MAX: usize = 512;
 /// Most jobs that wait for the thread, a count.
 const QUEUED_JOBS_MAX: usize = 4_096;
+/// How soon is known what another process destroyed.
+pub const HEEDED_WITHIN: Duration = Duration::from_secs(1);
 /// Under which the organisation's own key is kept, as if it were a person. No member has this id here: whoever asks for
 /// one is told what is said of those who were erased.
 const ORG: Uuid = Uuid::nil();
@@ -111,6 +114,26 @@ impl Vault {
         std::thread::Builder::new().name("vault".into()).spawn(run).expect("a thread can be started");
         let keys = Mutex::new(LruCache::new(KEYS_KEPT));
         Ok(Self(Arc::new(Inner { jobs, keys, erased: RwLock::new(erased.into_iter().collect()) })))
+    }
+
+    /// Heeds what other processes destroy in the same file, on this machine, within [`HEEDED_WITHIN`].
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn heed_others(&self, path: &Path) -> Result<(), StoreError> {
+        let (store, inner, path) = (Store::read(path)?, Arc::downgrade(&self.0), path.to_owned());
+        let heed = move || {
+            let mut seen = None;
+            while let Some(inner) = inner.upgrade() {
+                if let Err(error) = inner.heed(&store, &mut seen) {
+                    tracing::warn!(%error, path = %path.display(), "the vault cannot be read again");
+                }
+                drop(inner);
+                std::thread::sleep(HEEDED_WITHIN / 2); // SQLite announces nothing to other processes
+            }
+        };
+        std::thread::Builder::new().name("vault-others".into()).spawn(heed).expect("a thread can be started");
+        Ok(())
     }
 
     /// The member's key; none if they never got one.
@@ -307,6 +330,28 @@ impl Vault {
         let (reply, answer) = oneshot::channel();
         self.0.jobs.send(job(reply)).await.map_err(|_| ended())?;
         answer.await.map_err(|_| ended())?
+    }
+}
+
+impl Inner {
+    /// Forgets keys that others destroyed since the file looked as it did when it was `seen`.
+    fn heed(&self, store: &Store, seen: &mut Option<i64>) -> rusqlite::Result<()> {
+        let now = Some(store.changes()?);
+        if *seen == now {
+            return Ok(());
+        }
+        let destroyed = store.destroyed()?;
+        // In this order, as everywhere.
+        let mut keys = self.keys.lock().expect("nothing panics while it is held");
+        let mut erased = self.erased.write().expect("nothing panics while it is held");
+        for (org, person) in destroyed {
+            if let Ok(known) = org.parse() {
+                keys.pop(&(known, person));
+            }
+            erased.insert((org, person));
+        }
+        *seen = now;
+        Ok(())
     }
 }
 

@@ -58,11 +58,11 @@ fn count(data: &Path, event_type: &str) -> usize {
 }
 
 /// One connection with a register of its own, and all that it ever asked for.
-struct Writer {
-    meeting: MeetingId,
+pub struct Writer {
+    pub meeting: MeetingId,
     members: Vec<MemberId>,
     /// Whether each of its commands was acknowledged.
-    acknowledged: Vec<bool>,
+    pub acknowledged: Vec<bool>,
 }
 
 impl Writer {
@@ -73,7 +73,7 @@ impl Writer {
         (mark_of(self.meeting, member), format!("{}-{n}", self.meeting), json!({ "mark": mark }))
     }
 
-    async fn send(&self, client: &mut Client, n: usize) -> anyhow::Result<Answer> {
+    pub async fn send(&self, client: &mut Client, n: usize) -> anyhow::Result<Answer> {
         let (path, key, body) = self.command(n);
         client.command(Method::PUT, &path, &key, &body).await
     }
@@ -107,7 +107,7 @@ impl Writer {
     }
 
     /// The register as it must be.
-    fn marks(&self) -> Vec<(String, Value)> {
+    pub fn marks(&self) -> Vec<(String, Value)> {
         let mut marks = std::collections::BTreeMap::new();
         for n in 0..self.acknowledged.len() {
             let (_, _, body) = self.command(n);
@@ -118,7 +118,7 @@ impl Writer {
 }
 
 /// A group that meets daily, with open registers, on a server of its own.
-async fn writers(client: &mut Client) -> Vec<Writer> {
+pub async fn writers(client: &mut Client) -> Vec<Writer> {
     let mut number = 0;
     let mut post = async |path: String, body: Value| -> Value {
         number += 1;
@@ -546,7 +546,7 @@ async fn a_server_that_is_told_to_end_leaves_no_process_behind() {
     }
 }
 
-async fn until_refused(writer: &mut Writer, mut client: Client) {
+pub async fn until_refused(writer: &mut Writer, mut client: Client) {
     for n in 0.. {
         if writer.send(&mut client, n).await.is_err() {
             return;

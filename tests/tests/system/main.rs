@@ -14,6 +14,7 @@ mod faults;
 mod idempotency;
 mod import_members;
 mod invariants;
+mod kurrent;
 mod members;
 mod oidc;
 mod operations;

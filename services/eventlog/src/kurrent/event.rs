@@ -30,11 +30,20 @@ struct Metadata<'a> {
     caused_by: &'a RawValue,
 }
 
+/// How an event hangs together with those before it.
+#[derive(Debug, Clone, Copy)]
+pub struct Chained {
+    /// Its own hash.
+    pub hash: Hash,
+    /// What it says that the hash of the one before it is.
+    pub previous: Option<Hash>,
+}
+
 /// An event that was read.
 #[derive(Debug)]
 pub enum Met {
     /// One of ours, and its hash.
-    Ours(Box<Recorded>, Hash),
+    Ours(Box<Recorded>, Chained),
     /// What is there besides.
     Other(Position),
 }
@@ -49,9 +58,9 @@ impl Met {
     }
 
     /// If it is ours.
-    pub fn ours(self) -> Option<(Recorded, Hash)> {
+    pub fn ours(self) -> Option<(Recorded, Chained)> {
         match self {
-            Self::Ours(event, hash) => Some((*event, hash)),
+            Self::Ours(event, chained) => Some((*event, chained)),
             Self::Other(_) => None,
         }
     }
@@ -78,7 +87,9 @@ pub fn met(event: RecordedEvent) -> Result<Met, LogError> {
     let stream = StreamName::parse(stream).map_err(|error| broken(error.to_string()))?;
     let metadata: Metadata<'_> =
         serde_json::from_slice(&event.custom_metadata).map_err(|error| broken(format!("its metadata: {error}")))?;
-    let previous = previous(metadata.previous.as_deref()).ok_or_else(|| broken("its hash is none".into()))?;
+    let previous =
+        metadata.previous.as_deref().map(|text| decode(text).ok_or_else(|| broken("its hash is none".into())));
+    let previous = previous.transpose()?;
     let caused_by = metadata.caused_by.get().as_bytes();
     let link = Link {
         // Not known before it is written; its place in its stream is.
@@ -92,7 +103,7 @@ pub fn met(event: RecordedEvent) -> Result<Met, LogError> {
         data: &event.data,
         metadata: caused_by,
     };
-    let hash = link.hash(&previous);
+    let chained = Chained { hash: link.hash(&previous.unwrap_or(GENESIS)), previous };
     let (version, recorded_at) = (metadata.version, metadata.recorded_at);
     let metadata = event.custom_metadata.slice_ref(caused_by);
     Ok(Met::Ours(
@@ -107,16 +118,13 @@ pub fn met(event: RecordedEvent) -> Result<Met, LogError> {
             data: event.data,
             metadata,
         }),
-        hash,
+        chained,
     ))
 }
 
 /// None if it is no hash.
-fn previous(text: Option<&str>) -> Option<Hash> {
-    match text {
-        None => Some(GENESIS),
-        Some(text) => HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok(),
-    }
+fn decode(text: &str) -> Option<Hash> {
+    HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok()
 }
 
 /// Events as they are sent, chained from `previous` on, and the hash of the last.

@@ -1,22 +1,34 @@
 //! Looks at the end of the log, for as long as it lives.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Once},
+    time::Duration,
+};
 
 use eventstore::{ReadAllOptions, StreamPosition};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use super::{Inner, LOOK_EVERY, event};
+use super::{Inner, LOOK_EVERY, at_once, event};
 use crate::{LogError, Position};
 
 /// Events looked at in one step, a count.
 const STEP_EVENTS: usize = 1_024;
+/// How often connections are looked for that the client made by itself.
+const CONNECTIONS_EVERY: Duration = Duration::from_secs(1);
 
 /// Announces the position of the last event of ours. After a failure it goes on where it was.
 pub async fn follow(log: Arc<Inner>) {
     // The checkpoint: what is behind it was looked at, ours or not.
     let mut at = None;
+    let mut connections_seen = None::<Instant>;
     loop {
-        match log.step(&mut at).await {
+        let step = log.step(&mut at).await;
+        if step.is_err() || connections_seen.is_none_or(|seen| seen.elapsed() > CONNECTIONS_EVERY) {
+            // Also of one that was made just now.
+            hurry();
+            connections_seen = step.is_ok().then(Instant::now);
+        }
+        match step {
             Ok(more) => {
                 log.down.send_if_modified(|down| down.take().is_some());
                 if !more {
@@ -33,6 +45,20 @@ pub async fn follow(log: Arc<Inner>) {
                 log.connection.pause().await;
             }
         }
+    }
+}
+
+/// Lets connections send at once.
+fn hurry() {
+    static WARN: Once = Once::new();
+    if let Err(error) = at_once::send_at_once() {
+        WARN.call_once(|| {
+            tracing::warn!(
+                %error,
+                "each append and each read may wait for 40 ms: the system does not let this process set TCP_NODELAY on \
+                 its connections to KurrentDB (in Docker, add the capability SYS_PTRACE)"
+            );
+        });
     }
 }
 

@@ -112,10 +112,52 @@ async fn each_event_carries_the_hash_of_the_one_before_it() {
     for event in read.await.unwrap() {
         let metadata: serde_json::Value = serde_json::from_slice(&event.custom_metadata).unwrap();
         said.push(metadata["previous"].as_str().map(str::to_owned));
-        let (_, hash) = event::met(event).unwrap().ours().unwrap();
-        hashes.push(Some(data_encoding::HEXLOWER.encode(&hash)));
+        let (_, chained) = event::met(event).unwrap().ours().unwrap();
+        hashes.push(Some(data_encoding::HEXLOWER.encode(&chained.hash)));
     }
     assert_eq!(said, [None, hashes[0].clone(), hashes[1].clone()]);
+    let verified = log.verify(|_| {}).await.unwrap().unwrap();
+    assert_eq!((verified.events, verified.streams), (3, 1));
+}
+
+/// As somebody with access to the server would try it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_was_slipped_in_or_written_by_another_hand_is_found() {
+    for (metadata, found) in [
+        (r#"{"version":1,"organisation":"acme","recorded_at":"2026-01-01T00:00:00Z","caused_by":{}}"#, None),
+        (
+            r#"{"version":1,"organisation":"acme","recorded_at":"2026-01-01T00:00:00Z","previous":"00","caused_by":{}}"#,
+            Some("hash"),
+        ),
+        (
+            r#"{"version":1,"organisation":"acme","recorded_at":"2026-01-01T00:00:00Z",
+            "previous":"0000000000000000000000000000000000000000000000000000000000000000","caused_by":{}}"#,
+            Some("before it"),
+        ),
+        ("{}", Some("metadata")),
+    ] {
+        let server = alone().await;
+        let log = KurrentLog::open(&server.node.url()).await.unwrap();
+        log.append(append(&stream(1), Expected::NoStream, 1)).await.unwrap();
+        let hand = eventstore::Client::new(server.node.url().parse().unwrap()).unwrap();
+        let metadata: serde_json::Value = serde_json::from_str(metadata).unwrap();
+        let event = EventData::json("thing.happened", &serde_json::json!({})).unwrap();
+        let event = event.metadata_as_json(&metadata).unwrap();
+        let name = event::name(&stream(1));
+        hand.append_to_stream(name, &AppendToStreamOptions::default(), event).await.unwrap();
+        let verified = log.verify(|_| {}).await;
+        match found {
+            // One that names no predecessor is like an audit's, which are appended wherever the stream ends.
+            None => assert_eq!(verified.unwrap().unwrap().events, 2),
+            Some(what) => {
+                let said = match verified {
+                    Ok(found) => found.unwrap_err().to_string(),
+                    Err(error) => error.to_string(),
+                };
+                assert!(said.contains(what), "{said}");
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

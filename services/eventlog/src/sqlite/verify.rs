@@ -7,37 +7,12 @@ use uuid::Uuid;
 
 use super::{receipt, recorded, schema};
 use crate::{
-    Position, Recorded,
+    Finding, Position, Recorded, Verified,
     chain::{GENESIS, Hash, Link, receipt_hash},
 };
 
 /// Events between two calls of the progress function, a count.
 const PROGRESS_EVENTS: u64 = 10_000;
-
-/// What was found in a sound log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Verified {
-    /// Events, all of them linked.
-    pub events: u64,
-    /// Streams, each without gaps.
-    pub streams: u64,
-    /// Answers to commands.
-    pub receipts: u64,
-    /// Position of the last event.
-    pub head: Position,
-}
-
-/// What is wrong with a log.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}{what}", .position.map(|p| format!("event at position {p}{}: ", event.as_deref().map(|e| format!(" ({e})")).unwrap_or_default())).unwrap_or_default())]
-pub struct Finding {
-    /// Where; none if it is not about one event.
-    pub position: Option<Position>,
-    /// Type, stream, revision and id of the event, as far as they can be read.
-    pub event: Option<String>,
-    /// What.
-    pub what: String,
-}
 
 /// A log that is not sound.
 #[derive(Debug, thiserror::Error)]
@@ -69,8 +44,7 @@ pub fn verify(path: &Path, mut progress: impl FnMut(Position)) -> Result<Verifie
 }
 
 fn broken(position: Option<Position>, event: Option<&Recorded>, what: impl Into<String>) -> VerifyError {
-    let event = event.map(|e| format!("{} {}@{} id {}", e.event_type, e.stream, e.revision, e.id));
-    VerifyError::Broken(Finding { position, event, what: what.into() })
+    VerifyError::Broken(Finding::of(position, event, what))
 }
 
 fn events(

@@ -176,3 +176,22 @@ fn a_key_encryption_key_is_read_as_it_was_written_and_never_shown() {
     assert_eq!(kek().open_file("vault", &sealed).unwrap().as_slice(), b"bytes");
     assert!(kek().open_file("other", &sealed).is_err() && Kek::new([4; 32]).open_file("vault", &sealed).is_err());
 }
+
+/// As two processes on one machine: nothing is shared but the file.
+#[tokio::test]
+async fn what_another_process_destroys_is_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vault.db");
+    let (one, other) = (Vault::open(&path, kek(), fresh).unwrap(), Vault::open(&path, kek(), fresh).unwrap());
+    other.heed_others(&path).unwrap();
+    one.key_or_new(&org(), member(1)).await.unwrap();
+    assert!(other.key(&org(), member(1)).await.unwrap().is_some());
+    one.erase(&org(), member(1)).await.unwrap();
+    let deadline = std::time::Instant::now() + HEEDED_WITHIN * 10;
+    while !other.is_erased(&org(), member(1)) {
+        assert!(std::time::Instant::now() < deadline, "it does not learn it");
+        std::thread::sleep(HEEDED_WITHIN / 50); // nobody announces it
+    }
+    assert_eq!(other.key_or_new(&org(), member(1)).await.err(), Some(VaultError::Erased));
+    assert!(other.keys(&org(), &[member(1)]).await.unwrap().is_empty());
+}

@@ -117,7 +117,7 @@ async fn of_10_000_appends_from_16_writers_with_faults_none_is_lost_or_doubled()
         Fault::Conflict,
         Fault::Slow(Duration::from_millis(20)),
     ];
-    server.node.faults.by_chance(0.02, &faults, seed);
+    server.node.faults.by_chance(0.01, &faults, seed);
     let log = KurrentLog::open(&server.node.url()).await.unwrap();
     let writers: Vec<_> = (0..WRITERS).map(|writer| tokio::spawn(write(log.clone(), writer, seed))).collect();
     let (mut unknown, mut conflicts) = (0, 0);

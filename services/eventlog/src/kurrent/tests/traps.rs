@@ -266,6 +266,36 @@ async fn a_conflict_of_one_is_not_one_of_others() {
     }
 }
 
+/// A trap that nobody told of: each request waits for an acknowledgement that is delayed by 40 ms.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_append_does_not_wait_for_a_delayed_acknowledgement() {
+    const APPENDS: u32 = 25;
+    let alone = tokio::task::spawn_blocking(|| alone_in_a_process("one_whose_appends_are_slow", &[], PATIENCE));
+    assert_eq!(alone.await.unwrap(), Some(true), "the trap is gone");
+
+    let server = self::alone().await;
+    let log = KurrentLog::open(&server.node.url()).await.unwrap();
+    timeout(PATIENCE, log.down().wait_for(Option::is_none)).await.unwrap().unwrap();
+    let begun = Instant::now();
+    for n in 0..u128::from(APPENDS) {
+        log.append(append(&stream(n), Expected::NoStream, n)).await.unwrap();
+    }
+    assert!(begun.elapsed() / APPENDS < Duration::from_millis(30), "{:?}", begun.elapsed() / APPENDS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a process in which nobody hurries: run in one of its own"]
+async fn one_whose_appends_are_slow() {
+    let server = alone().await;
+    let client = unsettled(&server.node.url());
+    writes(&client, 1).await.unwrap();
+    let begun = Instant::now();
+    for n in 2..12 {
+        writes(&client, n).await.unwrap();
+    }
+    assert!(begun.elapsed() / 10 > Duration::from_millis(35), "{:?}", begun.elapsed() / 10);
+}
+
 /// Trap h: the client cuts the time of an event to seconds. Ours is in the metadata, to the microsecond.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_time_of_an_event_is_kept_to_the_microsecond() {
