@@ -3,7 +3,7 @@
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test lint advisories fuzz bench schemas tools
+.PHONY: demo test lint advisories fuzz interop bench schemas tools
 
 demo: tools ## import a listing, play a year of meetings, report, stay up at http://127.0.0.1:8080
 	$(CARGO) build --workspace --bins
@@ -25,6 +25,10 @@ fuzz: tools .tools/schemathesis ## schemathesis against a real server, as every 
 	$(CARGO) build --workspace --bins
 	$(TARGET)/debug/fuzz $(ARGS)
 
+interop: tools .tools/kurrentdbclient ## PyPI's kurrentdbclient against the stand-in for KurrentDB, and against what Kith writes to it
+	$(CARGO) build --workspace --bins
+	PYTHONPATH=.tools/kurrentdbclient python3 tests/interop/interop.py $(TARGET)/debug .tools/nats-server
+
 bench: tools ## figures, in a table and in target/bench.json; optimised, under ten minutes after the build
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench $(ARGS)
@@ -39,6 +43,9 @@ tools: .tools/nats-server
 
 .tools/cargo-deny: deploy/install-cargo-deny
 	deploy/install-cargo-deny $@
+
+.tools/kurrentdbclient: deploy/install-python-client tests/interop/requirements.txt
+	deploy/install-python-client $@
 
 .tools/schemathesis: deploy/install-schemathesis tests/fuzz/requirements.txt
 	deploy/install-schemathesis $@

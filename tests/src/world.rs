@@ -120,7 +120,7 @@ impl World {
     /// Ends the server, does `between` to its data directory, starts it again.
     pub async fn restart(&mut self, between: impl FnOnce(&Path)) {
         self.stop().await;
-        between(&self.configs[0].data);
+        between(self.data());
         self.resume().await;
     }
 
@@ -142,9 +142,10 @@ impl World {
         &*self.running().log
     }
 
-    /// Its data directory.
+    /// Its data directory; of four, the folder that they share, in which theirs are.
     pub fn data(&self) -> &Path {
-        &self.configs[0].data
+        let config = &self.configs[0];
+        config.shared.as_ref().unwrap_or(&config.data)
     }
 
     /// Where it listens.
@@ -208,13 +209,13 @@ async fn on_kurrent(config: Config, dir: &Path) -> (Vec<Config>, Option<Beside>)
 /// As four.
 async fn in_four(config: Config, dir: &Path) -> (Vec<Config>, Option<Beside>) {
     let (config, beside) = on_kurrent(config, dir).await;
-    let password = "of-the-test".to_owned();
+    let password = "ofthetest".to_owned();
     let server = NatsServerConfig { binary: nats_server(), dir: dir.join("nats"), password: password.clone() };
     let nats = NatsServer::start(server, &Health::new()).await.expect("a NATS server");
     let (user, password) = nats.config().user_password.expect("it has one");
     let url = nats.config().url.replace("nats://", &format!("nats://{user}:{password}@"));
     let config = |(n, roles): (usize, &&[Service])| Config {
-        data: config[0].data.with_extension(n.to_string()),
+        data: config[0].data.join(n.to_string()),
         roles: roles.to_vec(),
         shared: Some(config[0].data.clone()),
         nats: Some(url.clone()),
@@ -298,8 +299,7 @@ impl World {
 
     /// The server's own issuer.
     pub fn issuer(&self) -> Issuer {
-        let keys = self.configs[0].shared.as_deref().unwrap_or(self.data());
-        DataDir::existing(keys).and_then(|data| data.issuer()).expect("the issuer's key")
+        DataDir::existing(self.data()).and_then(|data| data.issuer()).expect("the issuer's key")
     }
 }
 

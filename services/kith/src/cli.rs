@@ -403,3 +403,51 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     running.stop().await;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use figment::Jail;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::Services;
+
+    /// As far as that can be seen without an engine that runs it: every command line and setting is one of this build.
+    #[test]
+    fn the_composition_for_many_runs_each_role_twice_with_settings_that_hold() {
+        let text = include_str!("../../../deploy/compose.scaled.yaml");
+        let mut composition: serde_norway::Value = serde_norway::from_str(text).unwrap();
+        composition.apply_merge().unwrap();
+        let composition: Value = serde_json::to_value(composition).unwrap();
+        let services = composition["services"].as_object().unwrap();
+        let mut roles = BTreeMap::<String, u32>::new();
+        for service in services.values().filter(|service| service["image"] == "kith") {
+            let command = service["command"].as_array().unwrap().iter().map(|word| word.as_str().unwrap());
+            let Command::Serve(flags) = Cli::try_parse_from(["kith"].into_iter().chain(command)).unwrap().command
+            else {
+                panic!("it serves")
+            };
+            let environment = service["environment"].as_object().unwrap().clone();
+            let mut checked = None;
+            Jail::expect_with(|jail| {
+                for (name, value) in &environment {
+                    jail.set_env(name, value.as_str().unwrap());
+                }
+                checked = Some(Config::load(None, &flags));
+                Ok(())
+            });
+            let config = checked.unwrap().unwrap();
+            Services::of(&config).unwrap();
+            assert!(config.nats_replicas == 3 && config.shared.is_some() && config.eventstore.is_some());
+            for role in &config.roles {
+                *roles.entry(role.to_string()).or_default() += 1;
+            }
+        }
+        assert_eq!(roles.len(), Service::value_variants().len());
+        assert!(roles.values().all(|times| *times == 2), "{roles:?}");
+        let nats = services.keys().filter(|name| name.starts_with("nats-")).count();
+        assert_eq!(nats, 3);
+    }
+}

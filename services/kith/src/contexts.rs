@@ -98,21 +98,20 @@ impl Contexts {
         if services.has(Service::Directory) {
             router = router.merge(directory::routes(self.directory.clone()));
         }
-        if let Some(people) = &self.people {
+        if let Some(People { membership, attendance, .. }) = &self.people {
             if services.has(Service::Membership) {
-                router = router.merge(membership::routes(people.membership.clone()));
+                router = router.merge(membership::routes(membership.clone()));
             }
             if services.has(Service::Attendance) {
-                router = router.merge(attendance::routes(people.attendance.clone()));
-            }
-            if services.has(Service::Projections) {
-                let (views, personal) = (reads.views.clone(), people.personal.clone());
-                router =
-                    router.merge(projections::routes(Projections::new(gate.clone(), &data.views(), views, personal)));
+                router = router.merge(attendance::routes(attendance.clone()));
             }
         }
         if services.has(Service::Access) {
             router = router.merge(access::routes(self.access.clone()));
+        }
+        if let (true, Some(People { personal, .. })) = (services.has(Service::Projections), &self.people) {
+            let (views, personal) = (reads.views.clone(), personal.clone());
+            router = router.merge(projections::routes(Projections::new(gate.clone(), &data.views(), views, personal)));
         }
         if services.has(Service::Reporting) {
             let reports = Reports::new(Facts::at(data.path()), reads.facts.clone(), gate.clone());

@@ -16,6 +16,8 @@ use projections::{NameKeeper, Views};
 use reporting::{FactStore, FactsSubscriber};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+use utoipa::openapi::PathItem;
+use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 use vault::Vault;
 use web::{Clock, Gate, Issuer, Limits, LogEnd, Role, Shield};
@@ -87,7 +89,7 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     let lock = data.lock()?;
     let issuer = data.issuer()?;
     let (health, end, mut tasks) = (Health::new(), CancellationToken::new(), JoinSet::new());
-    let log = open_log(config, &data, &health, &mut tasks).await?;
+    let log = open_log(config, &data, &health, (&mut tasks, &end)).await?;
     let (nats_server, nats) = match services.need_nats() {
         Some(_) => nats(config, &data, &health).await.map(|(server, nats)| (server, Some(nats)))?,
         None => (None, None),
@@ -179,7 +181,7 @@ async fn open_log(
     config: &Config,
     data: &DataDir,
     health: &Health,
-    tasks: &mut JoinSet<()>,
+    (tasks, end): (&mut JoinSet<()>, &CancellationToken),
 ) -> anyhow::Result<Arc<dyn EventLog>> {
     let Some(url) = &config.eventstore else {
         if config.nats.is_some() {
@@ -196,7 +198,8 @@ async fn open_log(
         );
     }
     let log = KurrentLog::open(url).await?;
-    tasks.spawn(show(log.down(), health.part("log")));
+    let (shown, end) = (show(log.down(), health.part("log")), end.clone());
+    tasks.spawn(async move { end.run_until_cancelled(shown).await.unwrap_or_default() });
     Ok(Arc::new(log))
 }
 
@@ -294,17 +297,34 @@ async fn connect(config: &NatsConfig, health: &Health) -> Nats {
 /// # Errors
 /// If no log can be made in `scratch`, an empty folder.
 pub(crate) fn document(scratch: &Path) -> anyhow::Result<utoipa::openapi::OpenApi> {
+    let machine = Machine { health: Health::new(), metrics: telemetry::metrics() };
+    let (limits, shield) = (Limits::new(1, DRAIN_MAX), Shield { tls: false });
+    let around = Around { limits, shield, cors_origins: vec![], new_id };
+    Ok(api::api(routes(scratch, &Services::all())?, machine, around).1)
+}
+
+/// Methods and paths of a service's operations, without a server.
+///
+/// # Errors
+/// If no log can be made in `scratch`.
+pub(crate) fn operations(scratch: &Path, service: Service) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let document = routes(scratch, &Services::only(service))?.into_openapi();
+    let methods = |(path, item): (String, PathItem)| {
+        let of =
+            [("GET", item.get), ("PUT", item.put), ("POST", item.post), ("PATCH", item.patch), ("DELETE", item.delete)];
+        of.into_iter().filter(|(_, operation)| operation.is_some()).map(move |(method, _)| (method, path.clone()))
+    };
+    Ok(document.paths.paths.into_iter().flat_map(methods).collect())
+}
+
+fn routes(scratch: &Path, services: &Services) -> anyhow::Result<OpenApiRouter> {
     let data = DataDir::create(scratch)?;
     let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&data.log())?);
     let gate = Gate::new(Issuer::new(&[0; 32]), Clock::new(|| Timestamp::UNIX_EPOCH));
-    let (reads, services) = (Reads::none(), Services::all());
     let vault = Vault::open(&data.vault(), data.kek(None)?, fresh)?;
-    let vaulted = Some((&vault, data.attester()?));
+    let (vaulted, reads) = (Some((&vault, data.attester()?)), Reads::none());
     let contexts = Contexts::new(&log, &gate, Streams::new(log.clone()), vaulted, &reads);
-    let router = contexts.routes(&services, &gate, &data, &reads);
-    let machine = Machine { health: Health::new(), metrics: telemetry::metrics() };
-    let (limits, shield) = (Limits::new(1, DRAIN_MAX), Shield { tls: false });
-    Ok(api::api(router, machine, Around { limits, shield, cors_origins: vec![], new_id }).1)
+    Ok(contexts.routes(services, &gate, &data, &reads))
 }
 
 impl Running {

@@ -71,6 +71,11 @@ impl Services {
         Self(Service::value_variants().iter().copied().collect())
     }
 
+    /// This one.
+    pub fn only(service: Service) -> Self {
+        Self(BTreeSet::from([service]))
+    }
+
     /// Whether this one is among them.
     pub fn has(&self, service: Service) -> bool {
         self.0.contains(&service)

@@ -11,14 +11,14 @@ use std::{
 
 use anyhow::Context;
 use domain::OrgId;
-use eventlog::{Append, EventLog, Expected, NewEvent, StreamName, sqlite::SqliteLog};
+use eventlog::{Append, EventLog, Expected, NewEvent, StreamName, kurrent::KurrentLog, sqlite::SqliteLog};
 use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::{Bench, Figures};
-use crate::load::per_second;
+use crate::{load::per_second, process::Kurrent};
 
 /// Writers at once, a count.
 const WRITERS: u64 = 32;
@@ -32,7 +32,7 @@ const MEASURED: Duration = Duration::from_secs(10);
 const METADATA: &[u8] = br#"{"actor":"bench","role":"admin"}"#;
 const EVENT_TYPE: &str = "bench.happened";
 /// Goals.
-const GOALS: (&str, &str) = ("goal ≥ 20000", "goal ≥ 0.5");
+const GOALS: (&str, &str, &str) = ("goal ≥ 20000", "goal ≥ 0.5", "goal ≥ 0.3");
 
 /// The tables of `eventlog/sqlite/schema.rs` that an append without a receipt writes, and its settings.
 const TABLES: &str = "
@@ -97,19 +97,27 @@ pub async fn run(bench: &Bench, figures: &mut Figures) -> anyhow::Result<()> {
     // The other parts of this process have no figures in its metrics.
     let _ = metrics::set_global_recorder(batches.clone());
     let time = bench.time(MEASURED) / ROUNDS;
-    let (mut log, mut bare) = ((0, Duration::ZERO), (0, Duration::ZERO));
+    let (mut log, mut bare, mut kurrent) = ((0, Duration::ZERO), (0, Duration::ZERO), (0, Duration::ZERO));
     let mut batch = 1;
     for round in 0..ROUNDS {
-        add(&mut log, append(&bench.place.join(format!("log-{round}.db")), time).await?);
+        let path = bench.place.join(format!("log-{round}.db"));
+        add(&mut log, append(Arc::new(SqliteLog::open(&path)?), time).await?);
         let commits = batches.0.commits.load(Ordering::Relaxed).max(1);
         batch = (batches.0.appends.load(Ordering::Relaxed) + commits / 2) / commits;
         let path = bench.place.join(format!("bare-{round}.db"));
         add(&mut bare, tokio::task::spawn_blocking(move || insert(&path, batch, time)).await??);
+        let server = Kurrent::start(&bench.place.join(format!("kurrent-{round}.db")), ([127, 0, 0, 1], 0).into(), &[]);
+        let log = KurrentLog::open(&server.url()).await?;
+        log.down().wait_for(Option::is_none).await?;
+        add(&mut kurrent, append(Arc::new(log), time).await?);
     }
+    let through_the_wire = per_second(kurrent.0, kurrent.1);
     let (log, bare) = (per_second(log.0, log.1), per_second(bare.0, bare.1));
     figures.add("append_per_s", log, format!("{}; {WRITERS} writers, {DATA_BYTES} bytes", GOALS.0));
     figures.add("append_limit_per_s", bare, format!("bare SQLite, transactions of {batch}"));
     figures.add("append_ratio", log / bare, GOALS.1);
+    figures.add("kurrent_append_per_s", through_the_wire, "through the wire to the stand-in, which is no KurrentDB");
+    figures.add("kurrent_append_ratio", through_the_wire / log, GOALS.2);
     Ok(())
 }
 
@@ -117,8 +125,7 @@ fn add(sum: &mut (u64, Duration), one: (u64, Duration)) {
     *sum = (sum.0 + one.0, sum.1 + one.1);
 }
 
-async fn append(path: &Path, time: Duration) -> anyhow::Result<(u64, Duration)> {
-    let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(path)?);
+async fn append(log: Arc<dyn EventLog>, time: Duration) -> anyhow::Result<(u64, Duration)> {
     let started = Instant::now();
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
@@ -136,7 +143,7 @@ async fn write(log: Arc<dyn EventLog>, writer: u64, until: Instant) -> anyhow::R
     let stream = StreamName::new("bench", &org, Uuid::from_u64_pair(writer, 0));
     let mut revision = 0;
     while Instant::now() < until {
-        let data = vec![b'x'; DATA_BYTES];
+        let data = format!("\"{}\"", "x".repeat(DATA_BYTES - 2)).into_bytes();
         let event = NewEvent { id: Uuid::from_u64_pair(writer, revision), event_type: EVENT_TYPE, version: 1, data };
         let append = Append {
             stream: stream.clone(),

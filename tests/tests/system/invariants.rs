@@ -70,8 +70,11 @@ const IMPURE: &[&str] = &[
 const STOPS_AT: &[(&str, &[&str])] = &[
     ("rusqlite", &["eventlog/src/sqlite", "projections/src", "vault/src/store", "vault/src/thread"]),
     ("chacha20poly1305", &["vault/src/ke"]),
-    ("data_encoding", &["vault/src/ke"]),
+    ("data_encoding", &["vault/src/ke", "eventlog/src/kurrent"]),
     ("async_nats", &["messaging/src"]),
+    ("eventstore", &["eventlog/src/kurrent"]),
+    ("rustls", &["eventlog/src/kurrent/connection", "kith/src/tls"]),
+    ("rustix", &["eventlog/src/kurrent/at_once"]),
     ("polars", &["reporting/src"]),
     ("rrule", &["directory/src/calendar"]),
     ("ed25519_dalek", &["web/src/token", "web/src/attest"]),

@@ -28,25 +28,27 @@ use web::Role;
 use crate::faults::{self, Writer, until};
 
 /// Modules of this program that tell what the system promises, whatever its log.
-const SCENARIOS: [&str; 9] = [
+const SCENARIOS: [&str; 8] = [
     "access::",
     "attendance::",
     "enrolment::",
     "erasure::",
-    "every_operation::",
     "idempotency::",
     "import_members::",
     "members::",
     "report::",
 ];
+/// A scenario that deletes views and facts where one process has them.
+const OF_ONE_PROCESS: &str = "the_same_command_again_gets_the_same_answer_and_does_nothing";
 /// How soon everything goes on after the log has come back.
 const GOES_ON_WITHIN: Duration = Duration::from_secs(2);
 
 /// Runs the scenarios of this program once more, with another log.
 #[track_caller]
-fn scenarios_hold(log: &str) {
+fn scenarios_hold(log: &str, but: &[&str]) {
     let mut again = Command::new(std::env::current_exe().expect("this program"));
-    let output = again.args(SCENARIOS).env(LOG_VARIABLE, log).output().expect("it runs");
+    let but = but.iter().flat_map(|scenario| ["--skip", scenario]);
+    let output = again.args(SCENARIOS).args(but).env(LOG_VARIABLE, log).output().expect("it runs");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     let passed = said.lines().filter(|line| line.ends_with("... ok")).count();
@@ -55,12 +57,12 @@ fn scenarios_hold(log: &str) {
 
 #[test]
 fn the_scenarios_hold_with_the_log_in_kurrentdb() {
-    scenarios_hold("kurrent");
+    scenarios_hold("kurrent", &[]);
 }
 
 #[test]
 fn the_scenarios_hold_in_four_servers_with_different_roles() {
-    scenarios_hold("four");
+    scenarios_hold("four", &[OF_ONE_PROCESS]);
 }
 
 /// Four processes, a NATS server and a stand-in, and what they share on disk.
@@ -121,8 +123,11 @@ impl Cluster {
         said
     }
 
+    /// Each process ends when it is asked to.
     async fn end(self) {
-        drop(self.servers);
+        for server in self.servers {
+            assert!(server.end("TERM", PATIENCE).await.success());
+        }
         self.nats.stop().await;
     }
 }
