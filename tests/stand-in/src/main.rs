@@ -30,7 +30,12 @@ async fn main() -> anyhow::Result<()> {
     let Flags { log, listen, certificate, key, user } = Flags::parse();
     let read = |file: PathBuf| std::fs::read_to_string(file);
     let tls = match (certificate, key) {
-        (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
+        (Some(certificate), Some(key)) => {
+            // tonic uses the one of the process, and of the two that are linked in none is one by itself.
+            let provider = rustls::crypto::ring::default_provider().install_default();
+            anyhow::ensure!(provider.is_ok(), "a provider of cryptography is there already");
+            Some((read(certificate)?, read(key)?))
+        }
         _ => None,
     };
     let user = user.and_then(|user| user.split_once(':').map(|(name, password)| (name.into(), password.into())));

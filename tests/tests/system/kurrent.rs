@@ -206,3 +206,57 @@ async fn killed_under_load_the_log_is_unavailable_and_four_processes_go_on_by_th
     }
     cluster.end().await;
 }
+
+/// A NATS server that speaks nothing but TLS. Dropping it kills it.
+struct TlsNats(std::process::Child);
+
+impl Drop for TlsNats {
+    fn drop(&mut self) {
+        let _ = self.0.kill(); // it may have ended
+        let _ = self.0.wait();
+    }
+}
+
+/// Both clients bring a library of cryptography along, and rustls wants to be told which one is used.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_process_speaks_tls_to_nats_and_to_kurrentdb() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| dir.path().join(name).to_str().expect("a path of our own").to_owned();
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    let (certificate, key) = (path("tls.pem"), path("tls.key"));
+    std::fs::write(&certificate, made.cert.pem()).expect("a file");
+    std::fs::write(&key, made.signing_key.serialize_pem()).expect("a file");
+    let tls = ["--certificate", &certificate, "--key", &key, "--user", "kith:s3cret"];
+    let kurrent = Kurrent::start(&dir.path().join("kurrent.db"), ([127, 0, 0, 1], 0).into(), &tls);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|bound| bound.local_addr()).expect("a port").port();
+    let config = format!(
+        "port: {port}\njetstream {{ store_dir: \"{}\" }}\ntls {{ cert_file: \"{certificate}\", key_file: \"{key}\" }}\n",
+        path("jetstream")
+    );
+    std::fs::write(path("nats.conf"), config).expect("a file");
+    let nats = Command::new(nats_server()).args(["-c", &path("nats.conf"), "-l", &path("nats.log")]).spawn();
+    let _nats = TlsNats(nats.expect("nats-server can be run"));
+
+    let url = format!("esdb://kith:s3cret@localhost:{}?tlsCAFile={certificate}", kurrent.address.port());
+    let nats_url = format!("tls://localhost:{port}");
+    let arguments = ["--eventstore", &url, "--nats", &nats_url, "--nats-ca", &certificate];
+    let server = Server::start_with(&dir.path().join("data"), &arguments);
+    let mut client = server.client(ORG, Role::Admin);
+    let registered = until("a programme is registered", async || {
+        let body = serde_json::json!({ "name": "Recovery" });
+        let answer = client.command(hyper::Method::POST, "/v1/programmes", "1", &body).await.expect("an answer");
+        (answer.status.as_u16() == 201).then_some(answer)
+    });
+    let at = registered.await.at();
+    let mut client = server.client(ORG, Role::Admin);
+    until("it is in the views", async || {
+        let answer = client.get("/v1/programmes", at).await.expect("an answer");
+        (answer.status.is_success() && answer.json()["items"][0]["name"] == "Recovery").then_some(())
+    })
+    .await;
+    assert!(
+        !server.lines().iter().any(|line| line.contains("s3cret") || line.contains("panicked")),
+        "{:#?}",
+        server.lines()
+    );
+}
