@@ -27,13 +27,10 @@ use std::{
 use async_trait::async_trait;
 use eventstore::{
     AppendToStreamOptions, CurrentRevision, Error, EventData, ExpectedRevision, ReadAllOptions, ReadStreamOptions,
-    StreamPosition, WriteResult,
+    RecordedEvent, StreamPosition, WriteResult,
 };
 use lru::LruCache;
-use tokio::{
-    sync::{Notify, watch},
-    task::JoinHandle,
-};
+use tokio::{sync::watch, task::JoinHandle};
 
 pub use self::connection::{OpenError, settle_tls};
 use self::{
@@ -70,8 +67,6 @@ struct Following {
 struct Inner {
     connection: Connection,
     head: watch::Sender<Position>,
-    /// Wakes the follower.
-    appended: Notify,
     /// Why the log cannot be read, if so.
     down: watch::Sender<Option<String>>,
     /// Of streams' events with these revisions.
@@ -95,7 +90,6 @@ impl KurrentLog {
         let inner = Arc::new(Inner {
             connection,
             head: watch::Sender::new(Position::START),
-            appended: Notify::new(),
             down: watch::Sender::new(Some("it was not reached yet".into())),
             hashes: Mutex::new(LruCache::new(HASHES_KEPT)),
         });
@@ -130,7 +124,6 @@ impl EventLog for KurrentLog {
         };
         let appended = inner.write(&append).await?;
         inner.announce(appended.position);
-        inner.appended.notify_one();
         match claimed {
             // It may be the other one's events that were written: the same command, but perhaps of another moment.
             Some((receipt, Claimed::Before)) => Err(inner.receipted(&receipt.key).await?),
@@ -195,12 +188,7 @@ impl EventLog for KurrentLog {
 
 impl Inner {
     /// Events of a stream by its whole name; none if it is not there.
-    async fn read(
-        &self,
-        name: &str,
-        from: StreamPosition<u64>,
-        max: usize,
-    ) -> Result<Vec<eventstore::RecordedEvent>, LogError> {
+    async fn read(&self, name: &str, from: StreamPosition<u64>, max: usize) -> Result<Vec<RecordedEvent>, LogError> {
         let options = ReadStreamOptions::default().max_count(max);
         let options = match from {
             StreamPosition::End => options.position(from).backwards(),
@@ -211,13 +199,19 @@ impl Inner {
 
     /// Whatever follows a position, ours or not, and whether there may be more.
     async fn page(&self, after: Position, max: usize) -> Result<(Vec<Met>, bool), LogError> {
+        let (events, more) = self.raw_page(after, max).await?;
+        Ok((events.into_iter().map(event::met).collect::<Result<_, _>>()?, more))
+    }
+
+    /// The same, unread.
+    async fn raw_page(&self, after: Position, max: usize) -> Result<(Vec<RecordedEvent>, bool), LogError> {
         let from = if after == Position::START { StreamPosition::Start } else { event::position(after) };
         // What is at the position is read again.
         let options = ReadAllOptions::default().position(from).max_count(max + 1);
-        let events = self.connection.read_all(&options).await?;
+        let mut events = self.connection.read_all(&options).await?;
         let more = events.len() > max;
-        let met = events.into_iter().map(event::met).collect::<Result<Vec<_>, _>>()?;
-        Ok((met.into_iter().filter(|event| event.position() > after).collect(), more))
+        events.retain(|event| event.position.commit > after.0);
+        Ok((events, more))
     }
 
     /// Asks whether the stream is as expected; then the receipt is all there is to write.

@@ -316,7 +316,7 @@ fn client(settings: &ClientSettings) -> Result<Client, OpenError> {
 /// # Errors
 /// If somebody else was faster.
 pub async fn settle_tls() -> Result<(), OpenError> {
-    TLS_SETTLED.get_or_try_init(let_client_settle).await.map(|_| ())
+    TLS_SETTLED.get_or_try_init(let_client_settle).await.map(|()| ())
 }
 
 async fn let_client_settle() -> Result<(), OpenError> {

@@ -71,6 +71,11 @@ pub fn name(stream: &StreamName) -> String {
     format!("{PREFIX}{stream}")
 }
 
+/// Whether the event is in a stream of ours.
+pub fn is_ours(event: &RecordedEvent) -> bool {
+    event.stream_id.starts_with(PREFIX)
+}
+
 /// The position as the server knows it.
 pub fn position(Position(at): Position) -> StreamPosition<eventstore::Position> {
     StreamPosition::Position(eventstore::Position { commit: at, prepare: at })

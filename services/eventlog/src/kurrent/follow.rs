@@ -6,7 +6,7 @@ use std::{
 };
 
 use eventstore::{ReadAllOptions, StreamPosition};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::{Inner, LOOK_EVERY, at_once, event};
 use crate::{LogError, Position};
@@ -32,8 +32,7 @@ pub async fn follow(log: Arc<Inner>) {
             Ok(more) => {
                 log.down.send_if_modified(|down| down.take().is_some());
                 if !more {
-                    // Either is a reason to look again.
-                    let _ = timeout(LOOK_EVERY, log.appended.notified()).await;
+                    sleep(LOOK_EVERY).await; // what others append, nobody announces; our own was, when it was acknowledged
                 }
             }
             Err(LogError(why)) => {
@@ -69,12 +68,12 @@ impl Inner {
             *at = Some(self.find_end().await?);
             return Ok(true);
         };
-        let (events, more) = self.page(after, STEP_EVENTS).await?;
+        let (events, more) = self.raw_page(after, STEP_EVENTS).await?;
         if let Some(last) = events.last() {
-            *at = Some(last.position());
+            *at = Some(Position(last.position.commit));
         }
-        if let Some((last, _)) = events.into_iter().rev().find_map(event::Met::ours) {
-            self.announce(last.position);
+        if let Some(last) = events.iter().rev().find(|event| event::is_ours(event)) {
+            self.announce(Position(last.position.commit));
         }
         Ok(more)
     }
@@ -85,15 +84,13 @@ impl Inner {
         loop {
             let options = ReadAllOptions::default().position(from).backwards().max_count(STEP_EVENTS);
             let events = self.connection.read_all(&options).await?;
-            let Some(first) = events.last().map(|event| event.position.clone()) else {
+            let Some(first) = events.last().map(|event| event.position) else {
                 return Ok(end.unwrap_or(Position::START));
             };
             end = end.or_else(|| events.first().map(|event| Position(event.position.commit)));
-            for event in events {
-                if let event::Met::Ours(event, _) = event::met(event)? {
-                    self.announce(event.position);
-                    return Ok(end.unwrap_or(Position::START));
-                }
+            if let Some(last) = events.iter().find(|event| event::is_ours(event)) {
+                self.announce(Position(last.position.commit));
+                return Ok(end.unwrap_or(Position::START));
             }
             from = StreamPosition::Position(first);
         }
