@@ -74,7 +74,7 @@ struct Serve {
     #[arg(long = "role", value_enum, value_delimiter = ',')]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     roles: Vec<Service>,
-    /// KurrentDB with the event log, such as esdb://host:2113; without it, the log is in the data directory. With a
+    /// KurrentDB with the event log, such as `esdb://host:2113`; without it, the log is in the data directory. With a
     /// password in it, better given as `KITH_EVENTSTORE`
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -416,6 +416,7 @@ mod tests {
 
     /// As far as that can be seen without an engine that runs it: every command line and setting is one of this build.
     #[test]
+    #[allow(clippy::result_large_err)] // figment's own
     fn the_composition_for_many_runs_each_role_twice_with_settings_that_hold() {
         let text = include_str!("../../../deploy/compose.scaled.yaml");
         let mut composition: serde_norway::Value = serde_norway::from_str(text).unwrap();

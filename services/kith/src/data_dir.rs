@@ -48,13 +48,11 @@ impl Kept {
     /// # Errors
     /// If it cannot be opened.
     pub(crate) async fn log(&self) -> anyhow::Result<Log> {
-        Ok(match &self.eventstore {
-            Some(url) => Log::Kurrent(KurrentLog::open(url).await?),
-            None => {
-                let path = self.folders()?.embedded()?.log();
-                Log::Sqlite(SqliteLog::open(&path)?, path)
-            }
-        })
+        if let Some(url) = &self.eventstore {
+            return Ok(Log::Kurrent(KurrentLog::open(url).await?));
+        }
+        let path = self.folders()?.embedded()?.log();
+        Ok(Log::Sqlite(SqliteLog::open(&path)?, path))
     }
 }
 

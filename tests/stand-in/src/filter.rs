@@ -47,9 +47,10 @@ impl Filter {
 
     /// Whether the event is one of those.
     pub fn takes(&self, event: &Event) -> bool {
-        let text = match self.stream_names {
-            true => &event.body.stream,
-            false => event.body.metadata.get("type").map_or("", |text| text),
+        let text = if self.stream_names {
+            &event.body.stream
+        } else {
+            event.body.metadata.get("type").map_or("", |text| text)
         };
         match &self.regex {
             Some(regex) => regex.is_match(text),

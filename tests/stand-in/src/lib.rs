@@ -7,6 +7,8 @@
 //!
 //! Several nodes may share one store: then one of them leads, and the others say so.
 
+#![allow(clippy::result_large_err)] // the errors are gRPC's
+
 mod append;
 mod connection;
 mod faults;

@@ -316,7 +316,7 @@ fn client(settings: &ClientSettings) -> Result<Client, OpenError> {
 /// # Errors
 /// If somebody else was faster.
 pub async fn settle_tls() -> Result<(), OpenError> {
-    TLS_SETTLED.get_or_try_init(let_client_settle).await.map(|()| ())
+    TLS_SETTLED.get_or_try_init(let_client_settle).await.copied()
 }
 
 async fn let_client_settle() -> Result<(), OpenError> {
