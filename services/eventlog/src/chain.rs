@@ -4,6 +4,8 @@
 
 use uuid::Uuid;
 
+use crate::{Append, NewEvent, Recorded};
+
 pub type Hash = [u8; 32];
 
 /// Hash before the first event.
@@ -22,7 +24,38 @@ pub struct Link<'a> {
     pub metadata: &'a [u8],
 }
 
-impl Link<'_> {
+impl<'a> Link<'a> {
+    /// What is hashed of an event that was read, at this position: a log in which that is not known before an event is
+    /// written says 0.
+    pub fn recorded(event: &'a Recorded, position: u64) -> Self {
+        Self {
+            position,
+            stream: event.stream.as_str(),
+            revision: event.revision,
+            id: event.id,
+            event_type: &event.event_type,
+            version: event.version,
+            recorded_at: event.recorded_at.as_microsecond(),
+            data: &event.data,
+            metadata: &event.metadata,
+        }
+    }
+
+    /// The same of one of the events of an append, about to be written.
+    pub fn proposed(append: &'a Append, event: &'a NewEvent, position: u64, revision: u64) -> Self {
+        Self {
+            position,
+            stream: append.stream.as_str(),
+            revision,
+            id: event.id,
+            event_type: event.event_type,
+            version: event.version,
+            recorded_at: append.at.as_microsecond(),
+            data: &event.data,
+            metadata: &append.metadata,
+        }
+    }
+
     /// The hash of this event after one with hash `previous`.
     pub fn hash(&self, previous: &Hash) -> Hash {
         let mut hasher = blake3::Hasher::new();

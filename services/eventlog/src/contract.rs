@@ -1,12 +1,18 @@
 //! What every adapter promises. Each runs this suite on a log of its own; none of it assumes positions without gaps,
 //! nor that the log is empty.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::{Append, AppendError, Appended, EventLog, Expected, NewEvent, Position, Receipt, Recorded, StreamName};
+use crate::{
+    Append, AppendError, Appended, EventLog, Expected, NewEvent, Position, Receipt, ReceiptKey, Recorded, StreamName,
+};
+
+/// In every name, so that one log can be tried many times.
+#[allow(clippy::disallowed_methods)] // a name of a test's, not of an event's
+static RUN: LazyLock<Uuid> = LazyLock::new(Uuid::new_v4);
 
 /// Runs the suite.
 pub async fn run(log: &Arc<dyn EventLog>) {
@@ -35,12 +41,12 @@ pub async fn run_small(log: &Arc<dyn EventLog>) {
 }
 
 fn stream(name: &str) -> StreamName {
-    let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes());
+    let id = Uuid::new_v5(&RUN, name.as_bytes());
     StreamName::new("contract", &"acme".parse().unwrap(), id)
 }
 
 fn event(name: &str) -> NewEvent {
-    let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes());
+    let id = Uuid::new_v5(&RUN, name.as_bytes());
     NewEvent { id, event_type: "thing.happened", version: 1, data: format!(r#"{{"name":"{name}"}}"#).into() }
 }
 
@@ -158,14 +164,18 @@ async fn an_append_of_nothing_is_a_question_about_the_revision(log: &Arc<dyn Eve
     assert_eq!(refused_at(log, append("nothing", Expected::Exact(1), &[])).await, Some(0));
 }
 
-fn receipt(key: u8, status: u16) -> Receipt {
-    Receipt { key: [key; 16], fingerprint: [7; 16], status, body: b"{}".to_vec(), position: Position::START }
+fn key(n: u8) -> ReceiptKey {
+    Uuid::new_v5(&RUN, &[n]).into_bytes()
+}
+
+fn receipt(n: u8, status: u16) -> Receipt {
+    Receipt { key: key(n), fingerprint: [7; 16], status, body: b"{}".to_vec(), position: Position::START }
 }
 
 async fn a_receipt_is_kept_and_the_first_one_wins(log: &Arc<dyn EventLog>) {
     let first = Append { receipt: Some(receipt(1, 201)), ..append("receipt", Expected::NoStream, &["a"]) };
     let appended = written(log, first).await;
-    let kept = log.receipt(&[1; 16]).await.unwrap().unwrap();
+    let kept = log.receipt(&key(1)).await.unwrap().unwrap();
     assert_eq!(kept, Receipt { position: appended.position, ..receipt(1, 201) });
     let second = Append { receipt: Some(receipt(1, 204)), ..append("receipt", Expected::Exact(0), &["b"]) };
     assert_eq!(log.append(second).await, Err(AppendError::Receipted(Box::new(kept.clone()))));
@@ -177,10 +187,10 @@ async fn a_receipt_is_kept_and_the_first_one_wins(log: &Arc<dyn EventLog>) {
 async fn a_receipt_of_a_refused_append_is_not_kept(log: &Arc<dyn EventLog>) {
     let refused = Append { receipt: Some(receipt(2, 204)), ..append("receipt", Expected::NoStream, &["x"]) };
     refused_at(log, refused).await;
-    assert_eq!(log.receipt(&[2; 16]).await.unwrap(), None);
+    assert_eq!(log.receipt(&key(2)).await.unwrap(), None);
     let nothing = Append { receipt: Some(receipt(2, 204)), ..append("receipt", Expected::Exact(0), &[]) };
     written(log, nothing).await;
-    assert!(log.receipt(&[2; 16]).await.unwrap().is_some());
+    assert!(log.receipt(&key(2)).await.unwrap().is_some());
 }
 
 async fn the_whole_log_can_be_read_in_pieces_in_one_order(log: &Arc<dyn EventLog>) {
@@ -236,7 +246,7 @@ async fn what_was_appended_in_parallel_is_all_there_in_one_order(log: &Arc<dyn E
 /// The same command, decided by each on what it has read, as when a caller sends it again before it is answered.
 async fn a_key_claimed_by_many_at_once_is_done_once(log: &Arc<dyn EventLog>) {
     for round in 0..5_u8 {
-        let (name, key) = (format!("claimed-{round}"), 100 + round);
+        let (name, n) = (format!("claimed-{round}"), 100 + round);
         let attempts = (0..6).map(|_| {
             let (log, name) = (log.clone(), name.clone());
             tokio::spawn(async move {
@@ -245,7 +255,7 @@ async fn a_key_claimed_by_many_at_once_is_done_once(log: &Arc<dyn EventLog>) {
                     let revision = read.last().map(|event| event.revision);
                     let expected = revision.map_or(Expected::NoStream, Expected::Exact);
                     let command = format!("done-after-{revision:?}");
-                    let append = Append { receipt: Some(receipt(key, 201)), ..append(&name, expected, &[&command]) };
+                    let append = Append { receipt: Some(receipt(n, 201)), ..append(&name, expected, &[&command]) };
                     match log.append(append).await {
                         Ok(_) | Err(AppendError::Receipted(_)) => return,
                         Err(AppendError::WrongExpectedRevision { .. }) => {}
@@ -259,7 +269,7 @@ async fn a_key_claimed_by_many_at_once_is_done_once(log: &Arc<dyn EventLog>) {
             attempt.await.unwrap();
         }
         assert_eq!(ids(log, &name).await.len(), 1);
-        assert!(log.receipt(&[key; 16]).await.unwrap().is_some());
+        assert!(log.receipt(&key(n)).await.unwrap().is_some());
     }
 }
 

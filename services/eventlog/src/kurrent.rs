@@ -1,19 +1,21 @@
 //! The event log in `KurrentDB` (`EventStoreDB` 20.6 and later), for many processes.
 //!
 //! The types of the crate `eventstore` stop here. What it cannot do, or does wrongly, is known (`tests` shows each): a
-//! client whose first connection fails never works again, so a client that failed is replaced; deadlines are only
-//! asked of the server, so they are kept here, too; a subscription that the server ends keeps its thread busy for ever,
-//! so there is none: the end of `$all` is looked at every [`LOOK_EVERY`], from the position where the last look ended;
-//! its connections hold small messages back, so they are told not to.
+//! client whose first connection fails never works again, so a client that failed is replaced, and its thread with it;
+//! deadlines are only asked of the server, so they are kept here, too; a subscription that the server ends keeps its thread busy for ever,
+//! so there is none: the end of `$all` is looked at every [`LOOK_EVERY`]; its connections hold small messages back, so
+//! they are told not to.
 //!
 //! Streams of Kith are named `kith.{name}`; all else in `$all` is not ours and left out. Receipts are streams of their
 //! own, see `receipts`.
 
 mod at_once;
+mod client;
 mod connection;
 mod event;
 mod follow;
 mod receipts;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -32,7 +34,7 @@ use eventstore::{
 use lru::LruCache;
 use tokio::{sync::watch, task::JoinHandle};
 
-pub use self::connection::{OpenError, settle_tls};
+pub use self::settings::{OpenError, settle_tls};
 use self::{
     connection::{Connection, Failure},
     event::Met,
@@ -138,16 +140,18 @@ impl EventLog for KurrentLog {
         let events = self.inner().read(&event::name(stream), StreamPosition::Position(from), max).await?;
         let met = events.into_iter().map(event::met).collect::<Result<Vec<_>, _>>()?;
         let ours: Vec<_> = met.into_iter().filter_map(Met::ours).collect();
-        if let Some((last, chained)) = ours.last() {
-            self.inner().keep(stream, last.revision, chained.hash);
+        if let Some((last, previous)) = ours.last() {
+            self.inner().keep(stream, last.revision, event::hash(last, *previous));
         }
         Ok(ours.into_iter().map(|(event, _)| event).collect())
     }
 
     async fn read_all(&self, after: Position, max: usize) -> Result<Vec<Recorded>, LogError> {
-        let (mut found, mut at) = (Vec::new(), after);
+        let (mut found, mut at, mut asked) = (Vec::new(), after, max.min(PAGE_EVENTS_MAX));
         while found.len() < max {
-            let (events, more) = self.inner().page(at, PAGE_EVENTS_MAX).await?;
+            let (events, more) = self.inner().page(at, asked).await?;
+            // Of what is there, half or more may not be ours.
+            asked = (2 * asked).min(PAGE_EVENTS_MAX);
             let Some(last) = events.last() else { break };
             at = last.position();
             found.extend(events.into_iter().filter_map(Met::ours).map(|(event, _)| event));
@@ -161,14 +165,14 @@ impl EventLog for KurrentLog {
 
     async fn at(&self, position: Position) -> Result<Option<Recorded>, LogError> {
         let options = ReadAllOptions::default().position(event::position(position)).max_count(1);
-        let found = self.inner().connection.read_all(&options).await;
+        let found = self.inner().connection.read_all(options).await;
         match found {
             Ok(events) => {
                 let met = events.into_iter().map(event::met).next().transpose()?;
                 Ok(met.and_then(Met::ours).map(|(event, _)| event).filter(|event| event.position == position))
             }
             // Nothing begins there.
-            Err(Failure::Refused(_)) => Ok(None),
+            Err(Failure::Invalid(_)) => Ok(None),
             Err(failure) => Err(failure.into()),
         }
     }
@@ -194,24 +198,18 @@ impl Inner {
             StreamPosition::End => options.position(from).backwards(),
             _ => options.position(from),
         };
-        Ok(self.connection.read_stream(name, &options).await?)
+        Ok(self.connection.read_stream(name, options).await?)
     }
 
     /// Whatever follows a position, ours or not, and whether there may be more.
     async fn page(&self, after: Position, max: usize) -> Result<(Vec<Met>, bool), LogError> {
-        let (events, more) = self.raw_page(after, max).await?;
-        Ok((events.into_iter().map(event::met).collect::<Result<_, _>>()?, more))
-    }
-
-    /// The same, unread.
-    async fn raw_page(&self, after: Position, max: usize) -> Result<(Vec<RecordedEvent>, bool), LogError> {
         let from = if after == Position::START { StreamPosition::Start } else { event::position(after) };
         // What is at the position is read again.
         let options = ReadAllOptions::default().position(from).max_count(max + 1);
-        let mut events = self.connection.read_all(&options).await?;
+        let mut events = self.connection.read_all(options).await?;
         let more = events.len() > max;
         events.retain(|event| event.position.commit > after.0);
-        Ok((events, more))
+        Ok((events.into_iter().map(event::met).collect::<Result<_, _>>()?, more))
     }
 
     /// Asks whether the stream is as expected; then the receipt is all there is to write.
@@ -262,7 +260,7 @@ impl Inner {
         let found = self.read(&event::name(&append.stream), from, 1).await.map_err(unavailable)?;
         let found = found.into_iter().next().map(event::met).transpose().map_err(unavailable)?;
         // The server will say that the stream is shorter.
-        Ok(found.and_then(Met::ours).map(|(_, chained)| chained.hash))
+        Ok(found.and_then(Met::ours).map(|(event, previous)| event::hash(&event, previous)))
     }
 
     fn keep(&self, stream: &StreamName, revision: u64, hash: Hash) {

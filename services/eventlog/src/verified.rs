@@ -9,8 +9,8 @@ pub struct Verified {
     pub events: u64,
     /// Streams, each without gaps.
     pub streams: u64,
-    /// Answers to commands; in `KurrentDB` they are not counted.
-    pub receipts: u64,
+    /// Answers to commands, if they were counted: in `KurrentDB` they are not.
+    pub receipts: Option<u64>,
     /// Position of the last event.
     pub head: Position,
 }

@@ -50,7 +50,8 @@ impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.log {
             Ok(Verified { events, streams, receipts, .. }) => {
-                writeln!(f, "log    sound: {events} events in {streams} streams, {receipts} receipts")?;
+                let receipts = receipts.map(|receipts| format!(", {receipts} receipts")).unwrap_or_default();
+                writeln!(f, "log    sound: {events} events in {streams} streams{receipts}")?;
                 writeln!(f, "       the hash chain holds, nothing is missing in between, no event is there twice")?;
             }
             Err(what) => writeln!(f, "log    BROKEN: {what}")?,

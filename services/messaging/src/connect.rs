@@ -24,8 +24,8 @@ pub const STREAM: &str = "KITH";
 pub const SUBJECTS: &str = "kith.>";
 /// At start the connection and the stream must be there within this time. Later they are waited for without end.
 pub const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-/// Longest message in bytes, headers included: an event may be as large as an append, which is 1 MiB. A NATS server
-/// of one's own needs `max_payload` of at least this; its default is 1 MiB.
+/// Longest message in bytes, headers included: an event may be as large as an append. A NATS server of one's own needs
+/// `max_payload` of at least this; its default is 1 MiB.
 pub const PAYLOAD_BYTES_MAX: usize = eventlog::APPEND_BYTES_MAX + HEADER_BYTES_MAX;
 
 /// Longest headers in bytes, generously.

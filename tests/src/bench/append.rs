@@ -24,8 +24,8 @@ use crate::{load::per_second, process::Kurrent};
 const WRITERS: u64 = 32;
 /// Data of an event, in bytes.
 const DATA_BYTES: usize = 256;
-/// Both are measured this often, one after the other.
-const ROUNDS: u32 = 2;
+/// All are measured this often, one after the other.
+const ROUNDS: u32 = 5;
 /// How long each is measured, in all rounds.
 const MEASURED: Duration = Duration::from_secs(10);
 /// Who appends.

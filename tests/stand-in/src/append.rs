@@ -296,7 +296,8 @@ fn exception(mut status: Status, kind: &'static str) -> Status {
     status
 }
 
-fn not_leader(host: &str, port: u16) -> Status {
+/// Says who leads.
+pub fn not_leader(host: &str, port: u16) -> Status {
     let mut status = exception(Status::not_found("Leader info available"), "not-leader");
     let host = host.parse().expect("a host's name is ASCII");
     status.metadata_mut().insert("leader-endpoint-host", host);

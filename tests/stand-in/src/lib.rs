@@ -71,7 +71,6 @@ pub struct StandIn {
     pub address: SocketAddr,
     /// What goes wrong at it.
     pub faults: Faults,
-    cluster: Cluster,
     end: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -138,7 +137,7 @@ impl StandIn {
         cluster.joins(address);
         let Options { user, tls } = options;
         let user = user.map(|(name, password)| BASE64.encode(format!("{name}:{password}").as_bytes()));
-        let inner = Inner { store, faults: faults.clone(), address, cluster: cluster.clone(), user };
+        let inner = Inner { store, faults: faults.clone(), address, cluster, user };
         let router = router(Node(Arc::new(inner)), tls)?;
         let incoming = stream::unfold(listener, |listener| async {
             let accepted = listener.accept().await.map(|(stream, _)| stream);
@@ -153,17 +152,12 @@ impl StandIn {
                 eprintln!("stand-in: {error}");
             }
         });
-        Ok(Self { address, faults, cluster, end, task })
+        Ok(Self { address, faults, end, task })
     }
 
     /// The connection string of this node.
     pub fn url(&self) -> String {
         format!("esdb://{}?tls=false", self.address)
-    }
-
-    /// The cluster that it is part of.
-    pub fn cluster(&self) -> &Cluster {
-        &self.cluster
     }
 
     /// Ends it: it stops listening and cuts all of its connections.

@@ -5,6 +5,9 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::Parser;
 use stand_in::{Cluster, Options, StandIn, Store};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Speaks `KurrentDB`'s protocol, for tests.
 #[derive(Debug, Parser)]
 struct Flags {
@@ -25,7 +28,7 @@ struct Flags {
     user: Option<String>,
 }
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let Flags { log, listen, certificate, key, user } = Flags::parse();
     let read = |file: PathBuf| std::fs::read_to_string(file);

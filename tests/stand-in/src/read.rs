@@ -6,7 +6,7 @@ use tonic::{Request, Status};
 
 use crate::{
     Node,
-    append::name,
+    append::{name, not_leader},
     faults::Ending,
     filter::Filter,
     protocol::{
@@ -48,6 +48,11 @@ struct Way {
 impl Node {
     pub(crate) async fn read(&self, request: Request<ReadReq>) -> Result<Answers, Status> {
         self.admit(&request)?;
+        if let (true, Some((host, port))) =
+            (request.metadata().contains_key("requires-leader"), self.leader_elsewhere())
+        {
+            return Err(not_leader(&host, port));
+        }
         sleep(self.faults().of_read()).await;
         let options = request.into_inner().options.ok_or_else(|| Status::invalid_argument("no options"))?;
         let (sender, answers) = mpsc::channel(WAITING);
@@ -136,15 +141,16 @@ impl Node {
     async fn read_all(&self, start: u64, way: Way, filter: Option<Filter>, to: &Sender) -> Result<(), Gone> {
         let (mut at, mut left) = (start, way.max);
         while left > 0 {
+            let most = if filter.is_some() { FETCHED as u64 } else { left.min(FETCHED as u64) };
             let events = if way.backwards {
-                let from = at.saturating_sub(FETCHED as u64);
+                let from = at.saturating_sub(most);
                 let wanted = usize::try_from(at - from).unwrap_or(FETCHED);
                 let mut events = self.fetch(from, wanted, to).await?;
                 at = from;
                 events.reverse();
                 events
             } else {
-                let events = self.fetch(at, FETCHED, to).await?;
+                let events = self.fetch(at, usize::try_from(most).unwrap_or(FETCHED), to).await?;
                 at += events.len() as u64;
                 events
             };

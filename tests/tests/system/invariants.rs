@@ -73,7 +73,7 @@ const STOPS_AT: &[(&str, &[&str])] = &[
     ("data_encoding", &["vault/src/ke", "eventlog/src/kurrent"]),
     ("async_nats", &["messaging/src"]),
     ("eventstore", &["eventlog/src/kurrent"]),
-    ("rustls", &["eventlog/src/kurrent/connection", "kith/src/tls"]),
+    ("rustls", &["eventlog/src/kurrent/settings", "kith/src/tls"]),
     ("rustix", &["eventlog/src/kurrent/at_once"]),
     ("polars", &["reporting/src"]),
     ("rrule", &["directory/src/calendar"]),

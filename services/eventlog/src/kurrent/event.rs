@@ -15,6 +15,8 @@ use crate::{
 
 /// Before the name of each stream of ours.
 const PREFIX: &str = "kith.";
+/// For a position in what is hashed: it is not known before an event is written. Its place in its stream is.
+const UNKNOWN: u64 = 0;
 
 /// What we say of an event. The server's own time is cut to seconds by the client, and is not the command's.
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,20 +32,11 @@ struct Metadata<'a> {
     caused_by: &'a RawValue,
 }
 
-/// How an event hangs together with those before it.
-#[derive(Debug, Clone, Copy)]
-pub struct Chained {
-    /// Its own hash.
-    pub hash: Hash,
-    /// What it says that the hash of the one before it is.
-    pub previous: Option<Hash>,
-}
-
 /// An event that was read.
 #[derive(Debug)]
 pub enum Met {
-    /// One of ours, and its hash.
-    Ours(Box<Recorded>, Chained),
+    /// One of ours, and what it says that the hash of the one before it is.
+    Ours(Box<Recorded>, Option<Hash>),
     /// What is there besides.
     Other(Position),
 }
@@ -58,9 +51,9 @@ impl Met {
     }
 
     /// If it is ours.
-    pub fn ours(self) -> Option<(Recorded, Chained)> {
+    pub fn ours(self) -> Option<(Recorded, Option<Hash>)> {
         match self {
-            Self::Ours(event, chained) => Some((*event, chained)),
+            Self::Ours(event, previous) => Some((*event, previous)),
             Self::Other(_) => None,
         }
     }
@@ -96,19 +89,6 @@ pub fn met(event: RecordedEvent) -> Result<Met, LogError> {
         metadata.previous.as_deref().map(|text| decode(text).ok_or_else(|| broken("its hash is none".into())));
     let previous = previous.transpose()?;
     let caused_by = metadata.caused_by.get().as_bytes();
-    let link = Link {
-        // Not known before it is written; its place in its stream is.
-        position: 0,
-        stream: stream.as_str(),
-        revision: event.revision,
-        id: event.id,
-        event_type: &event.event_type,
-        version: metadata.version,
-        recorded_at: metadata.recorded_at.as_microsecond(),
-        data: &event.data,
-        metadata: caused_by,
-    };
-    let chained = Chained { hash: link.hash(&previous.unwrap_or(GENESIS)), previous };
     let (version, recorded_at) = (metadata.version, metadata.recorded_at);
     let metadata = event.custom_metadata.slice_ref(caused_by);
     Ok(Met::Ours(
@@ -123,8 +103,13 @@ pub fn met(event: RecordedEvent) -> Result<Met, LogError> {
             data: event.data,
             metadata,
         }),
-        chained,
+        previous,
     ))
+}
+
+/// The hash of an event that was read.
+pub fn hash(event: &Recorded, previous: Option<Hash>) -> Hash {
+    Link::recorded(event, UNKNOWN).hash(&previous.unwrap_or(GENESIS))
 }
 
 /// None if it is no hash.
@@ -157,20 +142,8 @@ pub fn proposed(append: &Append, previous: Option<Hash>) -> Result<(Vec<EventDat
         let proposed = EventData::json(event.event_type, &data).map_err(not_json)?.id(event.id);
         events.push(proposed.metadata_as_json(&metadata).map_err(not_json)?);
         // Which revision it gets is not known of an append to wherever the stream ends: then nothing follows from it.
-        previous = first.map(|first| {
-            let link = Link {
-                position: 0,
-                stream: append.stream.as_str(),
-                revision: first + n,
-                id: event.id,
-                event_type: event.event_type,
-                version: event.version,
-                recorded_at: append.at.as_microsecond(),
-                data: &event.data,
-                metadata: &append.metadata,
-            };
-            link.hash(&previous.unwrap_or(GENESIS))
-        });
+        previous =
+            first.map(|first| Link::proposed(append, event, UNKNOWN, first + n).hash(&previous.unwrap_or(GENESIS)));
     }
     Ok((events, previous.unwrap_or(GENESIS)))
 }

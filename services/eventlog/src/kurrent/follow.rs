@@ -11,29 +11,29 @@ use tokio::time::{Instant, sleep};
 use super::{Inner, LOOK_EVERY, at_once, event};
 use crate::{LogError, Position};
 
-/// Events looked at in one step, a count.
+/// Events read of the end of the log at each look, a count: enough to find one of ours among receipts.
+const LAST_EVENTS: usize = 8;
+/// Events read at once if there is none of ours among them, a count.
 const STEP_EVENTS: usize = 1_024;
 /// How often connections are looked for that the client made by itself.
 const CONNECTIONS_EVERY: Duration = Duration::from_secs(1);
 
-/// Announces the position of the last event of ours. After a failure it goes on where it was.
+/// Announces the position of the last event of ours, as long as the log lives.
 pub async fn follow(log: Arc<Inner>) {
-    // The checkpoint: what is behind it was looked at, ours or not.
-    let mut at = None;
+    // What is there was looked at, ours or not.
+    let mut seen = Position::START;
     let mut connections_seen = None::<Instant>;
     loop {
-        let step = log.step(&mut at).await;
-        if step.is_err() || connections_seen.is_none_or(|seen| seen.elapsed() > CONNECTIONS_EVERY) {
+        let look = log.look(&mut seen).await;
+        if look.is_err() || connections_seen.is_none_or(|seen| seen.elapsed() > CONNECTIONS_EVERY) {
             // Also of one that was made just now.
             hurry();
-            connections_seen = step.is_ok().then(Instant::now);
+            connections_seen = look.is_ok().then(Instant::now);
         }
-        match step {
-            Ok(more) => {
+        match look {
+            Ok(()) => {
                 log.down.send_if_modified(|down| down.take().is_some());
-                if !more {
-                    sleep(LOOK_EVERY).await; // what others append, nobody announces; our own was, when it was acknowledged
-                }
+                sleep(LOOK_EVERY).await; // what others append, nobody announces; our own was, when it was acknowledged
             }
             Err(LogError(why)) => {
                 log.down.send_if_modified(|down| {
@@ -62,38 +62,27 @@ fn hurry() {
 }
 
 impl Inner {
-    /// Looks at what came; says whether there is more.
-    async fn step(&self, at: &mut Option<Position>) -> Result<bool, LogError> {
-        let Some(after) = *at else {
-            *at = Some(self.find_end().await?);
-            return Ok(true);
-        };
-        let (events, more) = self.raw_page(after, STEP_EVENTS).await?;
-        if let Some(last) = events.last() {
-            *at = Some(Position(last.position.commit));
-        }
-        if let Some(last) = events.iter().rev().find(|event| event::is_ours(event)) {
-            self.announce(Position(last.position.commit));
-        }
-        Ok(more)
-    }
-
-    /// Goes back from the end to the last event of ours; answers where the end is.
-    async fn find_end(&self) -> Result<Position, LogError> {
-        let (mut end, mut from) = (None, StreamPosition::End);
+    /// Goes back from the end to the last event of ours, but not behind what was `seen`.
+    async fn look(&self, seen: &mut Position) -> Result<(), LogError> {
+        let (mut end, mut from, mut max) = (None, StreamPosition::End, LAST_EVENTS);
         loop {
-            let options = ReadAllOptions::default().position(from).backwards().max_count(STEP_EVENTS);
-            let events = self.connection.read_all(&options).await?;
-            let Some(first) = events.last().map(|event| event.position) else {
-                return Ok(end.unwrap_or(Position::START));
-            };
+            let options = ReadAllOptions::default().position(from).backwards().max_count(max);
+            let events = self.connection.read_all(options).await?;
             end = end.or_else(|| events.first().map(|event| Position(event.position.commit)));
             if let Some(last) = events.iter().find(|event| event::is_ours(event)) {
                 self.announce(Position(last.position.commit));
-                return Ok(end.unwrap_or(Position::START));
+                break;
             }
-            from = StreamPosition::Position(first);
+            match events.last() {
+                Some(first) if events.len() == max && first.position.commit > seen.0 => {
+                    from = StreamPosition::Position(first.position);
+                }
+                _ => break,
+            }
+            max = STEP_EVENTS;
         }
+        *seen = end.unwrap_or(*seen);
+        Ok(())
     }
 
     pub(super) fn announce(&self, position: Position) {

@@ -112,8 +112,8 @@ async fn each_event_carries_the_hash_of_the_one_before_it() {
     for event in read.await.unwrap() {
         let metadata: serde_json::Value = serde_json::from_slice(&event.custom_metadata).unwrap();
         said.push(metadata["previous"].as_str().map(str::to_owned));
-        let (_, chained) = event::met(event).unwrap().ours().unwrap();
-        hashes.push(Some(data_encoding::HEXLOWER.encode(&chained.hash)));
+        let (event, previous) = event::met(event).unwrap().ours().unwrap();
+        hashes.push(Some(data_encoding::HEXLOWER.encode(&event::hash(&event, previous))));
     }
     assert_eq!(said, [None, hashes[0].clone(), hashes[1].clone()]);
     let verified = log.verify(|_| {}).await.unwrap().unwrap();
@@ -171,19 +171,30 @@ async fn a_node_that_wants_a_password_gets_it() {
         let url = format!("esdb://{user}{}?tls=false", node.address);
         KurrentLog::open(&url).await.unwrap()
     };
-    open("kith:s3cret@").await.append(append(&stream(1), Expected::NoStream, 1)).await.unwrap();
+    let log = open("kith:s3cret@").await;
+    let written = log.append(append(&stream(1), Expected::NoStream, 1)).await.unwrap();
+    assert!(log.at(written.position).await.unwrap().is_some());
     for wrong in ["", "kith:wrong@"] {
         let refused = open(wrong).await.append(append(&stream(2), Expected::NoStream, 2)).await;
         let AppendError::Unavailable(why) = refused.unwrap_err() else { panic!("it is refused") };
         assert!(why.contains("Access denied") && !why.contains("wrong"), "{why}");
+        // Not that nothing is there: then the log would be taken for another one.
+        assert!(open(wrong).await.at(written.position).await.is_err());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_connection_string_is_refused_and_not_shown() {
-    for wrong in
-        ["", "localhost:2113", "http://u:s3cret@h:1", "esdb://", "esdb://u:s3cret@h:99999", "esdb://h?tls=perhaps"]
-    {
+    for wrong in [
+        "",
+        "localhost:2113",
+        "http://u:s3cret@h:1",
+        "esdb://",
+        "esdb://u:s3cret@h:99999",
+        "esdb://h?tls=perhaps",
+        "esdb://u:s3cret@h?nodePreference=follower",
+        "esdb://u:s3cret@h?tls=true&tlsCertificate=ca.pem",
+    ] {
         let error = KurrentLog::open(wrong).await.err().unwrap_or_else(|| panic!("{wrong}")).to_string();
         assert!(error.contains("connection string") && !error.contains("s3cret"), "{error}");
     }

@@ -2,7 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{KurrentLog, PAGE_EVENTS_MAX, event::Met};
+use super::{
+    KurrentLog, PAGE_EVENTS_MAX,
+    event::{self, Met},
+};
 use crate::{Finding, LogError, Position, Verified, chain::Hash};
 
 impl KurrentLog {
@@ -20,14 +23,14 @@ impl KurrentLog {
             let (events, more) = self.inner().page(at, PAGE_EVENTS_MAX).await?;
             let Some(last) = events.last() else { break };
             at = last.position();
-            for (event, chained) in events.into_iter().filter_map(Met::ours) {
+            for (event, previous) in events.into_iter().filter_map(Met::ours) {
                 let broken = |what: String| Ok(Err(Finding::of(Some(event.position), Some(&event), what)));
-                let before = ends.insert(event.stream.clone(), (event.revision, chained.hash));
+                let before = ends.insert(event.stream.clone(), (event.revision, event::hash(&event, previous)));
                 let expected = before.map_or(0, |(revision, _)| revision + 1);
                 if event.revision != expected {
                     return broken(format!("its revision should be {expected}"));
                 }
-                if chained.previous.is_some_and(|previous| before.is_none_or(|(_, hash)| hash != previous)) {
+                if previous.is_some_and(|previous| before.is_none_or(|(_, hash)| hash != previous)) {
                     return broken("the hash that it carries is not that of the event before it".into());
                 }
                 if !ids.insert(event.id) {

@@ -68,7 +68,7 @@ fn events(
         if event.position != position {
             return Err(broken(Some(position), None, format!("is missing; the next is at {}", event.position)));
         }
-        previous = link(&event).hash(&previous);
+        previous = Link::recorded(&event, event.position.0).hash(&previous);
         if previous != stored {
             return Err(broken(Some(position), Some(&event), "was changed: its hash does not fit what is stored"));
         }
@@ -87,20 +87,6 @@ fn events(
         return Err(broken(None, None, format!("{counted} events are stored, {} can be read", verified.events)));
     }
     Ok(())
-}
-
-fn link(event: &Recorded) -> Link<'_> {
-    Link {
-        position: event.position.0,
-        stream: event.stream.as_str(),
-        revision: event.revision,
-        id: event.id,
-        event_type: &event.event_type,
-        version: event.version,
-        recorded_at: event.recorded_at.as_microsecond(),
-        data: &event.data,
-        metadata: &event.metadata,
-    }
 }
 
 fn streams(connection: &Connection, verified: &mut Verified) -> Result<(), VerifyError> {
@@ -123,7 +109,7 @@ fn streams(connection: &Connection, verified: &mut Verified) -> Result<(), Verif
 
 fn receipts(connection: &Connection, verified: &mut Verified) -> Result<(), VerifyError> {
     let mut statement = connection.prepare(schema::ALL_RECEIPTS)?;
-    let mut rows = statement.query([])?;
+    let (mut rows, mut count) = (statement.query([])?, 0);
     while let Some(row) = rows.next()? {
         let (receipt, stored): (_, Hash) = (receipt(row)?, row.get(5)?);
         if receipt_hash(&receipt) != stored {
@@ -132,8 +118,9 @@ fn receipts(connection: &Connection, verified: &mut Verified) -> Result<(), Veri
         if receipt.position > verified.head {
             return Err(broken(None, None, format!("a receipt names position {}, after the end", receipt.position)));
         }
-        verified.receipts += 1;
+        count += 1;
     }
+    verified.receipts = Some(count);
     Ok(())
 }
 

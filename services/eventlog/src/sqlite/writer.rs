@@ -200,17 +200,7 @@ impl Tail {
         key: i64,
         revision: u64,
     ) -> rusqlite::Result<()> {
-        let link = Link {
-            position: self.position + 1,
-            stream: append.stream.as_str(),
-            revision,
-            id: event.id,
-            event_type: event.event_type,
-            version: event.version,
-            recorded_at: append.at.as_microsecond(),
-            data: &event.data,
-            metadata: &append.metadata,
-        };
+        let link = Link::proposed(append, event, self.position + 1, revision);
         let hash = link.hash(&self.hash);
         transaction.prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?.execute(
             params![

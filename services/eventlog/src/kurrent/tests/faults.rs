@@ -66,11 +66,11 @@ async fn an_answer_that_does_not_come_is_not_waited_for() {
     server.node.faults.next(Fault::Slow(PATIENCE * 10));
     let begun = Instant::now();
     log.append(append(&stream(1), Expected::NoStream, 1)).await.unwrap();
-    assert!(begun.elapsed() < connection::APPEND_WITHIN * 2, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < client::APPEND_WITHIN * 2, "{:?}", begun.elapsed());
     server.node.faults.slow_reads(PATIENCE * 10);
     let begun = Instant::now();
     assert!(log.read_stream(&stream(1), 0, 9).await.is_err());
-    assert!(begun.elapsed() < connection::READ_WITHIN * 2, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < client::READ_WITHIN * 2, "{:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

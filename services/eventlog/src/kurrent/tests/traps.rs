@@ -23,7 +23,7 @@ async fn writes(client: &Client, n: u128) -> Result<(), Error> {
     let event = EventData::binary("noise", vec![0].into()).id(Uuid::from_u128(n));
     let options = AppendToStreamOptions::default();
     let asked = client.append_to_stream(format!("noise-{n}"), &options, event);
-    connection::within(connection::APPEND_WITHIN, asked).await.map(|_| ())
+    client::within(client::APPEND_WITHIN, asked).await.map(|_| ())
 }
 
 /// Runs one of the ignored tests below in a process of its own, as what it does cannot be undone; answers whether it
@@ -235,8 +235,9 @@ async fn certificates_that_are_named_and_cannot_be_used_are_told() {
     let dir = tempfile::tempdir().unwrap();
     let (missing, empty) = (dir.path().join("missing.pem"), dir.path().join("empty.pem"));
     std::fs::write(&empty, "").unwrap();
-    for file in [missing, empty] {
-        let told = KurrentLog::open(&format!("esdb://localhost:2113?tlsCAFile={}", file.display())).await.unwrap_err();
+    let of_user = |file: &Path| format!("tls=false&userCertFile={0}&userKeyFile={0}", file.display());
+    for with in [&missing, &empty].map(|file| [format!("tlsCAFile={}", file.display()), of_user(file)]).concat() {
+        let told = KurrentLog::open(&format!("esdb://localhost:2113?{with}")).await.unwrap_err();
         assert!(matches!(told, OpenError::Certificate(_)) && told.to_string().contains(".pem"), "{told}");
     }
 }
@@ -296,6 +297,54 @@ async fn one_whose_appends_are_slow() {
     assert!(begun.elapsed() / 10 > Duration::from_millis(35), "{:?}", begun.elapsed() / 10);
 }
 
+/// A trap that nobody told of: a client that connected and is dropped leaves a task behind for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_replaced_leaves_nothing_running() {
+    let alone = tokio::task::spawn_blocking(|| alone_in_a_process("one_that_is_replaced", &[], PATIENCE));
+    assert_eq!(alone.await.unwrap(), Some(true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "counts threads: run in a process of its own"]
+async fn one_that_is_replaced() {
+    let (dir, address) = (tempfile::tempdir().unwrap(), free());
+    let (path, url) = (dir.path().join("log.db"), format!("esdb://{address}?tls=false"));
+    let mut node = node(&path, &Cluster::default(), address).await;
+    settle_tls().await.unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let bare = Client::with_runtime_handle(runtime.handle().clone(), url.parse().unwrap()).unwrap();
+    runtime.spawn(async move { writes(&bare, 1).await }).await.unwrap().unwrap();
+    let none = eventually(|| runtime.metrics().num_alive_tasks() == 0);
+    assert!(timeout(Duration::from_secs(1), none).await.is_err(), "the trap is gone");
+    runtime.shutdown_background();
+
+    let log = KurrentLog::open(&url).await.unwrap();
+    for n in 2..5 {
+        log.append(append(&stream(n), Expected::NoStream, n)).await.unwrap();
+        node.stop().await;
+        timeout(PATIENCE, log.down().wait_for(Option::is_some)).await.unwrap().unwrap();
+        node = self::node(&path, &Cluster::default(), address).await;
+        timeout(PATIENCE, log.down().wait_for(Option::is_none)).await.unwrap().unwrap();
+    }
+    timeout(PATIENCE, eventually(|| threads() == 1)).await.unwrap();
+    drop(log);
+    timeout(PATIENCE, eventually(|| threads() == 0)).await.unwrap();
+}
+
+/// How many clients have a thread.
+fn threads() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().filter_map(Result::ok);
+    tasks
+        .filter(|task| std::fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name == "kurrentdb\n"))
+        .count()
+}
+
+async fn eventually(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        tokio::time::sleep(Duration::from_millis(10)).await; // nobody announces it
+    }
+}
+
 /// Trap h: the client cuts the time of an event to seconds. Ours is in the metadata, to the microsecond.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_time_of_an_event_is_kept_to_the_microsecond() {
@@ -306,7 +355,7 @@ async fn the_time_of_an_event_is_kept_to_the_microsecond() {
     }
     let kept = log.read_all(Position::START, 9).await.unwrap();
     assert!(kept.iter().all(|event| event.recorded_at.as_microsecond() == 1_767_225_600_123_456));
-    let read = log.0.inner.connection.read_all(&ReadAllOptions::default()).await.unwrap();
+    let read = log.0.inner.connection.read_all(ReadAllOptions::default()).await.unwrap();
     assert_eq!(read.len(), 3);
     assert!(read.iter().all(|event| event.created.timestamp_subsec_nanos() == 0), "the trap is gone");
 }
