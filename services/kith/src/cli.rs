@@ -115,7 +115,7 @@ struct Serve {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     plan_days: Option<u16>,
-    /// What is logged, such as info,messaging=debug [default: info]
+    /// What is logged, such as info,messaging=debug [default: info,eventstore=off]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<String>,

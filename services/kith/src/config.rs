@@ -139,7 +139,8 @@ impl Default for Config {
             oidc_org_claim: "org".into(),
             oidc_groups_claim: "groups".into(),
             oidc_role_map: BTreeMap::new(),
-            log: "info".into(),
+            // What the client of KurrentDB has to say, the log's health says once.
+            log: "info,eventstore=off".into(),
             log_json: false,
         }
     }

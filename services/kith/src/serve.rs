@@ -2,19 +2,18 @@
 
 use std::{fs::File, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use axum::Extension;
 use domain::{GroupId, OrgId};
 use eventlog::{
-    EventLog, Position, Streams,
-    kurrent::{self, KurrentLog},
+    EventLog, Streams,
     sqlite::{Readers, SqliteLog},
 };
 use jiff::{SignedDuration, Timestamp};
-use messaging::{ConsumeOptions, Health, Nats, NatsConfig, NatsServer, NatsServerConfig, consume, relay};
-use projections::{NameKeeper, Views};
+use messaging::{Health, NatsServer};
+use projections::Views;
 use reporting::{FactStore, FactsSubscriber};
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::PathItem;
 use utoipa_axum::router::OpenApiRouter;
@@ -27,16 +26,12 @@ use crate::{
     api::{self, Around, Machine},
     contexts::{Contexts, Reads},
     data_dir::random,
-    erasures,
+    distribute::{self, Work},
     listen::{DRAIN_MAX, Serving, listen},
-    planner, telemetry,
+    log, telemetry,
     tls::Tls,
+    upkeep::Upkeep,
 };
-
-/// How long the facts wait for more, so that each segment holds many.
-const FACTS_LINGER: Duration = Duration::from_millis(500);
-/// Between two attempts to reach a NATS server that was given.
-const CONNECT_AGAIN: Duration = Duration::from_secs(1);
 
 /// A running server.
 #[derive(Debug)]
@@ -89,30 +84,17 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     let lock = data.lock()?;
     let issuer = data.issuer()?;
     let (health, end, mut tasks) = (Health::new(), CancellationToken::new(), JoinSet::new());
-    let log = open_log(config, &data, &health, (&mut tasks, &end)).await?;
+    let log = log::open(config, &data, &health, (&mut tasks, &end)).await?;
     let (nats_server, nats) = match services.need_nats() {
-        Some(_) => nats(config, &data, &health).await.map(|(server, nats)| (server, Some(nats)))?,
+        Some(_) => distribute::nats(config, &data, &health).await.map(|(server, nats)| (server, Some(nats)))?,
         None => (None, None),
     };
-
     let vault = if services.need_vault() { Some(open_vault(config, &data)?) } else { None };
     let (access, rates, tls) = (Streams::new(log.clone()), config.rates(), config.tls()?);
     let gate = gate(config, &issuer, &clock)?.heeding(access.clone()).limited(rates.clone());
-    let ((named, names_at), (done, erasures_at)) = (watch::channel(Position::START), watch::channel(Position::START));
-    let mut reads = Reads { named: names_at, erasures: erasures_at, ..Reads::none() };
-    let views = if services.has(Service::Projections) { Some(Views::open(&data.views())?) } else { None };
-    if let Some(views) = &views {
-        (reads.views, reads.people) = (health.checkpoint("views"), views.people());
-    }
-    let facts = if services.has(Service::Reporting) {
-        let store = FactStore::open(data.path()).context("the facts cannot be opened")?;
-        Some(FactsSubscriber::new(store))
-    } else {
-        None
-    };
-    if let Some(facts) = &facts {
-        reads.facts = facts.applied();
-    }
+    let work = work(&services, &data, log.exclusive())?;
+    let upkeep = Upkeep::new();
+    let reads = reads(&work, &health, &upkeep);
     let vaulted = match &vault {
         Some(vault) => Some((vault, data.attester()?)),
         None => None,
@@ -129,36 +111,12 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
         new_id,
     };
     let (router, _) = api::api(router, Machine { health: health.clone(), metrics }, around);
-
     if let Some(nats) = nats {
-        let instance = if log.exclusive() { None } else { Some(data.instance()?) };
-        let work = Work { relay: services.has(Service::Relay), views, facts, instance };
-        tasks.spawn(distribute(nats, log.clone(), work, health.clone(), end.clone()));
+        tasks.spawn(distribute::distribute(nats, log.clone(), work, health.clone(), end.clone()));
     }
-    if let (true, Some(people), Some(vault)) = (services.has(Service::Projections), contexts.people, vault) {
+    if let (true, Some(vault)) = (services.has(Service::Projections), vault) {
         let views = Arc::new(Readers::new(&data.views()));
-        let keeper = NameKeeper {
-            views: views.clone(),
-            people: reads.people.clone(),
-            vault: vault.clone(),
-            names: people.membership.names.clone(),
-            named,
-        };
-        let eraser = erasures::Eraser {
-            views: views.clone(),
-            people: reads.people,
-            named: reads.named,
-            rosters: people.membership.rosters,
-            vault,
-            clock: clock.clone(),
-            file: config.erasures_file.clone(),
-            done,
-        };
-        if config.plan_days > 0 {
-            tasks.spawn(planner::run(contexts.directory, views, clock.clone(), config.plan_days, end.clone()));
-        }
-        tasks.spawn(keeper.run(end.clone()));
-        tasks.spawn(erasures::run(eraser, end.clone()));
+        upkeep.start(config, (contexts, vault, views), reads, &clock, (&mut tasks, &end));
     }
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen at {}", config.listen))?;
@@ -169,54 +127,32 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     Ok(Running { address, health, log, services, issuer, clock, end, tasks, nats_server, tls, _lock: lock })
 }
 
+/// What this process does besides answering.
+fn work(services: &Services, data: &DataDir, exclusive: bool) -> anyhow::Result<Work> {
+    let facts = || FactStore::open(data.path()).context("the facts cannot be opened").map(FactsSubscriber::new);
+    Ok(Work {
+        relay: services.has(Service::Relay),
+        views: services.has(Service::Projections).then(|| Views::open(&data.views())).transpose()?,
+        facts: services.has(Service::Reporting).then(facts).transpose()?,
+        instance: if exclusive { None } else { Some(data.instance()?) },
+    })
+}
+
+fn reads(work: &Work, health: &Health, upkeep: &Upkeep) -> Reads {
+    let mut reads = Reads { named: upkeep.named(), erasures: upkeep.erasures(), ..Reads::none() };
+    if let Some(views) = &work.views {
+        (reads.views, reads.people) = (health.checkpoint("views"), views.people());
+    }
+    if let Some(facts) = &work.facts {
+        reads.facts = facts.applied();
+    }
+    reads
+}
+
 fn folders(config: &Config) -> anyhow::Result<DataDir> {
     match &config.shared {
         Some(shared) => DataDir::create(shared)?.with_data(&config.data),
         None => DataDir::create(&config.data),
-    }
-}
-
-/// Opens the log, which shows itself in `health` if others could keep it from us.
-async fn open_log(
-    config: &Config,
-    data: &DataDir,
-    health: &Health,
-    (tasks, end): (&mut JoinSet<()>, &CancellationToken),
-) -> anyhow::Result<Arc<dyn EventLog>> {
-    let Some(url) = &config.eventstore else {
-        if config.nats.is_some() {
-            // NATS may speak TLS, too, and could not choose between two providers of cryptography.
-            kurrent::settle_tls().await?;
-        }
-        return Ok(Arc::new(SqliteLog::open(&data.log())?));
-    };
-    if data.log().is_file() {
-        bail!(
-            "{} has a log.db: this data directory keeps its own log; without --eventstore it is used, another folder \
-             starts anew",
-            data.path().display()
-        );
-    }
-    let log = KurrentLog::open(url).await?;
-    let (shown, end) = (show(log.down(), health.part("log")), end.clone());
-    tasks.spawn(async move { end.run_until_cancelled(shown).await.unwrap_or_default() });
-    Ok(Arc::new(log))
-}
-
-/// Shows whether the log can be used, as long as there is one.
-async fn show(mut down: watch::Receiver<Option<String>>, part: messaging::Part) {
-    let mut first = true;
-    loop {
-        match down.borrow_and_update().as_ref() {
-            None => part.running(),
-            // Not reached yet is not lost.
-            Some(_) if first => part.starting(),
-            Some(why) => part.stopped(format!("the event log cannot be used: {why}")),
-        }
-        first = false;
-        if down.changed().await.is_err() {
-            return;
-        }
     }
 }
 
@@ -236,60 +172,6 @@ fn gate(config: &Config, issuer: &Issuer, clock: &Clock) -> anyhow::Result<Gate>
         Some(provider) => gate.trusting(provider),
         None => gate,
     })
-}
-
-/// Starts a NATS server unless one was given.
-async fn nats(config: &Config, data: &DataDir, health: &Health) -> anyhow::Result<(Option<NatsServer>, NatsConfig)> {
-    if let Some(url) = &config.nats {
-        let mut nats = NatsConfig::new(url);
-        nats.credentials_file.clone_from(&config.nats_credentials);
-        nats.tls_ca_file.clone_from(&config.nats_ca);
-        nats.tls_required = config.nats_ca.is_some();
-        nats.replicas = config.nats_replicas;
-        return Ok((None, nats));
-    }
-    let password = Uuid::from_bytes(random()?).simple().to_string();
-    let server = NatsServerConfig { binary: config.nats_server()?, dir: data.nats(), password };
-    let server = NatsServer::start(server, health).await.context("the NATS server cannot be started")?;
-    let nats = server.config();
-    Ok((Some(server), nats))
-}
-
-/// What this process distributes.
-struct Work {
-    relay: bool,
-    views: Option<Views>,
-    facts: Option<FactsSubscriber>,
-    instance: Option<String>,
-}
-
-/// From the log to NATS, from NATS to views and facts. Commands do not wait for any of it.
-async fn distribute(config: NatsConfig, log: Arc<dyn EventLog>, work: Work, health: Health, end: CancellationToken) {
-    let Work { relay: relays, views, facts, instance } = work;
-    let Some(nats) = end.run_until_cancelled(connect(&config, &health)).await else { return };
-    let mut tasks = JoinSet::new();
-    if relays {
-        tasks.spawn(relay(nats.clone(), log.clone(), health.clone(), end.clone()));
-    }
-    let at_once = ConsumeOptions { instance: instance.clone(), ..ConsumeOptions::default() };
-    let lingering = ConsumeOptions { linger: FACTS_LINGER, instance, ..ConsumeOptions::default() };
-    if let Some(views) = views {
-        tasks.spawn(consume(Box::new(views), log.clone(), nats.clone(), at_once, health.clone(), end.clone()));
-    }
-    if let Some(facts) = facts {
-        tasks.spawn(consume(Box::new(facts), log, nats, lingering, health, end));
-    }
-    tasks.join_all().await;
-}
-
-async fn connect(config: &NatsConfig, health: &Health) -> Nats {
-    loop {
-        match Nats::connect(config, health).await {
-            Ok(nats) => return nats,
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "NATS cannot be reached yet"),
-        }
-        tokio::time::sleep(CONNECT_AGAIN).await;
-    }
 }
 
 /// The document of the API, without a server.
