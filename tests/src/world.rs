@@ -3,34 +3,36 @@
 //!
 //! Needs a runtime with several threads (`#[tokio::test(flavor = "multi_thread")]`): dropping a world stops its server.
 
+mod actor;
+mod several;
+
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use bytes::Bytes;
 use domain::{GroupId, MeetingId, MemberId, OrgId, ProgrammeId};
 use eventlog::{EventLog, Position, Recorded};
-use hyper::{Method, Request};
-use jiff::{SignedDuration, Timestamp, civil::Date};
-use kith::{Config, DataDir, Kept, Running, Service};
-use messaging::{Health, NatsServer, NatsServerConfig};
-use serde_json::{Value, json};
-use stand_in::StandIn;
+use hyper::Request;
+use jiff::Timestamp;
+use kith::{Config, Kept, Running};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{runtime::Handle, task::block_in_place, time::timeout};
 use uuid::Uuid;
-use web::{Clock, Issuer, Role, TOKEN_TTL_MAX};
+use web::Clock;
 
-use crate::{
-    gateway::Gateway,
-    http::{Answer, Client},
+use self::several::{Beside, beside};
+pub use self::{
+    actor::{Actor, at, details, encoded, mark_of, tuesdays},
+    several::LOG_VARIABLE,
 };
+use crate::gateway::Gateway;
 
 /// What the clock says at first: a Monday, eleven hours before the group of [`World::group`] meets, and a day.
 pub const NOW: &str = "2026-06-01T12:00:00Z";
@@ -38,10 +40,6 @@ pub const NOW: &str = "2026-06-01T12:00:00Z";
 pub const ORG: &str = "north-star";
 /// Longest wait for anything, generous for slow machines.
 pub const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Whichever log worlds get that are not said to have another one: `sqlite`, `kurrent`, or `four` for `KurrentDB` and
-/// four servers with different roles, which share nothing but that, NATS and a folder of keys.
-pub const LOG_VARIABLE: &str = "KITH_TEST_LOG";
 
 /// A whole server in this process, or four that are one.
 #[derive(Debug)]
@@ -55,21 +53,6 @@ pub struct World {
     keys: Arc<AtomicU64>,
     _dir: TempDir,
 }
-
-/// Servers that are not Kith's.
-#[derive(Debug)]
-struct Beside {
-    _kurrent: StandIn,
-    nats: Option<NatsServer>,
-}
-
-/// What each of four servers does.
-const FOUR: [&[Service]; 4] = [
-    &[Service::Directory, Service::Attendance, Service::Access],
-    &[Service::Projections, Service::Membership],
-    &[Service::Relay],
-    &[Service::Reporting],
-];
 
 impl World {
     /// Starts a server on an empty data directory.
@@ -92,11 +75,7 @@ impl World {
             ..Config::default()
         };
         configure(&mut config);
-        let (configs, beside) = match std::env::var(LOG_VARIABLE).as_deref() {
-            Ok("kurrent") => on_kurrent(config, dir.path()).await,
-            Ok("four") => in_four(config, dir.path()).await,
-            _ => (vec![config], None),
-        };
+        let (configs, beside) = beside(config, dir.path()).await;
         let time = Arc::new(AtomicI64::new(time(NOW).as_second()));
         let (running, keys) = (Vec::new(), Arc::default());
         let mut world = Self { running, gateway: None, configs, beside, time, keys, _dir: dir };
@@ -199,33 +178,6 @@ impl World {
     }
 }
 
-/// With its log on a stand-in of its own.
-async fn on_kurrent(config: Config, dir: &Path) -> (Vec<Config>, Option<Beside>) {
-    let kurrent = StandIn::start(&dir.join("kurrent.db")).await.expect("a stand-in");
-    let config = Config { eventstore: Some(kurrent.url()), ..config };
-    (vec![config], Some(Beside { _kurrent: kurrent, nats: None }))
-}
-
-/// As four.
-async fn in_four(config: Config, dir: &Path) -> (Vec<Config>, Option<Beside>) {
-    let (config, beside) = on_kurrent(config, dir).await;
-    let password = "ofthetest".to_owned();
-    let server = NatsServerConfig { binary: nats_server(), dir: dir.join("nats"), password: password.clone() };
-    let nats = NatsServer::start(server, &Health::new()).await.expect("a NATS server");
-    let (user, password) = nats.config().user_password.expect("it has one");
-    let url = nats.config().url.replace("nats://", &format!("nats://{user}:{password}@"));
-    let config = |(n, roles): (usize, &&[Service])| Config {
-        data: config[0].data.join(n.to_string()),
-        roles: roles.to_vec(),
-        shared: Some(config[0].data.clone()),
-        nats: Some(url.clone()),
-        nats_server: None,
-        ..config[0].clone()
-    };
-    let configs = FOUR.iter().enumerate().map(config).collect();
-    (configs, beside.map(|beside| Beside { nats: Some(nats), ..beside }))
-}
-
 impl Drop for World {
     fn drop(&mut self) {
         let end = async {
@@ -235,71 +187,6 @@ impl Drop for World {
             }
         };
         block_in_place(|| Handle::current().block_on(end));
-    }
-}
-
-/// The people.
-impl World {
-    /// An admin.
-    pub fn admin(&self) -> Actor {
-        self.anyone(Role::Admin)
-    }
-
-    /// A coordinator.
-    pub fn coordinator(&self) -> Actor {
-        self.anyone(Role::Coordinator)
-    }
-
-    /// A facilitator of these groups.
-    pub fn facilitator(&self, groups: impl IntoIterator<Item = GroupId>) -> Actor {
-        self.somebody(ORG, Role::Facilitator, "fay", groups.into_iter().collect())
-    }
-
-    /// A member.
-    pub fn member(&self, id: MemberId) -> Actor {
-        self.somebody(ORG, Role::Member, &id.to_string(), vec![])
-    }
-
-    /// Somebody with this role; facilitators of no group.
-    pub fn anyone(&self, role: Role) -> Actor {
-        self.somebody(ORG, role, role.as_str(), vec![])
-    }
-
-    /// An admin of another organisation.
-    pub fn admin_of(&self, org: &str) -> Actor {
-        self.somebody(org, Role::Admin, "admin", vec![])
-    }
-
-    /// Somebody without a token.
-    pub fn nobody(&self) -> Actor {
-        self.bearer("")
-    }
-
-    /// Somebody with this token, valid or not.
-    pub fn bearer(&self, token: &str) -> Actor {
-        self.actor(Pass::Token(token.into()))
-    }
-
-    /// Somebody, who is given another token whenever theirs has ended.
-    pub fn somebody(&self, org: &str, role: Role, subject: &str, groups: Vec<GroupId>) -> Actor {
-        let (org, subject, given) = (self::org(org), subject.to_owned(), Mutex::default());
-        let (issuer, time) = (self.issuer(), self.time.clone());
-        self.actor(Pass::Renewed(Arc::new(Renewed { issuer, time, org, role, subject, groups, given })))
-    }
-
-    /// An admin whose token `issuer` signed at that time.
-    pub fn signed_by(&self, issuer: &Issuer, at: &str, ttl: SignedDuration) -> Actor {
-        let who = (&org(ORG), Role::Admin, "admin");
-        self.bearer(&issuer.sign(who, vec![], time(at), ttl).expect("a token within bounds"))
-    }
-
-    fn actor(&self, pass: Pass) -> Actor {
-        Actor { address: self.address(), pass, keys: self.keys.clone() }
-    }
-
-    /// The server's own issuer.
-    pub fn issuer(&self) -> Issuer {
-        DataDir::existing(self.data()).and_then(|data| data.issuer()).expect("the issuer's key")
     }
 }
 
@@ -358,227 +245,6 @@ impl World {
     }
 }
 
-/// Somebody who uses the server. Each command gets an idempotency key of its own.
-#[derive(Debug, Clone)]
-pub struct Actor {
-    address: SocketAddr,
-    pass: Pass,
-    keys: Arc<AtomicU64>,
-}
-
-/// How somebody shows who they are.
-#[derive(Debug, Clone)]
-enum Pass {
-    /// With this token, also after it has ended.
-    Token(String),
-    /// With one that is valid by the clock of the test.
-    Renewed(Arc<Renewed>),
-}
-
-/// Somebody whose tokens are renewed: tests go on for weeks, tokens do not.
-#[derive(Debug)]
-struct Renewed {
-    issuer: Issuer,
-    time: Arc<AtomicI64>,
-    org: OrgId,
-    role: Role,
-    subject: String,
-    groups: Vec<GroupId>,
-    given: Mutex<Option<(Timestamp, String)>>,
-}
-
-impl Renewed {
-    fn token(&self) -> String {
-        let now = Timestamp::from_second(self.time.load(Ordering::Relaxed)).expect("a time of our own");
-        let mut given = self.given.lock().expect("nothing panics while it is held");
-        match &*given {
-            Some((at, token)) if *at <= now && now.duration_since(*at) < TOKEN_TTL_MAX => token.clone(),
-            _ => {
-                let who = (&self.org, self.role, self.subject.as_str());
-                let token = self.issuer.sign(who, self.groups.clone(), now, TOKEN_TTL_MAX);
-                given.insert((now, token.expect("a token within bounds"))).1.clone()
-            }
-        }
-    }
-}
-
-impl Actor {
-    /// What this person shows now.
-    pub fn token(&self) -> String {
-        match &self.pass {
-            Pass::Token(token) => token.clone(),
-            Pass::Renewed(renewed) => renewed.token(),
-        }
-    }
-
-    /// A connection of this person.
-    pub fn client(&self) -> Client {
-        Client::new(self.address, self.token())
-    }
-
-    /// A new idempotency key.
-    pub fn key(&self) -> String {
-        format!("key-{}", self.keys.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// Sends a command.
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
-        self.command(Method::POST, path, &self.key(), &body).await
-    }
-
-    /// Sends a command.
-    pub async fn put(&self, path: &str, body: Value) -> Answer {
-        self.command(Method::PUT, path, &self.key(), &body).await
-    }
-
-    /// Sends a command with this key.
-    pub async fn command(&self, method: Method, path: &str, key: &str, body: &Value) -> Answer {
-        self.client().command(method, path, key, body).await.expect("an answer")
-    }
-
-    /// Reads what the views say now.
-    pub async fn get(&self, path: &str) -> Answer {
-        self.read(path, 0).await
-    }
-
-    /// Reads what the views say once they have reached `after`.
-    pub async fn read(&self, path: &str, after: u64) -> Answer {
-        self.client().get(path, after).await.expect("an answer")
-    }
-
-    /// Sends any request.
-    pub async fn send(&self, request: hyper::http::request::Builder, body: impl Into<Bytes>) -> Answer {
-        self.client().send(request, body.into()).await.expect("an answer")
-    }
-
-    /// Registers a programme.
-    pub async fn programme(&self, name: &str) -> ProgrammeId {
-        self.post("/v1/programmes", json!({ "name": name })).await.must(201).id("id")
-    }
-
-    /// Registers a group that meets on Tuesdays, 19:00 in New York.
-    pub async fn group(&self, programme: ProgrammeId, name: &str) -> GroupId {
-        let body = json!({ "details": details(programme, name), "schedule": tuesdays() });
-        self.post("/v1/groups", body).await.must(201).id("id")
-    }
-
-    /// Plans the meeting of a group that meets on Tuesdays.
-    pub async fn meeting(&self, group: GroupId, day: &str) -> MeetingId {
-        let plan = json!({ "from": day, "through": day });
-        let plans = self.post(&format!("/v1/groups/{group}/meetings"), plan).await.must(200).json();
-        assert_eq!(plans["planned"], 1, "{day} is not a Tuesday, or planned already");
-        let day: Date = day.parse().expect("a date");
-        MeetingId::of(group, day.at(19, 0, 0, 0))
-    }
-
-    /// Registers a member of whom this is known.
-    pub async fn register(&self, profile: Value) -> MemberId {
-        self.post("/v1/members", json!({ "profile": profile })).await.must(201).id("member")
-    }
-
-    /// Changes what is known of a member.
-    pub async fn patch(&self, path: &str, body: Value) -> Answer {
-        self.command(Method::PATCH, path, &self.key(), &body).await
-    }
-
-    /// Enrols a registered member.
-    pub async fn enrols(&self, group: GroupId, member: MemberId, starts_on: &str) -> Answer {
-        let path = format!("/v1/groups/{group}/enrolments");
-        self.post(&path, json!({ "member": member, "starts_on": starts_on })).await
-    }
-
-    /// Enrols a new member.
-    pub async fn enrol(&self, group: GroupId, starts_on: &str) -> MemberId {
-        let path = format!("/v1/groups/{group}/enrolments");
-        self.post(&path, json!({ "starts_on": starts_on })).await.must(201).id("member")
-    }
-
-    /// Marks a member.
-    pub async fn mark(&self, meeting: MeetingId, member: MemberId, mark: &str) -> Answer {
-        self.put(&mark_of(meeting, member), json!({ "mark": mark })).await
-    }
-
-    /// All items of a list, a page at a time.
-    pub async fn pages(&self, path: &str, limit: usize) -> Vec<Value> {
-        let (mut items, mut next) = (Vec::new(), None::<String>);
-        let sign = if path.contains('?') { '&' } else { '?' };
-        loop {
-            let after = next.take().map(|next| format!("&after={}", encoded(&next))).unwrap_or_default();
-            let page = self.get(&format!("{path}{sign}limit={limit}{after}")).await.must(200).json();
-            let rows = page["items"].as_array().expect("a page");
-            assert!(rows.len() <= limit, "{} rows, at most {limit} were asked for", rows.len());
-            items.extend(rows.iter().cloned());
-            match page["next"].as_str() {
-                Some(cursor) => next = Some(cursor.into()),
-                None => return items,
-            }
-        }
-    }
-}
-
-/// What must hold of an answer.
-impl Answer {
-    /// The answer, which must have this status.
-    #[track_caller]
-    #[allow(clippy::return_self_not_must_use)] // most want nothing else
-    pub fn must(self, status: u16) -> Self {
-        assert_eq!(self.status.as_u16(), status, "{}", String::from_utf8_lossy(&self.body));
-        self
-    }
-
-    /// The body of the problem, which must be this one.
-    #[track_caller]
-    pub fn refused(self, status: u16, code: &str) -> Value {
-        let answer = self.must(status);
-        assert_eq!(answer.problem().as_deref(), Some(code), "{}", answer.json());
-        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
-        answer.json()
-    }
-
-    /// A header as text.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
-    }
-
-    /// Whether it is the answer of an earlier sending.
-    pub fn replayed(&self) -> bool {
-        self.header("idempotency-replayed") == Some("true")
-    }
-
-    /// `Kith-Position`, which must be there.
-    #[track_caller]
-    pub fn at(&self) -> u64 {
-        self.position.expect("a Kith-Position")
-    }
-
-    /// An id in the body.
-    #[track_caller]
-    pub fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(&self, field: &str) -> T {
-        self.json()[field].as_str().expect("an id").parse().expect("an id")
-    }
-}
-
-/// The path of an operation on a meeting.
-pub fn at(meeting: MeetingId, operation: &str) -> String {
-    format!("/v1/meetings/{meeting}/{operation}")
-}
-
-/// The path of a member's mark.
-pub fn mark_of(meeting: MeetingId, member: MemberId) -> String {
-    format!("/v1/meetings/{meeting}/attendance/{member}")
-}
-
-/// What describes a group.
-pub fn details(programme: ProgrammeId, name: &str) -> Value {
-    json!({ "name": name, "programme": programme, "focus": "addiction", "mode": "in_person", "listed": true })
-}
-
-/// Tuesdays, 19:00 to 20:30 in New York.
-pub fn tuesdays() -> Value {
-    json!({ "starts_on": "2025-01-07", "starts_at": "19:00:00", "duration_minutes": 90,
-        "time_zone": "America/New_York", "recurrence": "FREQ=WEEKLY;BYDAY=TU" })
-}
-
 /// An organisation.
 pub fn org(name: &str) -> OrgId {
     name.parse().expect("the id of an organisation")
@@ -587,13 +253,6 @@ pub fn org(name: &str) -> OrgId {
 /// A time.
 pub fn time(text: &str) -> Timestamp {
     text.parse().expect("a time such as 2026-06-01T12:00:00Z")
-}
-
-/// Text as a value in a query.
-pub fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |out, byte| {
-        if byte.is_ascii_alphanumeric() { out + &char::from(byte).to_string() } else { out + &format!("%{byte:02X}") }
-    })
 }
 
 /// A request without a body.

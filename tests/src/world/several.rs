@@ -1,0 +1,64 @@
+//! Worlds of several servers, or with a log that several share.
+
+use std::path::Path;
+
+use kith::{Config, Service};
+use messaging::{Health, NatsServer, NatsServerConfig};
+use stand_in::StandIn;
+
+use super::nats_server;
+
+/// Whichever log worlds get that are not said to have another one: `sqlite`, `kurrent`, or `four` for `KurrentDB` and
+/// four servers with different roles, which share nothing but that, NATS and a folder of keys.
+pub const LOG_VARIABLE: &str = "KITH_TEST_LOG";
+
+/// Servers that are not Kith's.
+#[derive(Debug)]
+pub struct Beside {
+    _kurrent: StandIn,
+    pub nats: Option<NatsServer>,
+}
+
+/// What each of four servers does.
+const FOUR: [&[Service]; 4] = [
+    &[Service::Directory, Service::Attendance, Service::Access],
+    &[Service::Projections, Service::Membership],
+    &[Service::Relay],
+    &[Service::Reporting],
+];
+
+/// Configurations of the servers of a world, and what they share, if anything.
+pub async fn beside(config: Config, dir: &Path) -> (Vec<Config>, Option<Beside>) {
+    match std::env::var(LOG_VARIABLE).as_deref() {
+        Ok("kurrent") => on_kurrent(config, dir).await,
+        Ok("four") => in_four(config, dir).await,
+        _ => (vec![config], None),
+    }
+}
+
+/// With its log on a stand-in of its own.
+async fn on_kurrent(config: Config, dir: &Path) -> (Vec<Config>, Option<Beside>) {
+    let kurrent = StandIn::start(&dir.join("kurrent.db")).await.expect("a stand-in");
+    let config = Config { eventstore: Some(kurrent.url()), ..config };
+    (vec![config], Some(Beside { _kurrent: kurrent, nats: None }))
+}
+
+/// As four.
+async fn in_four(config: Config, dir: &Path) -> (Vec<Config>, Option<Beside>) {
+    let (config, beside) = on_kurrent(config, dir).await;
+    let password = "ofthetest".to_owned();
+    let server = NatsServerConfig { binary: nats_server(), dir: dir.join("nats"), password: password.clone() };
+    let nats = NatsServer::start(server, &Health::new()).await.expect("a NATS server");
+    let (user, password) = nats.config().user_password.expect("it has one");
+    let url = nats.config().url.replace("nats://", &format!("nats://{user}:{password}@"));
+    let config = |(n, roles): (usize, &&[Service])| Config {
+        data: config[0].data.join(n.to_string()),
+        roles: roles.to_vec(),
+        shared: Some(config[0].data.clone()),
+        nats: Some(url.clone()),
+        nats_server: None,
+        ..config[0].clone()
+    };
+    let configs = FOUR.iter().enumerate().map(config).collect();
+    (configs, beside.map(|beside| Beside { nats: Some(nats), ..beside }))
+}
