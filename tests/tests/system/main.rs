@@ -16,6 +16,7 @@ mod import_members;
 mod invariants;
 mod kurrent;
 mod members;
+mod nats_cluster;
 mod oidc;
 mod operations;
 mod reads;
