@@ -23,7 +23,7 @@ const THREAD: &str = "kurrentdb";
 
 /// The client. Dropping it ends its thread, and whatever is asked there.
 pub struct Client {
-    client: eventstore::Client,
+    inner: eventstore::Client,
     runtime: Handle,
     /// Never used: the thread sees that it is gone.
     _alive: oneshot::Sender<()>,
@@ -42,8 +42,8 @@ impl Client {
             runtime.shutdown_background();
         };
         thread::Builder::new().name(THREAD.into()).spawn(run).map_err(failed)?;
-        let client = eventstore::Client::with_runtime_handle(handle.clone(), settings.clone())?;
-        Ok(Self { client, runtime: handle, _alive: alive })
+        let inner = eventstore::Client::with_runtime_handle(handle.clone(), settings.clone())?;
+        Ok(Self { inner, runtime: handle, _alive: alive })
     }
 
     pub async fn append(
@@ -52,17 +52,17 @@ impl Client {
         options: AppendToStreamOptions,
         events: Vec<EventData>,
     ) -> Result<WriteResult, Error> {
-        let client = self.client.clone();
+        let client = self.inner.clone();
         self.run(async move { within(APPEND_WITHIN, client.append_to_stream(stream, &options, events)).await }).await
     }
 
     pub async fn read_stream(&self, stream: String, options: ReadStreamOptions) -> Result<Vec<RecordedEvent>, Error> {
-        let client = self.client.clone();
+        let client = self.inner.clone();
         self.run(async move { all(within(READ_WITHIN, client.read_stream(stream, &options)).await?).await }).await
     }
 
     pub async fn read_all(&self, options: ReadAllOptions) -> Result<Vec<RecordedEvent>, Error> {
-        let client = self.client.clone();
+        let client = self.inner.clone();
         self.run(async move { all(within(READ_WITHIN, client.read_all(&options)).await?).await }).await
     }
 

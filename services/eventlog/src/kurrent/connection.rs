@@ -136,12 +136,11 @@ impl Connection {
         self.judge(&client, client.read_all(options).await)
     }
 
-    /// Waits until a client that failed may be replaced.
+    /// Waits until a client that failed may be replaced; after a failure that is not the client's, as while the nodes
+    /// elect a leader, a little.
     pub async fn pause(&self) {
         let until = self.lock().not_before;
-        if let Some(until) = until {
-            sleep_until(until).await;
-        }
+        sleep_until(until.unwrap_or_else(|| Instant::now() + REPLACED_AFTER.0)).await;
     }
 
     fn client(&self) -> Arc<Client> {

@@ -11,10 +11,10 @@ use tokio::time::{Instant, sleep};
 use super::{Inner, LOOK_EVERY, at_once, event};
 use crate::{LogError, Position};
 
-/// Events read of the end of the log at each look, a count: enough to find one of ours among receipts.
-const LAST_EVENTS: usize = 8;
-/// Events read at once if there is none of ours among them, a count.
-const STEP_EVENTS: usize = 1_024;
+/// Most events read at once, a count. The first is read alone: mostly it was seen, or is one of ours.
+const STEP_EVENTS_MAX: usize = 1_024;
+/// How many times more events each next read of one look asks for.
+const STEP_GROWTH: usize = 32;
 /// How often connections are looked for that the client made by itself.
 const CONNECTIONS_EVERY: Duration = Duration::from_secs(1);
 
@@ -64,7 +64,7 @@ fn hurry() {
 impl Inner {
     /// Goes back from the end to the last event of ours, but not behind what was `seen`.
     async fn look(&self, seen: &mut Position) -> Result<(), LogError> {
-        let (mut end, mut from, mut max) = (None, StreamPosition::End, LAST_EVENTS);
+        let (mut end, mut from, mut max) = (None, StreamPosition::End, 1);
         loop {
             let options = ReadAllOptions::default().position(from).backwards().max_count(max);
             let events = self.connection.read_all(options).await?;
@@ -79,7 +79,7 @@ impl Inner {
                 }
                 _ => break,
             }
-            max = STEP_EVENTS;
+            max = (max * STEP_GROWTH).min(STEP_EVENTS_MAX);
         }
         *seen = end.unwrap_or(*seen);
         Ok(())
