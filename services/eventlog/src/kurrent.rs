@@ -2,9 +2,9 @@
 //!
 //! The types of the crate `eventstore` stop here. What it cannot do, or does wrongly, is known (`tests` shows each): a
 //! client whose first connection fails never works again, so a client that failed is replaced, and its thread with it;
-//! deadlines are only asked of the server, so they are kept here, too; a subscription that the server ends keeps its thread busy for ever,
-//! so there is none: the end of `$all` is looked at every [`LOOK_EVERY`]; its connections hold small messages back, so
-//! they are told not to.
+//! deadlines are only asked of the server, so they are kept here, too; a subscription that the server ends keeps its
+//! thread busy for ever, so there is none: the end of `$all` is looked at every [`LOOK_EVERY`]; its connections hold
+//! small messages back, so they are told not to.
 //!
 //! Streams of Kith are named `kith.{name}`; all else in `$all` is not ours and left out. Receipts are streams of their
 //! own, see `receipts`.

@@ -1,7 +1,8 @@
 //! The event log: the truth of Kith.
 //!
-//! [`EventLog`] is the port, [`sqlite`] the adapter for one machine, [`kurrent`] the one for many, [`Streams`] the way in which commands use it:
-//! read, fold, decide, append at the expected revision. What any adapter must do is in `contract.rs`; each runs it.
+//! [`EventLog`] is the port, [`sqlite`] the adapter for one machine, [`kurrent`] the one for many, [`Streams`] the way in
+//! which commands use it: read, fold, decide, append at the expected revision. What any adapter must do is in
+//! `contract.rs`; each runs it.
 //!
 //! **Invariant:** SQLite's types stop at `sqlite.rs` and its folder, those of `eventstore` at `kurrent.rs` and its.
 //! **Invariant:** outside the SQLite adapter nothing relies on positions without gaps; they only grow.

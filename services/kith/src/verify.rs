@@ -82,12 +82,12 @@ pub async fn verify(kept: &Kept) -> anyhow::Result<Findings> {
     // On the same disk as the data: a copy of views and facts can be larger than a temporary folder.
     let scratch = tempfile::Builder::new().prefix("verify-").tempdir_in(data.path())?;
     let bar = spinner("checking the chain")?;
-    let kept = kept.log().await?;
-    let log = check(&kept, bar.clone()).await?;
+    let opened = kept.log().await?;
+    let log = check(&opened, bar.clone()).await?;
     if log.is_err() {
         return Ok(Findings { log, views: None, facts: None, erased: None });
     }
-    let reader = kept.port();
+    let reader = opened.port();
     // Before the rest, and their keys after it: a running server destroys a key a moment after the log says so.
     let erased = erasures::in_log(reader).await?;
     bar.set_message("folding the views anew");

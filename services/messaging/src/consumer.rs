@@ -434,8 +434,8 @@ async fn acknowledge(messages: &[Message]) -> Result<(), Ended> {
     }
 }
 
-/// The durable consumer `name` of this process, made anew at the first message after `checkpoint`: what the server remembers of an
-/// earlier session could only be less right.
+/// The durable consumer `name` of this process, made anew at the first message after `checkpoint`: what the server
+/// remembers of an earlier session could only be less right.
 async fn durable(
     stream: &Stream,
     name: &str,

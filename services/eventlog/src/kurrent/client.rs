@@ -1,5 +1,5 @@
-//! The crate's client, on a thread of its own: it does not end by itself, and what it leaves running when it is replaced
-//! ends with its thread.
+//! The crate's client, on a thread of its own: it does not end by itself, and what it leaves running when it is
+//! replaced ends with its thread.
 
 use std::{io, thread, time::Duration};
 

@@ -25,7 +25,7 @@ struct Metadata<'a> {
     organisation: &'a str,
     recorded_at: Timestamp,
     /// BLAKE3 hash of the event before it in its stream, hexadecimal; none of the first one, and of those that were
-    /// appended wherever the stream ended.
+    /// appended wherever the stream ended, as the audit's are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     previous: Option<String>,
     #[serde(borrow)]

@@ -53,8 +53,8 @@ pub enum OpenError {
     Tls,
     /// The client would fail.
     #[error(
-        "certificates for the event log cannot be used: {0}; name files of good ones with tlsCAFile=, or userCertFile= and \
-         userKeyFile="
+        "certificates for the event log cannot be used: {0}; name files of good ones with tlsCAFile=, or userCertFile= \
+         and userKeyFile="
     )]
     Certificate(String),
     /// It does not even start.

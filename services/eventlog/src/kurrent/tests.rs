@@ -124,17 +124,20 @@ async fn each_event_carries_the_hash_of_the_one_before_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_was_slipped_in_or_written_by_another_hand_is_found() {
     for (metadata, found) in [
-        (r#"{"version":1,"organisation":"acme","recorded_at":"2026-01-01T00:00:00Z","caused_by":{}}"#, None),
+        (
+            r#"{"version":1,"organisation":"acme","recorded_at":"2026-01-01T00:00:00Z","caused_by":{}}"#,
+            "does not carry the hash",
+        ),
         (
             r#"{"version":1,"organisation":"acme","recorded_at":"2026-01-01T00:00:00Z","previous":"00","caused_by":{}}"#,
-            Some("hash"),
+            "hash",
         ),
         (
             r#"{"version":1,"organisation":"acme","recorded_at":"2026-01-01T00:00:00Z",
             "previous":"0000000000000000000000000000000000000000000000000000000000000000","caused_by":{}}"#,
-            Some("before it"),
+            "is not that of the event before it",
         ),
-        ("{}", Some("metadata")),
+        ("{}", "metadata"),
     ] {
         let server = alone().await;
         let log = KurrentLog::open(&server.node.url()).await.unwrap();
@@ -145,18 +148,11 @@ async fn an_event_that_was_slipped_in_or_written_by_another_hand_is_found() {
         let event = event.metadata_as_json(&metadata).unwrap();
         let name = event::name(&stream(1));
         hand.append_to_stream(name, &AppendToStreamOptions::default(), event).await.unwrap();
-        let verified = log.verify(|_| {}).await;
-        match found {
-            // One that names no predecessor is like an audit's, which are appended wherever the stream ends.
-            None => assert_eq!(verified.unwrap().unwrap().events, 2),
-            Some(what) => {
-                let said = match verified {
-                    Ok(found) => found.unwrap_err().to_string(),
-                    Err(error) => error.to_string(),
-                };
-                assert!(said.contains(what), "{said}");
-            }
-        }
+        let said = match log.verify(|_| {}).await {
+            Ok(verified) => verified.unwrap_err().to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert!(said.contains(found), "{said}");
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use domain::audit;
+
 use super::{
     KurrentLog, PAGE_EVENTS_MAX,
     event::{self, Met},
@@ -9,8 +11,8 @@ use super::{
 use crate::{Finding, LogError, Position, Verified, chain::Hash};
 
 impl KurrentLog {
-    /// Reads the whole log and checks that revisions of each stream have no gap, no event id occurs twice, and each event
-    /// carries the hash of the one before it in its stream, but for those that were appended wherever it ended.
+    /// Reads the whole log and checks that revisions of each stream have no gap, no event id occurs twice, and each
+    /// event carries the hash of the one before it in its stream, but for the audit, which is appended wherever it ends.
     /// `progress` hears the position from time to time. Many processes write one log, so there is no chain through
     /// all of it: that the last events of a stream were cut off does not show.
     ///
@@ -32,6 +34,9 @@ impl KurrentLog {
                 }
                 if previous.is_some_and(|previous| before.is_none_or(|(_, hash)| hash != previous)) {
                     return broken("the hash that it carries is not that of the event before it".into());
+                }
+                if previous.is_none() && before.is_some() && event.stream.category() != audit::CATEGORY {
+                    return broken("does not carry the hash of the event before it".into());
                 }
                 if !ids.insert(event.id) {
                     return broken("was written twice: its id occurs before".into());
