@@ -24,10 +24,10 @@ use crate::{load::per_second, process::Kurrent};
 const WRITERS: u64 = 32;
 /// Data of an event, in bytes.
 const DATA_BYTES: usize = 256;
-/// All are measured this often, one after the other.
-const ROUNDS: u32 = 5;
+/// All are measured this often, one after the other, so that a slow moment of the machine is one of all.
+const ROUNDS: u32 = 10;
 /// How long each is measured, in all rounds.
-const MEASURED: Duration = Duration::from_secs(10);
+const MEASURED: Duration = Duration::from_secs(20);
 /// Who appends.
 const METADATA: &[u8] = br#"{"actor":"bench","role":"admin"}"#;
 const EVENT_TYPE: &str = "bench.happened";

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use anyhow::Context;
 use clap::Parser;
 use stand_in::{Cluster, Options, StandIn, Store};
 
@@ -41,7 +42,11 @@ async fn main() -> anyhow::Result<()> {
         }
         _ => None,
     };
-    let user = user.and_then(|user| user.split_once(':').map(|(name, password)| (name.into(), password.into())));
+    let named = |user: String| {
+        let (name, password) = user.split_once(':').context("--user: it is not name:password")?;
+        Ok::<_, anyhow::Error>((name.to_owned(), password.to_owned()))
+    };
+    let user = user.map(named).transpose()?;
     let node = StandIn::start_node(Store::open(&log)?, Cluster::default(), listen, Options { user, tls }).await?;
     println!("{}", node.address);
     std::future::pending().await
