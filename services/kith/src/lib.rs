@@ -12,6 +12,7 @@ mod data_dir;
 mod distribute;
 mod erasures;
 mod import;
+mod indexer;
 mod keys;
 mod links;
 mod listen;

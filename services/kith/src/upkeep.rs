@@ -1,4 +1,4 @@
-//! What follows the views: names kept in memory, erasures seen to, meetings planned ahead.
+//! What follows the views: names kept in memory, the blind index and erasures seen to, meetings planned ahead.
 
 use std::sync::Arc;
 
@@ -12,7 +12,9 @@ use web::Clock;
 use crate::{
     Config,
     contexts::{Contexts, Reads},
-    erasures, planner,
+    erasures,
+    indexer::{self, Indexer},
+    planner,
 };
 
 /// Says how far it has come.
@@ -53,6 +55,8 @@ impl Upkeep {
             names: people.membership.names.clone(),
             named: self.named,
         };
+        let indexer =
+            Indexer { views: views.clone(), people: reads.people.clone(), membership: people.membership.clone() };
         let eraser = erasures::Eraser {
             views: views.clone(),
             people: reads.people,
@@ -67,6 +71,7 @@ impl Upkeep {
             tasks.spawn(planner::run(contexts.directory, views, clock.clone(), config.plan_days, end.clone()));
         }
         tasks.spawn(keeper.run(end.clone()));
+        tasks.spawn(indexer::run(indexer, end.clone()));
         tasks.spawn(erasures::run(eraser, end.clone()));
     }
 }

@@ -10,7 +10,7 @@ use domain::{
 use eventlog::Reply;
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value};
-use vault::{Blind, Key, open_profile, seal_profile};
+use vault::seal_profile;
 use web::{Answer, Command, Path, Problem, Problems, op};
 
 use crate::Membership;
@@ -55,18 +55,6 @@ pub(crate) async fn change_member(
     let asked = member::Command::Change { set: sealed, removed: removed.clone() };
     let Command { caller, cause, .. } = command;
     let answer = membership.decide(&caller, member, cause, asked, Reply::DONE).await?;
-    membership.index_anew(&caller, member, &key).await?;
+    membership.index(&org, member).await?;
     Ok(answer)
-}
-
-impl Membership {
-    /// Lets the member be found by what is known of them now.
-    pub(crate) async fn index_anew(&self, caller: &web::Caller, member: MemberId, key: &Key) -> Result<(), Problem> {
-        let record = self.record(&caller.org, member).await?;
-        let profile = open_profile(key, &caller.org, member.0, &record.fields, Field::ALL);
-        let profile = profile.map_err(|error| Problem::internal(&error))?;
-        let blinds = Blind::all(&self.vault.org_key(&caller.org).await?, &profile);
-        self.vault.index(&caller.org, member, blinds).await?;
-        Ok(())
-    }
 }

@@ -13,6 +13,7 @@ mod enrolment_entered_in_error;
 mod erase_member;
 mod give_consent;
 mod import_members;
+mod index;
 mod lift_hold;
 mod list_notices;
 mod merge_member;

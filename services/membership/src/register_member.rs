@@ -57,7 +57,12 @@ pub(crate) async fn register_member(
     let (fields, possible_duplicates) = membership.seal(&mut command, member, &profile).await?;
     let reply = Reply::json(201, &RegisteredMember { member, possible_duplicates });
     let Command { caller, cause, .. } = command;
-    membership.decide(&caller, member, cause, member::Command::Register(fields), reply).await
+    let registered = membership.decide(&caller, member, cause, member::Command::Register(fields), reply).await;
+    if registered.is_err() {
+        // They are indexed already, and somebody else may be registered under their id. What fails here, is seen to later.
+        let _ = membership.index(&caller.org, member).await;
+    }
+    registered
 }
 
 impl Membership {
@@ -77,7 +82,7 @@ impl Membership {
         let is_new = self.members.look(&org, member, |known| matches!(known.state, member::State::Unknown)).await?;
         // Of somebody who is there already, nothing is touched before the domain has decided.
         let key = if is_new {
-            self.vault.index(&org, member, blinds).await?
+            self.vault.index_new(&org, member, blinds).await?
         } else {
             self.vault.key_or_new(&org, member).await?
         };

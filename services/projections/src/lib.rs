@@ -46,7 +46,7 @@ use web::{After, Audit, Gate, Problem, Read};
 
 pub use group_view::{Plannable, plannable};
 pub use names::NameKeeper;
-pub use record_view::{ErasedMember, erased_members, has_record};
+pub use record_view::{ErasedMember, erased_members, has_record, members_after};
 pub use verify::{Difference, difference};
 pub use views::{OpenError, Views};
 

@@ -106,6 +106,23 @@ pub(crate) fn changed(connection: &Connection, after: i64, rows: u32) -> rusqlit
     changed.collect()
 }
 
+/// Members of all organisations of whom the log says something after a position, and where it does last, in its order.
+///
+/// # Errors
+/// What SQLite says.
+pub fn members_after(readers: &Readers, after: i64, rows: u32) -> rusqlite::Result<Vec<(i64, OrgId, MemberId)>> {
+    readers.with(|connection| {
+        let mut statement = connection.prepare_cached(
+            "SELECT position, org, id FROM members WHERE position > ?1 AND record IS NOT NULL
+             ORDER BY position LIMIT ?2",
+        )?;
+        let members = statement.query_map(params![after, rows], |row| {
+            Ok((row.get(0)?, row::text(row, 1)?, MemberId(row::uuid(row, 2)?)))
+        })?;
+        members.collect()
+    })
+}
+
 /// A breaking of the glass, of whose record, and who, why and until when.
 pub(crate) type BrokenGlass = (MemberId, GlassId, Glass);
 

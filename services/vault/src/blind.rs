@@ -1,14 +1,30 @@
 //! The blind index: digests by which two records of one person are recognised without either being opened.
 
-use domain::member::Profile;
+use domain::{
+    MemberId, OrgId,
+    member::{Field, Fields, Profile},
+};
 
-use crate::Key;
+use crate::{Key, SealError, open_profile};
 
 /// A digest of something that hardly two people share, made with a key of the organisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Blind(pub(crate) [u8; 32]);
 
 impl Blind {
+    /// All that follow from a member's sealed fields: the index that they must have.
+    ///
+    /// # Errors
+    /// If a field does not open.
+    pub fn implied(
+        (key, org_key): (&Key, &Key),
+        org: &OrgId,
+        member: MemberId,
+        fields: &Fields,
+    ) -> Result<Vec<Self>, SealError> {
+        Ok(Self::all(org_key, &open_profile(key, org, member.0, fields, Field::ALL)?))
+    }
+
     /// All of a profile: e-mail address, telephone number, each external id, full name with year of birth.
     pub fn all(org_key: &Key, profile: &Profile) -> Vec<Self> {
         let of = |kind: &str, value: String| Self(org_key.digest(format!("{kind}\0{value}").as_bytes()));

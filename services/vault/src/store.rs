@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use crate::{Blind, Kek, KekError, Key};
 
-/// Format of the file, kept in SQLite's `user_version`.
-const FORMAT: i64 = 1;
+/// Format of the file, kept in SQLite's `user_version`. Before 2, nobody knew from where in the log an index followed.
+const FORMAT: i64 = 2;
 /// Bytes of page cache, in KiB; negative as SQLite wants it.
 const CACHE_KIB: i64 = -8_192;
 
@@ -31,6 +31,16 @@ CREATE TABLE kek (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     id BLOB NOT NULL
 ) STRICT;
+";
+
+/// Up to where in the log the index of each person follows from; 0 if it was made before the log said anything.
+const INDEXED: &str = "
+CREATE TABLE indexed (
+    org TEXT NOT NULL,
+    person BLOB NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (org, person)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// A store that cannot be used.
@@ -104,7 +114,8 @@ impl Store {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
         let found = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(sqlite)?;
-        if found != FORMAT {
+        // What is read so is the same in all of them.
+        if !(1..=FORMAT).contains(&found) {
             return Err(StoreError::Format { path: path.into(), found });
         }
         Ok(Self { connection })
@@ -170,7 +181,19 @@ impl Store {
         Ok(())
     }
 
-    pub fn index(&self, org: &OrgId, person: Uuid, blinds: &[Blind]) -> rusqlite::Result<()> {
+    /// Replaces what a person is found by with what follows from the log at `position`; not if what is there follows
+    /// from more of it.
+    pub fn index(&self, org: &OrgId, person: Uuid, position: i64, blinds: &[Blind]) -> rusqlite::Result<()> {
+        let moved = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO indexed VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO UPDATE SET position = ?3 WHERE position <= ?3",
+            )?
+            .execute(params![org.as_str(), person.as_bytes(), position])?;
+        if moved == 0 {
+            return Ok(());
+        }
         self.connection
             .prepare_cached("DELETE FROM blinds WHERE org = ?1 AND person = ?2")?
             .execute(params![org.as_str(), person.as_bytes()])?;
@@ -179,6 +202,21 @@ impl Store {
             insert.execute(params![org.as_str(), blind.0, person.as_bytes()])?;
         }
         Ok(())
+    }
+
+    /// Up to where in the log the index of a person follows from, if there is one.
+    pub fn indexed(&self, org: &OrgId, person: Uuid) -> rusqlite::Result<Option<i64>> {
+        self.connection
+            .prepare_cached("SELECT position FROM indexed WHERE org = ?1 AND person = ?2")?
+            .query_row(params![org.as_str(), person.as_bytes()], |row| row.get(0))
+            .optional()
+    }
+
+    /// Everyone who is found by something.
+    pub fn found(&self) -> rusqlite::Result<Vec<(String, Uuid)>> {
+        let mut select = self.connection.prepare("SELECT DISTINCT org, person FROM blinds")?;
+        let rows = select.query_map([], |row| Ok((row.get(0)?, Uuid::from_bytes(row.get(1)?))))?;
+        rows.collect()
     }
 
     pub fn sharing(&self, org: &OrgId, blinds: &[Blind]) -> rusqlite::Result<Vec<Uuid>> {
@@ -213,8 +251,10 @@ impl Store {
             "INSERT INTO keys VALUES (?1, ?2, NULL) ON CONFLICT DO UPDATE SET wrapped = NULL",
             params![org.as_str(), person.as_bytes()],
         )?;
-        self.connection
-            .execute("DELETE FROM blinds WHERE org = ?1 AND person = ?2", params![org.as_str(), person.as_bytes()])?;
+        for table in ["blinds", "indexed"] {
+            let delete = format!("DELETE FROM {table} WHERE org = ?1 AND person = ?2");
+            self.connection.execute(&delete, params![org.as_str(), person.as_bytes()])?;
+        }
         Ok(())
     }
 
@@ -293,7 +333,11 @@ fn prepare(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables == 0 {
-        connection.execute_batch(&format!("BEGIN; {TABLES} PRAGMA user_version = {FORMAT}; COMMIT;"))?;
+        connection.execute_batch(&format!("BEGIN; {TABLES} {INDEXED} PRAGMA user_version = {FORMAT}; COMMIT;"))?;
+    }
+    let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if format == 1 {
+        connection.execute_batch(&format!("BEGIN; {INDEXED} PRAGMA user_version = {FORMAT}; COMMIT;"))?;
     }
     Ok(connection)
 }

@@ -77,6 +77,21 @@ enum Job {
         people: Vec<Uuid>,
         reply: Reply<Vec<(Uuid, Key)>>,
     },
+    Index {
+        org: OrgId,
+        person: Uuid,
+        position: u64,
+        blinds: Vec<Blind>,
+        reply: Reply<()>,
+    },
+    Indexed {
+        org: OrgId,
+        people: Vec<Uuid>,
+        reply: Reply<Vec<(Uuid, u64)>>,
+    },
+    Found {
+        reply: Reply<Vec<(String, Uuid)>>,
+    },
     Sharing {
         org: OrgId,
         blinds: Vec<Blind>,
@@ -96,6 +111,9 @@ enum Job {
 enum Answer {
     Key(Result<Option<Key>, VaultError>, Reply<Option<Key>>),
     Keys(Vec<(Uuid, Key)>, Reply<Vec<(Uuid, Key)>>),
+    Index(Result<(), VaultError>, Reply<()>),
+    Indexed(Vec<(Uuid, u64)>, Reply<Vec<(Uuid, u64)>>),
+    Found(Vec<(String, Uuid)>, Reply<Vec<(String, Uuid)>>),
     Sharing(Vec<Uuid>, Reply<Vec<Uuid>>),
     Destroyed(Reply<()>),
     Copy(Reply<Vec<u8>>),
@@ -179,13 +197,50 @@ impl Vault {
         self.made(org, member.0, None).await
     }
 
-    /// As [`Vault::key_or_new`], and from now on the member is found by `blinds`, and by nothing else.
+    /// As [`Vault::key_or_new`], and from now on the member is found by `blinds`, unless the log has said more of them
+    /// already: for somebody whom the log does not know yet. If it never does, [`Vault::index`] takes it back.
     ///
     /// # Errors
     /// As there.
-    pub async fn index(&self, org: &OrgId, member: MemberId, blinds: Vec<Blind>) -> Result<Key, VaultError> {
+    pub async fn index_new(&self, org: &OrgId, member: MemberId, blinds: Vec<Blind>) -> Result<Key, VaultError> {
         self.check(org, member)?;
         self.made(org, member.0, Some(blinds)).await
+    }
+
+    /// From now on the member is found by `blinds`, which follow from the log up to `position`, and by nothing else;
+    /// unless they are found by what follows from more of it. Makes no key.
+    ///
+    /// # Errors
+    /// [`VaultError::Erased`] if the member's key was destroyed: they are found by nothing.
+    pub async fn index(
+        &self,
+        org: &OrgId,
+        member: MemberId,
+        position: u64,
+        blinds: Vec<Blind>,
+    ) -> Result<(), VaultError> {
+        self.check(org, member)?;
+        self.ask(|reply| Job::Index { org: org.clone(), person: member.0, position, blinds, reply }).await
+    }
+
+    /// Up to where in the log the index of each of these members follows from; 0 if it was made before the log knew of
+    /// them. Those without any are left out.
+    ///
+    /// # Errors
+    /// If the vault does not answer.
+    pub async fn indexed(&self, org: &OrgId, members: &[MemberId]) -> Result<Vec<(MemberId, u64)>, VaultError> {
+        let people = members.iter().map(|member| member.0).collect();
+        let found = self.ask(|reply| Job::Indexed { org: org.clone(), people, reply }).await?;
+        Ok(found.into_iter().map(|(person, position)| (MemberId(person), position)).collect())
+    }
+
+    /// Everyone who is found by something, of all organisations.
+    ///
+    /// # Errors
+    /// If the vault does not answer.
+    pub async fn found(&self) -> Result<Vec<(OrgId, MemberId)>, VaultError> {
+        let found = self.ask(|reply| Job::Found { reply }).await?;
+        Ok(found.into_iter().filter_map(|(org, person)| Some((org.parse().ok()?, MemberId(person)))).collect())
     }
 
     /// The organisation's own key, made if it has none: for what is about nobody in particular, and for the blind index.
@@ -384,7 +439,7 @@ impl Job {
             Self::Key { org, person, make, blinds, reply } => {
                 let key = key(store, kek, fresh, (&org, person, make))?;
                 if let (Ok(Some(_)), Some(blinds)) = (&key, blinds) {
-                    store.index(&org, person, &blinds)?;
+                    store.index(&org, person, 0, &blinds)?;
                 }
                 Answer::Key(key, reply)
             }
@@ -397,6 +452,23 @@ impl Job {
                 }
                 Answer::Keys(found, reply)
             }
+            Self::Index { org, person, position, blinds, reply } => {
+                // Another process may have destroyed it meanwhile.
+                let indexed = match store.find(kek, &org, person)? {
+                    Ok(Kept::Destroyed) => Err(VaultError::Erased),
+                    _ => Ok(store.index(&org, person, i64::try_from(position).unwrap_or(i64::MAX), &blinds)?),
+                };
+                Answer::Index(indexed, reply)
+            }
+            Self::Indexed { org, people, reply } => {
+                let mut found = Vec::with_capacity(people.len());
+                for person in people {
+                    let position = store.indexed(&org, person)?;
+                    found.extend(position.map(|position| (person, position.unsigned_abs())));
+                }
+                Answer::Indexed(found, reply)
+            }
+            Self::Found { reply } => Answer::Found(store.found()?, reply),
             Self::Sharing { org, blinds, reply } => Answer::Sharing(store.sharing(&org, &blinds)?, reply),
             Self::Destroy { org, person, reply } => {
                 store.destroy(&org, person)?;
@@ -434,6 +506,9 @@ impl Answer {
         match self {
             Self::Key(key, reply) => drop(reply.send(key)),
             Self::Keys(found, reply) => drop(reply.send(Ok(found))),
+            Self::Index(indexed, reply) => drop(reply.send(indexed)),
+            Self::Indexed(found, reply) => drop(reply.send(Ok(found))),
+            Self::Found(found, reply) => drop(reply.send(Ok(found))),
             Self::Sharing(found, reply) => drop(reply.send(Ok(found))),
             Self::Destroyed(reply) => drop(reply.send(Ok(()))),
             Self::Copy(reply) => {

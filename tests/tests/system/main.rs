@@ -13,6 +13,7 @@ mod every_operation;
 mod faults;
 mod idempotency;
 mod import_members;
+mod index;
 mod invariants;
 mod kurrent;
 mod members;

@@ -141,11 +141,14 @@ impl Membership {
             Fields::new()
         } else {
             let blinds = external.iter().chain(others).copied().collect();
-            let key = self.vault.index(org, member, blinds).await.map_err(erased)?;
+            let key = self.vault.index_new(org, member, blinds).await.map_err(erased)?;
             seal_profile(&key, org, member.0, profile)
         };
         let register = member::Command::Register(fields);
         let done = self.members.transact(org, member, cause.clone(), register, Reply::DONE).await;
+        if done.is_err() {
+            let _ = self.index(org, member).await; // as in `register_member`
+        }
         Ok(done.map_err(|error| halt("member", error))?.position)
     }
 
@@ -165,7 +168,7 @@ impl Membership {
         let change = member::Command::Change { set, removed: std::collections::BTreeSet::new() };
         match self.members.transact(org, member, cause.clone(), change, Reply::DONE).await {
             Ok(done) => {
-                self.index_anew(caller, member, &key).await.map_err(Halt::Failed)?;
+                self.index(org, member).await.map_err(Halt::Failed)?;
                 Ok(done.position)
             }
             Err(error) => Err(halt("member", error)),

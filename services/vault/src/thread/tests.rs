@@ -60,7 +60,8 @@ async fn nobody_who_was_erased_gets_another_key() {
             assert!(vault.is_erased(&org(), erased) && !vault.is_erased(&"other".parse().unwrap(), erased));
             assert_eq!(vault.key(&org(), erased).await.unwrap_err(), VaultError::Erased);
             assert_eq!(vault.key_or_new(&org(), erased).await.unwrap_err(), VaultError::Erased);
-            assert_eq!(vault.index(&org(), erased, vec![]).await.unwrap_err(), VaultError::Erased);
+            assert_eq!(vault.index_new(&org(), erased, vec![]).await.unwrap_err(), VaultError::Erased);
+            assert_eq!(vault.index(&org(), erased, 1, vec![]).await.unwrap_err(), VaultError::Erased);
         }
     }
 }
@@ -98,7 +99,7 @@ async fn a_destroyed_key_and_its_index_are_in_no_file_any_more() {
     let blind = |n: u128| Blind(org_key.digest(&n.to_le_bytes()));
     // Enough for pages to be split, moved and freed.
     for n in 1..=500 {
-        vault.index(&org(), member(n * 7919 % 1009), vec![blind(n * 7919 % 1009)]).await.unwrap();
+        vault.index_new(&org(), member(n * 7919 % 1009), vec![blind(n * 7919 % 1009)]).await.unwrap();
     }
     let wrapped = |n: u128| -> Vec<u8> {
         let connection = rusqlite::Connection::open(&path).unwrap();
@@ -122,6 +123,44 @@ async fn a_destroyed_key_and_its_index_are_in_no_file_any_more() {
     let kept = (1..=500).map(|n| n * 7919 % 1009).find(|n| !erased.contains(n)).unwrap();
     assert!(holds(&after, &wrapped(kept)), "the others stay");
     assert_eq!(vault.sharing(&org(), vec![blind(kept), blind(erased[0])]).await.unwrap(), [member(kept)]);
+}
+
+#[tokio::test]
+async fn what_follows_from_more_of_the_log_is_not_replaced_by_what_follows_from_less() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vault.db");
+    let vault = Vault::open(&path, kek(), fresh).unwrap();
+    let (one, two, three) = (Blind([1; 32]), Blind([2; 32]), Blind([3; 32]));
+    let found = async |blind| vault.sharing(&org(), vec![blind]).await.unwrap();
+    vault.index_new(&org(), member(1), vec![one]).await.unwrap();
+    assert_eq!(
+        (found(one).await, vault.indexed(&org(), &[member(1), member(2)]).await.unwrap()),
+        (vec![member(1)], vec![(member(1), 0)])
+    );
+    vault.index(&org(), member(1), 7, vec![two]).await.unwrap();
+    vault.index_new(&org(), member(1), vec![one]).await.unwrap(); // somebody who lost a race for the id
+    vault.index(&org(), member(1), 6, vec![three]).await.unwrap();
+    assert_eq!((found(one).await, found(two).await, found(three).await), (vec![], vec![member(1)], vec![]));
+    assert_eq!(vault.indexed(&org(), &[member(1)]).await.unwrap(), [(member(1), 7)]);
+    assert_eq!(vault.found().await.unwrap(), [(org(), member(1))]);
+    vault.index(&org(), member(1), 8, vec![]).await.unwrap();
+    assert!(vault.found().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_vault_of_before_there_were_positions_is_taken_over_with_its_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vault.db");
+    let blind = Blind([1; 32]);
+    Vault::open(&path, kek(), fresh).unwrap().index_new(&org(), member(1), vec![blind]).await.unwrap();
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute_batch("DROP TABLE indexed; PRAGMA user_version = 1").unwrap();
+    drop(connection);
+    assert_eq!(Vault::holders(&path).unwrap(), [(org(), member(1))].into(), "it can be read as it was");
+    let vault = Vault::open(&path, kek(), fresh).unwrap();
+    assert_eq!(vault.sharing(&org(), vec![blind]).await.unwrap(), [member(1)]);
+    assert!(vault.key(&org(), member(1)).await.unwrap().is_some());
+    assert!(vault.indexed(&org(), &[member(1)]).await.unwrap().is_empty(), "all of it is looked at again");
 }
 
 #[tokio::test]
