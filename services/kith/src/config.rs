@@ -19,6 +19,7 @@ use web::{Mapping, Provider, Rate, Rates, Role};
 
 use crate::{
     Service,
+    forwarded::Proxies,
     oidc::{Fetcher, secure},
     service::Services,
     tls::Tls,
@@ -60,21 +61,30 @@ pub struct Config {
     pub request_seconds_max: u64,
     /// How far ahead meetings are planned, in days, 0 to 400; 0 plans none.
     pub plan_days: u16,
-    /// Most connections at once, a count; more wait. Below the limit of open files, which the log needs too.
+    /// Most connections at once, a count; for another one, whoever is waited for longest goes. Below the limit of open
+    /// files, which the log needs too.
     pub connections_max: usize,
+    /// Most connections at once from each address, or requests at once of those whom a proxy passes on; a count, 0 for
+    /// any number. Addresses of one IPv6 customer (/56) are one, here and in all limits of addresses.
+    pub address_connections_max: usize,
     /// Longest time for a request's head, and for a connection without a request, in seconds.
     pub head_seconds_max: u64,
     /// Requests that each caller may send, per second; 0 for any number.
     pub caller_per_second: u32,
     /// Requests that a caller may send at once.
     pub caller_burst: u32,
-    /// Requests that may come from each address, per second; 0 for any number. Behind a proxy, which is one address,
-    /// let the proxy do it.
+    /// Requests that may come from each address, per second; 0 for any number. Behind a proxy, name it in
+    /// `trusted_proxies`: else all who use it are one address.
     pub address_per_second: u32,
     /// Requests that may come from an address at once.
     pub address_burst: u32,
     /// Requests without a valid token that may come from each address, per minute; 0 for any number.
     pub refused_per_minute: u32,
+    /// Networks of proxies that are believed when they say for whom they ask, such as `10.0.0.0/8`.
+    pub trusted_proxies: Vec<String>,
+    /// The header in which they say it, `x-forwarded-for` or `forwarded`. The other one is not looked at: proxies pass it
+    /// on as it came.
+    pub forwarded_header: String,
     /// Origins of pages that may use the API from browsers, such as `https://app.example.org`.
     pub cors_origins: Vec<String>,
     /// Certificates (PEM) of the listener, its own first; without them it speaks HTTP. Read again on SIGHUP.
@@ -122,12 +132,15 @@ impl Default for Config {
             request_seconds_max: 30,
             plan_days: 56,
             connections_max: 768,
+            address_connections_max: 192,
             head_seconds_max: 20,
             caller_per_second: 50,
             caller_burst: 500,
             address_per_second: 200,
             address_burst: 2_000,
             refused_per_minute: 60,
+            trusted_proxies: Vec::new(),
+            forwarded_header: "x-forwarded-for".into(),
             cors_origins: Vec::new(),
             tls_certificate: None,
             tls_key: None,
@@ -180,6 +193,7 @@ impl Config {
                 bail!("tls_certificate and tls_key are given together or not at all")
             }
             _ => {
+                self.proxies()?;
                 Services::of(self)?;
                 self.validate_callers()
             }
@@ -214,6 +228,14 @@ impl Config {
             Rate::new(self.address_per_second, SECOND, self.address_burst),
             Rate::new(self.refused_per_minute, 60 * SECOND, self.refused_per_minute),
         ])
+    }
+
+    /// Proxies that are believed.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub(crate) fn proxies(&self) -> anyhow::Result<Proxies> {
+        Proxies::new(&self.trusted_proxies, &self.forwarded_header)
     }
 
     /// The provider whose tokens are accepted, if one is.
@@ -299,7 +321,7 @@ mod tests {
 
     #[test]
     fn what_would_leave_the_door_open_or_shut_is_refused() {
-        let wrong: [fn(&mut Config); 10] = [
+        let wrong: [fn(&mut Config); 12] = [
             |config| config.oidc_issuer = Some("https://id.example".into()),
             |config| config.oidc_audience = Some("kith".into()),
             |config| config.builtin_issuer = false,
@@ -313,6 +335,8 @@ mod tests {
             |config| config.cors_origins = vec!["http://app.example.org".into()],
             |config| config.connections_max = 0,
             |config| config.head_seconds_max = 0,
+            |config| config.trusted_proxies = vec!["10.0.0.0/33".into()],
+            |config| config.forwarded_header = "x-real-ip".into(),
         ];
         for (n, wrong) in wrong.into_iter().enumerate() {
             let mut config = Config::default();

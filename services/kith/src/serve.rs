@@ -28,7 +28,9 @@ use crate::{
     data_dir::random,
     distribute::{self, Work},
     listen::{DRAIN_MAX, Serving, listen},
-    log, telemetry,
+    log,
+    places::Places,
+    telemetry,
     tls::Tls,
     upkeep::Upkeep,
 };
@@ -91,6 +93,7 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     };
     let vault = if services.need_vault() { Some(open_vault(config, &data)?) } else { None };
     let (access, rates, tls) = (Streams::new(log.clone()), config.rates(), config.tls()?);
+    let proxies = Arc::new(config.proxies()?);
     let gate = gate(config, &issuer, &clock)?.heeding(access.clone()).limited(rates.clone());
     let work = work(&services, &data, log.exclusive())?;
     let upkeep = Upkeep::new();
@@ -111,6 +114,7 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
         new_id,
     };
     let (router, _) = api::api(router, Machine { health: health.clone(), metrics }, around);
+    tasks.spawn(telemetry::upkeep(end.clone()));
     if let Some(nats) = nats {
         tasks.spawn(distribute::distribute(nats, log.clone(), work, health.clone(), end.clone()));
     }
@@ -122,7 +126,8 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     let listener = listener.with_context(|| format!("cannot listen at {}", config.listen))?;
     let address = listener.local_addr()?;
     let head_time_max = Duration::from_secs(config.head_seconds_max);
-    let serving = Serving { router, connections_max: config.connections_max, head_time_max, tls: tls.clone() };
+    let places = Places::new(config.connections_max, config.address_connections_max);
+    let serving = Serving { router, places, proxies, head_time_max, tls: tls.clone() };
     tasks.spawn(listen(listener, serving, end.clone()));
     Ok(Running { address, health, log, services, issuer, clock, end, tasks, nats_server, tls, _lock: lock })
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue},
+    http::{HeaderName, HeaderValue, Method},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -12,12 +12,17 @@ use tokio::{sync::Semaphore, time::Instant};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::{Problem, rates::Rates};
+use crate::{
+    Problem,
+    rates::{Crowded, Rates},
+};
 
 /// Longest path with query, in bytes.
 pub const PATH_BYTES_MAX: usize = 2_048;
 /// Longest request id taken from a caller, in characters.
 const REQUEST_ID_CHARS_MAX: usize = 64;
+/// When to come again with more requests at once than an address may have.
+const CROWDED_WAIT: Duration = Duration::from_secs(1);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -48,6 +53,9 @@ pub async fn guard(State(limits): State<Limits>, request: Request, next: Next) -
     if length > PATH_BYTES_MAX {
         return Problem::path_too_long(PATH_BYTES_MAX).into_response();
     }
+    if request.extensions().get::<Crowded>().is_some() {
+        return Problem::rate_limited(CROWDED_WAIT).into_response();
+    }
     if let Err(wait) = limits.rates.address(request.extensions().get().copied(), Instant::now()) {
         return Problem::rate_limited(wait).into_response();
     }
@@ -72,17 +80,25 @@ pub async fn observe(State(new_id): State<fn() -> Uuid>, request: Request, next:
     // The pattern, never the path itself: a path can name a person.
     let path = request.extensions().get::<MatchedPath>().cloned();
     let path = path.as_ref().map_or("none", MatchedPath::as_str);
-    let method = request.method().clone();
-    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %method, path);
+    let method = known(request.method());
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), method, path);
     let mut response = next.run(request).instrument(span.clone()).await;
     let status = response.status();
     let seconds = started.elapsed().as_secs_f64();
-    metrics::histogram!("kith_http_seconds", "method" => method.as_str().to_owned(), "path" => path.to_owned(),
+    metrics::histogram!("kith_http_seconds", "method" => method, "path" => path.to_owned(),
         "status" => status.as_str().to_owned())
     .record(seconds);
     span.in_scope(|| tracing::debug!(status = status.as_u16(), seconds, "answered"));
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// A method's name as metrics and logs have it. Anybody can make up methods, each of which would be kept for ever.
+fn known(method: &Method) -> &'static str {
+    const KNOWN: [Method; 7] =
+        [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD, Method::OPTIONS];
+    const NAMES: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+    KNOWN.iter().position(|known| known == method).map_or("other", |at| NAMES[at])
 }
 
 fn request_id(request: &Request) -> Option<HeaderValue> {

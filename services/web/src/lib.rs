@@ -35,7 +35,7 @@ pub use guard::{Limits, guard, no_such_method, no_such_path, observe};
 pub use page::{PAGE_ROWS_MAX, Page, PageQuery};
 pub use problem::{Problem, ProblemBody, Problems};
 pub use problem_pages::PAGES;
-pub use rates::{Peer, Rate, Rates};
+pub use rates::{Crowded, Network, Peer, Rate, Rates};
 pub use read::{After, LogEnd, Read, VISIBLE_WAIT_MAX};
 pub use scrub::scrubbed;
 pub use shield::{Shield, shield};

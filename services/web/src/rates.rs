@@ -16,9 +16,13 @@ use tokio::time::Instant;
 /// Most callers or addresses that are counted at a time, a count; those that were silent longest are forgotten.
 const COUNTED_MAX: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
 
-/// The address that a request came from, put into it by whoever listens.
+/// The address that a request came from, put into it by whoever listens. Of a trusted proxy's, the one that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
+
+/// That the address has as many requests open as it may, put into one that is too many by whoever listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crowded;
 
 /// So many at once, and then one every so often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,16 +40,27 @@ impl Rate {
     }
 }
 
-/// Who is counted: an address, or the network of an IPv6 customer (/64).
+/// Bits of an IPv6 address that tell customers apart. Providers give each home a /56 or more (RIPE-690): with fewer
+/// bits one would pass for hundreds.
+const CUSTOMER_BITS: u32 = 56;
+
+/// Who is counted as one address: an IPv4 address, behind which there can be many; the /56 of an IPv6 customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Network(IpAddr);
+pub struct Network(IpAddr);
+
+impl From<IpAddr> for Network {
+    fn from(address: IpAddr) -> Self {
+        let others = Ipv6Addr::BITS - CUSTOMER_BITS;
+        match address.to_canonical() {
+            IpAddr::V6(v6) => Self(Ipv6Addr::from_bits(v6.to_bits() >> others << others).into()),
+            v4 @ IpAddr::V4(_) => Self(v4),
+        }
+    }
+}
 
 impl From<Peer> for Network {
     fn from(Peer(address): Peer) -> Self {
-        match address.to_canonical() {
-            IpAddr::V6(v6) => Self(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into()),
-            v4 @ IpAddr::V4(_) => Self(v4),
-        }
+        address.into()
     }
 }
 
@@ -180,7 +195,8 @@ mod tests {
         let (rates, now) = (Rates::new([None, one, one]), Instant::now());
         assert!(rates.address(Some(peer("2001:db8::1")), now).is_ok());
         assert!(rates.address(Some(peer("2001:db8::2:3")), now).is_err());
-        assert!(rates.address(Some(peer("2001:db8:0:1::1")), now).is_ok());
+        assert!(rates.address(Some(peer("2001:db8:0:ff::1")), now).is_err());
+        assert!(rates.address(Some(peer("2001:db8:0:100::1")), now).is_ok());
         assert!(rates.address(Some(peer("192.0.2.1")), now).is_ok());
         assert!(rates.address(Some(peer("::ffff:192.0.2.1")), now).is_err());
         assert!(rates.refusals_left(Some(peer("192.0.2.1")), now).is_ok());

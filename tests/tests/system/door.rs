@@ -191,14 +191,14 @@ async fn pages_of_other_origins_may_use_the_api_only_if_they_are_configured() {
 }
 
 /// Writes a new certificate and its key; answers the certificate.
-fn certify(folder: &Path) -> CertificateDer<'static> {
+pub fn certify(folder: &Path) -> CertificateDer<'static> {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
     std::fs::write(folder.join("tls.pem"), made.cert.pem()).expect("a file");
     std::fs::write(folder.join("tls.key"), made.signing_key.serialize_pem()).expect("a file");
     made.cert.der().clone()
 }
 
-async fn get_over_tls(world: &World, trusted: &CertificateDer<'static>) -> anyhow::Result<Response<Incoming>> {
+pub async fn get_over_tls(world: &World, trusted: &CertificateDer<'static>) -> anyhow::Result<Response<Incoming>> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone())?;
     let config = ClientConfig::builder_with_provider(ring::default_provider().into());
