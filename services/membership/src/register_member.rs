@@ -8,7 +8,7 @@ use domain::{
 use eventlog::Reply;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use vault::{Blind, seal_profile};
+use vault::{Blind, Names, seal_profile};
 use web::{Answer, Command, Problem, Problems, op};
 
 use crate::Membership;
@@ -103,7 +103,7 @@ impl Membership {
             [] => vec![],
             blinds => self.vault.sharing(org, blinds.to_vec()).await?,
         };
-        for near in self.names.near(org, profile, DUPLICATES_MAX) {
+        for near in self.near(org, profile).await? {
             if !others.contains(&near) {
                 others.push(near);
             }
@@ -111,5 +111,13 @@ impl Membership {
         others.retain(|other| *other != member);
         others.truncate(DUPLICATES_MAX);
         Ok(others)
+    }
+
+    async fn near(&self, org: &OrgId, profile: &Profile) -> Result<Vec<MemberId>, Problem> {
+        if !Names::can_be_near(profile) {
+            return Ok(vec![]);
+        }
+        let (names, of, profile) = (self.names.clone(), org.clone(), profile.clone());
+        self.gate.compute.run(org, move || names.near(&of, &profile, DUPLICATES_MAX)).await
     }
 }

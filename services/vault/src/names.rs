@@ -1,8 +1,9 @@
 //! Names, open in memory and nowhere else: to search by, and to see who may be registered twice.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
+    ops::Bound,
     sync::{Arc, RwLock},
 };
 
@@ -28,20 +29,15 @@ impl fmt::Debug for Names {
 /// The names of one organisation.
 #[derive(Default)]
 struct Index {
-    /// Which letters each word has, apart from the rest: a search looks at all of them.
-    letters: Vec<u64>,
-    words: Vec<Heard>,
-    /// Who is there, and their year of birth.
-    people: HashMap<MemberId, Option<i16>>,
+    /// Who is called by each word, and where it stands. In order, so that words that begin alike are looked at together.
+    words: BTreeMap<Arc<str>, BTreeSet<(MemberId, Field)>>,
+    people: HashMap<MemberId, Person>,
 }
 
-/// A word of somebody's name.
-struct Heard {
-    text: Box<str>,
-    length: usize,
-    member: MemberId,
-    /// Whether it is an alias, which somebody chose and which says little about who they are.
-    alias: bool,
+/// Who is there.
+struct Person {
+    year_of_birth: Option<i16>,
+    words: Vec<(Arc<str>, Field)>,
 }
 
 impl Names {
@@ -50,52 +46,73 @@ impl Names {
     /// Fields that are known here: besides those, what tells two of one name apart.
     pub const KNOWN: &[Field] = &[Field::Alias, Field::GivenName, Field::FamilyName, Field::YearOfBirth];
 
-    /// Takes what is known now of members; of those without a profile, nothing.
+    /// Takes what is known now of members; of those without a profile, nothing. Waits for searches to end.
     pub fn update(&self, org: &OrgId, changed: Vec<(MemberId, Option<Profile>)>) {
         let mut all = self.0.write().expect("nothing panics while it is held");
         all.entry(org.clone()).or_default().update(changed);
     }
 
-    /// Members whose names fit every word of `asked`, best first: the same, beginning so, or spelt nearly so.
-    pub fn search(&self, org: &OrgId, asked: &str, rows: usize) -> Vec<MemberId> {
+    /// Members whose names in these fields fit every word of `asked`, best first: the same, beginning so, or spelt
+    /// nearly so. Takes milliseconds where there are many.
+    pub fn search(&self, org: &OrgId, asked: &str, fields: &[Field], rows: usize) -> Vec<MemberId> {
         let all = self.0.read().expect("nothing panics while it is held");
-        all.get(org).map_or_else(Vec::new, |index| index.search(asked, rows))
+        all.get(org).map_or_else(Vec::new, |index| index.search(asked, fields, rows))
     }
 
-    /// Members with nearly the same given and family name, none of whom is known to be of another age.
+    /// Members with nearly the same given and family name, none of whom is known to be of another age. Takes
+    /// milliseconds where there are many.
     pub fn near(&self, org: &OrgId, profile: &Profile, rows: usize) -> Vec<MemberId> {
         let all = self.0.read().expect("nothing panics while it is held");
         all.get(org).map_or_else(Vec::new, |index| index.near(profile, rows))
+    }
+
+    /// Whether [`Names::near`] could find anybody: it needs a full name.
+    pub fn can_be_near(profile: &Profile) -> bool {
+        profile.given_name.is_some() && profile.family_name.is_some()
     }
 }
 
 impl Index {
     fn update(&mut self, changed: Vec<(MemberId, Option<Profile>)>) {
-        let left: HashSet<_> =
-            changed.iter().filter_map(|(member, _)| self.people.remove(member).map(|_| *member)).collect();
-        if !left.is_empty() {
-            let mut stays = self.words.iter().map(|word| !left.contains(&word.member));
-            self.letters.retain(|_| stays.next().unwrap_or_default());
-            self.words.retain(|word| !left.contains(&word.member));
-        }
         for (member, profile) in changed {
+            self.forget(member);
             let Some(profile) = profile else { continue };
-            self.people.insert(member, profile.year_of_birth);
             let alias = profile.alias.as_ref().map(Text::as_str);
             let given = profile.given_name.as_ref().map(Text::as_str);
             let family = profile.family_name.as_ref().map(Text::as_str);
-            let names = [(alias, true), (given, false), (family, false)];
-            for (name, alias) in names {
-                for word in words(name.unwrap_or_default()) {
-                    self.letters.push(word.letters);
-                    self.words.push(Heard { text: word.text.into(), length: word.length, member, alias });
+            let names = [(alias, Field::Alias), (given, Field::GivenName), (family, Field::FamilyName)];
+            let mut heard = Vec::new();
+            for (name, field) in names {
+                heard.extend(words(name.unwrap_or_default()).into_iter().map(|word| (self.hear(&word.text), field)));
+            }
+            for (word, field) in &heard {
+                self.words.entry(word.clone()).or_default().insert((member, *field));
+            }
+            self.people.insert(member, Person { year_of_birth: profile.year_of_birth, words: heard });
+        }
+    }
+
+    /// The word as it is kept: once, however many are called so.
+    fn hear(&self, word: &str) -> Arc<str> {
+        self.words.get_key_value(word).map_or_else(|| word.into(), |(known, _)| known.clone())
+    }
+
+    fn forget(&mut self, member: MemberId) {
+        for (word, field) in self.people.remove(&member).into_iter().flat_map(|person| person.words) {
+            if let Some(called) = self.words.get_mut(&word) {
+                called.remove(&(member, field));
+                if called.is_empty() {
+                    self.words.remove(&word);
                 }
             }
         }
     }
 
-    fn search(&self, asked: &str, rows: usize) -> Vec<MemberId> {
-        let mut found: Vec<_> = self.fitting(&words(asked), Word::fits).into_iter().collect();
+    fn search(&self, asked: &str, fields: &[Field], rows: usize) -> Vec<MemberId> {
+        let asked = words(asked);
+        let begun = |word: &Word| self.beginning(word).chain(self.nearly(word)).collect();
+        let found = self.fitting(asked, fields, begun, Word::fits);
+        let mut found: Vec<_> = found.into_iter().collect();
         found.sort_unstable_by(|(x, a), (y, b)| b.cmp(a).then(x.cmp(y)));
         found.truncate(rows);
         found.into_iter().map(|(member, _)| member).collect()
@@ -103,12 +120,17 @@ impl Index {
 
     fn near(&self, profile: &Profile, rows: usize) -> Vec<MemberId> {
         let (Some(given), Some(family)) = (&profile.given_name, &profile.family_name) else { return vec![] };
-        let same = |asked: &Word, heard: &Heard| (!heard.alias && asked.is_near(heard)).then_some(1);
-        // Fewer have a family name in common: of these, the given names are looked at.
-        let asked: Vec<_> = words(family.as_str()).into_iter().chain(words(given.as_str())).collect();
-        let found = self.fitting(&asked, same);
-        let other_age = |member: &MemberId| match (profile.year_of_birth, self.people.get(member)) {
-            (Some(year), Some(Some(other))) => year != *other,
+        let same = |asked: &Word, heard: &str| asked.is_near(heard).then_some(1);
+        let asked = words(family.as_str()).into_iter().chain(words(given.as_str())).collect();
+        let near = |word: &Word| {
+            let itself = self.words.get_key_value(word.text.as_str()).map(|(text, called)| (&**text, called));
+            self.nearly(word).chain(itself).collect()
+        };
+        // An alias is what somebody chose, and says little about who they are.
+        let found = self.fitting(asked, &[Field::GivenName, Field::FamilyName], near, same);
+        let year = |member: &MemberId| self.people.get(member).and_then(|person| person.year_of_birth);
+        let other_age = |member: &MemberId| match (profile.year_of_birth, year(member)) {
+            (Some(year), Some(other)) => year != other,
             _ => false,
         };
         let mut found: Vec<_> = found.into_keys().filter(|member| !other_age(member)).collect();
@@ -117,37 +139,129 @@ impl Index {
         found
     }
 
-    /// Members with a word for each that is asked for, and how well these fit in all.
-    fn fitting(&self, asked: &[Word], fits: impl Fn(&Word, &Heard) -> Option<u32>) -> HashMap<MemberId, u32> {
-        let mut found: Option<HashMap<MemberId, u32>> = None;
-        for asked in asked {
-            let mut best = HashMap::new();
-            for (letters, heard) in self.letters.iter().zip(&self.words) {
-                let is_left = |found: &HashMap<_, _>| found.contains_key(&heard.member);
-                if asked.may_fit(*letters)
-                    && found.as_ref().is_none_or(is_left)
-                    && let Some(score) = fits(asked, heard)
-                {
-                    let best = best.entry(heard.member).or_default();
-                    *best = score.max(*best);
-                }
+    /// Members with a word, in one of the fields, for each that is asked for, and how well these fit in all. Words that
+    /// can fit are looked up for the longest only, which has the fewest; whoever that finds is looked at one by one.
+    fn fitting<'a>(
+        &'a self,
+        mut asked: Vec<Word>,
+        fields: &[Field],
+        can_fit: impl FnOnce(&Word) -> Vec<Called<'a>>,
+        fits: impl Fn(&Word, &str) -> Option<u32>,
+    ) -> HashMap<MemberId, u32> {
+        let mut found = HashMap::new();
+        let Some(longest) = (0..asked.len()).max_by_key(|n| asked[*n].length) else { return found };
+        let longest = asked.swap_remove(longest);
+        for (text, called) in can_fit(&longest) {
+            let Some(score) = fits(&longest, text) else { continue };
+            for (member, _) in called.iter().filter(|(_, field)| fields.contains(field)) {
+                let best: &mut u32 = found.entry(*member).or_default();
+                *best = score.max(*best);
             }
-            if let Some(before) = found {
-                for (member, score) in &mut best {
-                    *score += before.get(member).copied().unwrap_or_default();
-                }
-            }
-            found = Some(best);
         }
-        found.unwrap_or_default()
+        found.retain(|member, score| {
+            let Some(person) = self.people.get(member) else { return false };
+            let theirs = || person.words.iter().filter(|(_, field)| fields.contains(field));
+            asked.iter().all(|word| {
+                let best = theirs().filter_map(|(heard, _)| fits(word, heard)).max();
+                *score += best.unwrap_or_default();
+                best.is_some()
+            })
+        });
+        found
+    }
+
+    /// Words that begin so.
+    fn beginning<'a>(&'a self, asked: &Word) -> impl Iterator<Item = Called<'a>> {
+        let from = self.words.range::<str, _>((Bound::Included(asked.text.as_str()), Bound::Unbounded));
+        let begins = asked.text.clone();
+        from.take_while(move |(text, _)| text.starts_with(&begins)).map(|(text, called)| (&**text, called))
+    }
+
+    /// Words that are spelt nearly so, and some that are not quite.
+    fn nearly<'a>(&'a self, asked: &Word) -> impl Iterator<Item = Called<'a>> {
+        Nearly::new(&self.words, asked)
+    }
+}
+
+/// A word, and who is called by it.
+type Called<'a> = (&'a str, &'a BTreeSet<(MemberId, Field)>);
+
+/// Goes through all words in order, and past all those that begin in a way that no small mistakes explain.
+///
+/// A row holds the distances of what a word begins with from each beginning of what is asked for; words that begin alike
+/// have rows in common.
+struct Nearly<'a> {
+    words: &'a BTreeMap<Arc<str>, BTreeSet<(MemberId, Field)>>,
+    left: std::collections::btree_map::Range<'a, Arc<str>, BTreeSet<(MemberId, Field)>>,
+    asked: Vec<char>,
+    most: usize,
+    begun: Vec<char>,
+    rows: Vec<Vec<usize>>,
+}
+
+impl<'a> Nearly<'a> {
+    fn new(words: &'a BTreeMap<Arc<str>, BTreeSet<(MemberId, Field)>>, asked: &Word) -> Self {
+        let asked: Vec<_> = asked.text.chars().collect();
+        // In a longer word more mistakes are small.
+        let most = mistakes_max(asked.len() + MISTAKES_MAX);
+        let rows = vec![(0..=asked.len()).collect()];
+        let all = if most == 0 { Bound::Excluded("") } else { Bound::Unbounded };
+        let left = words.range::<str, _>((Bound::Unbounded, all));
+        Self { words, left, asked, most, begun: Vec::new(), rows }
+    }
+
+    /// Whether a word can be near that begins as this one, as far as it was read.
+    fn read(&mut self, word: &str) -> bool {
+        let alike = self.begun.iter().zip(word.chars()).take_while(|(a, b)| **a == *b).count();
+        self.begun.truncate(alike);
+        self.rows.truncate(alike + 1);
+        for letter in word.chars().skip(alike) {
+            self.begun.push(letter);
+            let row = self.row(letter);
+            let is_far = row.iter().all(|distance| *distance > self.most);
+            self.rows.push(row);
+            if is_far {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The row after the last one: letters more, less, other or swapped.
+    fn row(&self, letter: char) -> Vec<usize> {
+        let length = self.rows.len();
+        let (before, mut row) = (&self.rows[length - 1], vec![length]);
+        for (n, asked) in self.asked.iter().enumerate() {
+            let other = before[n] + usize::from(letter != *asked);
+            let mut least = other.min(before[n + 1] + 1).min(row[n] + 1);
+            if length > 1 && n > 0 && letter == self.asked[n - 1] && self.begun[length - 2] == *asked {
+                least = least.min(self.rows[length - 2][n - 1] + 1);
+            }
+            row.push(least);
+        }
+        row
+    }
+}
+
+impl<'a> Iterator for Nearly<'a> {
+    type Item = Called<'a>;
+
+    fn next(&mut self) -> Option<Called<'a>> {
+        loop {
+            let (word, called) = self.left.next()?;
+            if self.read(word) {
+                return Some((word, called));
+            }
+            // No letter comes after the last one there can be.
+            let past: String = self.begun.iter().chain(&[char::MAX]).collect();
+            self.left = self.words.range::<str, _>((Bound::Excluded(past.as_str()), Bound::Unbounded));
+        }
     }
 }
 
 /// A word that is asked for, plain.
 struct Word {
     text: String,
-    /// Which letters are in it, a bit for each: words that are near have nearly the same.
-    letters: u64,
     length: usize,
 }
 
@@ -158,47 +272,44 @@ fn words(text: &str) -> Vec<Word> {
     words.take(WORDS_MAX).map(Word::new).collect()
 }
 
+/// Most mistakes that are small in any word, a count.
+const MISTAKES_MAX: usize = 2;
+
 /// How many mistakes are small in a word of this length: letters more, less, other or swapped.
 fn mistakes_max(length: usize) -> usize {
     match length {
         0..4 => 0,
         4..8 => 1,
-        _ => 2,
+        _ => MISTAKES_MAX,
     }
 }
 
 impl Word {
     fn new(text: &str) -> Self {
-        let letters = text.chars().fold(0, |letters, c| letters | 1 << (u32::from(c) % 64));
-        Self { text: text.to_owned(), letters, length: text.chars().count() }
-    }
-
-    /// Whether a word with these letters can begin with this one or be near it.
-    fn may_fit(&self, letters: u64) -> bool {
-        self.letters & !letters == 0
-            || (letters ^ self.letters).count_ones() as usize <= 2 * mistakes_max(self.length + 2)
+        Self { text: text.to_owned(), length: text.chars().count() }
     }
 
     /// How well a word fits this one, which was asked for; none if it does not.
-    fn fits(&self, heard: &Heard) -> Option<u32> {
+    fn fits(&self, heard: &str) -> Option<u32> {
         match () {
-            () if *heard.text == *self.text => Some(4),
-            () if heard.text.starts_with(&self.text) => Some(2),
+            () if *heard == *self.text => Some(4),
+            () if heard.starts_with(&self.text) => Some(2),
             () if self.is_near(heard) => Some(1),
             () => None,
         }
     }
 
     /// The same but for small mistakes.
-    fn is_near(&self, heard: &Heard) -> bool {
-        let most = mistakes_max(self.length.max(heard.length));
-        *self.text == *heard.text
-            || self.length.abs_diff(heard.length) <= most && strsim::osa_distance(&heard.text, &self.text) <= most
+    fn is_near(&self, heard: &str) -> bool {
+        let length = heard.chars().count();
+        let most = mistakes_max(self.length.max(length));
+        *self.text == *heard || self.length.abs_diff(length) <= most && strsim::osa_distance(heard, &self.text) <= most
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use uuid::Uuid;
 
     use super::*;
@@ -227,7 +338,7 @@ mod tests {
     fn found(all: &[&str], asked: &str) -> Vec<u128> {
         let names = Names::default();
         names.update(&org(), all.iter().enumerate().map(|(n, alias)| (member(n), Some(called(alias)))).collect());
-        numbers(names.search(&org(), asked, 10))
+        numbers(names.search(&org(), asked, Names::FIELDS, 10))
     }
 
     #[test]
@@ -245,7 +356,7 @@ mod tests {
     fn nobody_is_found_in_another_organisation() {
         let names = Names::default();
         names.update(&org(), vec![(member(1), Some(called("Ann")))]);
-        assert!(names.search(&"other".parse().unwrap(), "ann", 10).is_empty());
+        assert!(names.search(&"other".parse().unwrap(), "ann", Names::FIELDS, 10).is_empty());
     }
 
     #[test]
@@ -256,9 +367,9 @@ mod tests {
             vec![(member(1), Some(called("Ann"))), (member(2), Some(called("Bob"))), (member(3), Some(called("Cem")))],
         );
         names.update(&org(), vec![(member(2), Some(called("Anna"))), (member(1), None)]);
-        assert_eq!(numbers(names.search(&org(), "ann", 10)), [2]);
-        assert!(names.search(&org(), "bob", 10).is_empty());
-        assert_eq!(numbers(names.search(&org(), "cem", 10)), [3]);
+        assert_eq!(numbers(names.search(&org(), "ann", Names::FIELDS, 10)), [2]);
+        assert!(names.search(&org(), "bob", Names::FIELDS, 10).is_empty());
+        assert_eq!(numbers(names.search(&org(), "cem", Names::FIELDS, 10)), [3]);
     }
 
     #[test]
@@ -277,5 +388,47 @@ mod tests {
         assert_eq!(near(&named("Kowalski", "John", None)), [0, 1, 2], "given and family name were swapped");
         assert!(near(&named("Joan", "Kowal", None)).is_empty());
         assert!(near(&Profile { given_name: Some("John".parse().unwrap()), ..Profile::default() }).is_empty());
+    }
+
+    #[test]
+    fn only_the_fields_that_are_asked_for_are_looked_at() {
+        let names = Names::default();
+        names.update(&org(), vec![(member(1), Some(named("Beata", "Kowalska", None)))]);
+        let found = |asked: &str, fields: &[Field]| !names.search(&org(), asked, fields, 10).is_empty();
+        assert!(found("kowalska", Names::FIELDS) && found("beata kowal", Names::FIELDS));
+        assert!(!found("kowalska", &[Field::Alias, Field::GivenName]) && found("beata", &[Field::GivenName]));
+        assert!(!found("beata kowalska", &[Field::GivenName]));
+    }
+
+    #[test]
+    fn who_is_forgotten_leaves_no_word() {
+        let names = Names::default();
+        names.update(&org(), vec![(member(1), Some(named("Ann Ann", "Berg", None))), (member(2), Some(called("Ann")))]);
+        names.update(&org(), vec![(member(1), None), (member(2), None)]);
+        let all = names.0.read().unwrap();
+        assert!(all[&org()].words.is_empty() && all[&org()].people.is_empty());
+    }
+
+    /// As it would be without any index.
+    fn one_by_one(all: &[String], asked: &str) -> Vec<u128> {
+        let fit = |name: &String| {
+            let theirs = words(name);
+            let best = |asked: &Word| theirs.iter().filter_map(|heard| asked.fits(&heard.text)).max();
+            words(asked).iter().map(best).sum::<Option<u32>>().filter(|score| *score > 0)
+        };
+        let mut found: Vec<_> = all.iter().enumerate().filter_map(|(n, name)| Some((fit(name)?, n as u128))).collect();
+        found.sort_unstable_by(|(a, x), (b, y)| b.cmp(a).then(x.cmp(y)));
+        found.into_iter().map(|(_, n)| n).take(10).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_finds_whom_a_look_at_everybody_finds(
+            all in prop::collection::vec("[abé]{1,10}( [ab]{1,9}){0,2}", 1..40),
+            asked in "[ab]{1,10}( [ab]{1,9}){0,2}",
+        ) {
+            let names: Vec<_> = all.iter().map(String::as_str).collect();
+            prop_assert_eq!(found(&names, &asked), one_by_one(&all, &asked));
+        }
     }
 }

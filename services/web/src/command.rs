@@ -12,6 +12,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
+use domain::OrgId;
 use eventlog::{Cause, Done};
 use serde::{Deserialize, de::DeserializeOwned};
 use utoipa::ToSchema;
@@ -23,6 +24,9 @@ use crate::{Caller, CallerMay, Gate, Problem, authority::Operation};
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
 /// Longest idempotency key, in characters.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 128;
+
+/// Longest body that is read where it came in, in bytes; longer ones take long enough to be read elsewhere.
+const READ_HERE_BYTES_MAX: usize = 16 * 1024;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -57,7 +61,7 @@ pub struct LargeCommand<Op, const MAX: usize> {
 #[serde(deny_unknown_fields, expecting = "nothing, or an object without fields")]
 pub struct Nothing {}
 
-impl<S, Op: Operation, T: DeserializeOwned> FromRequest<S> for Command<Op, T>
+impl<S, Op: Operation, T: DeserializeOwned + Send + 'static> FromRequest<S> for Command<Op, T>
 where
     S: Send + Sync,
     Gate: FromRef<S>,
@@ -67,7 +71,8 @@ where
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let LargeCommand { caller, cause, body, op } =
             receive::<S, Op, BODY_BYTES_MAX>(request, state, Some("application/json")).await?;
-        Ok(Self { caller, cause, body: parse(&body)?, op })
+        let body = parse_of(&caller.org, body, &Gate::from_ref(state)).await?;
+        Ok(Self { caller, cause, body, op })
     }
 }
 
@@ -81,7 +86,7 @@ pub struct Search<Op, T> {
     op: PhantomData<Op>,
 }
 
-impl<S, Op: Operation, T: DeserializeOwned> FromRequest<S> for Search<Op, T>
+impl<S, Op: Operation, T: DeserializeOwned + Send + 'static> FromRequest<S> for Search<Op, T>
 where
     S: Send + Sync,
     Gate: FromRef<S>,
@@ -92,8 +97,13 @@ where
         let (mut parts, body) = request.into_parts();
         let CallerMay { caller, .. } = CallerMay::<Op>::from_request_parts(&mut parts, state).await?;
         let body = read_body(&parts, body, BODY_BYTES_MAX, Some("application/json")).await?;
-        Ok(Self { caller, body: parse(&body)?, op: PhantomData })
+        let body = parse_of(&caller.org, body, &Gate::from_ref(state)).await?;
+        Ok(Self { caller, body, op: PhantomData })
     }
+}
+
+async fn parse_of<T: DeserializeOwned + Send + 'static>(org: &OrgId, body: Bytes, gate: &Gate) -> Result<T, Problem> {
+    gate.compute.run_if(body.len() > READ_HERE_BYTES_MAX, org, move || parse(&body)).await?
 }
 
 fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
@@ -130,7 +140,7 @@ where
     let CallerMay { caller, .. } = CallerMay::<Op>::from_request_parts(&mut parts, state).await?;
     let key = idempotency_key(&parts)?.to_owned();
     let body = read_body(&parts, body, MAX, content_type).await?;
-    let cause = cause(&parts, &caller, &key, &body, &Gate::from_ref(state));
+    let cause = cause(&parts, &caller, &key, &body, &Gate::from_ref(state)).await?;
     Ok(LargeCommand { caller, cause, body, op: PhantomData })
 }
 
@@ -153,17 +163,23 @@ fn idempotency_key(parts: &Parts) -> Result<&str, Problem> {
     key.to_str().ok().filter(|_| fits).ok_or_else(|| Problem::key_malformed(IDEMPOTENCY_KEY_CHARS_MAX))
 }
 
-fn cause(parts: &Parts, caller: &Caller, key: &str, body: &[u8], gate: &Gate) -> Cause {
+async fn cause(parts: &Parts, caller: &Caller, key: &str, body: &Bytes, gate: &Gate) -> Result<Cause, Problem> {
     let key = digest(&[caller.org.as_str().as_bytes(), caller.subject.as_bytes(), key.as_bytes()]);
     let query = parts.uri.query().unwrap_or_default();
-    let fingerprint = digest(&[parts.method.as_str().as_bytes(), path(parts).as_bytes(), query.as_bytes(), body]);
-    Cause {
+    let asked = [parts.method.as_str(), path(parts), query].map(str::to_owned);
+    let whole = body.clone();
+    let fingerprint = move || {
+        let [method, path, query] = asked.each_ref().map(String::as_bytes);
+        digest(&[method, path, query, &whole])
+    };
+    let fingerprint = gate.compute.run_if(body.len() > BODY_BYTES_MAX, &caller.org, fingerprint).await?;
+    Ok(Cause {
         id: uuid::Builder::from_custom_bytes(key).into_uuid(),
         actor: caller.subject.clone(),
         role: caller.role.as_str(),
         at: gate.clock.now(),
         key: Some((key, fingerprint)),
-    }
+    })
 }
 
 /// The path as asked for, not as nested routers see it.

@@ -13,7 +13,7 @@ use lru::LruCache;
 use tokio::time::Instant;
 
 use crate::{
-    Problem,
+    Compute, Problem,
     caller::Caller,
     client_key::ClientKey,
     rates::{Peer, Rates},
@@ -65,6 +65,8 @@ pub struct Gate {
     rates: Rates,
     /// The time.
     pub clock: Clock,
+    /// Work that takes long.
+    pub compute: Compute,
     checked: Arc<Mutex<CheckedTokens>>,
 }
 
@@ -72,7 +74,8 @@ impl Gate {
     /// The gate that accepts tokens of `issuer`, as often as they come.
     pub fn new(issuer: Issuer, clock: Clock) -> Self {
         let checked = Arc::new(Mutex::new(LruCache::new(CHECKED_TOKENS)));
-        Self { issuer: Some(issuer), provider: None, access: None, rates: Rates::new(Rates::NONE), clock, checked }
+        let (rates, compute) = (Rates::new(Rates::NONE), Compute::default());
+        Self { issuer: Some(issuer), provider: None, access: None, rates, clock, compute, checked }
     }
 
     /// Heeds what the log says of each organisation's access: revocations, clients, assignments. A server's gate does.
@@ -131,30 +134,39 @@ impl Gate {
             }
             return Ok(caller);
         }
-        let Some(claims) = self.claims(token, digest, known, now).await else { return Ok(None) };
+        let Some(claims) = self.claims(token, digest, known, now).await? else { return Ok(None) };
         if claims.valid_at(now) { self.holder(claims, now).await } else { Ok(None) }
     }
 
     /// What a token says that one of our issuers signed.
-    async fn claims(&self, token: &str, digest: [u8; 32], known: Option<Checked>, now: Timestamp) -> Option<Claims> {
-        match known {
-            Some(Checked::Token(claims, None)) => return Some(claims),
-            Some(Checked::Token(claims, Some(keys))) => {
-                let now = self.provider.as_ref()?.keys(now).await;
-                if Arc::ptr_eq(&now, &keys) {
-                    return Some(claims);
+    async fn claims(
+        &self,
+        token: &str,
+        digest: [u8; 32],
+        known: Option<Checked>,
+        now: Timestamp,
+    ) -> Result<Option<Claims>, Problem> {
+        match (known, &self.provider) {
+            (Some(Checked::Token(claims, None)), _) => return Ok(Some(claims)),
+            (Some(Checked::Token(claims, Some(keys))), Some(provider)) => {
+                if Arc::ptr_eq(&provider.keys(now).await, &keys) {
+                    return Ok(Some(claims));
                 }
             }
-            Some(Checked::ClientKey) | None => {}
+            _ => {}
         }
         let ours = self.issuer.as_ref().and_then(|issuer| issuer.check(token).ok()).map(|claims| (claims, None));
-        let (claims, keys) = match (ours, &self.provider) {
-            (Some(ours), _) => ours,
-            (None, Some(provider)) => provider.check(token, now).await.map(|(claims, keys)| (claims, Some(keys)))?,
-            (None, None) => return None,
+        let found = match (ours, &self.provider) {
+            (Some(ours), _) => Some(ours),
+            (None, Some(provider)) => {
+                let checked = provider.check(token, now, &self.compute).await?;
+                checked.map(|(claims, keys)| (claims, Some(keys)))
+            }
+            (None, None) => None,
         };
+        let Some((claims, keys)) = found else { return Ok(None) };
         self.checked().put(digest, Checked::Token(claims.clone(), keys));
-        Some(claims)
+        Ok(Some(claims))
     }
 
     /// Who holds a token with these claims, unless it was revoked.
