@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use domain::{MemberId, OrgId};
-use eventlog::{Position, sqlite::Readers};
+use eventlog::{Position, blocking, sqlite::Readers};
 use futures::{StreamExt, TryStreamExt, stream};
 use membership::Membership;
 use projections::members_after;
@@ -69,7 +69,7 @@ impl Indexer {
     async fn see_to(&self, mut after: i64) -> anyhow::Result<i64> {
         loop {
             let views = self.views.clone();
-            let members = tokio::task::spawn_blocking(move || members_after(&views, after, BATCH_MEMBERS)).await??;
+            let members = blocking(move || members_after(&views, after, BATCH_MEMBERS)).await??;
             let Some((last, ..)) = members.last() else { return Ok(after) };
             after = *last;
             let mut said = BTreeMap::<OrgId, BTreeMap<MemberId, u64>>::new();
