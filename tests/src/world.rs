@@ -83,7 +83,8 @@ impl World {
         world
     }
 
-    async fn resume(&mut self) {
+    /// Starts the server again that was stopped.
+    pub async fn resume(&mut self) {
         for config in &self.configs {
             let time = self.time.clone();
             let now = move || Timestamp::from_second(time.load(Ordering::Relaxed)).expect("a time of our own");

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use crate::{access, audit, group, meeting, member, programme, roster};
+use crate::{access, audit, group, meeting, member, people, programme, roster};
 
 /// Bytes that are not the event they claim to be.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +102,8 @@ pub enum AnyEvent {
     Meeting(meeting::Event),
     /// Of a member.
     Member(member::Event),
+    /// Of an organisation's people.
+    People(people::Event),
     /// Of the audit.
     Audit(audit::Event),
     /// Of an organisation's access.
@@ -115,8 +117,8 @@ impl AnyEvent {
     /// If the category or type is not known or the data does not fit it.
     pub fn decode(category: &str, event_type: &str, version: u16, data: &[u8]) -> Result<Self, DecodeError> {
         use crate::{
-            Decider, access::Access, group::Group, meeting::Meeting, member::Member, programme::Programme,
-            roster::Roster,
+            Decider, access::Access, group::Group, meeting::Meeting, member::Member, people::People,
+            programme::Programme, roster::Roster,
         };
         match category {
             Meeting::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Meeting),
@@ -124,6 +126,7 @@ impl AnyEvent {
             Group::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Group),
             Programme::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Programme),
             Member::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Member),
+            People::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::People),
             audit::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Audit),
             Access::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Access),
             _ => Err(DecodeError::Unknown { event_type: event_type.into(), version }),
@@ -133,14 +136,14 @@ impl AnyEvent {
     /// Every type of event that Kith writes, with the category of its streams.
     pub fn types() -> Vec<(&'static str, EventType)> {
         use crate::{
-            Decider, access::Access, group::Group, meeting::Meeting, member::Member, programme::Programme,
-            roster::Roster,
+            Decider, access::Access, group::Group, meeting::Meeting, member::Member, people::People,
+            programme::Programme, roster::Roster,
         };
         fn of<D: Decider>() -> impl Iterator<Item = (&'static str, EventType)> {
             D::Event::types().into_iter().map(|event_type| (D::CATEGORY, event_type))
         }
         let audit = audit::Event::types().into_iter().map(|event_type| (audit::CATEGORY, event_type));
         let decided = of::<Programme>().chain(of::<Group>()).chain(of::<Roster>()).chain(of::<Meeting>());
-        decided.chain(of::<Access>()).chain(of::<Member>()).chain(audit).collect()
+        decided.chain(of::<Access>()).chain(of::<Member>()).chain(of::<People>()).chain(audit).collect()
     }
 }

@@ -13,6 +13,7 @@ pub mod group;
 mod id;
 pub mod meeting;
 pub mod member;
+pub mod people;
 pub mod programme;
 mod role;
 pub mod roster;

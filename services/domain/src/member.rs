@@ -1,5 +1,7 @@
-//! A member: a person known to an organisation by as little as an alias, what they allow, and that they can be
-//! forgotten.
+//! A member: a person known to an organisation by as little as an alias, and what they allow.
+//!
+//! Merges, legal holds, objections, restrictions and erasures are about people, who may have several records: they are
+//! decided in [`crate::people`]. Until there was that stream they were written here, so they are still read here.
 //!
 //! Personal fields arrive sealed. Two seals of one person's field are equal exactly if what they hide is, so that this
 //! file can tell a change from a repetition without reading either.
@@ -31,15 +33,10 @@ pub struct Member;
 
 /// Most consents of one member, a count.
 pub const CONSENTS_MAX: usize = 200;
-/// Most legal holds on one member at a time, a count.
-pub const HOLDS_MAX: usize = 16;
 /// How long broken glass stays open (the pattern of DHIS2).
 pub const GLASS_OPEN: SignedDuration = SignedDuration::from_hours(3);
 /// Most unreviewed breakings of the glass of one member, a count.
 pub const GLASS_MAX: usize = 64;
-
-/// Most second records of one person, a count.
-pub const ABSORBED_MAX: usize = 32;
 
 /// Sealed fields of a profile.
 pub type Fields = BTreeMap<Field, Sealed>;
@@ -284,25 +281,6 @@ pub enum Command {
     GiveConsent(Given),
     /// Withdraw one.
     WithdrawConsent(Withdrawn),
-    /// Restrict use of the record, or lift that.
-    Restrict(bool),
-    /// Object to a purpose, or take that back.
-    Object(Purpose, bool),
-    /// Place a legal hold.
-    PlaceHold(HoldPlaced),
-    /// Lift one.
-    LiftHold(HoldId),
-    /// Merge this record into another, which is there and not merged itself.
-    Merge(MemberId),
-    /// Undo that.
-    Unmerge,
-    /// Know that another record is part of this one, or that it is not any more.
-    Absorb {
-        /// The second record.
-        from: MemberId,
-        /// Whether it is.
-        part: bool,
-    },
     /// Break the glass.
     BreakGlass(GlassBroken),
     /// Say whether that was right; who broke it cannot.
@@ -314,8 +292,6 @@ pub enum Command {
         /// Whether it was right.
         justified: bool,
     },
-    /// Forget them.
-    Erase,
 }
 
 /// Why something was refused.
@@ -437,59 +413,16 @@ impl Record {
     /// At most one event follows from a command on a record.
     fn decide(&self, command: &Command) -> Result<Option<Event>, Refusal> {
         match command {
-            Command::Unmerge => {
-                let from = self.merged_into.ok_or(Refusal::NotMerged)?;
-                Ok(Some(Event::Unmerged(Unmerged { from })))
-            }
-            Command::Merge(into) if self.merged_into == Some(*into) => Ok(None),
-            // What protects the person goes on whatever became of the record.
-            Command::Erase => self.erase(),
-            Command::Absorb { from, part } => self.absorb(*from, *part),
-            Command::PlaceHold(placed) => self.place_hold(placed),
-            Command::LiftHold(hold) if self.holds.contains_key(hold) => {
-                Ok(Some(Event::HoldLifted(HoldLifted { hold: *hold })))
-            }
-            Command::LiftHold(_) => Err(Refusal::NoHold),
-            Command::ReviewGlass { glass, reviewer, justified } => self.review(*glass, reviewer, *justified),
-            _ => match self.merged_into {
-                Some(into) => Err(Refusal::Merged { into }),
-                None => self.decide_unmerged(command),
-            },
-        }
-    }
-
-    fn decide_unmerged(&self, command: &Command) -> Result<Option<Event>, Refusal> {
-        match command {
-            Command::Change { .. } if self.permissions.restricted => Err(Refusal::Restricted),
+            Command::Register(_) => Ok(None), // decided before
             Command::Change { set, removed } => Ok(self.change(set, removed)),
             Command::GiveConsent(given) => self.give_consent(given),
             Command::WithdrawConsent(withdrawn) => self.withdraw_consent(withdrawn),
-            Command::Restrict(restrict) => Ok(match (self.permissions.restricted, restrict) {
-                (false, true) => Some(Event::Restricted(Restricted {})),
-                (true, false) => Some(Event::Unrestricted(Unrestricted {})),
-                _ => None,
-            }),
-            Command::Object(purpose, object) => {
-                let (purpose, stands) = (*purpose, self.permissions.objections.contains(purpose));
-                Ok(match (stands, object) {
-                    (false, true) => Some(Event::Objected(Objected { purpose })),
-                    (true, false) => Some(Event::ObjectionWithdrawn(ObjectionWithdrawn { purpose })),
-                    _ => None,
-                })
-            }
-            Command::Merge(into) => Ok(Some(Event::Merged(Merged { into: *into }))),
             Command::BreakGlass(broken) if self.glass.contains_key(&broken.glass) => Ok(None),
             Command::BreakGlass(_) if self.glass.len() >= GLASS_MAX => {
                 Err(Refusal::TooMany { what: "unreviewed break-glass accesses", max: GLASS_MAX })
             }
             Command::BreakGlass(broken) => Ok(Some(Event::GlassBroken(broken.clone()))),
-            Command::Register(_)
-            | Command::Unmerge
-            | Command::Absorb { .. }
-            | Command::Erase
-            | Command::PlaceHold(_)
-            | Command::LiftHold(_)
-            | Command::ReviewGlass { .. } => Ok(None), // decided before
+            Command::ReviewGlass { glass, reviewer, justified } => self.review(*glass, reviewer, *justified),
         }
     }
 
@@ -526,40 +459,11 @@ impl Record {
         }
     }
 
-    fn place_hold(&self, placed: &HoldPlaced) -> Result<Option<Event>, Refusal> {
-        match () {
-            () if self.holds.contains_key(&placed.hold) => Ok(None),
-            () if self.holds.len() >= HOLDS_MAX => Err(Refusal::TooMany { what: "legal holds", max: HOLDS_MAX }),
-            () => Ok(Some(Event::HoldPlaced(placed.clone()))),
-        }
-    }
-
     fn review(&self, glass: GlassId, reviewer: &Text<128>, justified: bool) -> Result<Option<Event>, Refusal> {
         match self.glass.get(&glass) {
             None => Err(Refusal::NoGlass),
             Some(glass) if glass.subject == *reviewer => Err(Refusal::OwnGlass),
             Some(_) => Ok(Some(Event::GlassReviewed(GlassReviewed { glass, justified }))),
-        }
-    }
-
-    fn absorb(&self, from: MemberId, part: bool) -> Result<Option<Event>, Refusal> {
-        match (self.absorbed.contains(&from), part) {
-            (false, true) if self.merged_into.is_none() && self.absorbed.len() >= ABSORBED_MAX => {
-                Err(Refusal::TooMany { what: "merged records", max: ABSORBED_MAX })
-            }
-            (false, true) => match self.merged_into {
-                Some(into) => Err(Refusal::Merged { into }),
-                None => Ok(Some(Event::Absorbed(Absorbed { from }))),
-            },
-            (true, false) => Ok(Some(Event::Released(Released { from }))),
-            (true, true) | (false, false) => Ok(None),
-        }
-    }
-
-    fn erase(&self) -> Result<Option<Event>, Refusal> {
-        match self.holds.values().min() {
-            Some(review_on) => Err(Refusal::Held { count: self.holds.len(), review_on: *review_on }),
-            None => Ok(Some(Event::Erased(Erased {}))),
         }
     }
 

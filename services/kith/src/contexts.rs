@@ -62,7 +62,7 @@ impl Contexts {
     ) -> Self {
         let (programmes, groups) = (Streams::new(log.clone()), Streams::new(log.clone()));
         let (rosters, meetings) = (Streams::new(log.clone()), Streams::new(log.clone()));
-        let (members, names) = (Streams::new(log.clone()), Names::default());
+        let (members, people, names) = (Streams::new(log.clone()), Streams::new(log.clone()), Names::default());
         let access = Access { gate: gate.clone(), access, groups: groups.clone(), log: log.clone(), new_secret };
         let directory =
             Directory { gate: gate.clone(), programmes, groups: groups.clone(), meetings: meetings.clone() };
@@ -72,6 +72,7 @@ impl Contexts {
                 rosters: rosters.clone(),
                 groups,
                 members: members.clone(),
+                people,
                 vault: vault.clone(),
                 attester,
                 names: names.clone(),

@@ -1,12 +1,14 @@
-//! What follows an erasure: asks the views who was erased, and sees that it is so everywhere.
+//! What follows an erasure: sees that it is so everywhere.
 //!
+//! The views say whose turn it is, the log whether it is true: nobody is forgotten because of a view.
 //! The key is destroyed by the operation itself; here that is made sure of after a crash or a restore. Enrolments of
 //! those who were erased are ended, and every erasure is written to a file of its own, for `kith restore`.
 
 use std::{fs::OpenOptions, io::Write, path::PathBuf, sync::Arc, time::Duration};
 
 use domain::{
-    DomainEvent, MemberId, OrgId, member,
+    AnyEvent, DecodeError, MemberId, OrgId, member,
+    people::{self, People},
     roster::{Ask, CancelReason, Command, Roster},
 };
 use eventlog::{
@@ -25,6 +27,8 @@ use web::Clock;
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// Events read at once, a count.
 const BATCH_EVENTS: usize = 5_000;
+/// Type of the events that say so.
+const ERASED: &str = "member.erased";
 
 /// What seeing to erasures needs.
 pub struct Eraser {
@@ -34,6 +38,8 @@ pub struct Eraser {
     pub people: watch::Receiver<Position>,
     /// Up to where names to search by do.
     pub named: watch::Receiver<Position>,
+    /// Who was erased, says the log.
+    pub erased: Streams<People>,
     /// Who is enrolled.
     pub rosters: Streams<Roster>,
     /// The keys.
@@ -87,14 +93,24 @@ impl Eraser {
     /// Sees to all who were erased after a position, as far as the views know; answers the last.
     async fn see_to(&self, after: u64, known: Position) -> anyhow::Result<u64> {
         let views = self.views.clone();
-        let erased = blocking(move || erased_members(&views, after)).await??;
+        let said = blocking(move || erased_members(&views, after)).await??;
+        let Some(last) = said.last().map(|erased| erased.position) else { return Ok(after) };
+        let mut erased = Vec::new();
+        for one in said {
+            let stream = people::stream_id(&one.org);
+            if self.erased.look(&one.org, stream, |people| people.state.is_erased(one.member)).await? {
+                erased.push(one);
+            } else {
+                tracing::error!(org = %one.org, member = %one.member, position = one.position,
+                    "the views say that somebody was erased of whom the log does not: nothing was done; delete the views");
+            }
+        }
         for erased in &erased {
             if !self.vault.is_erased(&erased.org, erased.member) {
                 self.vault.erase(&erased.org, erased.member).await?;
             }
             self.withdraw(erased).await?;
         }
-        let Some(last) = erased.last().map(|erased| erased.position) else { return Ok(after) };
         if let Some(file) = self.file.clone() {
             blocking(move || write(&file, &erased)).await??;
         }
@@ -140,14 +156,23 @@ pub(crate) async fn in_log(log: &dyn EventLog) -> Result<Vec<(OrgId, MemberId)>,
         let events = log.read_all(after, BATCH_EVENTS).await?;
         let Some(last) = events.last() else { return Ok(erased) };
         after = last.position;
-        let said = events.iter().filter(|event| is_erasure(event));
-        erased.extend(said.map(|event| (event.stream.org(), MemberId(event.stream.id()))));
+        for event in events.iter().filter(|event| *event.event_type == *ERASED) {
+            let records = erased_by(event).map_err(|error| LogError(error.to_string()))?;
+            erased.extend(records.into_iter().map(|record| (event.stream.org(), record)));
+        }
     }
 }
 
-/// Whether an event says that its member was erased.
-pub(crate) fn is_erasure(event: &Recorded) -> bool {
-    *event.event_type == *member::Event::Erased(member::Erased {}).event_type().0
+/// Whom an event says to be erased.
+///
+/// # Errors
+/// If this build does not know it.
+pub(crate) fn erased_by(event: &Recorded) -> Result<Vec<MemberId>, DecodeError> {
+    Ok(match event.decode()? {
+        AnyEvent::Member(member::Event::Erased(_)) => vec![MemberId(event.stream.id())],
+        AnyEvent::People(people::Event::Erased(people::Erased { records })) => records,
+        _ => vec![],
+    })
 }
 
 /// Adds those that are not in the file yet; durable when it returns.

@@ -2,6 +2,7 @@
 //!
 //! [`serve`] puts the parts together; the other modules are the sub-commands of the command line.
 
+mod adopt;
 pub mod api;
 mod backup;
 pub mod cli;

@@ -3,14 +3,18 @@
 use std::{collections::HashSet, fmt, fs, io::Read, path::Path};
 
 use anyhow::Context;
-use domain::{Decider, MemberId, OrgId, member::Member};
+use domain::{
+    AnyEvent, Decider, MemberId, OrgId,
+    member::Member,
+    people::{self, People},
+};
 use eventlog::{EventLog, Position, Recorded, StreamName, sqlite::Readers};
 use membership::{ErasedRecord, Erasure};
 use serde::Deserialize;
 use serde_json::Value;
 use vault::Vault;
 
-use crate::{DataDir, data_dir::Kept, erasures::is_erasure, restore::RESTORE};
+use crate::{DataDir, data_dir::Kept, erasures::erased_by, restore::RESTORE};
 
 /// Longest file with a receipt, in bytes: an answer says everything once in clear and once signed.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
@@ -95,7 +99,7 @@ fn signed(data: &DataDir, text: &str) -> anyhow::Result<Option<Erasure>> {
 async fn logged(log: &dyn EventLog, erasure: &Erasure) -> anyhow::Result<(bool, String)> {
     let Erasure { organisation: org, member, position, .. } = erasure;
     let events = events(log, org, *member).await?;
-    let erased = |event: &&Recorded| is_erasure(event);
+    let erased = |event: &&Recorded| erased_by(event).is_ok_and(|erased| erased.contains(member));
     if events.iter().filter(erased).any(|event| event.position == Position(*position)) {
         return Ok((true, format!("the log says at position {position} that member {member} of {org} was erased")));
     }
@@ -124,9 +128,19 @@ async fn named(log: &dyn EventLog, erasure: &Erasure) -> anyhow::Result<(bool, S
     Ok((all, format!("the log has the {count} events that the receipt names, of {} records", erasure.records.len())))
 }
 
+/// What the log says about a record: in its own stream, and in that of the organisation's people.
 async fn events(log: &dyn EventLog, org: &OrgId, member: MemberId) -> anyhow::Result<Vec<Recorded>> {
     let stream = StreamName::new(Member::CATEGORY, org, member.0);
-    Ok(log.read_stream(&stream, 0, EVENTS_MAX).await?)
+    let people = StreamName::new(People::CATEGORY, org, people::stream_id(org));
+    let mut events = log.read_stream(&stream, 0, EVENTS_MAX).await?;
+    for event in log.read_stream(&people, 0, EVENTS_MAX).await? {
+        if let AnyEvent::People(said) = event.decode()?
+            && said.of_records().iter().any(|(record, _)| *record == member)
+        {
+            events.push(event);
+        }
+    }
+    Ok(events)
 }
 
 fn by_restore(event: &Recorded) -> bool {

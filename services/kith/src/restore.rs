@@ -11,7 +11,8 @@ use std::{
 use anyhow::{Context, bail};
 use domain::{
     MemberId, OrgId,
-    member::{self, Member},
+    member::Member,
+    people::{self, People},
 };
 use eventlog::{Cause, EventLog, Reply, Streams, sqlite::SqliteLog};
 use futures::future::try_join_all;
@@ -19,7 +20,7 @@ use uuid::Uuid;
 use vault::{Kek, Vault};
 
 use crate::{
-    DataDir, Findings, cli,
+    DataDir, Findings, adopt, cli,
     copy::{self, Checked},
     data_dir::{Kept, given_kek},
     erasures::{self, Line},
@@ -31,7 +32,7 @@ use crate::{
 pub(crate) const RESTORE: &str = "kith restore";
 
 /// Whom nothing shall be left of.
-type People = HashSet<(OrgId, MemberId)>;
+type Forgotten = HashSet<(OrgId, MemberId)>;
 
 /// Restores, and checks what came of it; answers what to say and what was found.
 ///
@@ -81,7 +82,7 @@ fn empty(path: &Path) -> anyhow::Result<DataDir> {
 }
 
 /// Who is in the file of erasures.
-fn lines(path: &Path) -> anyhow::Result<People> {
+fn lines(path: &Path) -> anyhow::Result<Forgotten> {
     let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
     let read = |(n, line)| {
         let line: Line = serde_json::from_str(line)
@@ -100,14 +101,16 @@ struct Staged {
 impl Staged {
     /// Erases everyone of whom the log, the vault or the erasures file says so; answers how many of them had a record in
     /// the copied log.
-    async fn erase_again(&self, kek: &Kek, since: People) -> anyhow::Result<usize> {
+    async fn erase_again(&self, kek: &Kek, since: Forgotten) -> anyhow::Result<usize> {
         let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&self.log)?);
-        let known: People = erasures::in_log(&*log).await?.into_iter().collect();
+        let known: Forgotten = erasures::in_log(&*log).await?.into_iter().collect();
         // The vault was copied after the log: somebody may have been erased between the two.
-        let since: People = since.into_iter().chain(Vault::destroyed(&self.vault)?).collect();
-        let (members, mut again) = (Streams::<Member>::new(log), 0);
+        let since: Forgotten = since.into_iter().chain(Vault::destroyed(&self.vault)?).collect();
+        let (members, people) = (Streams::<Member>::new(log.clone()), Streams::<People>::new(log.clone()));
+        adopt::adopt(&*log, &people, crate::clock().now()).await?;
+        let mut again = 0;
         for (org, member) in since.difference(&known) {
-            again += usize::from(forget(&members, org, *member).await?);
+            again += usize::from(forget(&members, &people, org, *member).await?);
         }
         // Also of those whom the log knows: the copy may be of the moment before their key was destroyed.
         let vault = Vault::open(&self.vault, kek.clone(), fresh)?;
@@ -127,12 +130,17 @@ impl Staged {
     }
 }
 
-/// Erases a member in the log once more; answers whether there was a record of them.
-async fn forget(members: &Streams<Member>, org: &OrgId, member: MemberId) -> anyhow::Result<bool> {
-    let holds = |record: &member::Record| record.holds.keys().copied().collect::<Vec<_>>();
-    let Some(holds) = members.look(org, member, |member| member.state.record().map(holds)).await? else {
+/// Erases a record in the log once more, whatever the copy says of holds (they were lifted after it was taken: nobody is
+/// erased under one) and merges (who else was erased with it is named, too); answers whether there was a record.
+async fn forget(
+    members: &Streams<Member>,
+    people: &Streams<People>,
+    org: &OrgId,
+    member: MemberId,
+) -> anyhow::Result<bool> {
+    if members.look(org, member, |member| member.state.record().is_none()).await? {
         return Ok(false);
-    };
+    }
     let cause = Cause {
         id: Uuid::new_v5(&member.0, b"kith restore"),
         actor: RESTORE.into(),
@@ -140,10 +148,6 @@ async fn forget(members: &Streams<Member>, org: &OrgId, member: MemberId) -> any
         at: crate::clock().now(),
         key: None,
     };
-    // Nobody is erased under a legal hold: these were lifted after the copy was taken.
-    let lifted = holds.into_iter().map(member::Command::LiftHold);
-    for command in lifted.chain([member::Command::Erase]) {
-        members.transact(org, member, cause.clone(), command, Reply::DONE).await?;
-    }
+    people.transact(org, people::stream_id(org), cause, people::Command::EraseAgain(member), Reply::DONE).await?;
     Ok(true)
 }

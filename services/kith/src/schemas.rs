@@ -93,6 +93,10 @@ fn authority() -> String {
 fn asyncapi() -> Value {
     let types = AnyEvent::types();
     let name = |event: &domain::EventType| event.name.replace('.', "_");
+    let of_version = |event: &domain::EventType| match event.version {
+        1 => name(event),
+        version => format!("{}_v{version}", name(event)),
+    };
     let messages: serde_json::Map<_, _> = types
         .iter()
         .map(|(category, event)| {
@@ -104,20 +108,22 @@ fn asyncapi() -> Value {
                 "headers": { "$ref": "#/components/schemas/headers" },
                 "payload": { "schemaFormat": "application/schema+json;version=draft-2020-12", "schema": { "$ref": schema } },
             });
-            (name(event), message)
+            (of_version(event), message)
         })
         .collect();
-    let channels: serde_json::Map<_, _> = types
-        .iter()
-        .map(|(_, event)| {
-            let channel = json!({
+    // All versions of a type go through one channel.
+    let mut channels = serde_json::Map::new();
+    for (_, event) in &types {
+        let channel = channels.entry(name(event)).or_insert_with(|| {
+            json!({
                 "address": format!("kith.{{org}}.{}", event.name),
                 "parameters": { "org": { "description": "The organisation's id" } },
-                "messages": { name(event): { "$ref": format!("#/components/messages/{}", name(event)) } },
-            });
-            (name(event), channel)
-        })
-        .collect();
+                "messages": {},
+            })
+        });
+        let message = of_version(event);
+        channel["messages"][&message] = json!({ "$ref": format!("#/components/messages/{message}") });
+    }
     let operations: serde_json::Map<_, _> = types
         .iter()
         .map(|(_, event)| {

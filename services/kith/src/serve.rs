@@ -23,6 +23,7 @@ use web::{Clock, Gate, Issuer, Limits, LogEnd, Role, Shield};
 
 use crate::{
     Config, DataDir, Service, Services,
+    adopt::adopt,
     api::{self, Around, Machine},
     contexts::{Contexts, Reads},
     data_dir::random,
@@ -93,6 +94,10 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
         None => (None, None),
     };
     let vault = if services.need_vault() { Some(open_vault(config, &data)?) } else { None };
+    if services.has(Service::Projections) && !Views::are_there(&data.views()) {
+        let adopted = adopt(&*log, &Streams::new(log.clone()), clock.now()).await?;
+        tracing::info!(adopted, "what members' own streams say of people was taken over");
+    }
     let tls = config.tls()?;
     let proxies = Arc::new(config.proxies()?);
     let (stores, chance) = (Stores { log: log.clone(), vault }, Chance { new_id, new_secret });

@@ -61,6 +61,7 @@ impl Upkeep {
             views: views.clone(),
             people: reads.people,
             named: reads.named,
+            erased: people.membership.people,
             rosters: people.membership.rosters,
             vault,
             clock: clock.clone(),

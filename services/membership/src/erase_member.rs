@@ -1,18 +1,15 @@
 //! Erase a member.
 
 use axum::extract::State;
-use domain::{
-    AnyEvent, MemberId, OrgId,
-    member::{self, Record, Refusal},
-};
-use eventlog::{Cause, Position, Reply, TransactError};
+use domain::{AnyEvent, DecodeError, MemberId, OrgId, people};
+use eventlog::{Position, Recorded, Reply};
+use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use uuid::Uuid;
-use web::{After, Command, Nothing, Path, Problem, Problems, Read, op};
+use web::{After, Answer, Command, Nothing, Path, Problem, Problems, Read, op};
 
-use crate::{Membership, merge_member::part_of};
+use crate::Membership;
 
 /// Most events of a record that a receipt names, a count.
 const EVENTS_MAX: usize = 1_000;
@@ -93,27 +90,18 @@ pub(crate) async fn erase_member(
 ) -> Result<Read<ErasureReceipt>, Problem> {
     let Command { caller, cause, .. } = command;
     let org = &caller.org;
-    let records = membership.records(org, member).await?;
-    may_erase(&records)?;
-    for record in &records[1..] {
-        let cause = Cause { id: Uuid::new_v5(&cause.id, record.member.0.as_bytes()), ..part_of(&cause) };
-        let erase = membership.members.transact(org, record.member, cause, member::Command::Erase, Reply::DONE);
-        match erase.await {
-            Ok(_) | Err(TransactError::Rejected(Refusal::Unknown)) => {} // erased when this was sent before
-            Err(error) => return Err(error.into()),
-        }
-        membership.vault.erase(org, record.member).await?;
-    }
-    let done = membership.members.transact(org, member, cause, member::Command::Erase, Reply::DONE).await?;
+    let erase = people::Command::Erase(member);
+    let Answer(done) = membership.decide_people(&caller, &[member], cause, erase, Reply::DONE).await?;
     // From here on sending the command again goes on where this stopped.
-    membership.vault.erase(org, member).await?;
+    let records = membership.erased_records(org, member, done.position).await?;
+    try_join_all(records.iter().map(|record| membership.vault.erase(org, record.member))).await?;
     let seen = After(done.position).seen_by(&membership.erasures).await?;
     let erasure = Erasure {
         organisation: org.clone(),
         member,
         position: done.position.0,
         signed_at: membership.gate.clock.now(),
-        records: records.iter().map(Past::erased).collect(),
+        records,
         views: ["members", "registers", "rosters", "names to search by"].map(|name| erased(name, seen)).into(),
         recipients: vec![],
         kept: vec![
@@ -125,55 +113,47 @@ pub(crate) async fn erase_member(
     Ok(Read(seen, ErasureReceipt { erasure, receipt }))
 }
 
-/// A record as it was before it was erased, if it was.
-struct Past {
-    member: MemberId,
-    record: Record,
-    /// Where in the log it was written, until it was erased.
-    events: Vec<Position>,
-}
-
-impl Past {
-    fn erased(&self) -> ErasedRecord {
-        let latest = self.events.iter().skip(self.events.len().saturating_sub(EVENTS_MAX));
-        let events = latest.map(|position| position.0).collect();
-        ErasedRecord { member: self.member, event_count: self.events.len() as u64, events }
-    }
-}
-
 impl Membership {
-    /// All records of a person: the one asked for first, then those that were merged into it. From the log itself, so
-    /// that it is the same once they are erased.
-    async fn records(&self, org: &OrgId, member: MemberId) -> Result<Vec<Past>, Problem> {
-        let (mut records, mut ahead) = (Vec::new(), vec![member]);
-        while let Some(member) = ahead.pop() {
-            let mut past = Past { member, record: Record::default(), events: vec![] };
-            for event in self.members.events(org, member).await? {
-                match event.decode().map_err(|error| Problem::internal(&error))? {
-                    AnyEvent::Member(member::Event::Erased(_)) => break,
-                    AnyEvent::Member(said) => past.record.evolve(&said),
-                    _ => {} // a member's stream has no others
+    /// All records that were erased with this one, and where the log says something of each, before `erased_at`.
+    async fn erased_records(
+        &self,
+        org: &OrgId,
+        member: MemberId,
+        erased_at: Position,
+    ) -> Result<Vec<ErasedRecord>, Problem> {
+        let stream = people::stream_id(org);
+        let records = self.people.look(org, stream, |people| people.state.erased_by(member)).await?;
+        let of_all = self.people.events(org, stream).await?;
+        let mut erased = Vec::new();
+        for member in records {
+            let mut events = self.members.events(org, member).await?;
+            for event in &of_all {
+                if is_about(event, member).map_err(|error| Problem::internal(&error))? {
+                    events.push(event.clone());
                 }
-                past.events.push(event.position);
             }
-            ahead.extend(&past.record.absorbed);
-            records.push(past);
+            let mut events: Vec<_> = events.iter().map(|event| event.position).collect();
+            events.retain(|position| *position < erased_at);
+            events.sort_unstable();
+            erased.push(ErasedRecord::new(member, &events));
         }
-        Ok(records)
+        Ok(erased)
     }
 }
 
-/// Whether nothing forbids that all of them are erased.
-fn may_erase(records: &[Past]) -> Result<(), Problem> {
-    if let Some(into) = records.first().and_then(|first| first.record.merged_into) {
-        return Err(Problem::rejected(&Refusal::Merged { into }));
-    }
-    match records.iter().map(|past| &past.record.holds).find(|holds| !holds.is_empty()) {
-        Some(holds) => {
-            let review_on = holds.values().min().copied().unwrap_or_default();
-            Err(Problem::rejected(&Refusal::Held { count: holds.len(), review_on }))
-        }
-        None => Ok(()),
+/// Whether an event of people says something of this record.
+fn is_about(event: &Recorded, member: MemberId) -> Result<bool, DecodeError> {
+    Ok(match event.decode()? {
+        AnyEvent::People(said) => said.of_records().iter().any(|(record, _)| *record == member),
+        _ => false,
+    })
+}
+
+impl ErasedRecord {
+    fn new(member: MemberId, events: &[Position]) -> Self {
+        let latest = events.iter().skip(events.len().saturating_sub(EVENTS_MAX));
+        let latest = latest.map(|position| position.0).collect();
+        Self { member, event_count: events.len() as u64, events: latest }
     }
 }
 

@@ -33,16 +33,15 @@ use domain::{
     Decider, GroupId, MemberId, OrgId,
     group::{self, Group},
     member::{self, Member},
+    people::{self, People},
     roster::{self, Roster},
 };
-use eventlog::{Cause, Position, Reply, Streams};
+use eventlog::{Cause, Position, Reply, Streams, TransactError};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use tokio::sync::watch;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use vault::{Names, Vault};
 use web::{Answer, Attester, Caller, Gate, Problem};
-
-use merge_member::part_of;
 
 pub use erase_member::{ErasedRecord, Erasure};
 pub use import_members::{IMPORT_LINES_MAX, LINE_ENROLMENTS_MAX};
@@ -59,6 +58,8 @@ pub struct Membership {
     pub groups: Streams<Group>,
     /// Who is known.
     pub members: Streams<Member>,
+    /// Who is the same person as whom, must not be erased, or was.
+    pub people: Streams<People>,
     /// Their keys.
     pub vault: Vault,
     /// Signs receipts of erasures.
@@ -148,7 +149,9 @@ impl Membership {
         let today = self.groups.look(&caller.org, group, |group| today(&group.state, cause.at)).await?;
         let today = today.ok_or_else(|| Problem::rejected(&group::Refusal::Unknown))?;
         caller.may_group(group)?;
-        if ask.member().is_some_and(|member| self.vault.is_erased(&caller.org, member)) {
+        if let Some(member) = ask.member()
+            && !self.erased(&caller.org, &[member]).await?.is_empty()
+        {
             return Err(Problem::rejected(&member::Refusal::Unknown));
         }
         Ok(roster::Command { today, ask })
@@ -163,7 +166,8 @@ impl Membership {
         caller.may_group(group)
     }
 
-    /// Carries out a command on a member whom the caller may reach.
+    /// Carries out a command on the record of a member whom the caller may reach. Whoever is erased or merged while it
+    /// runs is so after it.
     async fn decide(
         &self,
         caller: &Caller,
@@ -172,7 +176,51 @@ impl Membership {
         command: member::Command,
         reply: Reply,
     ) -> Result<Answer, Problem> {
+        if let Err(refusal) = self.may(&caller.org, member, &command).await? {
+            let replayed = self.members.replayed(&cause).await?;
+            return replayed.map(Answer).ok_or_else(|| Problem::rejected(&refusal));
+        }
         Ok(Answer(self.members.transact(&caller.org, member, cause, command, reply).await?))
+    }
+
+    /// Whether what stands of the person allows a command on their record.
+    async fn may(
+        &self,
+        org: &OrgId,
+        member: MemberId,
+        command: &member::Command,
+    ) -> Result<Result<(), member::Refusal>, TransactError<member::Refusal>> {
+        let may = |people: &people::State| match command {
+            // The review is of who looked, not of the record.
+            member::Command::ReviewGlass { .. } if !people.is_erased(member) => Ok(()),
+            member::Command::Change { .. } if people.person(member).restricted => Err(member::Refusal::Restricted),
+            _ => people.may_change(member),
+        };
+        self.people.look(org, people::stream_id(org), |people| may(&people.state)).await
+    }
+
+    /// Carries out a command that is about people, of whom these are registered.
+    async fn decide_people(
+        &self,
+        caller: &Caller,
+        registered: &[MemberId],
+        cause: Cause,
+        command: people::Command,
+        reply: Reply,
+    ) -> Result<Answer, Problem> {
+        let org = &caller.org;
+        for member in registered {
+            if !self.members.look(org, *member, |member| member.state.record().is_some()).await? {
+                return Err(Problem::rejected(&member::Refusal::Unknown));
+            }
+        }
+        Ok(Answer(self.people.transact(org, people::stream_id(org), cause, command, reply).await?))
+    }
+
+    /// Those of them who were erased.
+    async fn erased(&self, org: &OrgId, members: &[MemberId]) -> Result<Vec<MemberId>, TransactError<member::Refusal>> {
+        let those = |people: &people::State| members.iter().copied().filter(|one| people.is_erased(*one)).collect();
+        self.people.look(org, people::stream_id(org), |people| those(&people.state)).await
     }
 
     /// Holds members to themselves, and facilitators to who is on a roster of theirs today.
@@ -187,10 +235,17 @@ impl Membership {
         Err(Problem::rejected(&member::Refusal::Unknown))
     }
 
-    /// What is known of a member.
-    async fn record(&self, org: &OrgId, member: MemberId) -> Result<member::Record, Problem> {
+    /// What is known of a member who is there.
+    async fn known_record(&self, org: &OrgId, member: MemberId) -> Result<Option<member::Record>, Problem> {
         let record = self.members.look(org, member, |member| member.state.record().cloned()).await?;
-        record.ok_or_else(|| Problem::rejected(&member::Refusal::Unknown))
+        let Some(record) = record else { return Ok(None) };
+        let complete = |people: &people::State| people.complete(member, record);
+        Ok(self.people.look(org, people::stream_id(org), |people| complete(&people.state)).await?)
+    }
+
+    /// As [`Self::known_record`], of somebody who must be there.
+    async fn record(&self, org: &OrgId, member: MemberId) -> Result<member::Record, Problem> {
+        self.known_record(org, member).await?.ok_or_else(|| Problem::rejected(&member::Refusal::Unknown))
     }
 
     /// The key of a member who is there: what is about them is sealed with it.
@@ -203,6 +258,11 @@ impl Membership {
     fn today(&self) -> Date {
         self.gate.clock.now().to_zoned(TimeZone::UTC).date()
     }
+}
+
+/// The first half of a command: its receipt is the second's, until which the same command goes through here again.
+fn part_of(cause: &Cause) -> Cause {
+    Cause { key: None, ..cause.clone() }
 }
 
 /// The day where the group meets; in UTC if it has no calendar. None if there is no such group.

@@ -1,7 +1,10 @@
 //! Lift a legal hold.
 
 use axum::extract::State;
-use domain::{HoldId, MemberId, member};
+use domain::{
+    HoldId, MemberId,
+    people::{self, HoldLifted},
+};
 use eventlog::Reply;
 use web::{Answer, Command, Nothing, Path, Problem, Problems, op};
 
@@ -20,5 +23,6 @@ pub(crate) async fn lift_hold(
     command: Command<op::LiftHold>,
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, .. } = command;
-    membership.decide(&caller, member, cause, member::Command::LiftHold(hold), Reply::DONE).await
+    let lift = people::Command::LiftHold(HoldLifted { member, hold });
+    membership.decide_people(&caller, &[member], cause, lift, Reply::DONE).await
 }

@@ -1,10 +1,7 @@
 //! Object to a purpose, or take that back.
 
 use axum::extract::State;
-use domain::{
-    MemberId,
-    member::{self, Purpose},
-};
+use domain::{MemberId, member::Purpose, people};
 use eventlog::Reply;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -33,5 +30,6 @@ pub(crate) async fn object_to_purpose(
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: Objection { objects }, .. } = command;
     membership.reach(&caller, member).await?;
-    membership.decide(&caller, member, cause, member::Command::Object(purpose, objects), Reply::DONE).await
+    let object = people::Command::Object(member, purpose, objects);
+    membership.decide_people(&caller, &[member], cause, object, Reply::DONE).await
 }

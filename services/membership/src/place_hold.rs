@@ -3,7 +3,7 @@
 use axum::extract::State;
 use domain::{
     HoldId, MemberId, Text,
-    member::{self, HoldPlaced},
+    people::{self, HoldPlaced},
 };
 use eventlog::Reply;
 use jiff::civil::Date;
@@ -48,6 +48,6 @@ pub(crate) async fn place_hold(
     command.about(&key);
     let Command { caller, cause, body: NewHold { reason, review_on }, .. } = command;
     let reason = key.seal(&org, member.0, "hold", reason.as_str().as_bytes());
-    let command = member::Command::PlaceHold(HoldPlaced { hold, reason, review_on });
-    membership.decide(&caller, member, cause, command, Reply::json(201, &PlacedHold { hold })).await
+    let place = people::Command::PlaceHold(HoldPlaced { member, hold, reason, review_on });
+    membership.decide_people(&caller, &[member], cause, place, Reply::json(201, &PlacedHold { hold })).await
 }

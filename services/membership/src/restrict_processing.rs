@@ -1,7 +1,7 @@
 //! Restrict use of a record, or lift that.
 
 use axum::extract::State;
-use domain::{MemberId, member};
+use domain::{MemberId, people};
 use eventlog::Reply;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -30,5 +30,6 @@ pub(crate) async fn restrict_processing(
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: Restriction { restricted }, .. } = command;
     membership.reach(&caller, member).await?;
-    membership.decide(&caller, member, cause, member::Command::Restrict(restricted), Reply::DONE).await
+    let restrict = people::Command::Restrict(member, restricted);
+    membership.decide_people(&caller, &[member], cause, restrict, Reply::DONE).await
 }

@@ -1,11 +1,11 @@
 //! Undo a merge.
 
 use axum::extract::State;
-use domain::{MemberId, member};
+use domain::{MemberId, people};
 use eventlog::Reply;
 use web::{Answer, Command, Nothing, Path, Problem, Problems, op};
 
-use crate::{Membership, merge_member::part_of};
+use crate::Membership;
 
 /// Undo a merge
 ///
@@ -20,10 +20,6 @@ pub(crate) async fn unmerge_member(
     command: Command<op::UnmergeMember>,
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, .. } = command;
-    let record = membership.record(&caller.org, member).await?;
-    if let Some(into) = record.merged_into {
-        let release = member::Command::Absorb { from: member, part: false };
-        membership.members.transact(&caller.org, into, part_of(&cause), release, Reply::DONE).await?;
-    }
-    membership.decide(&caller, member, cause, member::Command::Unmerge, Reply::DONE).await
+    let unmerge = people::Command::Unmerge(member);
+    membership.decide_people(&caller, &[member], cause, unmerge, Reply::DONE).await
 }

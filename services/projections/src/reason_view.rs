@@ -40,7 +40,6 @@ impl ReasonFor {
 }
 
 pub(crate) fn fold(folding: &mut Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
-    let id = MemberId(folding.event.stream.id());
     let (member, what, reason) = match event {
         AnyEvent::Meeting(meeting::Event::AttendanceCorrected(AttendanceCorrected { member, reason, .. })) => {
             (*member, ReasonFor::Correction, reason)
@@ -48,11 +47,22 @@ pub(crate) fn fold(folding: &mut Folding<'_>, event: &AnyEvent) -> rusqlite::Res
         AnyEvent::Roster(roster::Event::Withdrawn(Withdrawn { member, reason: Some(reason), .. })) => {
             (*member, ReasonFor::Withdrawal, reason)
         }
-        AnyEvent::Member(member::Event::HoldPlaced(HoldPlaced { reason, .. })) => (id, ReasonFor::Hold, reason),
-        AnyEvent::Member(member::Event::GlassBroken(GlassBroken { reason, .. })) => (id, ReasonFor::Glass, reason),
-        AnyEvent::Member(member::Event::Erased(_)) => return forget(folding, id),
         _ => return Ok(()),
     };
+    store(folding, member, what, reason)
+}
+
+/// What is said of one record.
+pub(crate) fn fold_record(folding: &mut Folding<'_>, member: MemberId, event: &member::Event) -> rusqlite::Result<()> {
+    match event {
+        member::Event::HoldPlaced(HoldPlaced { reason, .. }) => store(folding, member, ReasonFor::Hold, reason),
+        member::Event::GlassBroken(GlassBroken { reason, .. }) => store(folding, member, ReasonFor::Glass, reason),
+        member::Event::Erased(_) => forget(folding, member),
+        _ => Ok(()),
+    }
+}
+
+fn store(folding: &Folding<'_>, member: MemberId, what: ReasonFor, reason: &Sealed) -> rusqlite::Result<()> {
     let at = folding.event.recorded_at.as_second();
     folding.rows.prepare_cached("INSERT INTO reasons VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(params![
         folding.org(),

@@ -9,11 +9,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{row, views::Folding};
 
-pub(crate) fn fold(folding: &mut Folding<'_>, event: &Event) -> rusqlite::Result<()> {
-    let (org, id) = (folding.org(), folding.event.stream.id());
+/// What is said of one record.
+pub(crate) fn fold(folding: &mut Folding<'_>, member: MemberId, event: &Event) -> rusqlite::Result<()> {
+    let (org, id) = (folding.org(), member.0);
     if matches!(event, Event::Erased(Erased {})) {
-        forget(folding)?;
-        return store(folding, None);
+        forget(folding, member)?;
+        return store(folding, member, None);
     }
     let kept = folding
         .rows
@@ -25,15 +26,15 @@ pub(crate) fn fold(folding: &mut Folding<'_>, event: &Event) -> rusqlite::Result
     }
     let mut record = kept.flatten().unwrap_or_default();
     record.evolve(event);
-    store(folding, Some(&record))
+    store(folding, member, Some(&record))
 }
 
-fn store(folding: &Folding<'_>, record: Option<&Record>) -> rusqlite::Result<()> {
+fn store(folding: &Folding<'_>, member: MemberId, record: Option<&Record>) -> rusqlite::Result<()> {
     let json = record.map(|record| serde_json::to_string(record).expect("string keys only"));
     let merged_into = record.and_then(|record| record.merged_into).map(|into| into.0);
     folding.rows.prepare_cached("INSERT OR REPLACE INTO members VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
         folding.org(),
-        folding.event.stream.id().as_bytes(),
+        member.0.as_bytes(),
         folding.position(),
         json,
         merged_into.as_ref().map(uuid::Uuid::as_bytes),
@@ -42,11 +43,11 @@ fn store(folding: &Folding<'_>, record: Option<&Record>) -> rusqlite::Result<()>
 }
 
 /// Who looked stays, at whom does not.
-fn forget(folding: &Folding<'_>) -> rusqlite::Result<()> {
+fn forget(folding: &Folding<'_>, member: MemberId) -> rusqlite::Result<()> {
     folding
         .rows
         .prepare_cached("DELETE FROM opened_members WHERE org = ?1 AND member = ?2")?
-        .execute(params![folding.org(), folding.event.stream.id().as_bytes()])?;
+        .execute(params![folding.org(), member.0.as_bytes()])?;
     Ok(())
 }
 
@@ -95,10 +96,14 @@ pub(crate) fn fields(
 /// erased.
 pub(crate) type Changed = (i64, OrgId, MemberId, Option<Record>);
 
-/// Members of all organisations whose record changed after a position, in the order of the log.
+/// Members of all organisations whose record changed after a position, in the order of the log: so many, and those who
+/// changed by the same event as the last.
 pub(crate) fn changed(connection: &Connection, after: i64, rows: u32) -> rusqlite::Result<Vec<Changed>> {
     let mut statement = connection.prepare_cached(
-        "SELECT position, org, id, record FROM members WHERE position > ?1 ORDER BY position LIMIT ?2",
+        "SELECT position, org, id, record FROM members
+         WHERE position > ?1 AND position <= (
+             SELECT max(position) FROM (SELECT position FROM members WHERE position > ?1 ORDER BY position LIMIT ?2))
+         ORDER BY position",
     )?;
     let changed = statement.query_map(params![after, rows], |row| {
         Ok((row.get(0)?, row::text(row, 1)?, MemberId(row::uuid(row, 2)?), row::maybe_json(row, 3)?))

@@ -7,7 +7,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use domain::{AnyEvent, Decider, member::Member};
+use domain::{
+    AnyEvent, Decider, MemberId,
+    member::{self, Member},
+    people::People,
+};
 use eventlog::{Position, Recorded, StreamName, blocking};
 use messaging::{ApplyError, Subscriber};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -16,7 +20,7 @@ use tokio::sync::watch;
 use crate::{audit_view, enrolment_view, group_view, programme_view, reason_view, record_view, register_view};
 
 /// Format of the views; another one is thrown away and folded anew.
-const FORMAT: i64 = 3;
+const FORMAT: i64 = 4;
 /// Bytes of page cache, in KiB; negative as SQLite wants it.
 const CACHE_KIB: i64 = -65_536;
 /// Pages in the write-ahead log after which it is moved into the file. Reads that wait for an event wait for that too.
@@ -108,6 +112,16 @@ impl Views {
         Ok(Self { store: Arc::new(Mutex::new(store)), checkpoint })
     }
 
+    /// Whether there are views in the file at `path` that are not folded anew when they are opened.
+    #[must_use]
+    pub fn are_there(path: &Path) -> bool {
+        let format = || {
+            let views = Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            views.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
+        };
+        format().is_ok_and(|format| format == FORMAT)
+    }
+
     /// Up to where the views were when they last learnt something of a member's record.
     #[must_use]
     pub fn people(&self) -> watch::Receiver<Position> {
@@ -173,7 +187,7 @@ impl Store {
             self.meetings.clear();
             store(error)
         })?;
-        if events.iter().any(|event| event.stream.category() == Member::CATEGORY) {
+        if events.iter().any(|event| [Member::CATEGORY, People::CATEGORY].contains(&event.stream.category())) {
             self.people.send_replace(last.position);
         }
         Ok(())
@@ -197,7 +211,10 @@ fn fold_one(mut folding: Folding<'_>) -> Result<(), ApplyError> {
         AnyEvent::Group(event) => group_view::fold(&mut folding, event),
         AnyEvent::Roster(event) => enrolment_view::fold(&mut folding, event),
         AnyEvent::Meeting(event) => register_view::fold(&mut folding, event),
-        AnyEvent::Member(event) => record_view::fold(&mut folding, event),
+        AnyEvent::Member(said) => fold_record(&mut folding, MemberId(event.stream.id()), said),
+        AnyEvent::People(said) => {
+            said.of_records().iter().try_for_each(|(member, said)| fold_record(&mut folding, *member, said))
+        }
         AnyEvent::Audit(event) => audit_view::fold(&mut folding, event),
         // Who may call is decided from the log alone.
         AnyEvent::Access(_) => Ok(()),
@@ -210,6 +227,11 @@ fn fold_one(mut folding: Folding<'_>) -> Result<(), ApplyError> {
         ) => ApplyError::Store(error.to_string()),
         _ => poison(event, error.to_string()),
     })
+}
+
+fn fold_record(folding: &mut Folding<'_>, member: MemberId, said: &member::Event) -> rusqlite::Result<()> {
+    record_view::fold(folding, member, said)?;
+    reason_view::fold_record(folding, member, said)
 }
 
 fn open(path: &Path) -> rusqlite::Result<(Connection, Position)> {

@@ -260,7 +260,9 @@ async fn a_copy_taken_under_load_is_restored_as_the_runbook_says_and_nobody_come
     let (data, erasures) = (machine.path("/var/lib/kith"), machine.path("/srv/erasures/kith.jsonl"));
     let server = machine.serve();
     let mut writer = Writer::start(server.client(ORG, Role::Admin)).await;
-    let (gone, held) = (writer.register().await, writer.register().await);
+    let (gone, held, other) = (writer.register().await, writer.register().await, writer.register().await);
+    // Taken for the same person, until after the copy.
+    writer.post(&format!("/v1/members/{}/merge", other.member), json!({ "into": gone.member })).await.must(204);
     let claim = writer.hold(held.member).await;
     let (copy, before, mut writer) = copy_under_load(&machine, &server, writer).await;
 
@@ -277,6 +279,7 @@ async fn a_copy_taken_under_load_is_restored_as_the_runbook_says_and_nobody_come
         nowhere(&copy, key, "a wrapped key");
     }
 
+    writer.post(&format!("/v1/members/{}/unmerge", other.member), Value::Null).await.must(204);
     let receipt = writer.erase(gone.member).await.body;
     fs::write(machine.path("receipt.json"), &receipt).expect("written");
     writer.post(&format!("/v1/members/{}/holds/{claim}/lifting", held.member), Value::Null).await.must(204);
@@ -302,6 +305,9 @@ async fn a_copy_taken_under_load_is_restored_as_the_runbook_says_and_nobody_come
     let server = machine.serve();
     let mut client = Client::new(server.address, token);
     must_know(&mut client, &before).await;
+    must_know(&mut client, std::slice::from_ref(&other)).await;
+    let path = format!("/v1/members/{}", other.member);
+    assert_eq!(client.get(&path, other.position).await.expect("an answer").json().get("merged_into"), None, "stranded");
     for known in [&gone, &held] {
         let path = format!("/v1/members/{}", known.member);
         client.get(&path, known.position).await.expect("an answer").refused(404, "not-found");

@@ -22,6 +22,7 @@ mod members;
 mod nats_cluster;
 mod oidc;
 mod operations;
+mod people;
 mod reads;
 mod report;
 mod schemas;

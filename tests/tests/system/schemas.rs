@@ -45,20 +45,17 @@ fn examples() -> Vec<(&'static str, String, u16, String)> {
         let name = entry.file_name().into_string().expect("ASCII");
         let Some(stem) = name.strip_suffix(".example.json") else { continue };
         let (event_type, version) = stem.rsplit_once(".v").expect("{type}.v{version}.example.json");
-        let category = category(event_type);
-        found.push((
-            category,
-            event_type.to_owned(),
-            version.parse().expect("a version"),
-            read(format!("events/{name}")),
-        ));
+        let version = version.parse().expect("a version");
+        found.push((category(event_type, version), event_type.to_owned(), version, read(format!("events/{name}"))));
     }
     found
 }
 
-fn category(event_type: &str) -> &'static str {
+/// Of which stream it is; of an older version, that of the newer ones.
+fn category(event_type: &str, version: u16) -> &'static str {
     let types = AnyEvent::types();
-    let known = types.iter().find(|(_, known)| known.name == event_type);
+    let of_version = types.iter().find(|(_, known)| known.name == event_type && known.version == version);
+    let known = of_version.or_else(|| types.iter().find(|(_, known)| known.name == event_type));
     known.unwrap_or_else(|| panic!("{event_type} is of no stream any more")).0
 }
 
@@ -87,6 +84,7 @@ fn encode(event: &AnyEvent) -> Vec<u8> {
         AnyEvent::Roster(event) => event.encode(),
         AnyEvent::Meeting(event) => event.encode(),
         AnyEvent::Member(event) => event.encode(),
+        AnyEvent::People(event) => event.encode(),
         AnyEvent::Audit(event) => event.encode(),
         AnyEvent::Access(event) => event.encode(),
     }

@@ -34,10 +34,6 @@ fn consent(n: u128, purpose: Purpose) -> Given {
     }
 }
 
-fn hold(n: u128) -> HoldPlaced {
-    HoldPlaced { hold: HoldId(Uuid::from_u128(n)), reason: sealed("a claim"), review_on: date(2027, 1, 1) }
-}
-
 fn broken(n: u128, subject: &str) -> GlassBroken {
     let subject = subject.parse().unwrap();
     GlassBroken { glass: GlassId(Uuid::from_u128(n)), subject, reason: sealed("fire"), until: NOW + GLASS_OPEN }
@@ -59,9 +55,6 @@ fn only_what_differs_is_changed() {
     given::<Member>([registered()]).when(&change(alias("Bea"), &[Field::Email])).then(&[Event::Changed(event)]);
     let event = Changed { set: Fields::new(), removed: BTreeSet::from([Field::Alias]) };
     given::<Member>([registered()]).when(&change(Fields::new(), &[Field::Alias])).then(&[Event::Changed(event)]);
-    given::<Member>([registered(), Event::Restricted(Restricted {})])
-        .when(&change(alias("Bea"), &[]))
-        .then_rejected(&Refusal::Restricted);
 }
 
 #[test]
@@ -71,25 +64,13 @@ fn whoever_was_erased_is_as_unknown_as_whoever_never_came() {
         Command::Register(alias("Bee")),
         Command::Change { set: alias("Bea"), removed: BTreeSet::new() },
         Command::GiveConsent(consent(1, Purpose::Research)),
-        Command::PlaceHold(hold(1)),
         Command::BreakGlass(broken(1, "fay")),
-        Command::Merge(MemberId(Uuid::from_u128(9))),
-        Command::Erase,
     ] {
         given::<Member>(erased()).when(&command).then_rejected(&Refusal::Unknown);
         if !matches!(command, Command::Register(_)) {
             given::<Member>([]).when(&command).then_rejected(&Refusal::Unknown);
         }
     }
-}
-
-#[test]
-fn a_legal_hold_keeps_a_record_from_being_erased_until_it_is_lifted() {
-    let held = vec![registered(), Event::HoldPlaced(hold(1))];
-    let refusal = Refusal::Held { count: 1, review_on: date(2027, 1, 1) };
-    given::<Member>(held.clone()).when(&Command::Erase).then_rejected(&refusal);
-    let lifted = [held, vec![Event::HoldLifted(HoldLifted { hold: hold(1).hold })]].concat();
-    given::<Member>(lifted).when(&Command::Erase).then(&[Event::Erased(Erased {})]);
 }
 
 #[test]
@@ -142,17 +123,6 @@ fn broken_glass_is_open_for_three_hours_for_who_broke_it_and_reviewed_by_another
     given::<Member>([registered()]).when(&review("ann")).then_rejected(&Refusal::NoGlass);
 }
 
-#[test]
-fn a_merged_record_takes_no_changes_until_the_merge_is_undone() {
-    let into = MemberId(Uuid::from_u128(2));
-    let merged = vec![registered(), Event::Merged(Merged { into })];
-    let change = Command::Change { set: alias("Bea"), removed: BTreeSet::new() };
-    given::<Member>(merged.clone()).when(&change).then_rejected(&Refusal::Merged { into });
-    given::<Member>(merged.clone()).when(&Command::Merge(into)).then_nothing();
-    given::<Member>(merged).when(&Command::Unmerge).then(&[Event::Unmerged(Unmerged { from: into })]);
-    given::<Member>([registered()]).when(&Command::Unmerge).then_rejected(&Refusal::NotMerged);
-}
-
 fn command() -> impl Strategy<Value = Command> {
     let small = || 1u128..4;
     let purpose = || prop::sample::select(vec![Purpose::Contact, Purpose::Referral, Purpose::Research]);
@@ -166,17 +136,12 @@ fn command() -> impl Strategy<Value = Command> {
             withdrawn_on: date(2026, 4, 1),
             means: Means::Verbal,
         })),
-        any::<bool>().prop_map(Command::Restrict),
-        (purpose(), any::<bool>()).prop_map(|(purpose, objects)| Command::Object(purpose, objects)),
-        small().prop_map(|n| Command::PlaceHold(hold(n))),
         small().prop_map(|n| Command::BreakGlass(broken(n, "fay"))),
-        small().prop_map(|n| Command::Merge(MemberId(Uuid::from_u128(n)))),
-        (small(), any::<bool>()).prop_map(|(n, part)| Command::Absorb { from: MemberId(Uuid::from_u128(n)), part }),
     ]
 }
 
 proptest! {
-    /// Undoing (unmerge, lifting, reviewing, erasing) is told apart by its receipt, not by the domain.
+    /// Undoing (reviewing) is told apart by its receipt, not by the domain.
     #[test]
     fn whatever_is_asked_asking_twice_changes_nothing(asked in prop::collection::vec(command(), 1..30)) {
         let mut history = vec![];

@@ -17,7 +17,7 @@ use super::{
     LINES_AT_ONCE, LineEnrolment, LineReport,
     plan::{Line, Step},
 };
-use crate::{Membership, merge_member::part_of};
+use crate::{Membership, part_of};
 
 /// Groups in which people are enrolled at once, a count.
 const GROUPS_AT_ONCE: usize = 16;
@@ -97,7 +97,9 @@ impl Membership {
         group: GroupId,
         mut places: Vec<Place>,
     ) -> Result<(Position, Refused), Problem> {
-        places.retain(|place| !self.vault.is_erased(&caller.org, place.member));
+        let all: Vec<_> = places.iter().map(|place| place.member).collect();
+        let erased = self.erased(&caller.org, &all).await?;
+        places.retain(|place| !erased.contains(&place.member));
         let all = places.iter().map(|place| (place.member, place.starts_on)).collect();
         if let Ok(position) = self.enrol(caller, cause, group, Ask::EnrolAll(all)).await? {
             return Ok((position, vec![]));
@@ -166,6 +168,8 @@ impl Membership {
         let key = self.vault.key_or_new(org, member).await.map_err(erased)?;
         let set = seal_profile(&key, org, member.0, profile);
         let change = member::Command::Change { set, removed: std::collections::BTreeSet::new() };
+        let may = self.may(org, member, &change).await.map_err(|error| halt("member", error))?;
+        may.map_err(|refusal| Halt::Refused("member", refusal.to_string()))?;
         match self.members.transact(org, member, cause.clone(), change, Reply::DONE).await {
             Ok(done) => {
                 self.index(org, member).await.map_err(Halt::Failed)?;

@@ -105,7 +105,7 @@ impl Membership {
             (_, [(member, record)]) => self.known_line(org, *member, record, &mut line).await?,
             (_, [_, _, ..]) => Step::Rejected("external_ids", "more than one member has them".into()),
             (Some((member, record)), []) => self.known_line(org, member, &record, &mut line).await?,
-            (None, []) if self.vault.is_erased(org, id) => {
+            (None, []) if !self.erased(org, &[id]).await?.is_empty() => {
                 Step::Rejected("external_ids", "nobody can be registered with them".into())
             }
             (None, []) => self.similar(org, id, &line, mode).await?,
@@ -193,12 +193,11 @@ impl Membership {
 
     /// The member's record; if it was merged, the one under which they go on.
     async fn there(&self, org: &OrgId, member: MemberId) -> Result<Option<(MemberId, Record)>, Problem> {
-        let look = async |member: MemberId| self.members.look(org, member, |known| known.state.record().cloned()).await;
-        let Some(record) = look(member).await? else { return Ok(None) };
-        match record.merged_into {
-            Some(into) => Ok(look(into).await?.map(|record| (into, record))),
-            None => Ok(Some((member, record))),
+        let (mut member, mut record) = (member, self.known_record(org, member).await?);
+        while let Some(into) = record.as_ref().and_then(|record| record.merged_into) {
+            (member, record) = (into, self.known_record(org, into).await?);
         }
+        Ok(record.map(|record| (member, record)))
     }
 }
 

@@ -86,7 +86,12 @@ impl Rows {
                 group::Event::Registered(group::Registered { details })
                 | group::Event::Changed(group::Changed { details }),
             ) => self.groups.push((GroupId(id), details.programme, at)),
-            AnyEvent::Member(event) => self.add_member(MemberId(id), event, at),
+            AnyEvent::Member(said) => self.add_member(MemberId(id), said, at),
+            AnyEvent::People(event) => {
+                for (member, said) in event.of_records() {
+                    self.add_member(member, &said, at);
+                }
+            }
             AnyEvent::Group(group::Event::Scheduled(_) | group::Event::Unscheduled(_))
             | AnyEvent::Roster(_)
             | AnyEvent::Access(_)
