@@ -116,16 +116,25 @@ async fn logged(log: &dyn EventLog, erasure: &Erasure) -> anyhow::Result<(bool, 
     })
 }
 
-/// Whether the log has the events that the receipt names, each in the stream of its record.
+/// Whether the log has the events that the receipt names, each about its record. What was written after the copy was
+/// taken of which the log was restored is lost with it.
 async fn named(log: &dyn EventLog, erasure: &Erasure) -> anyhow::Result<(bool, String)> {
-    let (mut all, mut count) = (true, 0);
+    let (mut all, mut count, mut lost) = (true, 0, 0);
     for ErasedRecord { member, events: named, .. } in &erasure.records {
-        let there: HashSet<u64> =
-            events(log, &erasure.organisation, *member).await?.iter().map(|event| event.position.0).collect();
-        all &= named.iter().all(|position| there.contains(position));
-        count += named.len();
+        let events = events(log, &erasure.organisation, *member).await?;
+        let there: HashSet<u64> = events.iter().map(|event| event.position.0).collect();
+        let restored_at = events.iter().filter(|event| by_restore(event)).map(|event| event.position.0).min();
+        let (kept, after): (Vec<u64>, Vec<u64>) =
+            named.iter().partition(|position| restored_at.is_none_or(|restored_at| **position < restored_at));
+        all &= kept.iter().all(|position| there.contains(position));
+        count += kept.len();
+        lost += after.len();
     }
-    Ok((all, format!("the log has the {count} events that the receipt names, of {} records", erasure.records.len())))
+    let lost = if lost == 0 { String::new() } else { format!("; {lost} were written after the copy was taken") };
+    Ok((
+        all,
+        format!("the log has the {count} events that the receipt names, of {} records{lost}", erasure.records.len()),
+    ))
 }
 
 /// What the log says about a record: in its own stream, and in that of the organisation's people.
