@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{
-    GroupId, Text,
+    GroupId, Subject,
     access::{self, Assigned, Duty},
 };
 use eventlog::Reply;
@@ -18,7 +18,7 @@ use crate::Access;
 #[serde(deny_unknown_fields)]
 pub(crate) struct AssignmentBody {
     /// Who, as their tokens say (claim `sub`).
-    subject: Text<128>,
+    subject: Subject,
     /// As what.
     duty: Duty,
     /// First day.

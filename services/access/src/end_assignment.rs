@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{
-    GroupId, Text,
+    GroupId, Subject,
     access::{self, AssignmentEnded},
 };
 use eventlog::Reply;
@@ -17,7 +17,7 @@ use crate::Access;
 #[serde(deny_unknown_fields)]
 pub(crate) struct EndBody {
     /// Who, as their tokens say (claim `sub`).
-    subject: Text<128>,
+    subject: Subject,
 }
 
 /// End an assignment

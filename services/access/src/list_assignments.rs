@@ -1,7 +1,7 @@
 //! List a group's assignments.
 
 use axum::extract::State;
-use domain::{GroupId, access::Duty};
+use domain::{GroupId, Subject, access::Duty};
 use jiff::civil::Date;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -37,9 +37,9 @@ pub(crate) async fn list_assignments(
     access.require_group(&caller, group).await?;
     let rows = access.read(&caller.org, after, |state| {
         let assigned = state.assigned_to(group);
-        let assigned = assigned.filter(|(subject, _)| cursor.as_deref().is_none_or(|cursor| cursor < *subject));
-        let row = |(subject, known): (&str, domain::access::Assignment)| AssignmentRow {
-            subject: subject.to_owned(),
+        let assigned = assigned.filter(|(subject, _)| cursor.as_deref().is_none_or(|cursor| cursor < subject.as_str()));
+        let row = |(subject, known): (&Subject, domain::access::Assignment)| AssignmentRow {
+            subject: subject.to_string(),
             duty: known.duty,
             starts_on: known.starts_on,
         };

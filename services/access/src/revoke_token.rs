@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{
-    Text,
+    Subject, TokenId,
     access::{self, LoggedOut, TokenRevoked},
 };
 use eventlog::Reply;
@@ -17,9 +17,9 @@ use crate::Access;
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RevocationBody {
     /// The token with this id (its claim `jti`).
-    Jti(Text<128>),
+    Jti(TokenId),
     /// All tokens that this subject has been issued by now: logged out everywhere.
-    Subject(Text<128>),
+    Subject(Subject),
 }
 
 /// Revoke a token

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{MemberId, event::events, member::Field, text::Text};
+use crate::{MemberId, Subject, event::events, member::Field, text::Text};
 
 /// Category of the streams that keep them, one for each month of an organisation.
 pub const CATEGORY: &str = "audit";
@@ -14,7 +14,7 @@ pub const MEMBERS_MAX: usize = 1_000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Opened {
     /// For whom: the subject of their token.
-    pub subject: Text<128>,
+    pub subject: Subject,
     /// What they were.
     pub role: Text<40>,
     /// By which operation.

@@ -2,7 +2,9 @@
 
 use std::fmt::Debug;
 
-use crate::{access, audit, group, meeting, member, people, programme, roster};
+use serde::de::DeserializeOwned;
+
+use crate::{access, audit, group, meeting, member, people, programme, roster, text::mended};
 
 /// Bytes that are not the event they claim to be.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +81,7 @@ macro_rules! events {
 
             fn decode(event_type: &str, version: u16, data: &[u8]) -> Result<Self, $crate::event::DecodeError> {
                 match (event_type, version) {
-                    $(($name, $version) => serde_json::from_slice(data).map(Self::$variant),)+
+                    $(($name, $version) => $crate::event::read(data).map(Self::$variant),)+
                     _ => return Err($crate::event::DecodeError::Unknown { event_type: event_type.into(), version }),
                 }
                 .map_err(|source| $crate::event::DecodeError::Data { event_type: event_type.into(), version, source })
@@ -88,6 +90,14 @@ macro_rules! events {
     };
 }
 pub(crate) use events;
+
+/// What was stored. Texts that were taken when less was asked of them are read as what can be kept of them.
+pub(crate) fn read<T: DeserializeOwned>(data: &[u8]) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(data).or_else(|error| {
+        let json = serde_json::from_slice(data).map(mended);
+        json.and_then(serde_json::from_value).map_err(|_| error)
+    })
+}
 
 /// An event of any stream, for those who read the whole log.
 #[derive(Debug, Clone, PartialEq)]

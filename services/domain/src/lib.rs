@@ -19,12 +19,16 @@ mod role;
 pub mod roster;
 mod schedule;
 mod sealed;
+mod subject;
 mod text;
 
 pub use decider::{Decider, Rejection, RejectionKind};
 pub use event::{AnyEvent, DecodeError, DomainEvent, EventType};
-pub use id::{ClientId, ConsentId, GlassId, GroupId, HoldId, IdError, MeetingId, MemberId, OrgId, ProgrammeId};
+pub use id::{
+    ClientId, ConsentId, GlassId, GroupId, HoldId, IdError, MeetingId, MemberId, OrgId, ProgrammeId, is_nobody,
+};
 pub use role::Role;
 pub use schedule::{Schedule, ScheduleError};
 pub use sealed::Sealed;
-pub use text::{Text, TextError};
+pub use subject::{SUBJECT_CHARS_MAX, Subject, SubjectError, TokenId};
+pub use text::{Text, TextError, is_invisible, mended};

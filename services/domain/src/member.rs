@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ConsentId, Decider, GlassId, HoldId, MemberId, Rejection, RejectionKind, event::events, sealed::Sealed, text::Text,
+    ConsentId, Decider, GlassId, HoldId, MemberId, Rejection, RejectionKind, Subject, event::events, sealed::Sealed,
 };
 
 mod consent;
@@ -147,7 +147,7 @@ pub struct GlassBroken {
     /// Which time.
     pub glass: GlassId,
     /// Who.
-    pub subject: Text<128>,
+    pub subject: Subject,
     /// Why.
     pub reason: Sealed,
     /// Until when.
@@ -241,7 +241,7 @@ pub struct Record {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Glass {
     /// Who broke it.
-    pub subject: Text<128>,
+    pub subject: Subject,
     /// Why.
     pub reason: Sealed,
     /// Until when they may look.
@@ -260,8 +260,8 @@ impl State {
 
 impl Record {
     /// Whether the subject broke the glass and may still look.
-    pub fn glass_open_for(&self, subject: &str, now: Timestamp) -> bool {
-        self.glass.values().any(|glass| glass.subject.as_str() == subject && now < glass.until)
+    pub fn glass_open_for(&self, subject: &Subject, now: Timestamp) -> bool {
+        self.glass.values().any(|glass| glass.subject == *subject && now < glass.until)
     }
 }
 
@@ -288,7 +288,7 @@ pub enum Command {
         /// Which time.
         glass: GlassId,
         /// Who looked at it.
-        reviewer: Text<128>,
+        reviewer: Subject,
         /// Whether it was right.
         justified: bool,
     },
@@ -459,7 +459,7 @@ impl Record {
         }
     }
 
-    fn review(&self, glass: GlassId, reviewer: &Text<128>, justified: bool) -> Result<Option<Event>, Refusal> {
+    fn review(&self, glass: GlassId, reviewer: &Subject, justified: bool) -> Result<Option<Event>, Refusal> {
         match self.glass.get(&glass) {
             None => Err(Refusal::NoGlass),
             Some(glass) if glass.subject == *reviewer => Err(Refusal::OwnGlass),

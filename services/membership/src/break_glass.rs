@@ -49,8 +49,7 @@ pub(crate) async fn break_glass(
     command.about(&key);
     let Command { caller, cause, body: Emergency { reason }, .. } = command;
     let reason = key.seal(&org, member.0, "glass", reason.as_str().as_bytes());
-    let subject: Text<128> = caller.subject.parse().map_err(|error| Problem::internal(&error))?;
-    let until = cause.at + GLASS_OPEN;
+    let (subject, until) = (caller.subject.clone(), cause.at + GLASS_OPEN);
     let command = member::Command::BreakGlass(GlassBroken { glass, subject, reason, until });
     membership.decide(&caller, member, cause, command, Reply::json(201, &OpenGlass { glass, until })).await
 }

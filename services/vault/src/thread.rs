@@ -352,7 +352,8 @@ impl Vault {
         read: impl FnOnce(&Store) -> rusqlite::Result<Vec<(String, Uuid)>>,
     ) -> Result<HashSet<(OrgId, MemberId)>, StoreError> {
         let found = read(&Store::read(path)?).map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
-        Ok(found.into_iter().filter_map(|(org, person)| Some((org.parse().ok()?, MemberId(person)))).collect())
+        let found = found.into_iter().filter(|(_, person)| *person != ORG);
+        Ok(found.filter_map(|(org, person)| Some((org.parse().ok()?, MemberId(person)))).collect())
     }
 
     async fn made(&self, org: &OrgId, person: Uuid, blinds: Option<Vec<Blind>>) -> Result<Key, VaultError> {

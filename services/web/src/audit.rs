@@ -38,7 +38,7 @@ impl Audit {
     ) -> Result<(), Problem> {
         for members in members.chunks(audit::MEMBERS_MAX) {
             let opened = audit::Opened {
-                subject: short(&caller.subject)?,
+                subject: caller.subject.clone(),
                 role: short(caller.role.as_str())?,
                 operation: short(operation)?,
                 members: members.to_vec(),
@@ -60,8 +60,10 @@ impl Audit {
             // Nobody decides whether it happened.
             expected: Expected::Any,
             events: vec![NewEvent { id: (self.new_id)(), event_type, version, data: event.encode() }],
-            metadata: serde_json::to_vec(&serde_json::json!({ "actor": caller.subject, "role": caller.role.as_str() }))
-                .expect("two strings"),
+            metadata: serde_json::to_vec(
+                &serde_json::json!({ "actor": caller.subject.as_str(), "role": caller.role.as_str() }),
+            )
+            .expect("two strings"),
             at,
             receipt: None,
         };

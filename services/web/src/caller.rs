@@ -8,13 +8,13 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use domain::{GroupId, MemberId, OrgId, Text, access::ClientRegistered, member::Field};
+use domain::{GroupId, MemberId, OrgId, Subject, Text, access::ClientRegistered, member::Field};
 
 use crate::{
     Gate, Problem,
     authority::{Operation, Role, writable},
     rates::Peer,
-    token::{CLIENT_SUBJECT, Claims},
+    token::Claims,
 };
 
 /// Someone with a valid token.
@@ -25,7 +25,7 @@ pub struct Caller {
     /// What they are to it.
     pub role: Role,
     /// Who they are.
-    pub subject: Arc<str>,
+    pub subject: Subject,
     groups: Arc<[GroupId]>,
     /// Of an API client: the operations that it may call. A person may call all that their role may.
     scopes: Option<Arc<[Text<64>]>>,
@@ -43,7 +43,7 @@ impl Caller {
         Self {
             org: org.clone(),
             role: client.role,
-            subject: format!("{CLIENT_SUBJECT}{}", client.client).into(),
+            subject: Subject::of_client(client.client),
             groups: client.groups.as_slice().into(),
             scopes: Some(client.scopes.as_slice().into()),
         }
@@ -87,7 +87,7 @@ impl Caller {
     /// # Errors
     /// 403 if the member is somebody else.
     pub fn may_member(&self, member: MemberId) -> Result<(), Problem> {
-        if self.role == Role::Member && self.subject.parse() != Ok(member) {
+        if self.role == Role::Member && self.subject.as_str().parse() != Ok(member) {
             return Err(Problem::forbidden("members reach themselves only"));
         }
         Ok(())

@@ -18,7 +18,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{Caller, CallerMay, Gate, Problem, authority::Operation};
+use crate::{Caller, CallerMay, Gate, Problem, authority::Operation, nobody};
 
 /// Longest body of a command, in bytes.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -107,6 +107,7 @@ async fn parse_of<T: DeserializeOwned + Send + 'static>(org: &OrgId, body: Bytes
 }
 
 fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
+    nobody::refuse_in(body)?;
     // Who needs nothing may say nothing.
     let body: &[u8] = if body.is_empty() { b"{}" } else { body };
     let mut json = serde_json::Deserializer::from_slice(body);
@@ -164,7 +165,7 @@ fn idempotency_key(parts: &Parts) -> Result<&str, Problem> {
 }
 
 async fn cause(parts: &Parts, caller: &Caller, key: &str, body: &Bytes, gate: &Gate) -> Result<Cause, Problem> {
-    let key = digest(&[caller.org.as_str().as_bytes(), caller.subject.as_bytes(), key.as_bytes()]);
+    let key = digest(&[caller.org.as_str().as_bytes(), caller.subject.as_str().as_bytes(), key.as_bytes()]);
     let query = parts.uri.query().unwrap_or_default();
     let asked = [parts.method.as_str(), path(parts), query].map(str::to_owned);
     let whole = body.clone();
@@ -175,7 +176,7 @@ async fn cause(parts: &Parts, caller: &Caller, key: &str, body: &Bytes, gate: &G
     let fingerprint = gate.compute.run_if(body.len() > BODY_BYTES_MAX, &caller.org, fingerprint).await?;
     Ok(Cause {
         id: uuid::Builder::from_custom_bytes(key).into_uuid(),
-        actor: caller.subject.clone(),
+        actor: caller.subject.shared(),
         role: caller.role.as_str(),
         at: gate.clock.now(),
         key: Some((key, fingerprint)),

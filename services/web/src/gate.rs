@@ -176,7 +176,7 @@ impl Gate {
         let (org, mut caller) = (claims.org.clone(), Caller::from(claims.clone()));
         let heed = |loaded: &Loaded<access::State>| {
             let state = &loaded.state;
-            if state.revoked(claims.jti.as_deref(), &claims.sub, issued_at) {
+            if state.revoked(claims.jti.as_ref(), &claims.sub, issued_at) {
                 return None;
             }
             caller.also_reaches(state.groups_of(&claims.sub, now));

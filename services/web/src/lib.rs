@@ -15,6 +15,7 @@ mod compute;
 mod extract;
 mod gate;
 mod guard;
+mod nobody;
 mod page;
 mod problem;
 mod problem_pages;
@@ -43,5 +44,5 @@ pub use scrub::scrubbed;
 pub use shield::{Shield, shield};
 pub use token::{
     Claims, Issuer, KEYS_AGE_MAX, KEYS_BYTES_MAX, KEYS_STALE_MAX, KeySource, Mapping, Provider, REFRESH_PAUSE,
-    TOKEN_TTL_MAX, TokenError,
+    SUBJECT_CHARS_MAX, TOKEN_TTL_MAX, TokenError,
 };

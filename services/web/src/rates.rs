@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use domain::OrgId;
+use domain::{OrgId, Subject};
 use lru::LruCache;
 use tokio::time::Instant;
 
@@ -104,7 +104,7 @@ impl<K: Hash + Eq> Buckets<K> {
 /// The limits of one server. Clones count together.
 #[derive(Clone)]
 pub struct Rates {
-    callers: Arc<Buckets<(OrgId, Arc<str>)>>,
+    callers: Arc<Buckets<(OrgId, Subject)>>,
     addresses: Arc<Buckets<Network>>,
     refusals: Arc<Buckets<Network>>,
 }
@@ -128,7 +128,7 @@ impl Rates {
         }
     }
 
-    pub(crate) fn caller(&self, org: &OrgId, subject: &Arc<str>, now: Instant) -> Result<(), Duration> {
+    pub(crate) fn caller(&self, org: &OrgId, subject: &Subject, now: Instant) -> Result<(), Duration> {
         self.callers.take((org.clone(), subject.clone()), now)
     }
 

@@ -6,27 +6,21 @@ mod provider;
 
 use std::sync::Arc;
 
-use domain::{GroupId, OrgId};
+use domain::{GroupId, OrgId, Subject, TokenId};
 use ed25519_dalek::SigningKey;
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use crate::authority::Role;
 
-pub use domain::access::TOKEN_TTL_MAX;
+pub use domain::{SUBJECT_CHARS_MAX, access::TOKEN_TTL_MAX};
 pub use keys::{KEYS_AGE_MAX, KEYS_BYTES_MAX, KEYS_STALE_MAX, KeySet, KeySource, REFRESH_PAUSE};
 pub use provider::{Mapping, Provider};
 
 /// Longest token, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
-/// Longest subject, in characters.
-pub const SUBJECT_CHARS_MAX: usize = 128;
-/// How subjects of API clients begin, and no others.
-pub(crate) const CLIENT_SUBJECT: &str = "client:";
-/// Longest id of a token, in characters.
-const JTI_CHARS_MAX: usize = 128;
 /// Most groups named in one token, a count.
 pub const GROUPS_MAX: usize = 64;
 /// How far clocks may differ.
@@ -40,7 +34,7 @@ pub(crate) const PKCS8_PREFIX: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
     /// Who: an id of the organisation's choice; of a member, the member's id.
-    pub sub: Arc<str>,
+    pub sub: Subject,
     /// For which organisation.
     pub org: OrgId,
     /// As what.
@@ -48,7 +42,7 @@ pub struct Claims {
     /// A facilitator's own groups.
     pub groups: Vec<GroupId>,
     /// The token's own id, by which it can be revoked. Some providers give none.
-    pub jti: Option<Arc<str>>,
+    pub jti: Option<TokenId>,
     /// When it was issued, seconds since 1970; of another issuer, the earliest that it can have been by our clock.
     pub issued_at: i64,
     /// Not before, seconds since 1970.
@@ -79,10 +73,10 @@ pub enum TokenError {
     /// Longer than a token can live.
     #[error("a token lives 1 second to {} hours", TOKEN_TTL_MAX.as_hours())]
     Ttl,
-    /// No subject, or one that is too long or has control characters.
+    /// No subject, or one that is too long, cannot be read, or is an API client's.
     #[error(
-        "a subject has 1 to {SUBJECT_CHARS_MAX} characters, none of them a control character, and does not begin with \
-         `{CLIENT_SUBJECT}`"
+        "a subject has 1 to {SUBJECT_CHARS_MAX} characters, all of them to be seen, does not begin with `client:`, and is \
+         not the nil or the max UUID"
     )]
     Subject,
     /// Too many groups.
@@ -98,6 +92,8 @@ pub enum TokenError {
 pub struct Issuer {
     signing: EncodingKey,
     checking: DecodingKey,
+    /// Makes ids of tokens: without it nobody can tell what a token said from its id.
+    ids: Arc<Zeroizing<[u8; 32]>>,
 }
 
 impl std::fmt::Debug for Issuer {
@@ -113,10 +109,12 @@ impl Issuer {
         Self {
             signing: EncodingKey::from_ed_der(&[&PKCS8_PREFIX[..], seed].concat()),
             checking: DecodingKey::from_ed_der(public.as_bytes()),
+            ids: Arc::new(Zeroizing::new(blake3::derive_key("kith web 2026 token ids", seed))),
         }
     }
 
-    /// A token. Its id (`jti`) is derived from what it says: asking twice in one second gives one token, not two.
+    /// A token. Its id (`jti`) is derived from what it says, with a key: asking twice in one second gives one token, not
+    /// two.
     ///
     /// # Errors
     /// If what it shall say is out of bounds.
@@ -133,13 +131,15 @@ impl Issuer {
         if groups.len() > GROUPS_MAX {
             return Err(TokenError::Groups);
         }
-        check_subject(subject)?;
+        let subject = check_subject(subject)?;
         let (iss, aud) = (KITH.into(), KITH.into());
         let (nbf, exp) = (now.as_second(), (now + ttl).as_second());
         let mut written =
-            Written { sub: subject.into(), org: org.clone(), role, groups, jti: None, nbf, exp, iss, aud };
+            Written { sub: subject.shared(), org: org.clone(), role, groups, jti: None, nbf, exp, iss, aud };
         let said = serde_json::to_vec(&written).expect("claims have string keys only");
-        written.jti = Some(Uuid::new_v5(&Uuid::NAMESPACE_OID, &said).to_string().into());
+        let digest = blake3::keyed_hash(&self.ids, &said);
+        let id = digest.as_bytes().first_chunk().map(|short| uuid::Builder::from_custom_bytes(*short).into_uuid());
+        written.jti = id.map(|id| id.to_string().into());
         jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &written, &self.signing).map_err(|_| TokenError::Invalid)
     }
 
@@ -161,9 +161,9 @@ impl Issuer {
         validation.validate_nbf = false;
         let Written { sub, org, role, groups, jti, nbf, exp, .. } =
             jsonwebtoken::decode(token, &self.checking, &validation).map_err(|_| TokenError::Invalid)?.claims;
-        check_subject(&sub)?;
+        let sub = check_subject(&sub)?;
         // Without an id it could not be revoked.
-        let jti = jti.filter(|jti| jti.len() <= JTI_CHARS_MAX).ok_or(TokenError::Invalid)?;
+        let jti = jti.and_then(|jti| jti.parse().ok()).ok_or(TokenError::Invalid)?;
         Ok(Claims { sub, org, role, groups, jti: Some(jti), issued_at: nbf, nbf, exp })
     }
 }
@@ -189,11 +189,10 @@ fn header(token: &str) -> Option<Header> {
     (access && header.crit.is_none()).then_some(header)
 }
 
-fn check_subject(subject: &str) -> Result<(), TokenError> {
-    let length = subject.chars().count();
-    let fits = (1..=SUBJECT_CHARS_MAX).contains(&length) && !subject.chars().any(char::is_control);
-    let fits = fits && !subject.starts_with(CLIENT_SUBJECT);
-    if fits { Ok(()) } else { Err(TokenError::Subject) }
+/// The subject of a person or a program that a token is for, in its one form.
+fn check_subject(subject: &str) -> Result<Subject, TokenError> {
+    let subject = subject.parse().ok().filter(|subject: &Subject| !subject.is_client());
+    subject.ok_or(TokenError::Subject)
 }
 
 #[cfg(test)]
@@ -211,7 +210,7 @@ mod tests {
     fn a_token_says_who_it_is_for_and_ends() {
         let issuer = Issuer::new(&[1; 32]);
         let claims = issuer.check(&token(&issuer)).unwrap();
-        assert_eq!((claims.org.as_str(), claims.role, &*claims.sub), ("acme", Role::Admin, "ann"));
+        assert_eq!((claims.org.as_str(), claims.role, claims.sub.as_str()), ("acme", Role::Admin, "ann"));
         let at = |seconds| claims.valid_at(NOW + SignedDuration::from_secs(seconds));
         assert!(!at(-31) && at(-30) && at(3_630) && !at(3_631));
     }
@@ -259,7 +258,8 @@ mod tests {
         let (issuer, org) = (Issuer::new(&[1; 32]), "acme".parse().unwrap());
         let sign = |subject, ttl| issuer.sign((&org, Role::Admin, subject), vec![], NOW, ttl);
         assert_eq!(sign("ann", TOKEN_TTL_MAX + SignedDuration::from_secs(1)), Err(TokenError::Ttl));
-        for subject in ["", "a\nb", "client:1"] {
+        for subject in ["", " ", "a\nb", "client:1", " client:1", "e\u{200b}ve", "00000000-0000-0000-0000-000000000000"]
+        {
             assert_eq!(sign(subject, SignedDuration::from_secs(1)), Err(TokenError::Subject));
         }
     }

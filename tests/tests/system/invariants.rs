@@ -39,7 +39,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// All that the domain may use.
-const DOMAIN_MAY_USE: &[&str] = &["jiff", "schemars", "serde", "serde_json", "thiserror", "utoipa", "uuid"];
+const DOMAIN_MAY_USE: &[&str] = &[
+    "icu_properties",
+    "jiff",
+    "schemars",
+    "serde",
+    "serde_json",
+    "thiserror",
+    "unicode-normalization",
+    "utoipa",
+    "uuid",
+];
 
 /// What has no place in the domain.
 const IMPURE: &[&str] = &[

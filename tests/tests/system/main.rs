@@ -26,3 +26,4 @@ mod people;
 mod reads;
 mod report;
 mod schemas;
+mod values;

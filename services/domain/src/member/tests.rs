@@ -109,7 +109,7 @@ fn an_objection_or_a_restriction_stops_what_rests_on_no_consent_but_not_the_reco
 fn broken_glass_is_open_for_three_hours_for_who_broke_it_and_reviewed_by_another() {
     let history = vec![registered(), Event::GlassBroken(broken(1, "fay"))];
     let state = history.iter().fold(State::default(), Member::evolve);
-    let open = |subject, at| state.record().unwrap().glass_open_for(subject, at);
+    let open = |subject: &str, at| state.record().unwrap().glass_open_for(&subject.parse().unwrap(), at);
     assert!(open("fay", NOW) && open("fay", NOW + GLASS_OPEN - SignedDuration::from_secs(1)));
     assert!(!open("fay", NOW + GLASS_OPEN) && !open("ann", NOW));
     let review = |reviewer: &str| Command::ReviewGlass {
