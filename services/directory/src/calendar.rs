@@ -7,7 +7,10 @@
 //!
 //! A date that the rule does not name is not a meeting, even if it is `starts_on`.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    str::FromStr,
+};
 
 use domain::{Schedule, ScheduleError};
 use jiff::{
@@ -29,6 +32,8 @@ pub const INTERVAL_MAX: i32 = 400;
 /// Largest `COUNT`, in meetings.
 pub const COUNT_MAX: i32 = 10_000;
 
+/// What is wrong with a rule that names none.
+const NO_DAY: &str = "it names no day";
 const SECONDS_OF_DAY: i64 = 24 * 60 * 60;
 const WEEKDAYS: [&str; 7] = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"];
 
@@ -72,9 +77,12 @@ impl Days {
 /// Says what is wrong: its duration, its exceptions, its zone, or its rule; a rule that names no day is wrong, too.
 pub fn validate(schedule: &Schedule) -> Result<(), ScheduleError> {
     let calendar = Calendar::of(schedule)?;
-    match calendar.days().next() {
+    if !calendar.rule.can_name_a_day {
+        return Err(unusable(schedule, NO_DAY.into()));
+    }
+    match calendar.days_from(FIRST_DAY).next() {
         Some(_) => Ok(()),
-        None => Err(unusable(schedule, "it names no day".into())),
+        None => Err(unusable(schedule, NO_DAY.into())),
     }
 }
 
@@ -84,10 +92,8 @@ pub fn validate(schedule: &Schedule) -> Result<(), ScheduleError> {
 /// If the calendar is one that [`validate`] refuses, except that it may name no day.
 pub fn occurrences(schedule: &Schedule, days: Days) -> Result<Vec<Occurrence>, ScheduleError> {
     let calendar = Calendar::of(schedule)?;
-    let meetings = calendar.days().take_while(|occurrence| occurrence.local.date() <= days.through);
-    Ok(meetings
-        .filter(|Occurrence { local, .. }| local.date() >= days.from && !schedule.except.contains(&local.date()))
-        .collect())
+    let meetings = calendar.days_from(days.from).take_while(|occurrence| occurrence.local.date() <= days.through);
+    Ok(meetings.filter(|Occurrence { local, .. }| !schedule.except.contains(&local.date())).collect())
 }
 
 /// A schedule whose parts have been read.
@@ -110,12 +116,13 @@ impl<'a> Calendar<'a> {
         Ok(Self { schedule, zone, rule })
     }
 
-    /// All meetings up to [`LAST_DAY`], exceptions included.
-    fn days(&self) -> impl Iterator<Item = Occurrence> {
+    /// Meetings from a day on, up to [`LAST_DAY`], exceptions included.
+    fn days_from(&self, first: Date) -> impl Iterator<Item = Occurrence> {
         (&self.rule.set)
             .into_iter()
             .map_while(|day| day_of(day.timestamp()))
             .take_while(|day| *day <= LAST_DAY)
+            .skip_while(move |day| *day < first)
             .map_while(|day| self.occurrence(day))
             .take_while(|occurrence| self.rule.until.is_none_or(|until| until.includes(occurrence)))
     }
@@ -179,6 +186,9 @@ impl Until {
 struct Rule {
     set: RRuleSet,
     until: Option<Until>,
+    /// False if it asks for a day that there is not, such as 30 February: `rrule` would look for it for thousands of
+    /// years.
+    can_name_a_day: bool,
 }
 
 impl Rule {
@@ -189,11 +199,51 @@ impl Rule {
         let text = schedule.recurrence.as_str().to_ascii_uppercase();
         let mut parts = parts(&text)?;
         let until = parts.remove("UNTIL").map(Until::parse).transpose()?;
+        let can_name_a_day = Wanted::of(&parts).any(schedule.starts_on);
         let rest: Vec<_> = parts.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let start = schedule.starts_on.strftime("%Y%m%d");
         RRuleSet::from_str(&format!("DTSTART:{start}T000000Z\nRRULE:{}", rest.join(";")))
-            .map(|set| Self { set: set.limit(), until })
+            .map(|set| Self { set: set.limit(), until, can_name_a_day })
             .map_err(|_| "its parts do not go together".into())
+    }
+}
+
+/// What every day that a rule names has, whatever else the rule says. Empty: anything.
+struct Wanted {
+    months: BTreeSet<i32>,
+    month_days: BTreeSet<i32>,
+    year_days: BTreeSet<i32>,
+    weekdays: BTreeSet<i8>,
+}
+
+impl Wanted {
+    fn of(parts: &BTreeMap<&str, &str>) -> Self {
+        let values = |key| parts.get(key).into_iter().flat_map(|values| values.split(','));
+        let numbers = |key| values(key).filter_map(|value| value.parse().ok()).collect();
+        let weekday = |value: &str| WEEKDAYS.iter().zip(0..).find(|(day, _)| value.ends_with(**day));
+        Self {
+            months: numbers("BYMONTH"),
+            month_days: numbers("BYMONTHDAY"),
+            year_days: numbers("BYYEARDAY"),
+            weekdays: values("BYDAY").filter_map(|value| Some(weekday(value)?.1)).collect(),
+        }
+    }
+
+    /// Whether there is such a day, this one or later.
+    fn any(&self, first: Date) -> bool {
+        first.series(jiff::Span::new().days(1)).take_while(|day| *day <= LAST_DAY).any(|day| self.fits(day))
+    }
+
+    fn fits(&self, day: Date) -> bool {
+        let either = |wanted: &BTreeSet<i32>, number: i16, of: i16| {
+            wanted.is_empty()
+                || wanted.contains(&number.into())
+                || wanted.contains(&(i32::from(number) - i32::from(of) - 1))
+        };
+        (self.months.is_empty() || self.months.contains(&day.month().into()))
+            && (self.weekdays.is_empty() || self.weekdays.contains(&day.weekday().to_monday_zero_offset()))
+            && either(&self.month_days, day.day().into(), day.days_in_month().into())
+            && either(&self.year_days, day.day_of_year(), day.days_in_year())
     }
 }
 
@@ -406,6 +456,26 @@ mod tests {
     }
 
     #[test]
+    fn days_that_there_are_not_are_not_looked_for() {
+        let can = |starts_on, rule: &str| Rule::parse(&schedule(starts_on, rule)).unwrap().can_name_a_day;
+        for never in [
+            "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
+            "FREQ=MONTHLY;BYMONTH=2,4;BYMONTHDAY=31",
+            "FREQ=MONTHLY;BYMONTH=4;BYMONTHDAY=-31",
+            "FREQ=DAILY;INTERVAL=400;BYMONTH=2;BYMONTHDAY=31",
+            "FREQ=YEARLY;BYMONTH=1;BYYEARDAY=32,-1",
+            "FREQ=YEARLY;BYYEARDAY=1;BYMONTHDAY=2",
+        ] {
+            assert!(!can(FIRST_DAY, never), "{never}");
+            assert_eq!(why(never), "it names no day");
+        }
+        for hardly_ever in ["FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO", "FREQ=YEARLY;BYYEARDAY=-366;BYDAY=2SU"] {
+            assert!(can(FIRST_DAY, hardly_ever), "{hardly_ever}");
+        }
+        assert!(!can(date(2196, 3, 1), "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29"), "no more before the last day");
+    }
+
+    #[test]
     fn the_rest_of_a_schedule_is_checked_too() {
         let good = schedule(date(2026, 1, 6), "FREQ=WEEKLY;BYDAY=TU");
         assert_eq!(validate(&good), Ok(()));
@@ -559,6 +629,18 @@ mod tests {
             for occurrence in found.into_iter().flatten() {
                 let day = occurrence.local.date();
                 prop_assert!((from..=through).contains(&day) && (starts_on..=LAST_DAY).contains(&day) && day != from);
+            }
+        }
+
+        #[test]
+        fn no_day_is_named_that_is_said_not_to_be(rule in prop_oneof![rules(), crowded_rules()], start in any_date()) {
+            let Ok(recurrence) = rule.parse() else { return Ok(()) };
+            let schedule = Schedule { recurrence, ..schedule(start, "FREQ=DAILY") };
+            if let Ok(rule) = Rule::parse(&schedule)
+                && !rule.can_name_a_day
+            {
+                let named = rule.set.into_iter().map_while(|day| day_of(day.timestamp())).next();
+                prop_assert!(named.is_none_or(|day| day > LAST_DAY), "{named:?}");
             }
         }
 

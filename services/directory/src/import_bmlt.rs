@@ -6,7 +6,7 @@ use domain::{
     group::{self, Focus, Group},
     programme::{self, Programme},
 };
-use eventlog::{Cause, Done, Position, Reply, Streams, TransactError, blocking};
+use eventlog::{Cause, Done, Position, Reply, Streams, TransactError};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -98,8 +98,7 @@ pub(crate) async fn import_bmlt(
     }
     let origin = origin(caller.org.clone(), &query)?;
     // Reading megabytes takes a while, others wait for this thread.
-    let listing = blocking(move || bmlt::read(&body, &origin)).await;
-    let listing = listing.map_err(|unfinished| Problem::internal(&unfinished))?;
+    let listing = directory.gate.compute.run(&caller.org, move || bmlt::read(&body, &origin)).await?;
     let listing = listing.map_err(|error| match error {
         ListingError::Json(error) => {
             Problem::malformed(format!("the listing is not one of BMLT: {}", scrubbed(&error)))

@@ -75,14 +75,16 @@ impl Directory {
         there.then_some(()).ok_or_else(|| Problem::rejected(&programme::Refusal::Unknown))
     }
 
+    /// Refuses a calendar that cannot be used. To find that a rule names no day can take long.
+    async fn check_schedule(&self, org: &OrgId, schedule: Option<&Schedule>) -> Result<(), Problem> {
+        let Some(schedule) = schedule.cloned() else { return Ok(()) };
+        let checked = self.gate.compute.run(org, move || calendar::validate(&schedule)).await?;
+        checked.map_err(|error| Problem::malformed(format!("schedule: {error}")))
+    }
+
     /// Groups are never taken away either.
     async fn require_group(&self, org: &OrgId, group: GroupId) -> Result<(), Problem> {
         let there = self.groups.look(org, group, |loaded| loaded.state.details.is_some()).await?;
         there.then_some(()).ok_or_else(|| Problem::rejected(&group::Refusal::Unknown))
     }
-}
-
-/// Refuses a calendar that cannot be used.
-fn check_schedule(schedule: Option<&Schedule>) -> Result<(), Problem> {
-    schedule.map_or(Ok(()), calendar::validate).map_err(|error| Problem::malformed(format!("schedule: {error}")))
 }

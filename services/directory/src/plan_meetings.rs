@@ -11,7 +11,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use web::{Answer, Command, Path, Problem, Problems, Undone, op};
 
 use crate::{
     Directory, WRITES_AT_ONCE,
@@ -51,6 +51,9 @@ pub enum PlanError {
     /// A meeting cannot be written.
     #[error(transparent)]
     Meeting(#[from] TransactError<meeting::Refusal>),
+    /// It is not known when the group meets.
+    #[error(transparent)]
+    Undone(#[from] Undone),
     /// The group's calendar cannot be used: an older Kith, or another time zone database, took it.
     #[error("the calendar of group {group} cannot be used")]
     Calendar {
@@ -66,6 +69,7 @@ impl From<PlanError> for Problem {
         match error {
             PlanError::Group(error) => error.into(),
             PlanError::Meeting(error) => error.into(),
+            PlanError::Undone(error) => error.into(),
             PlanError::Calendar { source, .. } => Self::malformed(format!("schedule: {source}")),
         }
     }
@@ -125,7 +129,9 @@ pub async fn plan_group(
     cause: &Cause,
 ) -> Result<Plans, PlanError> {
     let (mode, schedule) = calendar(directory, org, group).await?;
-    let meetings = occurrences(&schedule, days).map_err(|source| PlanError::Calendar { group, source })?;
+    // A calendar that began long ago is gone through from there on.
+    let meetings = directory.gate.compute.run(org, move || occurrences(&schedule, days)).await?;
+    let meetings = meetings.map_err(|source| PlanError::Calendar { group, source })?;
     let cause = Cause { key: None, ..cause.clone() };
     let plans = meetings.into_iter().map(|Occurrence { local, starts_at, ends_at }| {
         let (directory, org, cause) = (directory.clone(), org.clone(), cause.clone());

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use web::{Answer, Command, Problem, Problems, op};
 
-use crate::{Directory, check_schedule};
+use crate::Directory;
 
 /// What describes the group, and when it meets.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -39,7 +39,7 @@ pub(crate) async fn register_group(
 ) -> Result<Answer, Problem> {
     let id = GroupId(command.new_id("group"));
     let Command { caller, cause, body: GroupBody { details, schedule }, .. } = command;
-    check_schedule(schedule.as_ref())?;
+    directory.check_schedule(&caller.org, schedule.as_ref()).await?;
     directory.check(&caller.org, &details).await?;
     let both = group::Command::Import(details, schedule);
     let reply = Reply::json(201, &GroupRegistered { id });

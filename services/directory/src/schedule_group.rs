@@ -5,7 +5,7 @@ use domain::{GroupId, Schedule, group};
 use eventlog::Reply;
 use web::{Answer, Command, Path, Problem, Problems, op};
 
-use crate::{Directory, check_schedule};
+use crate::Directory;
 
 /// Set a group's calendar
 ///
@@ -21,7 +21,7 @@ pub(crate) async fn schedule_group(
     command: Command<op::ScheduleGroup, Option<Schedule>>,
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: schedule, .. } = command;
-    check_schedule(schedule.as_ref())?;
+    directory.check_schedule(&caller.org, schedule.as_ref()).await?;
     let schedule = group::Command::Schedule(schedule);
     Ok(Answer(directory.groups.transact(&caller.org, group, cause, schedule, Reply::DONE).await?))
 }

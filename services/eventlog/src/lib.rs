@@ -12,6 +12,7 @@ mod blocking;
 mod chain;
 #[cfg(test)]
 mod contract;
+mod give_way;
 pub mod kurrent;
 mod log;
 pub mod sqlite;
@@ -20,6 +21,7 @@ mod verified;
 
 pub use append::{Decision, Expected, decide_append};
 pub use blocking::{Turn, Unfinished, blocking, take_turns};
+pub use give_way::give_way;
 pub use log::{
     APPEND_BYTES_MAX, Append, AppendError, Appended, EventLog, LogError, NewEvent, Position, Receipt, ReceiptKey,
     Recorded, StreamName, UnknownStream,

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     Append, AppendError, EventLog, Expected, LogError, NewEvent, Position, Receipt, ReceiptKey, Recorded, StreamName,
+    give_way,
 };
 
 /// Most times that a command is decided anew after it lost a race, a count.
@@ -278,6 +279,7 @@ impl<D: Decider> Streams<D> {
                 entry.state = D::evolve(std::mem::take(&mut entry.state), &event);
                 entry.revision = Some(*revision);
                 entry.position = *position;
+                give_way(data.len()).await;
             }
             if events.len() < READ_EVENTS {
                 (entry.known, entry.read_at) = (true, Some(read_at));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::{
     Json, Router,
+    body::Bytes,
     extract::{Path, State},
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware,
@@ -34,6 +35,9 @@ use crate::links;
 /// How long browsers may keep what they were told of another origin.
 const PREFLIGHT_KEPT: Duration = Duration::from_mins(10);
 
+/// Where the document is. Written once: to write it takes milliseconds, and anybody may ask for it.
+const DOCUMENT: &str = "/openapi.json";
+
 /// What operations of machines need.
 #[derive(Debug, Clone)]
 pub struct Machine {
@@ -60,16 +64,17 @@ pub struct Around {
 pub fn api(contexts: OpenApiRouter, machine: Machine, around: Around) -> (Router, OpenApi) {
     let (router, paths) = contexts.split_for_parts();
     let document = document(paths);
-    let served = document.clone();
+    let served = Bytes::from(serde_json::to_vec(&document).expect("a document has string keys only"));
     let machine = Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
+        .route(DOCUMENT, get(|| async { ([(header::CONTENT_TYPE, "application/json")], served) }))
         .route("/problems/{code}", get(problem))
         .with_state(machine);
     let router = router
         .merge(machine)
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", served))
+        .merge(SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from(DOCUMENT)))
         .fallback(web::no_such_path)
         .method_not_allowed_fallback(web::no_such_method)
         .layer(middleware::from_fn_with_state(around.limits, web::guard));

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{AnyEvent, DecodeError, MemberId, OrgId, people};
-use eventlog::{Position, Recorded, Reply};
+use eventlog::{Position, Recorded, Reply, give_way};
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -131,6 +131,7 @@ impl Membership {
                 if is_about(event, member).map_err(|error| Problem::internal(&error))? {
                     events.push(event.clone());
                 }
+                give_way(event.data.len()).await;
             }
             let mut events: Vec<_> = events.iter().map(|event| event.position).collect();
             events.retain(|position| *position < erased_at);

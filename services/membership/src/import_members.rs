@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fmt::Write};
 use axum::extract::State;
 use domain::{
     GroupId, MemberId,
-    member::{self, Profile},
+    member::{self, Field, Profile},
 };
 use eventlog::{Done, Position, Reply, TransactError};
 use jiff::civil::Date;
@@ -25,6 +25,9 @@ pub const IMPORT_LINES_MAX: usize = 500;
 pub const LINE_ENROLMENTS_MAX: usize = 16;
 /// Lines that wait for the disk at once, a count: their keys and events share its turns.
 const LINES_AT_ONCE: usize = 256;
+
+/// What sealing a profile counts as among the work of a batch, in bytes: after a few, others go on.
+const SEALED_BYTES: usize = 16 * 1024;
 
 /// Lines of a file of members.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -189,8 +192,7 @@ fn check(file: &MembersFile) -> Result<(), Problem> {
 fn shape(file: &MembersFile) -> [u8; 16] {
     let mut shape = format!("import_members {} {:?}", file.dry_run, file.duplicates);
     for line in &file.lines {
-        let fields = serde_json::to_value(&line.profile).unwrap_or_default();
-        let fields: Vec<_> = fields.as_object().into_iter().flatten().map(|(field, _)| field.as_str()).collect();
+        let fields: Vec<_> = line.profile.fields().into_iter().map(Field::as_str).collect();
         let ImportLine { line, member, enrolments, .. } = line;
         let _ = write!(shape, "\n{line} {member:?} {fields:?} {enrolments:?}"); // text takes all
     }

@@ -118,6 +118,6 @@ impl Membership {
             return Ok(vec![]);
         }
         let (names, of, profile) = (self.names.clone(), org.clone(), profile.clone());
-        self.gate.compute.run(org, move || names.near(&of, &profile, DUPLICATES_MAX)).await
+        Ok(self.gate.compute.run(org, move || names.near(&of, &profile, DUPLICATES_MAX)).await?)
     }
 }

@@ -35,10 +35,15 @@ mod views;
 
 use std::sync::Arc;
 
-use axum::extract::FromRef;
+use axum::{
+    extract::FromRef,
+    response::{IntoResponse, Response},
+};
+use domain::OrgId;
 use eventlog::{Position, blocking, sqlite::Readers};
 use jiff::{civil::Date, tz::TimeZone};
 use rusqlite::Connection;
+use serde::Serialize;
 use tokio::sync::watch;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use vault::{Names, Vault};
@@ -97,6 +102,11 @@ impl Projections {
         let rows =
             rows.map_err(|unfinished| Problem::internal(&unfinished))?.map_err(|error| Problem::unavailable(&error))?;
         Ok(Read(position, rows))
+    }
+
+    /// An answer that can be long, written where it holds up nobody.
+    async fn answer<T: Serialize + Send + 'static>(&self, org: &OrgId, answer: Read<T>) -> Result<Response, Problem> {
+        Ok(self.gate.compute.run(org, || answer.into_response()).await?)
     }
 
     /// Reads something that may not be there.

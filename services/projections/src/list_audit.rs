@@ -1,6 +1,6 @@
 //! List all openings of records.
 
-use axum::extract::State;
+use axum::{extract::State, response::Response};
 use domain::MemberId;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -31,10 +31,13 @@ pub(crate) async fn list_audit(
     CallerMay { caller, .. }: CallerMay<op::ListAudit>,
     after: After,
     Query(page): Query<PageQuery>,
-) -> Result<Read<Page<AuditLine>>, Problem> {
+) -> Result<Response, Problem> {
     let (limit, cursor) = (page.limit()?, page.after::<u64>()?);
-    let read = move |connection: &_| audit_view::of_org(connection, caller.org.as_str(), cursor, limit);
+    let org = caller.org.clone();
+    let read = move |connection: &_| audit_view::of_org(connection, org.as_str(), cursor, limit);
     let Read(position, rows) = projections.read(after, read).await?;
     let lines = rows.into_iter().map(|(opening, members)| AuditLine { opening, members }).collect();
-    Ok(Read(position, Page::new(lines, limit, |line| line.opening.position)))
+    let page = Page::new(lines, limit, |line: &AuditLine| line.opening.position);
+    // Each line names up to a thousand members.
+    projections.answer(&caller.org, Read(position, page)).await
 }

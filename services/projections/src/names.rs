@@ -13,7 +13,7 @@ use domain::{
 use eventlog::{Position, Unfinished, blocking, sqlite::Readers};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use vault::{Names, Vault, VaultError, open_profile};
+use vault::{Key, Names, Vault, VaultError, open_profile};
 
 use crate::record_view;
 
@@ -82,27 +82,33 @@ impl NameKeeper {
         }
     }
 
-    async fn open(&self, org: &OrgId, members: Vec<(MemberId, Option<Record>)>) -> Result<(), VaultError> {
+    async fn open(&self, org: &OrgId, members: Vec<(MemberId, Option<Record>)>) -> Result<(), LearnError> {
         let named = members.iter().filter(|(_, record)| record.as_ref().is_some_and(is_named));
         let ids: Vec<_> = named.map(|(member, _)| *member).collect();
         let keys: HashMap<_, _> = self.vault.keys(org, &ids).await?.into_iter().collect();
-        let profile = |member: MemberId, fields: &Fields| {
-            // Without a key: erased since the view was read.
-            match open_profile(keys.get(&member)?, org, member.0, fields, Names::KNOWN) {
-                Ok(profile) => Some(profile),
-                Err(error) => {
-                    tracing::error!(%error, %member, "a member cannot be found by name");
-                    None
-                }
-            }
-        };
-        let opened = members.iter().map(|(member, record)| {
-            let named = record.as_ref().filter(|record| is_named(record));
-            (*member, named.and_then(|record| profile(*member, &record.fields)))
-        });
-        self.names.update(org, opened.collect());
-        Ok(())
+        let (names, org) = (self.names.clone(), org.clone());
+        // A thousand names take a while, and whoever searches is waited for.
+        Ok(blocking(move || learn(&names, &org, &members, &keys)).await?)
     }
+}
+
+/// Opens the members' names, and keeps them.
+fn learn(names: &Names, org: &OrgId, members: &[(MemberId, Option<Record>)], keys: &HashMap<MemberId, Key>) {
+    let profile = |member: MemberId, fields: &Fields| {
+        // Without a key: erased since the view was read.
+        match open_profile(keys.get(&member)?, org, member.0, fields, Names::KNOWN) {
+            Ok(profile) => Some(profile),
+            Err(error) => {
+                tracing::error!(%error, %member, "a member cannot be found by name");
+                None
+            }
+        }
+    };
+    let opened = members.iter().map(|(member, record)| {
+        let named = record.as_ref().filter(|record| is_named(record));
+        (*member, named.and_then(|record| profile(*member, &record.fields)))
+    });
+    names.update(org, opened.collect());
 }
 
 /// Whether a record is to be found by name.

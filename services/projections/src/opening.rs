@@ -13,6 +13,8 @@ use crate::Projections;
 
 /// What a member is called in a list.
 pub(crate) const CALLED: &[Field] = &[Field::Alias, Field::GivenName];
+/// Most profiles that are opened where requests are served, a count; more take long enough to be opened elsewhere.
+const OPENED_HERE_MAX: usize = 8;
 /// How a member can be reached.
 const CONTACT: &[Field] = &[Field::Email, Field::Phone, Field::PostalAddress];
 
@@ -101,13 +103,16 @@ impl Projections {
     ) -> Result<HashMap<MemberId, Profile>, Problem> {
         let ids: Vec<_> = sealed.iter().map(|(member, _)| *member).collect();
         let keys: HashMap<_, _> = self.personal.vault.keys(&caller.org, &ids).await?.into_iter().collect();
-        let mut opened = HashMap::with_capacity(sealed.len());
-        for (member, fields) in sealed {
+        let (org, wanted, is_long) = (caller.org.clone(), wanted.to_vec(), sealed.len() > OPENED_HERE_MAX);
+        let open = move || {
             // Without a key: erased since the view was read.
-            let Some(key) = keys.get(&member) else { continue };
-            let profile = open_profile(key, &caller.org, member.0, &fields, wanted);
-            opened.insert(member, profile.map_err(|error| Problem::internal(&error))?);
-        }
-        Ok(opened)
+            let with_key = sealed.into_iter().filter_map(|(member, fields)| Some((member, fields, keys.get(&member)?)));
+            let opened = with_key.map(|(member, fields, key)| {
+                open_profile(key, &org, member.0, &fields, &wanted).map(|profile| (member, profile))
+            });
+            opened.collect::<Result<HashMap<_, _>, _>>()
+        };
+        let opened = self.gate.compute.run_if(is_long, &caller.org, open).await?;
+        opened.map_err(|error| Problem::internal(&error))
     }
 }

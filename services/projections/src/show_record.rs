@@ -10,6 +10,7 @@ use domain::{
     ConsentId, HoldId, MemberId,
     member::{Details, Field, Means, Profile, Purpose, Record},
 };
+use eventlog::give_way;
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -170,10 +171,11 @@ pub(crate) async fn show_record(
     let agreed = projections.agreed(&caller, member, &record).await?;
     let reasons = projections.reasons(&caller, reasons).await?;
     let record = MemberRecord { member: view, agreed, second_records, reasons, attendances, accesses };
-    Ok(match format {
+    let write = move || match format {
         RecordFormat::Json => Read(position, record).into_response(),
         RecordFormat::Html => Html(page(&record)).into_response(),
-    })
+    };
+    Ok(projections.gate.compute.run(&caller.org, write).await?)
 }
 
 impl Projections {
@@ -185,6 +187,7 @@ impl Projections {
             for (at, given_for, sealed) in reasons {
                 let opened = key.open(&caller.org, member.0, given_for.as_str(), &sealed);
                 let opened = opened.map_err(|error| Problem::internal(&error))?;
+                give_way(sealed.as_str().len()).await;
                 let reason = String::from_utf8_lossy(&opened).into_owned();
                 lines.push(ReasonLine { at, given_for, reason });
             }

@@ -1,6 +1,6 @@
 //! Show a meeting's register.
 
-use axum::extract::State;
+use axum::{extract::State, response::Response};
 use domain::MeetingId;
 use web::{After, CallerMay, Path, Problem, Problems, Read, op};
 
@@ -21,7 +21,7 @@ pub(crate) async fn show_register(
     CallerMay { caller, .. }: CallerMay<op::ShowRegister>,
     after: After,
     Path(meeting): Path<MeetingId>,
-) -> Result<Read<RegisterView>, Problem> {
+) -> Result<Response, Problem> {
     let org = caller.org.clone();
     let read = move |connection: &_| register_view::group_of(connection, org.as_str(), meeting);
     let Read(_, group) = projections.find(after, "meeting", read).await?;
@@ -37,5 +37,5 @@ pub(crate) async fn show_register(
     for line in &mut register.members {
         line.called = called.remove(&line.member);
     }
-    Ok(Read(position, register))
+    projections.answer(&caller.org, Read(position, register)).await
 }

@@ -76,11 +76,11 @@ pub(crate) async fn report_reach(
 ) -> Result<Response, Problem> {
     let (period, by) = query.asked()?;
     after.seen_by(&reports.applied).await?;
-    let report = reports.compute(move |facts| ReachReport::compute(facts, &caller.org, period, &by)).await?;
-    Ok(match query.format {
+    let write = move |report: ReachReport| match query.format {
         Format::Json => Read(report.position(), report).into_response(),
         Format::Csv => csv(&report),
-    })
+    };
+    reports.compute(move |facts| ReachReport::compute(facts, &caller.org, period, &by).map(write)).await
 }
 
 fn csv(report: &ReachReport) -> Response {

@@ -10,9 +10,30 @@ use std::{
 };
 
 use domain::OrgId;
+use eventlog::blocking;
 use tokio::sync::oneshot;
 
 use crate::Problem;
+
+/// Work that was not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Undone {
+    /// Too much of it waits for its turn.
+    #[error("too much work waits for its turn")]
+    TooMuch,
+    /// It panicked.
+    #[error("the work panicked")]
+    Panicked,
+}
+
+impl From<Undone> for Problem {
+    fn from(undone: Undone) -> Self {
+        match undone {
+            Undone::TooMuch => Self::overloaded(),
+            Undone::Panicked => Self::internal(&undone),
+        }
+    }
+}
 
 /// Most pieces of work that wait for their turn, a count; whoever brings more is told to come again.
 pub const WAITING_MAX: usize = 512;
@@ -67,25 +88,25 @@ impl Compute {
     /// more.
     ///
     /// # Errors
-    /// 503 if too many wait.
+    /// If too much waits, or it panics.
     pub async fn run<T: Send + 'static>(
         &self,
         org: &OrgId,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Problem> {
+    ) -> Result<T, Undone> {
         self.run_for(Some(org.clone()), work).await
     }
 
     /// Does `work` in its turn if it `is_long`, else at once.
     ///
     /// # Errors
-    /// 503 if too many wait.
+    /// If too much waits, or it panics.
     pub async fn run_if<T: Send + 'static>(
         &self,
         is_long: bool,
         org: &OrgId,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Problem> {
+    ) -> Result<T, Undone> {
         if is_long { self.run(org, work).await } else { Ok(work()) }
     }
 
@@ -93,7 +114,7 @@ impl Compute {
     pub(crate) async fn run_for_nobody<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Problem> {
+    ) -> Result<T, Undone> {
         self.run_for(None, work).await
     }
 
@@ -101,25 +122,25 @@ impl Compute {
         &self,
         whose: Whose,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Problem> {
+    ) -> Result<T, Undone> {
         let turn = self.turn(whose).await?;
-        let done = tokio::task::spawn_blocking(move || {
+        let done = blocking(move || {
             let _turn = turn;
             work()
         });
-        done.await.map_err(|panic| Problem::internal(&panic))
+        done.await.map_err(|_| Undone::Panicked)
     }
 
-    async fn turn(&self, whose: Whose) -> Result<Turn, Problem> {
+    async fn turn(&self, whose: Whose) -> Result<Turn, Undone> {
         let turn = {
             let mut turns = self.0.turns();
             if turns.running < self.0.at_once {
                 turns.running += 1;
                 return Ok(Turn(Some(self.0.clone())));
             }
-            turns.wait(whose).ok_or_else(Problem::overloaded)?
+            turns.wait(whose).ok_or(Undone::TooMuch)?
         };
-        turn.await.map_err(|ended| Problem::internal(&ended))
+        turn.await.map_err(|_| Undone::Panicked)
     }
 }
 

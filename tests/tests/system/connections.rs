@@ -95,12 +95,12 @@ async fn when_all_places_are_taken_whoever_is_waited_for_longest_goes() {
         config.head_seconds_max = NEVER;
     })
     .await;
-    let mut kept = connect(&world, somewhere(9)).await;
     let mut halves = Vec::new();
     for (n, half) in HALVES.into_iter().enumerate() {
         halves.push(begin(&world, somewhere(10 + u8::try_from(n).expect("few")), half).await);
     }
-    // Whoever asks now and then is waited for since their last answer.
+    // When this one is answered, those before it have been taken.
+    let mut kept = connect(&world, somewhere(9)).await;
     let ask = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
     assert_eq!(status(&mut kept, ask).await, Some(200));
     let mut others = Vec::new();

@@ -7,14 +7,14 @@ use domain::{
     member::{self, Fields, Profile},
     roster::{self, Ask, IfFull},
 };
-use eventlog::{Cause, Position, Reply, TransactError};
+use eventlog::{Cause, Position, Reply, TransactError, give_way};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::civil::Date;
 use vault::{VaultError, seal_profile};
 use web::{Caller, Problem};
 
 use super::{
-    LINES_AT_ONCE, LineEnrolment, LineReport,
+    LINES_AT_ONCE, LineEnrolment, LineReport, SEALED_BYTES,
     plan::{Line, Step},
 };
 use crate::{Membership, part_of};
@@ -144,6 +144,7 @@ impl Membership {
         } else {
             let blinds = external.iter().chain(others).copied().collect();
             let key = self.vault.index_new(org, member, blinds).await.map_err(erased)?;
+            give_way(SEALED_BYTES).await;
             seal_profile(&key, org, member.0, profile)
         };
         let register = member::Command::Register(fields);
@@ -166,6 +167,7 @@ impl Membership {
         }
         let org = &caller.org;
         let key = self.vault.key_or_new(org, member).await.map_err(erased)?;
+        give_way(SEALED_BYTES).await;
         let set = seal_profile(&key, org, member.0, profile);
         let change = member::Command::Change { set, removed: std::collections::BTreeSet::new() };
         let may = self.may(org, member, &change).await.map_err(|error| halt("member", error))?;

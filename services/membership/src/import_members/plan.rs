@@ -7,13 +7,14 @@ use domain::{
     member::{EXTERNAL_IDS_MAX, ExternalId, Field, Profile, Record, Refusal},
     roster::{self, Ask, IfFull, Roster},
 };
+use eventlog::give_way;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::civil::Date;
 use uuid::Uuid;
 use vault::{Blind, Key, open_profile, seal_profile};
 use web::{Command, Problem, op};
 
-use super::{Became, IfDuplicate, ImportLine, LINES_AT_ONCE, LineEnrolment, LineReport, MembersFile};
+use super::{Became, IfDuplicate, ImportLine, LINES_AT_ONCE, LineEnrolment, LineReport, MembersFile, SEALED_BYTES};
 use crate::{Membership, today};
 
 /// A line and what is to be done with it.
@@ -75,10 +76,11 @@ impl Membership {
             let roster = self.rosters.look(org, group, |roster| roster.state.clone()).await?;
             batch.rosters.insert(group, today.map(|today| (today, roster)));
         }
-        for line in &mut lines {
-            batch.settle(line, mode);
-        }
-        Ok(lines)
+        let settle = move || {
+            lines.iter_mut().for_each(|line| batch.settle(line, mode));
+            lines
+        };
+        Ok(self.gate.compute.run(org, settle).await?)
     }
 
     /// Whom a line is about, as far as can be said without the lines before it.
@@ -92,6 +94,7 @@ impl Membership {
     ) -> Result<Line, Problem> {
         let ImportLine { line, member: named, profile, enrolments } = line;
         let external = Profile { external_ids: profile.external_ids.clone(), ..Profile::default() };
+        give_way(SEALED_BYTES).await;
         let external = Blind::all(org_key, &external);
         let others = Blind::all(org_key, &Profile { external_ids: None, ..profile.clone() });
         let mut line = Line { line, profile, enrolments, step: Step::New(id), external, others };
@@ -172,6 +175,7 @@ impl Membership {
         }
         let Some(key) = self.vault.key(org, member).await? else { return Ok(true) };
         let said = seal_profile(&key, org, member.0, profile);
+        give_way(SEALED_BYTES).await;
         Ok(said.iter().any(|(field, sealed)| record.fields.get(field) != Some(sealed)))
     }
 

@@ -11,7 +11,7 @@ use super::{
     CLOCK_SKEW, Claims, GROUPS_MAX, check_subject, header,
     keys::{KeySet, KeySource, Keys},
 };
-use crate::{Compute, Problem, authority::Role};
+use crate::{Compute, Undone, authority::Role};
 
 /// What the provider's tokens must say, and where they say the rest. A claim is named as it is, or by a JSON pointer
 /// (`/realm_access/roles`).
@@ -59,7 +59,7 @@ impl Provider {
         token: &str,
         now: Timestamp,
         compute: &Compute,
-    ) -> Result<Option<(Claims, Arc<KeySet>)>, Problem> {
+    ) -> Result<Option<(Claims, Arc<KeySet>)>, Undone> {
         let Some(header) = header(token) else { return Ok(None) };
         let set = self.keys.with(header.kid.as_deref(), now).await;
         if set.find(header.kid.as_deref()).is_none() {
