@@ -28,7 +28,7 @@ use web::Role;
 use crate::faults::{self, Writer, until};
 
 /// Modules of this program that tell what the system promises, whatever its log.
-const SCENARIOS: [&str; 8] = [
+const SCENARIOS: [&str; 9] = [
     "access::",
     "attendance::",
     "enrolment::",
@@ -36,10 +36,13 @@ const SCENARIOS: [&str; 8] = [
     "idempotency::",
     "import_members::",
     "members::",
+    "people::",
     "report::",
 ];
 /// A scenario that deletes views and facts where one process has them.
 const OF_ONE_PROCESS: &str = "the_same_command_again_gets_the_same_answer_and_does_nothing";
+/// A scenario that writes into a file of before.
+const OF_SQLITE: &str = "what_was_written_before_people_had_a_stream_still_holds";
 /// How soon everything goes on after the log has come back.
 const GOES_ON_WITHIN: Duration = Duration::from_secs(2);
 
@@ -57,12 +60,12 @@ fn scenarios_hold(log: &str, but: &[&str]) {
 
 #[test]
 fn the_scenarios_hold_with_the_log_in_kurrentdb() {
-    scenarios_hold("kurrent", &[]);
+    scenarios_hold("kurrent", &[OF_SQLITE]);
 }
 
 #[test]
 fn the_scenarios_hold_in_four_servers_with_different_roles() {
-    scenarios_hold("four", &[OF_ONE_PROCESS]);
+    scenarios_hold("four", &[OF_ONE_PROCESS, OF_SQLITE]);
 }
 
 /// Four processes, a NATS server and a stand-in, and what they share on disk.

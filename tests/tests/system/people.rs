@@ -1,12 +1,21 @@
 //! One person is one person, and nothing that is about two records is ever half done: whoever was faster, whatever was
 //! refused, whatever was written before.
 
+use std::time::Duration;
+
 use domain::{Decider, DomainEvent, HoldId, MemberId, member};
 use eventlog::{Append, EventLog, Expected, NewEvent, StreamName, sqlite::SqliteLog};
+use hyper::Method;
 use jiff::{Timestamp, civil::date};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
-use tests::world::{Actor, ORG, World, org};
+use tests::{
+    http::Client,
+    process::{self, Server},
+    world::{Actor, ORG, World, org, seed},
+};
 use uuid::Uuid;
+use web::Role;
 
 /// How often each race is run, a count; `KITH_RACES` says otherwise.
 fn races() -> usize {
@@ -175,4 +184,63 @@ async fn what_was_written_before_people_had_a_stream_still_holds() {
     let adopted = world.events().await.iter().filter(|event| *event.event_type == *"people.adopted").count();
     assert_eq!(adopted, 2, "people, then who was erased");
     world.must_be_sound().await;
+}
+
+/// Pairs of records that are being erased when everything is killed, a count.
+const PAIRS: usize = 6;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_is_erased_while_everything_is_killed_is_erased_whole_or_not_at_all() {
+    let (dir, mut chance) = (tempfile::tempdir().expect("a folder"), StdRng::seed_from_u64(seed()));
+    let data = dir.path().join("data");
+    let mut all: Vec<[MemberId; 2]> = vec![];
+    for round in 0..kills() {
+        let server = Server::start(&data);
+        let mut erasures = vec![];
+        for pair in 0..PAIRS {
+            let mut client = server.client(ORG, Role::Admin);
+            let mut post = async |path: &str, what: &str, body: Value| {
+                let key = format!("{round} {pair} {what}");
+                client.command(Method::POST, path, &key, &body).await.expect("an answer")
+            };
+            let first: MemberId =
+                post("/v1/members", "first", json!({ "profile": { "alias": "Bee" } })).await.id("member");
+            let second = post("/v1/members", "second", json!({ "profile": { "alias": "Cee" } })).await.id("member");
+            post(&of(second, "merge"), "merge", json!({ "into": first })).await.must(204);
+            all.push([first, second]);
+            erasures.push((client, of(first, "erasure"), format!("{round} {pair} erasure")));
+        }
+        let erase = |(mut client, path, key): (Client, String, String)| async move {
+            let _ = client.command(Method::POST, &path, &key, &Value::Null).await; // nobody hears the answer
+        };
+        let asked: Vec<_> = erasures.into_iter().map(|erasure| tokio::spawn(erase(erasure))).collect();
+        tokio::time::sleep(Duration::from_millis(chance.random_range(0..80))).await; // that moment is the test
+        server.kill();
+        for erasure in asked {
+            erasure.await.expect("it ends");
+        }
+    }
+    let server = Server::start(&data);
+    let mut client = server.client(ORG, Role::Admin);
+    let last = client.command(Method::POST, "/v1/members", "last", &json!({})).await.expect("an answer").at();
+    let mut whole = 0;
+    for [first, second] in all {
+        let mut there = [false, false];
+        for (there, member) in there.iter_mut().zip([first, second]) {
+            let answer = client.get(&format!("/v1/members/{member}"), last).await.expect("an answer");
+            *there = answer.status != 404;
+            assert!(!*there || answer.must(200).json()["profile"]["alias"].is_string(), "{member} has no key");
+        }
+        assert_eq!(there[0], there[1], "{first} and {second} are one person");
+        whole += usize::from(there[0]);
+    }
+    println!("{whole} of {} people are there", kills() * PAIRS);
+    drop(server);
+    let verified = process::run(&["verify"], &data);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+}
+
+/// How often everything is killed, a count; `KITH_KILLS` says otherwise.
+fn kills() -> usize {
+    std::env::var("KITH_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(4)
 }
