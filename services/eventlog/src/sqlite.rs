@@ -61,6 +61,7 @@ pub enum OpenError {
 pub struct SqliteLog {
     jobs: mpsc::Sender<Job>,
     head: watch::Receiver<Position>,
+    down: watch::Receiver<Option<String>>,
     readers: Arc<Readers>,
     append_bytes_max: usize,
 }
@@ -93,9 +94,15 @@ impl SqliteLog {
             return Err(OpenError::Format { path: path.into(), found });
         }
         let (jobs, queue) = mpsc::channel(QUEUED_APPENDS_MAX);
-        let (writer, head) = Writer::open(path, queue).map_err(sqlite)?;
+        let (writer, writer::Watched { head, down }) = Writer::open(path, queue).map_err(sqlite)?;
         let readers = Arc::new(Readers::new(path));
-        Ok((Self { jobs, head, readers, append_bytes_max: APPEND_BYTES_MAX }, writer))
+        Ok((Self { jobs, head, down, readers, append_bytes_max: APPEND_BYTES_MAX }, writer))
+    }
+
+    /// Why nothing could be written the last time, as it changes; none if it could. It closes if the writer has ended:
+    /// then nothing ever will be.
+    pub fn down(&self) -> watch::Receiver<Option<String>> {
+        self.down.clone()
     }
 
     /// Takes larger appends than it has to, in bytes.
@@ -180,24 +187,46 @@ pub struct Readers {
     path: PathBuf,
     pool: Mutex<Pool>,
     returned: Condvar,
+    damaged: watch::Sender<Option<String>>,
 }
 
 #[derive(Debug, Default)]
 struct Pool {
-    idle: Vec<Connection>,
+    /// With the file that each has open.
+    idle: Vec<(Option<FileId>, Connection)>,
     lent: usize,
 }
 
 /// A connection that goes back when this is dropped; none if it could not be opened.
 struct Lent<'a> {
     readers: &'a Readers,
+    file: Option<FileId>,
     connection: Option<Connection>,
+}
+
+/// Which file it is that has a name now: another one is not read and written by whoever has the one of before open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileId(u64, u64);
+
+impl FileId {
+    /// Of the file at `path`, if there is one.
+    pub fn of(path: &Path) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(Self(metadata.dev(), metadata.ino()))
+    }
 }
 
 impl Readers {
     /// Readers of the file at `path`.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.into(), pool: Mutex::default(), returned: Condvar::new() }
+        let damaged = watch::Sender::new(None);
+        Self { path: path.into(), pool: Mutex::default(), returned: Condvar::new(), damaged }
+    }
+
+    /// What was found when something was read that nobody can have written so, each time it is.
+    pub fn damaged(&self) -> watch::Receiver<Option<String>> {
+        self.damaged.subscribe()
     }
 
     /// Reads with one of the connections. Blocks, also on other reads.
@@ -210,7 +239,13 @@ impl Readers {
             Some(connection) => connection,
             None => schema::reader(&self.path)?,
         };
-        read(lent.connection.insert(connection))
+        let read = read(lent.connection.insert(connection));
+        if let Err(error) = &read
+            && is_damage(error)
+        {
+            self.damaged.send_replace(Some(error.to_string()));
+        }
+        read
     }
 
     fn lend(&self) -> Lent<'_> {
@@ -218,7 +253,9 @@ impl Readers {
         let mut pool =
             self.returned.wait_while(pool, |pool| pool.lent >= READERS_MAX).expect("nothing panics while it is held");
         pool.lent += 1;
-        Lent { readers: self, connection: pool.idle.pop() }
+        let file = FileId::of(&self.path);
+        pool.idle.retain(|(of, _)| *of == file);
+        Lent { readers: self, file, connection: pool.idle.pop().map(|(_, connection)| connection) }
     }
 }
 
@@ -226,9 +263,16 @@ impl Drop for Lent<'_> {
     fn drop(&mut self) {
         let mut pool = self.readers.pool.lock().expect("nothing panics while it is held");
         pool.lent -= 1;
-        pool.idle.extend(self.connection.take());
+        pool.idle.extend(self.connection.take().map(|connection| (self.file, connection)));
         self.readers.returned.notify_one();
     }
+}
+
+/// Whether what was read, or its place in the file, is not as it was written.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::{Error, ErrorCode};
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+        || matches!(error, Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..))
 }
 
 fn find_receipt(connection: &Connection, key: &ReceiptKey) -> rusqlite::Result<Option<Receipt>> {

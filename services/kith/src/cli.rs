@@ -397,6 +397,11 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
                 Ok(()) => tracing::info!("certificates were read again"),
                 Err(error) => tracing::error!("certificates stay as they were: {error:#}"),
             },
+            why = running.fallen() => {
+                tracing::error!(why, "ending, because going on would not be safe");
+                running.stop().await;
+                anyhow::bail!("{why}; the lines above say more");
+            }
         }
     }
     tracing::info!("ending");

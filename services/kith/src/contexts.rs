@@ -1,12 +1,12 @@
 //! The contexts of a process, as far as its services need them.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use access::Access;
 use attendance::Attendance;
 use axum::middleware::from_fn_with_state;
 use directory::Directory;
-use eventlog::{EventLog, Position, Streams};
+use eventlog::{EventLog, Position, Streams, sqlite::Readers};
 use membership::Membership;
 use projections::{Personal, Projections};
 use reporting::{Facts, Reports};
@@ -40,6 +40,8 @@ pub struct Reads {
     pub people: watch::Receiver<Position>,
     pub named: watch::Receiver<Position>,
     pub erasures: watch::Receiver<Position>,
+    /// Who reads the file of the views.
+    pub file: Arc<Readers>,
 }
 
 impl Reads {
@@ -47,7 +49,7 @@ impl Reads {
     pub fn none() -> Self {
         let (_, nothing) = watch::channel(Position::START);
         let [views, facts, people, named, erasures] = std::array::from_fn(|_| nothing.clone());
-        Self { views, facts, people, named, erasures }
+        Self { views, facts, people, named, erasures, file: Arc::new(Readers::new(Path::new(""))) }
     }
 }
 
@@ -110,7 +112,8 @@ impl Contexts {
         }
         if let (true, Some(People { personal, .. })) = (services.has(Service::Projections), &self.people) {
             let (views, personal) = (reads.views.clone(), personal.clone());
-            router = router.merge(projections::routes(Projections::new(gate.clone(), &data.views(), views, personal)));
+            router =
+                router.merge(projections::routes(Projections::new(gate.clone(), reads.file.clone(), views, personal)));
         }
         if services.has(Service::Reporting) {
             let reports = Reports::new(Facts::at(data.path()), reads.facts.clone(), gate.clone());

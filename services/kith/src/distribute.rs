@@ -1,22 +1,34 @@
 //! From the log to NATS, from NATS to views and facts.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use eventlog::EventLog;
-use messaging::{ConsumeOptions, Health, Nats, NatsConfig, NatsServer, NatsServerConfig, consume, relay};
+use eventlog::{EventLog, Position, sqlite::Readers};
+use messaging::{
+    ConsumeOptions, Health, Nats, NatsConfig, NatsServer, NatsServerConfig, Part, Subscriber, consume, relay,
+};
 use projections::Views;
-use reporting::FactsSubscriber;
-use tokio::task::JoinSet;
+use reporting::{FactStore, Facts, FactsSubscriber};
+use tokio::{
+    sync::{Mutex, watch},
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{Config, DataDir, data_dir::random};
+use crate::{Config, DataDir, data_dir::random, supervisor::Supervisor};
 
 /// How long the facts wait for more, so that each segment holds many.
 const FACTS_LINGER: Duration = Duration::from_millis(500);
 /// Between two attempts to reach a NATS server that was given.
 const CONNECT_AGAIN: Duration = Duration::from_secs(1);
+/// Shortest time between two looks at whether views and facts are as they were written.
+const CHECKED_EVERY: Duration = Duration::from_secs(5);
+/// Of the time, no more than one part in so many goes into these looks.
+const CHECKED_SHARE: u32 = 100;
+/// Shortest time between two times that views, or facts, are made anew: what is damaged as soon as it is made, something
+/// else damages.
+const ANEW_EVERY: Duration = Duration::from_mins(1);
 
 /// Starts a NATS server unless one was given.
 pub async fn nats(
@@ -39,7 +51,7 @@ pub async fn nats(
     Ok((Some(server), nats))
 }
 
-/// What this process distributes.
+/// What this process does besides answering: what follows the log.
 #[derive(Debug)]
 pub struct Work {
     /// Whether it copies the log to NATS.
@@ -50,39 +62,211 @@ pub struct Work {
     pub facts: Option<FactsSubscriber>,
     /// Which of several processes it is.
     pub instance: Option<String>,
+    /// What of it is made anew when it is found damaged, and who reads it.
+    pub derived: Vec<(Derived, Arc<Readers>)>,
 }
 
-/// From the log to NATS, from NATS to views and facts. Commands do not wait for any of it.
-pub async fn distribute(
-    config: NatsConfig,
-    log: Arc<dyn EventLog>,
-    work: Work,
-    health: Health,
-    end: CancellationToken,
-) {
-    let Work { relay: relays, views, facts, instance } = work;
-    let Some(nats) = end.run_until_cancelled(connect(&config, &health)).await else { return };
-    let (mut tasks, bus) = (JoinSet::new(), Arc::new(nats.clone()));
-    if relays {
-        tasks.spawn(relay(nats, log.clone(), health.clone(), end.clone()));
-    }
-    let at_once = ConsumeOptions { instance: instance.clone(), ..ConsumeOptions::default() };
-    let lingering = ConsumeOptions { linger: FACTS_LINGER, instance, ..ConsumeOptions::default() };
-    if let Some(views) = views {
-        tasks.spawn(consume(Box::new(views), log.clone(), bus.clone(), at_once, health.clone(), end.clone()));
-    }
-    if let Some(facts) = facts {
-        tasks.spawn(consume(Box::new(facts), log, bus, lingering, health, end));
-    }
-    tasks.join_all().await;
+/// What is made of the log and can be made anew.
+#[derive(Debug, Clone)]
+pub enum Derived {
+    /// The views in this file; says up to where they know members' records.
+    Views(PathBuf, watch::Sender<Position>),
+    /// The facts in this data directory; says up to where they go.
+    Facts(PathBuf, watch::Sender<Position>),
 }
 
-async fn connect(config: &NatsConfig, health: &Health) -> Nats {
-    loop {
-        match Nats::connect(config, health).await {
-            Ok(nats) => return nats,
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "NATS cannot be reached yet"),
+impl Derived {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Views(..) => "views",
+            Self::Facts(..) => "facts",
         }
-        tokio::time::sleep(CONNECT_AGAIN).await;
+    }
+
+    /// Opens it as it is, or makes it anew.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn open(&self, anew: bool) -> anyhow::Result<Box<dyn Subscriber>> {
+        Ok(match self {
+            Self::Views(path, people) => {
+                if anew {
+                    Views::discard(path);
+                }
+                Box::new(Views::open(path)?.telling(people.clone()))
+            }
+            // Facts look themselves, when they are opened.
+            Self::Facts(dir, applied) => {
+                let facts = FactStore::open(dir).context("the facts cannot be opened")?;
+                Box::new(FactsSubscriber::new(facts).telling(applied.clone()))
+            }
+        })
+    }
+
+    fn linger(&self) -> Duration {
+        match self {
+            Self::Views(..) => Duration::ZERO,
+            Self::Facts(..) => FACTS_LINGER,
+        }
+    }
+
+    /// Looks whether all of it is as it was written; answers what is not.
+    async fn check(&self) -> Option<String> {
+        let (views, path) = match self {
+            Self::Views(path, _) => (true, path.clone()),
+            Self::Facts(dir, _) => (false, dir.clone()),
+        };
+        let expected = matches!(self, Self::Facts(_, applied) if *applied.borrow() > Position::START);
+        let check = move || if views { Views::check(&path) } else { Facts::at(&path).check(expected) };
+        tokio::task::spawn_blocking(check).await.unwrap_or_else(|panic| Err(panic.to_string())).err()
+    }
+}
+
+/// Who distributes, and to what.
+pub struct Distribution {
+    pub config: NatsConfig,
+    pub log: Arc<dyn EventLog>,
+    pub health: Health,
+}
+
+impl Distribution {
+    /// Starts it: from the log to NATS, and to what is derived from it. Commands do not wait for any of it.
+    pub fn start(self, work: Work, supervisor: &mut Supervisor) {
+        let Work { relay: relays, mut views, mut facts, instance, derived } = work;
+        let end = supervisor.end();
+        let connection = Connection { config: self.config, health: self.health.clone(), kept: Arc::default() };
+        if relays {
+            let (connection, log, health, end) =
+                (connection.clone(), self.log.clone(), self.health.clone(), end.clone());
+            supervisor.keep("relay", move |_| {
+                let (connection, log, health, end) = (connection.clone(), log.clone(), health.clone(), end.clone());
+                async move {
+                    if let Some(nats) = end.run_until_cancelled(connection.nats()).await {
+                        relay(nats, log, health, end).await;
+                    }
+                }
+            });
+        }
+        for (derived, readers) in derived {
+            let opened: Option<Box<dyn Subscriber>> = match derived {
+                Derived::Views(..) => views.take().map(|views| Box::new(views) as _),
+                Derived::Facts(..) => facts.take().map(|facts| Box::new(facts) as _),
+            };
+            let following = Following {
+                opened: Mutex::new(opened),
+                derived,
+                readers,
+                connection: connection.clone(),
+                log: self.log.clone(),
+                health: self.health.clone(),
+                instance: instance.clone(),
+                anew: watch::Sender::new(None),
+            };
+            let (following, end) = (Arc::new(following), end.clone());
+            supervisor.keep(following.derived.name(), move |part| {
+                let (following, end) = (following.clone(), end.clone());
+                async move { following.follow(part, end).await }
+            });
+        }
+    }
+}
+
+/// The connection to NATS, which whoever comes first makes for all.
+#[derive(Clone)]
+struct Connection {
+    config: NatsConfig,
+    health: Health,
+    kept: Arc<Mutex<Option<Nats>>>,
+}
+
+impl Connection {
+    async fn nats(&self) -> Nats {
+        let mut kept = self.kept.lock().await;
+        if let Some(nats) = kept.as_ref().filter(|nats| !nats.is_gone()) {
+            return nats.clone();
+        }
+        loop {
+            match Nats::connect(&self.config, &self.health).await {
+                Ok(nats) => return kept.insert(nats).clone(),
+                Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "NATS cannot be reached yet"),
+            }
+            sleep(CONNECT_AGAIN).await;
+        }
+    }
+}
+
+/// What brings the log to one thing that is derived from it.
+struct Following {
+    derived: Derived,
+    /// As it was found at the start.
+    opened: Mutex<Option<Box<dyn Subscriber>>>,
+    /// Who reads it, and sees when it cannot be read.
+    readers: Arc<Readers>,
+    connection: Connection,
+    log: Arc<dyn EventLog>,
+    health: Health,
+    instance: Option<String>,
+    /// When it was last made anew.
+    anew: watch::Sender<Option<Instant>>,
+}
+
+impl Following {
+    /// Follows the log, and makes anew what is found damaged.
+    async fn follow(&self, part: Part, end: CancellationToken) {
+        let mut damage = None::<String>;
+        loop {
+            let opened = self.opened.lock().await.take();
+            let subscriber = match opened.map_or_else(|| self.derived.open(damage.is_some()), Ok) {
+                Ok(subscriber) => subscriber,
+                Err(error) => return tracing::error!("{} cannot be opened: {error:#}", self.derived.name()),
+            };
+            if let Some(damage) = damage.take() {
+                part.stopped(format!("it was damaged ({damage}) and is made anew from the log"));
+            }
+            let over = end.child_token();
+            let consuming = async {
+                let Some(nats) = over.run_until_cancelled(self.connection.nats()).await else { return };
+                let (linger, instance) = (self.derived.linger(), self.instance.clone());
+                let options = ConsumeOptions { linger, instance, ..ConsumeOptions::default() };
+                consume(subscriber, self.log.clone(), Arc::new(nats), options, self.health.clone(), over.clone()).await;
+            };
+            let mut consuming = std::pin::pin!(consuming);
+            damage = tokio::select! {
+                () = &mut consuming => return,
+                damage = self.damage(&part) => Some(damage),
+            };
+            over.cancel();
+            consuming.await;
+            metrics::counter!("kith_made_anew_total", "part" => self.derived.name()).increment(1);
+        }
+    }
+
+    /// Waits until it is found damaged and may be made anew; answers what is wrong.
+    async fn damage(&self, part: &Part) -> String {
+        let mut read = self.readers.damaged();
+        read.mark_unchanged();
+        let mut wait = CHECKED_EVERY;
+        let damage = loop {
+            tokio::select! {
+                () = sleep(wait) => {}
+                Ok(()) = read.changed() => {
+                    if let Some(damage) = read.borrow_and_update().clone() {
+                        break damage;
+                    }
+                }
+            }
+            let began = Instant::now();
+            if let Some(damage) = self.derived.check().await {
+                break damage;
+            }
+            wait = CHECKED_EVERY.max(began.elapsed() * CHECKED_SHARE);
+        };
+        part.stopped(format!("it is damaged: {damage}"));
+        let last = *self.anew.borrow();
+        if let Some(last) = last {
+            sleep((last + ANEW_EVERY).saturating_duration_since(Instant::now())).await;
+        }
+        self.anew.send_replace(Some(Instant::now()));
+        damage
     }
 }

@@ -4,7 +4,13 @@
 //! The key is destroyed by the operation itself; here that is made sure of after a crash or a restore. Enrolments of
 //! those who were erased are ended, and every erasure is written to a file of its own, for `kith restore`.
 
-use std::{fs::OpenOptions, io::Write, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs::OpenOptions,
+    io::{Read, Write},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use domain::{
     AnyEvent, DecodeError, MemberId, OrgId, member,
@@ -15,6 +21,7 @@ use eventlog::{
     Cause, EventLog, LogError, Position, Recorded, Reply, Streams, TransactError, blocking, sqlite::Readers,
 };
 use jiff::tz::TimeZone;
+use messaging::Part;
 use projections::{ErasedMember, erased_members};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -31,6 +38,7 @@ const BATCH_EVENTS: usize = 5_000;
 const ERASED: &str = "member.erased";
 
 /// What seeing to erasures needs.
+#[derive(Clone)]
 pub struct Eraser {
     /// The views.
     pub views: Arc<Readers>,
@@ -64,7 +72,7 @@ pub struct Line {
 }
 
 /// Sees to erasures until it is told to end.
-pub async fn run(mut eraser: Eraser, end: CancellationToken) {
+pub async fn run(mut eraser: Eraser, part: Part, end: CancellationToken) {
     let mut seen = 0;
     loop {
         let known = *eraser.people.borrow_and_update();
@@ -72,10 +80,11 @@ pub async fn run(mut eraser: Eraser, end: CancellationToken) {
             None => return,
             Some(Ok(last)) => {
                 seen = last;
+                part.running();
                 eraser.done.send_replace(known);
             }
             Some(Err(error)) => {
-                tracing::warn!(%error, "not all of an erasure is done yet");
+                part.stopped(format!("not all of an erasure is done yet: {error}"));
                 if end.run_until_cancelled(tokio::time::sleep(AGAIN_AFTER)).await.is_none() {
                     return;
                 }
@@ -177,8 +186,13 @@ pub(crate) fn erased_by(event: &Recorded) -> Result<Vec<MemberId>, DecodeError> 
 
 /// Adds those that are not in the file yet; durable when it returns.
 fn write(file: &PathBuf, erased: &[ErasedMember]) -> anyhow::Result<()> {
-    let known = std::fs::read_to_string(file).unwrap_or_default();
-    let mut out = OpenOptions::new().create(true).append(true).open(file)?;
+    let mut out = OpenOptions::new().create(true).read(true).append(true).open(file)?;
+    let mut known = String::new();
+    out.read_to_string(&mut known)?;
+    // A line that a full disk or a crash cut off would spoil the next one, and no `kith restore` could read it.
+    let whole = known.rfind('\n').map_or(0, |end| end + 1);
+    known.truncate(whole);
+    out.set_len(whole as u64)?;
     for ErasedMember { org, member, position, .. } in erased {
         let line = Line { organisation: org.clone(), member: *member, position: *position };
         let line = serde_json::to_string(&line)?;

@@ -11,6 +11,7 @@ use domain::{MemberId, OrgId};
 use eventlog::{Position, blocking, sqlite::Readers};
 use futures::{StreamExt, TryStreamExt, stream};
 use membership::Membership;
+use messaging::Part;
 use projections::members_after;
 use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -37,7 +38,7 @@ pub struct Indexer {
 }
 
 /// Sees to the index until it is told to end: first of everybody, then of those of whom something new is said.
-pub async fn run(mut indexer: Indexer, end: CancellationToken) {
+pub async fn run(mut indexer: Indexer, part: Part, end: CancellationToken) {
     let mut after = 0;
     end.run_until_cancelled(async {
         loop {
@@ -50,12 +51,13 @@ pub async fn run(mut indexer: Indexer, end: CancellationToken) {
             match seen_to {
                 Ok(last) => {
                     after = last;
+                    part.running();
                     if indexer.people.changed().await.is_err() {
                         return;
                     }
                 }
                 Err(error) => {
-                    tracing::warn!("the blind index is not looked at to its end yet: {error:#}");
+                    part.stopped(format!("the blind index may not follow from the log: {error:#}"));
                     sleep(AGAIN_AFTER).await;
                 }
             }

@@ -28,6 +28,7 @@ mod restore;
 pub mod schemas;
 mod serve;
 mod service;
+mod supervisor;
 mod telemetry;
 mod tls;
 mod token;
@@ -39,6 +40,7 @@ pub use data_dir::{DataDir, Kept};
 pub use distribute::Work;
 pub use serve::{Chance, Parts, Running, Stores, assemble, clock, serve};
 pub use service::{Service, Services};
+pub use supervisor::Supervisor;
 pub use verify::{Findings, verify};
 
 /// A quarter of a command's time was the system's allocator: millions of short headers between many threads.

@@ -9,24 +9,25 @@ use eventlog::{
     sqlite::SqliteLog,
 };
 use messaging::{Health, Part};
-use tokio::{sync::watch, task::JoinSet};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
 
-use crate::{Config, DataDir};
+use crate::{Config, DataDir, supervisor::Supervisor};
 
 /// Opens the log, which shows itself in `health` if others could keep it from us.
 pub async fn open(
     config: &Config,
     data: &DataDir,
     health: &Health,
-    (tasks, end): (&mut JoinSet<()>, &CancellationToken),
+    supervisor: &mut Supervisor,
 ) -> anyhow::Result<Arc<dyn EventLog>> {
     let Some(url) = &config.eventstore else {
         if config.nats.is_some() {
             // NATS may speak TLS, too, and could not choose between two providers of cryptography.
             kurrent::settle_tls().await?;
         }
-        return Ok(Arc::new(SqliteLog::open(&data.log())?));
+        let log = SqliteLog::open(&data.log())?;
+        supervisor.need_always("log", show(log.down(), health.part("log"), "the event log"));
+        return Ok(Arc::new(log));
     };
     if data.log().is_file() {
         bail!(
@@ -36,20 +37,19 @@ pub async fn open(
         );
     }
     let log = KurrentLog::open(url).await?;
-    let (shown, end) = (show(log.down(), health.part("log")), end.clone());
-    tasks.spawn(async move { end.run_until_cancelled(shown).await.unwrap_or_default() });
+    supervisor.need_always("log", show(log.down(), health.part("log"), "the event log"));
     Ok(Arc::new(log))
 }
 
-/// Shows whether the log can be used, as long as there is one.
-async fn show(mut down: watch::Receiver<Option<String>>, part: Part) {
+/// Shows whether `what` can be used, as long as there is somebody who uses it.
+pub async fn show(mut down: watch::Receiver<Option<String>>, part: Part, what: &'static str) {
     let mut first = true;
     loop {
         match down.borrow_and_update().as_ref() {
             None => part.running(),
             // Not reached yet is not lost.
             Some(_) if first => part.starting(),
-            Some(why) => part.stopped(format!("the event log cannot be used: {why}")),
+            Some(why) => part.stopped(format!("{what} cannot be used: {why}")),
         }
         first = false;
         if down.changed().await.is_err() {

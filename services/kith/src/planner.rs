@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use directory::{Directory, calendar::Days, plan_group};
 use eventlog::{Cause, blocking, sqlite::Readers};
 use jiff::{SignedDuration, Span, Timestamp, tz::TimeZone};
+use messaging::Part;
 use projections::{Plannable, plannable};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -16,7 +17,14 @@ const EVERY: Duration = Duration::from_mins(1);
 const NEAR: SignedDuration = SignedDuration::from_hours(24 * 35);
 
 /// Plans until it is told to end.
-pub async fn run(directory: Directory, views: Arc<Readers>, clock: Clock, days: u16, end: CancellationToken) {
+pub async fn run(
+    directory: Directory,
+    views: Arc<Readers>,
+    clock: Clock,
+    days: u16,
+    part: Part,
+    end: CancellationToken,
+) {
     let mut every = tokio::time::interval(EVERY);
     while end.run_until_cancelled(every.tick()).await.is_some() {
         let now = clock.now();
@@ -26,11 +34,15 @@ pub async fn run(directory: Directory, views: Arc<Readers>, clock: Clock, days: 
         let groups = match blocking(move || plannable(&readers, horizon)).await {
             Ok(Ok(groups)) => groups,
             Ok(Err(error)) => {
-                tracing::warn!(%error, "the planner cannot read the views");
+                part.stopped(format!("nothing is planned, because the views cannot be read: {error}"));
                 continue;
             }
-            Err(_) => continue,
+            Err(error) => {
+                part.stopped(format!("nothing is planned: {error}"));
+                continue;
+            }
         };
+        part.running();
         for plannable in groups {
             match end.run_until_cancelled(plan(&directory, &plannable, now, days)).await {
                 None => return,

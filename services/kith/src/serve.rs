@@ -6,15 +6,14 @@ use anyhow::Context;
 use axum::{Extension, Router};
 use domain::{GroupId, OrgId};
 use eventlog::{
-    EventLog, Streams,
+    EventLog, Position, Streams,
     sqlite::{Readers, SqliteLog},
 };
 use jiff::{SignedDuration, Timestamp};
 use messaging::{Health, NatsServer};
 use projections::Views;
 use reporting::{FactStore, FactsSubscriber};
-use tokio::{net::TcpListener, task::JoinSet};
-use tokio_util::sync::CancellationToken;
+use tokio::{net::TcpListener, sync::watch};
 use utoipa::openapi::PathItem;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
@@ -27,10 +26,11 @@ use crate::{
     api::{self, Around, Machine},
     contexts::{Contexts, Reads},
     data_dir::random,
-    distribute::{self, Work},
+    distribute::{self, Derived, Distribution, Work},
     listen::{DRAIN_MAX, Serving, listen},
     log,
     places::Places,
+    supervisor::Supervisor,
     telemetry,
     tls::Tls,
     upkeep::Upkeep,
@@ -48,8 +48,7 @@ pub struct Running {
     services: Services,
     issuer: Issuer,
     clock: Clock,
-    end: CancellationToken,
-    tasks: JoinSet<()>,
+    supervisor: Supervisor,
     nats_server: Option<NatsServer>,
     tls: Option<Arc<Tls>>,
     _lock: File,
@@ -87,13 +86,23 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     let data = folders(config)?;
     let lock = data.lock()?;
     let issuer = data.issuer()?;
-    let (health, end, mut tasks) = (Health::new(), CancellationToken::new(), JoinSet::new());
-    let log = log::open(config, &data, &health, (&mut tasks, &end)).await?;
+    let health = Health::new();
+    let mut supervisor = Supervisor::new(health.clone());
+    let log = log::open(config, &data, &health, &mut supervisor).await?;
     let (nats_server, nats) = match services.need_nats() {
         Some(_) => distribute::nats(config, &data, &health).await.map(|(server, nats)| (server, Some(nats)))?,
         None => (None, None),
     };
+    if let Some(server) = &nats_server {
+        supervisor.need_always("nats-server", server.ended());
+    }
     let vault = if services.need_vault() { Some(open_vault(config, &data)?) } else { None };
+    if let Some(vault) = &vault {
+        let (shown, unheeding) = (log::show(vault.down(), health.part("vault"), "the vault"), vault.unheeding());
+        supervisor.need_always("vault", async {
+            tokio::select! { () = shown => {}, () = unheeding => {} }
+        });
+    }
     if services.has(Service::Projections) && !Views::are_there(&data.views()) {
         let adopted = adopt(&*log, &Streams::new(log.clone()), clock.now()).await?;
         tracing::info!(adopted, "what members' own streams say of people was taken over");
@@ -102,10 +111,17 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     let proxies = Arc::new(config.proxies()?);
     let (stores, chance) = (Stores { log: log.clone(), vault }, Chance { new_id, new_secret });
     let around = (&clock, chance, &health);
-    let Parts { router, work } = assemble(config, &services, &data, stores, around, (&mut tasks, &end))?;
-    tasks.spawn(telemetry::upkeep(end.clone()));
-    if let Some(nats) = nats {
-        tasks.spawn(distribute::distribute(nats, log.clone(), work, health.clone(), end.clone()));
+    let Parts { router, work } = assemble(config, &services, &data, stores, around, &mut supervisor)?;
+    let end = supervisor.end();
+    supervisor.keep("telemetry", {
+        let end = end.clone();
+        move |part| {
+            part.running();
+            telemetry::upkeep(end.clone())
+        }
+    });
+    if let Some(config) = nats {
+        Distribution { config, log: log.clone(), health: health.clone() }.start(work, &mut supervisor);
     }
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen at {}", config.listen))?;
@@ -113,8 +129,9 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     let head_time_max = Duration::from_secs(config.head_seconds_max);
     let places = Places::new(config.connections_max, config.address_connections_max);
     let serving = Serving { router, places, proxies, head_time_max, tls: tls.clone() };
-    tasks.spawn(listen(listener, serving, end.clone()));
-    Ok(Running { address, health, log, services, issuer, clock, end, tasks, nats_server, tls, _lock: lock })
+    health.part("listener").running();
+    supervisor.need("listener", listen(listener, serving, end));
+    Ok(Running { address, health, log, services, issuer, clock, supervisor, nats_server, tls, _lock: lock })
 }
 
 /// Where chance comes from.
@@ -144,7 +161,7 @@ pub struct Parts {
     pub work: Work,
 }
 
-/// Puts a server together, but for its listener and its NATS; starts what follows the views, in `tasks`.
+/// Puts a server together, but for its listener and its NATS; starts what follows the views, which `supervisor` keeps.
 ///
 /// # Errors
 /// If the issuer's key, the views or the facts cannot be used.
@@ -154,13 +171,18 @@ pub fn assemble(
     data: &DataDir,
     Stores { log, vault }: Stores,
     (clock, chance, health): (&Clock, Chance, &Health),
-    (tasks, end): (&mut JoinSet<()>, &CancellationToken),
+    supervisor: &mut Supervisor,
 ) -> anyhow::Result<Parts> {
     let (access, rates) = (Streams::new(log.clone()), config.rates());
     let gate = gate(config, &data.issuer()?, clock)?.heeding(access.clone()).limited(rates.clone());
-    let work = work(services, data, log.exclusive())?;
     let upkeep = Upkeep::new();
-    let reads = reads(&work, health, &upkeep);
+    let mut reads = Reads {
+        named: upkeep.named(),
+        erasures: upkeep.erasures(),
+        file: Arc::new(Readers::new(&data.views())),
+        ..Reads::none()
+    };
+    let work = work(services, data, log.exclusive(), (&mut reads, health))?;
     let vaulted = match &vault {
         Some(vault) => Some((vault, data.attester()?)),
         None => None,
@@ -178,32 +200,36 @@ pub fn assemble(
     };
     let (router, _) = api::api(router, Machine { health: health.clone(), metrics: telemetry::metrics() }, around);
     if let (true, Some(vault)) = (services.has(Service::Projections), vault) {
-        let views = Arc::new(Readers::new(&data.views()));
-        upkeep.start(config, (contexts, vault, views), reads, clock, (tasks, end));
+        upkeep.start(config, (contexts, vault), reads, clock, supervisor);
     }
     Ok(Parts { router, work })
 }
 
-/// What this process does besides answering.
-fn work(services: &Services, data: &DataDir, exclusive: bool) -> anyhow::Result<Work> {
-    let facts = || FactStore::open(data.path()).context("the facts cannot be opened").map(FactsSubscriber::new);
-    Ok(Work {
-        relay: services.has(Service::Relay),
-        views: services.has(Service::Projections).then(|| Views::open(&data.views())).transpose()?,
-        facts: services.has(Service::Reporting).then(facts).transpose()?,
-        instance: if exclusive { None } else { Some(data.instance()?) },
-    })
-}
-
-fn reads(work: &Work, health: &Health, upkeep: &Upkeep) -> Reads {
-    let mut reads = Reads { named: upkeep.named(), erasures: upkeep.erasures(), ..Reads::none() };
-    if let Some(views) = &work.views {
-        (reads.views, reads.people) = (health.checkpoint("views"), views.people());
+/// What this process does besides answering; `reads` follows it.
+fn work(
+    services: &Services,
+    data: &DataDir,
+    exclusive: bool,
+    (reads, health): (&mut Reads, &Health),
+) -> anyhow::Result<Work> {
+    let instance = if exclusive { None } else { Some(data.instance()?) };
+    let mut work =
+        Work { relay: services.has(Service::Relay), views: None, facts: None, instance, derived: Vec::new() };
+    if services.has(Service::Projections) {
+        let people = watch::Sender::new(Position::START);
+        (reads.views, reads.people) = (health.checkpoint("views"), people.subscribe());
+        work.views = Some(Views::open(&data.views())?.telling(people.clone()));
+        work.derived.push((Derived::Views(data.views(), people), reads.file.clone()));
     }
-    if let Some(facts) = &work.facts {
-        reads.facts = facts.applied();
+    if services.has(Service::Reporting) {
+        let applied = watch::Sender::new(Position::START);
+        reads.facts = applied.subscribe();
+        let facts = FactStore::open(data.path()).context("the facts cannot be opened")?;
+        work.facts = Some(FactsSubscriber::new(facts).telling(applied.clone()));
+        // They are not read by SQLite: nobody sees damage there.
+        work.derived.push((Derived::Facts(data.path().into(), applied), Arc::new(Readers::new(&data.facts()))));
     }
-    reads
+    Ok(work)
 }
 
 fn folders(config: &Config) -> anyhow::Result<DataDir> {
@@ -305,10 +331,14 @@ impl Running {
         }
     }
 
+    /// Waits until it must end, because something without which nothing is safe has ended; says what.
+    pub async fn fallen(&self) -> String {
+        self.supervisor.fallen().await
+    }
+
     /// Ends it: requests first, then what distributes, then the NATS server.
     pub async fn stop(mut self) {
-        self.end.cancel();
-        while self.tasks.join_next().await.is_some() {}
+        self.supervisor.stop().await;
         if let Some(server) = self.nats_server.take() {
             server.stop().await;
         }

@@ -1,11 +1,8 @@
 //! What follows the views: names kept in memory, the blind index and erasures seen to, meetings planned ahead.
 
-use std::sync::Arc;
-
-use eventlog::{Position, sqlite::Readers};
+use eventlog::Position;
 use projections::NameKeeper;
-use tokio::{sync::watch, task::JoinSet};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
 use vault::Vault;
 use web::Clock;
 
@@ -15,6 +12,7 @@ use crate::{
     erasures,
     indexer::{self, Indexer},
     planner,
+    supervisor::Supervisor,
 };
 
 /// Says how far it has come.
@@ -42,12 +40,13 @@ impl Upkeep {
     pub fn start(
         self,
         config: &Config,
-        (contexts, vault, views): (Contexts, Vault, Arc<Readers>),
+        (contexts, vault): (Contexts, Vault),
         reads: Reads,
         clock: &Clock,
-        (tasks, end): (&mut JoinSet<()>, &CancellationToken),
+        supervisor: &mut Supervisor,
     ) {
         let Some(people) = contexts.people else { return };
+        let (views, end) = (reads.file.clone(), supervisor.end());
         let keeper = NameKeeper {
             views: views.clone(),
             people: reads.people.clone(),
@@ -69,10 +68,16 @@ impl Upkeep {
             done: self.erasures,
         };
         if config.plan_days > 0 {
-            tasks.spawn(planner::run(contexts.directory, views, clock.clone(), config.plan_days, end.clone()));
+            let (clock, days, end) = (clock.clone(), config.plan_days, end.clone());
+            let (directory, views) = (contexts.directory, views.clone());
+            supervisor.keep("planner", move |part| {
+                planner::run(directory.clone(), views.clone(), clock.clone(), days, part, end.clone())
+            });
         }
-        tasks.spawn(keeper.run(end.clone()));
-        tasks.spawn(indexer::run(indexer, end.clone()));
-        tasks.spawn(erasures::run(eraser, end.clone()));
+        let ends = end.clone();
+        supervisor.keep("names", move |part| keeper.clone().run(part, ends.clone()));
+        let ends = end.clone();
+        supervisor.keep("index", move |part| indexer::run(indexer.clone(), part, ends.clone()));
+        supervisor.keep("erasures", move |part| erasures::run(eraser.clone(), part, end.clone()));
     }
 }

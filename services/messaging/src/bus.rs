@@ -104,6 +104,11 @@ pub trait Bus: Send + Sync {
 
     /// Waits, a moment at most, until acknowledgements have left.
     async fn flush(&self);
+
+    /// Whether there will never be any frames any more: another one is needed.
+    fn is_gone(&self) -> bool {
+        false
+    }
 }
 
 #[async_trait]
@@ -119,6 +124,10 @@ impl Bus for Nats {
 
     async fn flush(&self) {
         self.flush().await;
+    }
+
+    fn is_gone(&self) -> bool {
+        self.is_gone()
     }
 }
 

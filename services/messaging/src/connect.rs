@@ -11,7 +11,7 @@ use async_nats::{
     },
 };
 use tokio::{
-    sync::watch,
+    sync::{Notify, watch},
     time::{Instant, sleep, timeout, timeout_at},
 };
 use tracing::{debug, warn};
@@ -58,6 +58,8 @@ pub struct NatsConfig {
     pub user_password: Option<(String, String)>,
     /// Copies of the stream that a cluster keeps, 1 to 5.
     pub replicas: usize,
+    /// By which whoever keeps the server learns that it takes no events, though it answers.
+    pub(crate) stuck: Arc<Notify>,
 }
 
 impl NatsConfig {
@@ -70,6 +72,7 @@ impl NatsConfig {
             tls_required: false,
             user_password: None,
             replicas: 1,
+            stuck: Arc::default(),
         }
     }
 
@@ -170,6 +173,7 @@ pub struct Nats {
     jetstream: Context,
     link: watch::Receiver<Link>,
     stream: Config,
+    stuck: Arc<Notify>,
 }
 
 impl fmt::Debug for Nats {
@@ -191,7 +195,8 @@ impl Nats {
         check_server(config, &client)?;
         link.send_modify(|link| link.connected = true);
         part.running();
-        let nats = Self { jetstream: jetstream(client), link: link.subscribe(), stream: config.stream() };
+        let stuck = config.stuck.clone();
+        let nats = Self { jetstream: jetstream(client), link: link.subscribe(), stream: config.stream(), stuck };
         nats.set_up_stream_by(deadline).await?;
         Ok(nats)
     }
@@ -218,14 +223,21 @@ impl Nats {
         &self.jetstream
     }
 
-    /// Waits until the connection is up and says how often it was lost.
+    /// Waits until the connection is up and says how often it was lost. At once if nobody keeps it any more.
     pub(crate) async fn connected(&self) -> u64 {
         let mut link = self.link.clone();
         let up = link.wait_for(|link| link.connected).await.map(|link| link.epoch);
-        match up {
-            Ok(epoch) => epoch,
-            Err(_) => std::future::pending().await, // the client has ended, with the process
-        }
+        up.unwrap_or_else(|_| self.link.borrow().epoch)
+    }
+
+    /// Whether whoever keeps the connection has ended: it will not be made again, another one must be.
+    pub fn is_gone(&self) -> bool {
+        self.link.has_changed().is_err()
+    }
+
+    /// Says that the server takes no events, though it answers.
+    pub(crate) fn stuck(&self) {
+        self.stuck.notify_one();
     }
 
     /// Waits until the connection that was up at `epoch` is lost.

@@ -207,7 +207,7 @@ impl Consumer {
     async fn run(mut self) {
         loop {
             let Err(ended) = self.session().await;
-            if let Ended::Cancelled = ended {
+            if matches!(ended, Ended::Cancelled) || self.bus.is_gone() {
                 break;
             }
             if !self.isolate(&ended) && !self.pause(&ended).await {

@@ -13,12 +13,14 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
 use tokio::{
     io::AsyncWriteExt,
     process::{Child, ChildStdin, Command},
+    sync::Notify,
     task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
@@ -139,12 +141,14 @@ pub enum StartError {
     },
 }
 
-/// A running `nats-server`, started again whenever it dies. Dropping this stops it in the background.
+/// A running `nats-server`, started again whenever it dies, or answers but takes no events. Dropping this stops it in the
+/// background.
 #[derive(Debug)]
 pub struct NatsServer {
     launch: Launch,
     supervisor: JoinHandle<()>,
     ending: DropGuard,
+    ended: CancellationToken,
 }
 
 impl NatsServer {
@@ -157,9 +161,18 @@ impl NatsServer {
         let (launch, keeper) = start_on_a_free_port(config).await?;
         part.running();
         info!(port = launch.port, dir = %launch.config.dir.display(), "nats-server answers");
-        let ending = CancellationToken::new();
-        let supervisor = tokio::spawn(supervise(keeper, launch.clone(), part, ending.clone()));
-        Ok(Self { launch, supervisor, ending: ending.drop_guard() })
+        let (ending, ended) = (CancellationToken::new(), CancellationToken::new());
+        let (supervising, last) = (supervise(keeper, launch.clone(), part, ending.clone()), ended.clone().drop_guard());
+        let supervisor = tokio::spawn(async move {
+            let _last = last; // also if it panics
+            supervising.await;
+        });
+        Ok(Self { launch, supervisor, ending: ending.drop_guard(), ended })
+    }
+
+    /// Waits until nobody keeps it running any more.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.ended.clone().cancelled_owned()
     }
 
     /// How to connect with it.
@@ -181,7 +194,7 @@ impl NatsServer {
 }
 
 async fn start_on_a_free_port(config: NatsServerConfig) -> Result<(Launch, Keeper), StartError> {
-    let mut launch = Launch { config, port: PORTS.start };
+    let mut launch = Launch { config, port: PORTS.start, stuck: Arc::default() };
     launch.check()?;
     let mut ports = free_ports(&launch.config.dir);
     for attempt in 1.. {
@@ -212,6 +225,8 @@ fn is_free(port: u16) -> bool {
 struct Launch {
     config: NatsServerConfig,
     port: u16,
+    /// Told when it takes no events.
+    stuck: Arc<Notify>,
 }
 
 impl Launch {
@@ -237,7 +252,8 @@ impl Launch {
 
     fn nats_config(&self) -> NatsConfig {
         let user_password = Some((USER.to_owned(), self.config.password.clone()));
-        NatsConfig { user_password, ..NatsConfig::new(format!("nats://127.0.0.1:{}", self.port)) }
+        let stuck = self.stuck.clone();
+        NatsConfig { user_password, stuck, ..NatsConfig::new(format!("nats://127.0.0.1:{}", self.port)) }
     }
 
     /// Starts the server and waits until it answers.
@@ -283,7 +299,7 @@ impl Launch {
     }
 
     fn config_text(&self) -> String {
-        let Self { config: NatsServerConfig { dir, password, .. }, port } = self;
+        let Self { config: NatsServerConfig { dir, password, .. }, port, .. } = self;
         let dir = dir.display();
         format!(
             r#"# Written by Kith at each start.
@@ -353,17 +369,26 @@ fn files(path: &Path) -> impl FnOnce(io::Error) -> StartError {
     |source| StartError::Files { path: path.to_owned(), source }
 }
 
-/// Starts the server again whenever it dies, until `ending`.
+/// Starts the server again whenever it dies or is stuck, until `ending`.
 async fn supervise(mut keeper: Keeper, launch: Launch, part: Part, ending: CancellationToken) {
     let mut backoff = Backoff::new();
     loop {
+        let log = launch.log();
         tokio::select! {
             biased;
             () = ending.cancelled() => return keeper.stop().await,
-            status = keeper.ended() => warn!(?status, log = %launch.log().display(), "nats-server died"),
+            status = keeper.ended() => {
+                warn!(?status, log = %log.display(), "nats-server died");
+                part.stopped("nats-server died and is being started again");
+                drop(keeper); // closes the pipe: the server must not live on if only the keeper died
+            }
+            () = launch.stuck.notified() => {
+                // It stops for good at the first write for which the disk has no room, also when there is room again.
+                warn!(log = %log.display(), "nats-server takes no events");
+                part.stopped("nats-server takes no events and is being started again; its disk may be full");
+                keeper.stop().await;
+            }
         }
-        part.stopped("nats-server died and is being started again");
-        drop(keeper); // closes the pipe: the server must not live on if only the keeper died
         match start_again(&launch, &part, &mut backoff, &ending).await {
             Some(started) => keeper = started,
             None => return,

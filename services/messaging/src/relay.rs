@@ -36,6 +36,9 @@ const TRAIN_MAX: usize = IN_FLIGHT_MAX / 4;
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// When to look again at a stream that does not belong to this log: only an operator can help.
 const FOREIGN_RETRY: Duration = Duration::from_secs(10);
+/// Failures one after the other, without an event that was stored between them, after which the server is said to be
+/// stuck: as one is that found its disk full, until it is started again.
+const STUCK_AFTER: u32 = 5;
 /// Name of the part in [`Health`].
 const PART: &str = "relay";
 
@@ -90,10 +93,14 @@ enum Failure {
     Moved,
     #[error("the connection to NATS is lost")]
     ConnectionLost,
-    #[error("an event was not stored by NATS: {0}")]
+    #[error("an event was not stored by NATS: {0}; if this lasts, look whether its disk is full, and start it again")]
     Publish(PublishError),
-    #[error("the NATS stream {STREAM} cannot be read: {0}")]
+    #[error(
+        "the NATS stream {STREAM} cannot be read: {0}; if this lasts, look whether its disk is full, and start it again"
+    )]
     Stream(BoxError),
+    #[error("reading the log ended")]
+    Reading,
     #[error(transparent)]
     Log(#[from] LogError),
 }
@@ -121,10 +128,18 @@ impl Failure {
 
 impl Relay {
     async fn run(self) {
-        let mut backoff = Backoff::new();
-        loop {
+        let (mut backoff, mut failures) = (Backoff::new(), 0);
+        while !self.nats.is_gone() {
+            let before = *self.reached.borrow();
             let Err(failure) = self.session(&mut backoff).await;
             metrics::counter!("kith_relay_resumes_total").increment(1);
+            failures = match failure {
+                Failure::Publish(_) | Failure::Stream(_) if *self.reached.borrow() <= before => failures + 1,
+                _ => 0,
+            };
+            if failures >= STUCK_AFTER {
+                (failures, _) = (0, self.nats.stuck());
+            }
             let wait = if failure.is_lasting() { FOREIGN_RETRY } else { backoff.next() };
             match failure {
                 Failure::Moved => debug!("{failure}"), // expected: another relay was faster, or the stream was deleted
@@ -222,7 +237,7 @@ impl<'a> Publishing<'a> {
                 biased;
                 Some((train, ack)) = self.in_flight.next() => self.confirm_all(train, ack)?,
                 events = self.events.next(), if self.waiting.is_empty() => {
-                    self.waiting = events.expect("without end, but for a failure")?.into();
+                    self.waiting = events.ok_or(Failure::Reading)??.into();
                 }
                 () = sleep(LOOK_EVERY), if idle => self.relay.look(self.tail).await?,
             }

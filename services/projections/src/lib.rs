@@ -80,9 +80,9 @@ pub struct Personal {
 }
 
 impl Projections {
-    /// The views in the file at `path`, which stand at `checkpoint`.
-    pub fn new(gate: Gate, path: &std::path::Path, checkpoint: watch::Receiver<Position>, personal: Personal) -> Self {
-        Self { gate, readers: Arc::new(Readers::new(path)), checkpoint, personal }
+    /// The views that `readers` read, which stand at `checkpoint`.
+    pub fn new(gate: Gate, readers: Arc<Readers>, checkpoint: watch::Receiver<Position>, personal: Personal) -> Self {
+        Self { gate, readers, checkpoint, personal }
     }
 
     /// Today in UTC.

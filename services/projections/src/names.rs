@@ -11,6 +11,7 @@ use domain::{
     member::{Fields, Record},
 };
 use eventlog::{Position, Unfinished, blocking, sqlite::Readers};
+use messaging::Part;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use vault::{Key, Names, Vault, VaultError, open_profile};
@@ -23,7 +24,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 const BATCH_MEMBERS: u32 = 1_000;
 
 /// What keeping names needs.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct NameKeeper {
     /// The views.
     pub views: Arc<Readers>,
@@ -38,15 +39,17 @@ pub struct NameKeeper {
 }
 
 impl NameKeeper {
-    /// Keeps them until it is told to end. Opens what is in the views already first.
-    pub async fn run(mut self, end: CancellationToken) {
+    /// Keeps them until it is told to end, and shows itself as `part`. Opens what is in the views already first.
+    pub async fn run(mut self, part: Part, end: CancellationToken) {
         let mut after = 0;
+        self.names.forget(); // whoever kept them before may have stopped in between
         loop {
             let known = *self.people.borrow_and_update();
             match end.run_until_cancelled(self.learn(after)).await {
                 None => return,
                 Some(Ok(last)) => {
                     after = last;
+                    part.running();
                     self.named.send_replace(known);
                     match end.run_until_cancelled(self.people.changed()).await {
                         Some(Ok(())) => {}
@@ -54,7 +57,7 @@ impl NameKeeper {
                     }
                 }
                 Some(Err(error)) => {
-                    tracing::warn!(%error, "members are not found by their latest names yet");
+                    part.stopped(format!("members are not found by their latest names: {error}"));
                     if end.run_until_cancelled(tokio::time::sleep(AGAIN_AFTER)).await.is_none() {
                         return;
                     }

@@ -99,11 +99,7 @@ impl Views {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let opened = open(path).or_else(|error| {
             tracing::warn!(%error, path = %path.display(), "the views are folded anew");
-            for suffix in ["", "-wal", "-shm"] {
-                let mut file = path.as_os_str().to_owned();
-                file.push(suffix);
-                let _ = std::fs::remove_file(file);
-            }
+            Self::discard(path);
             open(path)
         });
         let (connection, checkpoint) = opened.map_err(|source| OpenError { path: path.into(), source })?;
@@ -122,10 +118,37 @@ impl Views {
         format().is_ok_and(|format| format == FORMAT)
     }
 
-    /// Up to where the views were when they last learnt something of a member's record.
+    /// Removes the file at `path`, with all that belongs to it. Whoever has it open reads what is no view any more.
+    pub fn discard(path: &Path) {
+        for suffix in ["", "-wal", "-shm"] {
+            let mut file = path.as_os_str().to_owned();
+            file.push(suffix);
+            let _ = std::fs::remove_file(file); // one that is not there is as good
+        }
+    }
+
+    /// Whether SQLite can read all of the file at `path`. Reads the whole file.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(path: &Path) -> Result<(), String> {
+        let check = || {
+            let connection = Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
+        };
+        match check() {
+            Ok(found) if found == "ok" => Ok(()),
+            Ok(found) => Err(found),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Says by `people` up to where the views were when they last learnt something of a member's record.
     #[must_use]
-    pub fn people(&self) -> watch::Receiver<Position> {
-        self.store.lock().unwrap_or_else(std::sync::PoisonError::into_inner).people.subscribe()
+    pub fn telling(self, people: watch::Sender<Position>) -> Self {
+        people.send_replace(self.checkpoint);
+        self.store.lock().unwrap_or_else(std::sync::PoisonError::into_inner).people = people;
+        self
     }
 
     /// Applies events that follow the checkpoint, and moves it, in one transaction.
@@ -221,11 +244,12 @@ fn fold_one(mut folding: Folding<'_>) -> Result<(), ApplyError> {
     };
     let folded = folded.and_then(|()| reason_view::fold(&mut folding, &decoded));
     folded.map_err(|error| match error.sqlite_error_code() {
-        // The disk, not the event.
-        Some(
-            rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::SystemIoFailure | rusqlite::ErrorCode::DatabaseBusy,
-        ) => ApplyError::Store(error.to_string()),
-        _ => poison(event, error.to_string()),
+        // The event is not as the rows allow, or the rows are not as they were written.
+        None | Some(rusqlite::ErrorCode::ConstraintViolation | rusqlite::ErrorCode::TypeMismatch) => {
+            poison(event, error.to_string())
+        }
+        // The disk or the file, not the event.
+        Some(_) => ApplyError::Store(error.to_string()),
     })
 }
 

@@ -24,9 +24,11 @@ impl FactsSubscriber {
         Self { store: Arc::new(Mutex::new(store)), applied }
     }
 
-    /// Up to where the facts go, as it moves.
-    pub fn applied(&self) -> watch::Receiver<Position> {
-        self.applied.subscribe()
+    /// Says by `applied` up to where the facts go.
+    #[must_use]
+    pub fn telling(self, applied: watch::Sender<Position>) -> Self {
+        applied.send_replace(*self.applied.borrow());
+        Self { applied, ..self }
     }
 }
 
@@ -90,10 +92,11 @@ mod tests {
             history.plan(&org("north"), meeting(number), group(1), local, MeetingMode::Virtual);
         }
         history.events[2].data = b"{}".as_slice().into();
-        let mut facts = FactsSubscriber::new(FactStore::open(dir.path()).unwrap());
+        let applied = watch::Sender::new(Position::START);
+        let mut facts = FactsSubscriber::new(FactStore::open(dir.path()).unwrap()).telling(applied.clone());
         assert_eq!((facts.name(), facts.checkpoint()), ("facts", Position::START));
         facts.apply(history.events[..2].to_vec()).await.unwrap();
-        assert_eq!((facts.checkpoint(), *facts.applied().borrow()), (Position(2), Position(2)));
+        assert_eq!((facts.checkpoint(), *applied.borrow()), (Position(2), Position(2)));
         let error = facts.apply(history.events.clone()).await.unwrap_err();
         assert!(matches!(&error, messaging::ApplyError::Event { position: Position(3), .. }), "{error}");
         assert!(error.to_string().contains("does not fit: missing field"), "{error}");

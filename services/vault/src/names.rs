@@ -46,6 +46,12 @@ impl Names {
     /// Fields that are known here: besides those, what tells two of one name apart.
     pub const KNOWN: &[Field] = &[Field::Alias, Field::GivenName, Field::FamilyName, Field::YearOfBirth];
 
+    /// Forgets all of them.
+    pub fn forget(&self) {
+        self.0.clear_poison();
+        self.0.write().expect("nothing panics while it is held").clear();
+    }
+
     /// Takes what is known now of members; of those without a profile, nothing. Waits for searches to end.
     pub fn update(&self, org: &OrgId, changed: Vec<(MemberId, Option<Profile>)>) {
         let mut all = self.0.write().expect("nothing panics while it is held");

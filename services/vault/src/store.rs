@@ -90,11 +90,15 @@ pub enum Kept {
 #[derive(Debug)]
 pub struct Store {
     connection: Connection,
+    path: PathBuf,
+    /// Device and number of the file.
+    file: Option<(u64, u64)>,
 }
 
 impl Store {
     pub fn open(path: &Path, kek: &Kek) -> Result<Self, StoreError> {
         let sqlite = |source| StoreError::Sqlite { path: path.into(), source };
+        let unclean = std::fs::metadata(path.with_extension("db-wal")).is_ok_and(|log| log.len() > 0);
         let connection = prepare(path).map_err(sqlite)?;
         let found = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(sqlite)?;
         if found != FORMAT {
@@ -105,7 +109,12 @@ impl Store {
         if id != kek.id() {
             return Err(StoreError::OtherKek { path: path.into() });
         }
-        Ok(Self { connection })
+        let store = Self { connection, path: path.into(), file: file_id(path) };
+        if unclean {
+            // Killed while it wrote, a process may have left in the write-ahead log what it was destroying.
+            store.scrub().unwrap_or_else(|error| tracing::warn!(%error, "the vault is not scrubbed yet"));
+        }
+        Ok(store)
     }
 
     /// The file as it is, to be read only; another process may have it.
@@ -118,7 +127,7 @@ impl Store {
         if !(1..=FORMAT).contains(&found) {
             return Err(StoreError::Format { path: path.into(), found });
         }
-        Ok(Self { connection })
+        Ok(Self { connection, path: path.into(), file: file_id(path) })
     }
 
     /// Whether the keys are wrapped by this one.
@@ -152,6 +161,11 @@ impl Store {
 
     pub fn commit(&self) -> rusqlite::Result<()> {
         self.connection.execute_batch("COMMIT")
+    }
+
+    /// Whether the file still has its name: a key in one without is lost when the process ends.
+    pub fn is_there(&self) -> bool {
+        file_id(&self.path) == self.file
     }
 
     pub fn rollback(&self) {
@@ -319,6 +333,11 @@ impl Store {
 /// What a wrapped key belongs to; it is unwrapped for nobody else.
 pub fn associated(org: &str, person: Uuid) -> Vec<u8> {
     [org.as_bytes(), &[0], person.as_bytes()].concat()
+}
+
+fn file_id(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 fn prepare(path: &Path) -> rusqlite::Result<Connection> {

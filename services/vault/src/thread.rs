@@ -5,13 +5,13 @@ use std::{
     fmt,
     num::NonZeroUsize,
     path::Path,
-    sync::{Arc, Mutex, RwLock},
+    sync::{Arc, Mutex, OnceLock, RwLock},
     time::Duration,
 };
 
 use domain::{MemberId, OrgId};
 use lru::LruCache;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use crate::{
@@ -51,6 +51,9 @@ pub struct Vault(Arc<Inner>);
 
 struct Inner {
     jobs: mpsc::Sender<Job>,
+    down: watch::Receiver<Option<String>>,
+    /// Closes when the thread that heeds other processes ends, if there is one.
+    heeding: OnceLock<watch::Receiver<()>>,
     keys: Mutex<LruCache<(OrgId, Uuid), Key>>,
     erased: RwLock<HashSet<(String, Uuid)>>,
 }
@@ -138,9 +141,28 @@ impl Vault {
         let store = Store::open(path, &kek)?;
         let erased = store.destroyed().map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
         let (jobs, queue) = mpsc::channel(QUEUED_JOBS_MAX);
+        let (down, watched) = watch::channel(None);
         let keys = Mutex::new(LruCache::new(KEYS_KEPT));
-        let vault = Self(Arc::new(Inner { jobs, keys, erased: RwLock::new(erased.into_iter().collect()) }));
-        Ok((vault, Keeper { store, kek, fresh, queue }))
+        let erased = RwLock::new(erased.into_iter().collect());
+        let vault = Self(Arc::new(Inner { jobs, down: watched, heeding: OnceLock::new(), keys, erased }));
+        Ok((vault, Keeper { store, kek, fresh, queue, down, scrub: false }))
+    }
+
+    /// Why nothing could be written the last time, as it changes; none if it could. It closes if the vault's thread has
+    /// ended: then nothing ever will be.
+    pub fn down(&self) -> watch::Receiver<Option<String>> {
+        self.0.down.clone()
+    }
+
+    /// Waits until nobody heeds any more what other processes destroy. Without end if nobody was to.
+    pub fn unheeding(&self) -> impl Future<Output = ()> + Send + use<> {
+        let heeding = self.0.heeding.get().cloned();
+        async move {
+            match heeding {
+                Some(mut heeding) => while heeding.changed().await.is_ok() {},
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// Heeds what other processes destroy in the same file, on this machine, within [`HEEDED_WITHIN`].
@@ -149,7 +171,10 @@ impl Vault {
     /// If the file cannot be read.
     pub fn heed_others(&self, path: &Path) -> Result<(), StoreError> {
         let (store, inner, path) = (Store::read(path)?, Arc::downgrade(&self.0), path.to_owned());
+        let (heeds, heeding) = watch::channel(());
+        let _ = self.0.heeding.set(heeding); // once is enough
         let heed = move || {
+            let _heeds = heeds; // also if it panics
             let mut seen = None;
             while let Some(inner) = inner.upgrade() {
                 if let Err(error) = inner.heed(&store, &mut seen) {
@@ -391,10 +416,10 @@ impl Vault {
     }
 
     async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, VaultError> {
-        let ended = || VaultError::Unavailable("its thread has ended".into());
         let (reply, answer) = oneshot::channel();
-        self.0.jobs.send(job(reply)).await.map_err(|_| ended())?;
-        answer.await.map_err(|_| ended())?
+        let asked = self.0.jobs.send(job(reply)).await;
+        asked.map_err(|_| VaultError::Unavailable("its thread has ended".into()))?;
+        answer.await.map_err(|_| VaultError::Unavailable("its file cannot be written".into()))?
     }
 }
 
@@ -426,6 +451,9 @@ pub struct Keeper {
     kek: Kek,
     fresh: Fresh,
     queue: mpsc::Receiver<Job>,
+    down: watch::Sender<Option<String>>,
+    /// Whether what was destroyed may still be in the file.
+    scrub: bool,
 }
 
 impl fmt::Debug for Keeper {
@@ -460,24 +488,49 @@ impl Keeper {
     }
 
     fn serve(&mut self, batch: &mut Vec<Job>) {
-        let Self { store, kek, fresh, .. } = self;
-        let scrub = batch.iter().any(|job| matches!(job, Job::Destroy { .. }));
-        let done = store.begin().and_then(|()| {
-            let answers: Vec<_> =
-                batch.drain(..).map(|job| job.run(store, kek, *fresh)).collect::<rusqlite::Result<_>>()?;
-            store.commit()?;
-            if scrub { store.scrub().map(|()| answers) } else { Ok(answers) }
-        });
+        let Self { store, kek, fresh, down, scrub, .. } = self;
+        // One that failed is due until it is done, whoever asks for what.
+        *scrub |= batch.iter().any(|job| matches!(job, Job::Destroy { .. }));
+        let done = transact(store, (kek, *fresh), batch, scrub);
+        let why = done.as_ref().err().cloned();
         match done {
             Ok(answers) => answers.into_iter().for_each(|answer| answer.send(store)),
             Err(error) => {
                 // Who waits learns it from the reply that is dropped.
                 store.rollback();
                 batch.clear();
-                tracing::error!(%error, "the vault cannot be written");
+                tracing::error!(error, "the vault cannot be written");
             }
         }
+        down.send_if_modified(|before| std::mem::replace(before, why) != *before);
     }
+}
+
+fn transact(
+    store: &mut Store,
+    (kek, fresh): (&Kek, Fresh),
+    batch: &mut Vec<Job>,
+    scrub: &mut bool,
+) -> Result<Vec<Answer>, String> {
+    let mut written = || {
+        store.begin()?;
+        let answers: Vec<_> = batch.drain(..).map(|job| job.run(store, kek, fresh)).collect::<rusqlite::Result<_>>()?;
+        store.commit()?;
+        if *scrub {
+            store.scrub()?;
+            *scrub = false;
+        }
+        Ok(answers)
+    };
+    let answers = written().map_err(|error: rusqlite::Error| error.to_string())?;
+    if store.is_there() {
+        return Ok(answers);
+    }
+    let process = std::process::id();
+    Err(format!(
+        "vault.db was deleted or replaced while it was in use: put it back, or restore a backup; it is in \
+         /proc/{process}/fd until this process ends"
+    ))
 }
 
 impl Job {

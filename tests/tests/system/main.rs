@@ -1,6 +1,7 @@
 //! Whole-system tests: Kith over HTTP, and as processes.
 
 mod access;
+mod alive;
 mod attendance;
 mod authority;
 mod backup;

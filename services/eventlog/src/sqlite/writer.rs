@@ -1,13 +1,16 @@
 //! What writes: on a thread of its own, or in turns that somebody else gives.
 
-use std::{num::NonZeroUsize, path::Path};
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
 
 use lru::LruCache;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use super::{Job, find_receipt, int, schema, unsigned};
+use super::{FileId, Job, find_receipt, int, schema, unsigned};
 use crate::{
     Append, AppendError, Appended, Decision, NewEvent, Position, Receipt,
     chain::{GENESIS, Hash, Link, receipt_hash},
@@ -30,9 +33,26 @@ struct Stream {
 /// Writes what was asked for.
 pub struct Writer {
     connection: Connection,
-    tail: Tail,
+    /// None if it has to be read again.
+    tail: Option<Tail>,
     head: watch::Sender<Position>,
     jobs: mpsc::Receiver<Job>,
+    /// Why nothing can be written now, if so.
+    down: watch::Sender<Option<String>>,
+    path: PathBuf,
+    file: Option<FileId>,
+}
+
+/// Why a batch was not written.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    #[error(
+        "{0} was deleted or replaced while it was in use: put it back, or restore a backup; what was written last is in \
+         /proc/{1}/fd until this process ends"
+    )]
+    Replaced(String, u32),
 }
 
 impl std::fmt::Debug for Writer {
@@ -49,12 +69,21 @@ struct Tail {
     recent: LruCache<Uuid, (i64, u64)>,
 }
 
+/// What is known of a writer from outside: where the log ends, and why it cannot be written, if so. Both channels close
+/// when it ends.
+pub struct Watched {
+    pub head: watch::Receiver<Position>,
+    pub down: watch::Receiver<Option<String>>,
+}
+
 impl Writer {
-    pub(super) fn open(path: &Path, jobs: mpsc::Receiver<Job>) -> rusqlite::Result<(Self, watch::Receiver<Position>)> {
+    pub(super) fn open(path: &Path, jobs: mpsc::Receiver<Job>) -> rusqlite::Result<(Self, Watched)> {
         let connection = schema::writer(path)?;
         let tail = Tail::read(&connection)?;
-        let (head, watched) = watch::channel(Position(tail.position));
-        Ok((Self { connection, tail, head, jobs }, watched))
+        let (head, down) = (watch::Sender::new(Position(tail.position)), watch::Sender::new(None));
+        let watched = Watched { head: head.subscribe(), down: down.subscribe() };
+        let file = FileId::of(path);
+        Ok((Self { connection, tail: Some(tail), head, jobs, down, path: path.into(), file }, watched))
     }
 
     /// Writes until nobody can ask any more.
@@ -83,34 +112,38 @@ impl Writer {
 
     fn write(&mut self, batch: &mut Vec<Job>) {
         metrics::histogram!("kith_log_batch_appends").record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
-        let answers = self.commit(batch).unwrap_or_else(|error| self.start_again(&error, batch.len()));
-        self.head.send_if_modified(|head| {
-            let moved = head.0 != self.tail.position;
-            head.0 = self.tail.position;
-            moved
+        let committed = self.commit(batch);
+        let down = committed.as_ref().err().map(ToString::to_string);
+        let answers = committed.unwrap_or_else(|error| {
+            // Nothing of the batch was written: what was assumed is forgotten, and all are told.
+            self.tail = None;
+            tracing::error!(%error, appends = batch.len(), "the event log could not be written");
+            vec![Err(AppendError::Unavailable(error.to_string())); batch.len()]
         });
+        self.down.send_if_modified(|before| std::mem::replace(before, down) != *before);
+        if let Some(tail) = &self.tail {
+            self.head.send_if_modified(|head| std::mem::replace(&mut head.0, tail.position) != tail.position);
+        }
         for (job, answer) in batch.drain(..).zip(answers) {
             // Whoever asked may have gone.
             let _ = job.reply.send(answer);
         }
     }
 
-    fn commit(&mut self, batch: &[Job]) -> rusqlite::Result<Vec<Result<Appended, AppendError>>> {
+    fn commit(&mut self, batch: &[Job]) -> Result<Vec<Result<Appended, AppendError>>, Failure> {
+        if self.tail.is_none() {
+            self.tail = Some(Tail::read(&self.connection)?);
+        }
+        let tail = self.tail.as_mut().expect("it was read");
         let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let answers =
-            batch.iter().map(|job| self.tail.append(&transaction, &job.append)).collect::<rusqlite::Result<_>>()?;
+            batch.iter().map(|job| tail.append(&transaction, &job.append)).collect::<rusqlite::Result<_>>()?;
         transaction.commit()?;
-        Ok(answers)
-    }
-
-    /// Nothing of the batch was written: forget what was assumed, and say so to all.
-    fn start_again(&mut self, error: &rusqlite::Error, appends: usize) -> Vec<Result<Appended, AppendError>> {
-        tracing::error!(%error, appends, "the event log could not be written");
-        match Tail::read(&self.connection) {
-            Ok(tail) => self.tail = tail,
-            Err(error) => tracing::error!(%error, "the end of the event log could not be read"),
+        // What is in a file that has no name any more is acknowledged to nobody.
+        if FileId::of(&self.path) != self.file {
+            return Err(Failure::Replaced(self.path.display().to_string(), std::process::id()));
         }
-        vec![Err(AppendError::Unavailable(error.to_string())); appends]
+        Ok(answers)
     }
 }
 

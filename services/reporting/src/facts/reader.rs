@@ -41,6 +41,26 @@ impl Facts {
         self.read(|facts| Ok(facts.manifest.position))
     }
 
+    /// Whether every file is there and is what was written, if there should be any.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check(&self, expected: bool) -> Result<(), String> {
+        let damage = || match Manifest::load(&self.dir) {
+            Ok(Some(manifest)) => manifest.damage(&self.dir).map(|damage| (Some(manifest.position), damage)),
+            Ok(None) => expected.then(|| (None, "the manifest is gone".into())),
+            Err(error) => Some((None, error.to_string())),
+        };
+        // Whoever writes them may have merged files away meanwhile.
+        for _ in 1..READS_MAX {
+            let Some((position, damage_found)) = damage() else { return Ok(()) };
+            if damage().is_some_and(|(again, _)| again == position) {
+                return Err(damage_found);
+            }
+        }
+        Ok(())
+    }
+
     /// Answers a question to the facts as they are at one position.
     pub(crate) fn read<T>(&self, ask: impl Fn(&Snapshot) -> Result<T, Cause>) -> Result<T, FactsError> {
         let read = || {

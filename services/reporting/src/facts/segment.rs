@@ -26,6 +26,15 @@ pub(super) fn number(path: &Path) -> Option<u64> {
 
 /// Writes `table` to a new file. Durable when it returns, but for its name: that is the folder's.
 pub(super) fn write(path: &Path, table: &mut DataFrame) -> Result<Segment, Cause> {
+    let written = write_whole(path, table);
+    if written.is_err() {
+        // A disk that is full is not filled further, once for each time that it is tried again.
+        let _ = std::fs::remove_file(path);
+    }
+    written
+}
+
+fn write_whole(path: &Path, table: &mut DataFrame) -> Result<Segment, Cause> {
     let file = File::create_new(path)?;
     let mut buffer = BufWriter::new(&file);
     ParquetWriter::new(&mut buffer)

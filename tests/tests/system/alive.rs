@@ -1,0 +1,144 @@
+//! What is broken shows, and heals or stops: parts that end, files that are damaged or deleted while they are used.
+
+use std::{
+    fs::{self, OpenOptions},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+use messaging::PartState;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use tests::world::{ORG, PATIENCE, World, at};
+use tokio::time::timeout;
+
+/// Waits until a part stands still; answers why.
+async fn stopped(world: &World, name: &str) -> String {
+    let why = |report: &messaging::Report| {
+        report.parts.iter().find_map(|part| match &part.state {
+            PartState::Stopped { why } if part.name == name => Some(why.clone()),
+            _ => None,
+        })
+    };
+    let stops = world.running().health.wait_until(|report| why(report).is_some());
+    let report = timeout(PATIENCE, stops).await;
+    let report = report.unwrap_or_else(|_| panic!("{name} goes on: {:?}", world.running().health.report()));
+    why(&report).expect("it was waited for")
+}
+
+/// Waits until every part runs.
+async fn ready(world: &World) {
+    let ready = world.running().health.wait_until(|report| report.ready);
+    let ready = timeout(PATIENCE, ready).await;
+    assert!(ready.is_ok(), "{:?}", world.running().health.report());
+}
+
+/// A server with a register in which somebody was marked, settled; what its register says.
+async fn with_register() -> (World, String, Value) {
+    let world = World::start().await;
+    let group = world.group().await;
+    let ann = world.admin().register(json!({ "alias": "Ann", "email": "ann@example.org" })).await;
+    world.admin().enrols(group, ann, "2026-01-01").await.must(201);
+    let meeting = world.open_meeting(group).await;
+    world.admin().mark(meeting, ann, "present").await.must(204);
+    world.set_time("2026-06-03T12:00:00Z");
+    world.admin().post(&at(meeting, "hold"), Value::Null).await.must(204);
+    world.settle().await;
+    ready(&world).await;
+    let path = at(meeting, "register");
+    let register = world.admin().get(&path).await.must(200).json();
+    (world, path, register)
+}
+
+fn views(world: &World) -> PathBuf {
+    world.data().join("views.db")
+}
+
+/// Overwrites all of a file but its first page, as a disk does that lies.
+fn overwrite(path: &Path) {
+    let file = OpenOptions::new().write(true).open(path).expect("the file");
+    let length = usize::try_from(file.metadata().expect("its length").len()).expect("it is small");
+    file.write_all_at(&vec![0x5A; length - 4096], 4096).expect("it is overwritten");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_that_are_deleted_or_damaged_while_they_are_used_show_and_are_folded_anew() {
+    let (world, path, register) = with_register().await;
+    let delete = |views: &Path| {
+        for suffix in ["", "-wal", "-shm"] {
+            fs::remove_file(views.with_extension(format!("db{suffix}"))).expect("it can be deleted");
+        }
+    };
+    let undecodable = |views: &Path| {
+        let connection = Connection::open(views).expect("the views");
+        connection.execute("UPDATE groups SET details = 'garbage'", []).expect("a row is spoilt");
+    };
+    let overwritten = |views: &Path| {
+        let connection = Connection::open(views).expect("the views");
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("one file");
+        overwrite(views);
+    };
+    let damages: [(&str, &dyn Fn(&Path)); 3] =
+        [("deleted", &delete), ("overwritten", &overwritten), ("undecodable", &undecodable)];
+    for (name, damage) in damages {
+        damage(&views(&world));
+        if name == "undecodable" {
+            assert!(
+                world.admin().get("/v1/groups").await.status.is_server_error(),
+                "there is one row, and it is spoilt"
+            );
+        }
+        let why = stopped(&world, "views").await;
+        world.nobody().get("/readyz").await.must(503);
+        println!("{name}: {why}");
+        ready(&world).await;
+        world.settle().await;
+        assert_eq!(world.admin().get(&path).await.must(200).json(), register, "{name}");
+        world.must_be_sound().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn facts_that_are_deleted_or_damaged_while_they_are_used_show_and_are_collected_anew() {
+    let (world, ..) = with_register().await;
+    let report = "/v1/reports/reach?from=2026-06&through=2026-06&by=month,programme,mode";
+    let before = world.admin().get(report).await.must(200).json()["rows"].clone();
+    assert_ne!(before, json!([]), "there is something to be lost");
+    let facts = world.data().join("facts");
+    let segment = || -> PathBuf {
+        let first = |folder: PathBuf| fs::read_dir(folder).expect("a folder").flatten().next().expect("a file").path();
+        first(facts.join(ORG).join("attendances"))
+    };
+    let delete = || fs::remove_dir_all(facts.join(ORG)).expect("they can be deleted");
+    let forget = || fs::remove_file(facts.join("manifest.json")).expect("it can be deleted");
+    let spoil = || {
+        let path = segment();
+        let length = fs::metadata(&path).expect("its length").len();
+        let file = OpenOptions::new().write(true).open(&path).expect("the segment");
+        file.write_all_at(&[0x5A; 16], length / 2).expect("it is overwritten");
+    };
+    let damages: [(&str, &dyn Fn()); 3] = [("deleted", &delete), ("forgotten", &forget), ("overwritten", &spoil)];
+    for (name, damage) in damages {
+        damage();
+        let why = stopped(&world, "facts").await;
+        println!("{name}: {why}");
+        ready(&world).await;
+        world.settle().await;
+        assert_eq!(world.admin().get(report).await.must(200).json()["rows"], before, "{name}");
+        world.must_be_sound().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_or_vault_that_is_moved_away_while_it_is_used_takes_nothing_until_it_is_back() {
+    let (world, ..) = with_register().await;
+    for name in ["log", "vault"] {
+        let (path, away) = (world.data().join(format!("{name}.db")), world.data().join("away"));
+        fs::rename(&path, &away).expect("it is moved");
+        world.admin().post("/v1/members", json!({ "profile": { "alias": "Bee" } })).await.refused(503, "unavailable");
+        fs::rename(&away, &path).expect("it is moved back");
+        world.admin().register(json!({ "alias": "Cee" })).await;
+        ready(&world).await;
+    }
+    world.must_be_sound().await;
+}
