@@ -72,6 +72,7 @@ impl World {
             caller_per_second: 0,
             address_per_second: 0,
             refused_per_minute: 0,
+            audit_mib_per_day: 0,
             ..Config::default()
         };
         configure(&mut config);

@@ -2,9 +2,9 @@
 
 use axum::extract::State;
 use domain::{
-    Decider, MeetingId, MemberId, Text,
-    meeting::{self, AttendanceMode, Mark, Meeting, NewMark},
-    member::{self, Fields, Profile},
+    Decider, GroupId, MeetingId, MemberId, Text,
+    meeting::{self, AttendanceMode, Mark, Meeting},
+    member::{self, Fields, Profile, TypedBy},
 };
 use eventlog::{Cause, Reply};
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,8 @@ pub(crate) struct WalkIn {
 
 /// Add a walk-in
 ///
-/// Adds someone who is not on the roster, with their mark, in one step. It does not enrol them in the group.
+/// Adds someone who is not on the roster, with their mark, in one step. It does not enrol them in the group, and opens
+/// nothing of a record: those who lead the group see what was typed in at its meetings.
 #[utoipa::path(post, path = "/v1/meetings/{meeting}/walk-ins", tag = "attendance", request_body = WalkInBody,
     params(("meeting" = MeetingId, Path, description = "The meeting")),
     responses((status = 201, description = "The walk-in is on the register", body = WalkIn), Problems))]
@@ -49,45 +50,71 @@ pub(crate) async fn add_walk_in(
     mut command: Command<op::AddWalkIn, WalkInBody>,
 ) -> Result<Answer, Problem> {
     let plan = attendance.plan(&command.caller, meeting).await?;
-    let WalkInBody { member, mark, mode, .. } = command.body;
-    let member = match member {
-        Some(member) => attendance.known(&command.caller, member).await.map(|()| member)?,
-        None => MemberId(command.new_id("member")),
-    };
-    let enrolled = attendance.enrolled(&command.caller, &plan, std::iter::once(member)).await? == [true];
-    let add = meeting::Command::AddWalkIn(NewMark { member, mark, mode, enrolled });
-    // Nobody is registered who then is not let in.
+    let WalkInBody { member: named, mark, mode, .. } = command.body;
+    // Who may see everybody is told first that it is nobody.
+    if let (Some(member), None) = (named, command.caller.own_groups()) {
+        attendance.known(&command.caller, member).await?;
+    }
     let org = command.caller.org.clone();
-    if attendance.meetings.look(&org, meeting, |meeting| Meeting::decide(&add, &meeting.state).is_ok()).await? {
-        attendance.register(&mut command, member).await?;
+    let member = named.unwrap_or(MemberId(command.new_id("member")));
+    let add = meeting::Command::AddWalkIn(attendance.new_mark(&org, &plan, (member, mark, mode)).await?);
+    let refused =
+        attendance.meetings.look(&org, meeting, |meeting| Meeting::decide(&add, &meeting.state).err()).await?;
+    // To others, what the register says comes first, so that a refusal does not tell somebody from nobody; and nobody is
+    // registered who then is not let in.
+    if let Some(refusal) = refused {
+        attendance.recognise(&mut command, member).await?;
+        let done = attendance.meetings.replayed(&command.cause).await?;
+        return done.map(Answer).ok_or_else(|| Problem::rejected(&refusal));
+    }
+    match named {
+        Some(_) if command.body.alias.is_some() => {
+            return Err(Problem::malformed("body, at `alias`: it is for a new member; change the one there is"));
+        }
+        Some(member) => attendance.known(&command.caller, member).await?,
+        None => attendance.register(&mut command, member, plan.group).await?,
     }
     let Command { caller, cause, .. } = command;
     attendance.transact(&caller, meeting, cause, add, Reply::json(201, &WalkIn { member })).await
 }
 
 impl Attendance {
-    /// Registers the member if they are new, with what they are called.
+    /// Registers a new member, with what they are called: typed in at the group's meeting, and shown there.
     async fn register(
         &self,
         command: &mut Command<op::AddWalkIn, WalkInBody>,
         member: MemberId,
+        group: GroupId,
     ) -> Result<(), Problem> {
         let org = command.caller.org.clone();
-        let fields = match (command.body.member, command.body.alias.take()) {
-            (Some(_), Some(_)) => {
-                return Err(Problem::malformed("body, at `alias`: it is for a new member; change the one there is"));
-            }
-            (Some(_), None) => return Ok(()),
-            (None, None) => Fields::new(),
-            (None, alias) => {
+        let fields = match command.body.alias.take() {
+            None => Fields::new(),
+            alias => {
                 let key = self.vault.key_or_new(&org, member).await?;
                 command.about(&key);
                 seal_profile(&key, &org, member.0, &Profile { alias, ..Profile::default() })
             }
         };
+        let subject = command.caller.subject.clone();
+        let typed_by = Some(TypedBy { subject, group: Some(group) });
         // The receipt is the mark's: until that is made, the same command goes through here again.
         let cause = Cause { key: None, ..command.cause.clone() };
-        self.members.transact(&org, member, cause, member::Command::Register(fields), Reply::DONE).await?;
+        let register = member::Command::Register { fields, typed_by };
+        self.members.transact(&org, member, cause, register, Reply::DONE).await?;
+        Ok(())
+    }
+
+    /// Has the command recognised as it was when it was done, if it was.
+    async fn recognise(
+        &self,
+        command: &mut Command<op::AddWalkIn, WalkInBody>,
+        member: MemberId,
+    ) -> Result<(), Problem> {
+        if command.body.alias.is_some()
+            && let Some(key) = self.vault.key(&command.caller.org, member).await?
+        {
+            command.about(&key);
+        }
         Ok(())
     }
 }

@@ -2,8 +2,9 @@
 
 use axum::extract::State;
 use domain::{
-    MeetingId, MemberId,
+    MeetingId, MemberId, OrgId,
     meeting::{self, AttendanceMode, Mark},
+    member,
 };
 use eventlog::Reply;
 use serde::Deserialize;
@@ -45,13 +46,44 @@ pub(crate) async fn correct_attendance(
     }
     let (org, reason) = (command.caller.org.clone(), reason.clone());
     let plan = attendance.plan(&command.caller, meeting).await?;
+    let Some(enrolled) = attendance.stands(&org, (meeting, &plan), member).await? else {
+        return attendance.corrected_before(&mut command, member).await;
+    };
     attendance.known(&command.caller, member).await?;
     let key = attendance.vault.key_or_new(&org, member).await?;
     command.about(&key);
     let reason = key.seal(&org, member.0, "correction", reason.as_str().as_bytes());
     let Command { caller, cause, .. } = command;
-    let enrolled = attendance.enrolled(&caller, &plan, std::iter::once(member)).await? == [true];
     let to = mark.map(|mark| (mark, mode));
     let command = meeting::Command::Correct { member, to, enrolled, reason };
     attendance.transact(&caller, meeting, cause, command, Reply::DONE).await
+}
+
+impl Attendance {
+    /// Whether the member is on the roster of the meeting's date; none for whoever is neither there nor on the register.
+    async fn stands(
+        &self,
+        org: &OrgId,
+        (meeting, plan): (MeetingId, &meeting::Plan),
+        member: MemberId,
+    ) -> Result<Option<bool>, Problem> {
+        let day = plan.starts_at_local.date();
+        let enrolled = self.rosters.look(org, plan.group, |roster| roster.state.covers(member, day)).await?;
+        let marked = self.meetings.look(org, meeting, |meeting| meeting.state.has(member)).await?;
+        Ok((enrolled || marked).then_some(enrolled))
+    }
+
+    /// What was answered when the command was done before. Else nothing is told of the member, not even that they are
+    /// known.
+    async fn corrected_before(
+        &self,
+        command: &mut Command<op::CorrectAttendance, CorrectionBody>,
+        member: MemberId,
+    ) -> Result<Answer, Problem> {
+        if let Some(key) = self.vault.key(&command.caller.org, member).await? {
+            command.about(&key);
+        }
+        let done = self.meetings.replayed(&command.cause).await?;
+        done.map(Answer).ok_or_else(|| Problem::rejected(&member::Refusal::Unknown))
+    }
 }

@@ -16,8 +16,8 @@ mod reinstate_meeting;
 
 use axum::extract::FromRef;
 use domain::{
-    MeetingId, MemberId, Sealed,
-    meeting::{self, Meeting},
+    MeetingId, MemberId, OrgId, Sealed,
+    meeting::{self, AttendanceMode, Mark, Meeting, NewMark},
     member::{self, Member},
     roster::Roster,
 };
@@ -93,22 +93,33 @@ impl Attendance {
         Ok(plan)
     }
 
-    /// Which of `members` are enrolled on the meeting's date.
-    async fn enrolled(
+    /// Marks to be made, with what the roster of the meeting's date says of each member.
+    async fn new_marks(
         &self,
-        caller: &Caller,
+        org: &OrgId,
         plan: &meeting::Plan,
-        members: impl Iterator<Item = MemberId> + Clone,
-    ) -> Result<Vec<bool>, Problem> {
-        // Nothing more is said of whoever was erased, even where they still stand on a roster or a register.
-        if members.clone().any(|member| self.vault.is_erased(&caller.org, member)) {
-            return Err(Problem::rejected(&member::Refusal::Unknown));
-        }
+        marks: impl IntoIterator<Item = (MemberId, Mark, Option<AttendanceMode>)>,
+    ) -> Result<Vec<NewMark>, Problem> {
         let day = plan.starts_at_local.date();
-        let look = self
-            .rosters
-            .look(&caller.org, plan.group, |roster| members.map(|member| roster.state.covers(member, day)).collect());
-        Ok(look.await?)
+        let new = self.rosters.look(org, plan.group, |roster| {
+            let new = |(member, mark, mode)| {
+                let (enrolled, erased) = (roster.state.covers(member, day), self.vault.is_erased(org, member));
+                NewMark { member, mark, mode, enrolled, erased }
+            };
+            marks.into_iter().map(new).collect()
+        });
+        Ok(new.await?)
+    }
+
+    /// As [`Self::new_marks`], of one.
+    async fn new_mark(
+        &self,
+        org: &OrgId,
+        plan: &meeting::Plan,
+        mark: (MemberId, Mark, Option<AttendanceMode>),
+    ) -> Result<NewMark, Problem> {
+        let new = self.new_marks(org, plan, [mark]).await?.pop();
+        new.ok_or_else(|| Problem::internal(&"no mark of one mark"))
     }
 
     /// Seals a reason that is about a meeting, not about one member, with the organisation's key.

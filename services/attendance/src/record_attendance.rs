@@ -3,7 +3,7 @@
 use axum::extract::State;
 use domain::{
     MeetingId, MemberId,
-    meeting::{self, AttendanceMode, Mark, NewMark},
+    meeting::{self, AttendanceMode, Mark},
 };
 use eventlog::Reply;
 use serde::Deserialize;
@@ -37,7 +37,6 @@ pub(crate) async fn record_attendance(
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: MarkBody { mark, mode }, .. } = command;
     let plan = attendance.plan(&caller, meeting).await?;
-    let enrolled = attendance.enrolled(&caller, &plan, std::iter::once(member)).await? == [true];
-    let command = meeting::Command::Record(vec![NewMark { member, mark, mode, enrolled }]);
+    let command = meeting::Command::Record(attendance.new_marks(&caller.org, &plan, [(member, mark, mode)]).await?);
     attendance.transact(&caller, meeting, cause, command, Reply::DONE).await
 }

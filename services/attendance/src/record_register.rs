@@ -3,7 +3,7 @@
 use axum::extract::State;
 use domain::{
     MeetingId, MemberId,
-    meeting::{self, AttendanceMode, MARKS_MAX, Mark, NewMark},
+    meeting::{self, AttendanceMode, MARKS_MAX, Mark},
 };
 use eventlog::Reply;
 use serde::Deserialize;
@@ -49,9 +49,7 @@ pub(crate) async fn record_register(
         return Err(Problem::malformed(format!("marks has {} members, at most {MARKS_MAX} are possible", marks.len())));
     }
     let plan = attendance.plan(&caller, meeting).await?;
-    let enrolled = attendance.enrolled(&caller, &plan, marks.iter().map(|mark| mark.member)).await?;
-    let marks = marks.into_iter().zip(enrolled);
-    let marks = marks.map(|(MemberMark { member, mark, mode }, enrolled)| NewMark { member, mark, mode, enrolled });
-    let command = meeting::Command::Record(marks.collect());
+    let marks = marks.into_iter().map(|MemberMark { member, mark, mode }| (member, mark, mode));
+    let command = meeting::Command::Record(attendance.new_marks(&caller.org, &plan, marks).await?);
     attendance.transact(&caller, meeting, cause, command, Reply::DONE).await
 }

@@ -42,7 +42,7 @@ pub struct EventType {
 
 /// An event of one kind of stream.
 pub trait DomainEvent: Debug + Clone + Sized + Send + Sync + 'static {
-    /// All types of event of this kind of stream.
+    /// All types of event of this kind of stream, of each the older versions first.
     fn types() -> Vec<EventType>;
     /// Name of the event's type and the version of its data.
     fn event_type(&self) -> (&'static str, u16);
@@ -55,9 +55,12 @@ pub trait DomainEvent: Debug + Clone + Sized + Send + Sync + 'static {
     fn decode(event_type: &str, version: u16, data: &[u8]) -> Result<Self, DecodeError>;
 }
 
-/// Declares the events of a stream: an enum over payload structs, each with its stored name and version.
+/// Declares the events of a stream: an enum over payload structs, each with its stored name and version, and in
+/// parentheses what it was in older versions, which are read as the present one.
 macro_rules! events {
-    ($(#[$doc:meta])* pub enum $enum:ident { $($(#[$vdoc:meta])* $variant:ident = $name:literal v $version:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* pub enum $enum:ident { $(
+        $(#[$vdoc:meta])* $variant:ident = $name:literal v $version:literal $((v $older:literal $old:ident))*
+    ),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq)]
         #[allow(clippy::large_enum_variant)] // events live for one match
@@ -65,9 +68,14 @@ macro_rules! events {
 
         impl $crate::event::DomainEvent for $enum {
             fn types() -> Vec<$crate::event::EventType> {
-                vec![$($crate::event::EventType {
-                    name: $name, version: $version, schema: || schemars::schema_for!($variant),
-                }),+]
+                vec![$(
+                    $($crate::event::EventType {
+                        name: $name, version: $older, schema: || schemars::schema_for!($old),
+                    },)*
+                    $crate::event::EventType {
+                        name: $name, version: $version, schema: || schemars::schema_for!($variant),
+                    }
+                ),+]
             }
 
             fn event_type(&self) -> (&'static str, u16) {
@@ -81,7 +89,10 @@ macro_rules! events {
 
             fn decode(event_type: &str, version: u16, data: &[u8]) -> Result<Self, $crate::event::DecodeError> {
                 match (event_type, version) {
-                    $(($name, $version) => $crate::event::read(data).map(Self::$variant),)+
+                    $(
+                        ($name, $version) => $crate::event::read(data).map(Self::$variant),
+                        $(($name, $older) => $crate::event::read::<$old>(data).map(|old| Self::$variant(old.into())),)*
+                    )+
                     _ => return Err($crate::event::DecodeError::Unknown { event_type: event_type.into(), version }),
                 }
                 .map_err(|source| $crate::event::DecodeError::Data { event_type: event_type.into(), version, source })

@@ -291,6 +291,14 @@ pub struct Register {
 }
 
 impl State {
+    /// Whether the register says something of the member.
+    pub fn has(&self, member: MemberId) -> bool {
+        match self {
+            Self::Unknown => false,
+            Self::Known(register) => register.entries.contains_key(&member),
+        }
+    }
+
     /// The group that meets, if the meeting is known.
     pub fn group(&self) -> Option<GroupId> {
         match self {
@@ -311,6 +319,9 @@ pub struct NewMark {
     pub mode: Option<AttendanceMode>,
     /// Whether the member is enrolled on the meeting's date; the caller looks it up in the roster.
     pub enrolled: bool,
+    /// Whether the member was erased: nothing more is said of them, even where they still stand, and what is answered is
+    /// what is answered of nobody.
+    pub erased: bool,
 }
 
 /// What can be asked.
@@ -626,6 +637,7 @@ fn record_one(register: &Register, new: &NewMark, twice: bool, marks: usize) -> 
     let was = register.entries.get(&new.member);
     match was {
         _ if twice => Err(MarkRefusal::Twice),
+        _ if new.erased => Err(MarkRefusal::NotOnRoster),
         None if !new.enrolled => Err(MarkRefusal::NotOnRoster),
         None if register.entries.len() + marks > MARKS_MAX => Err(MarkRefusal::Full),
         Some(was) if *was == now => Ok(None),
@@ -641,8 +653,8 @@ fn add_walk_in(register: &Register, new: &NewMark) -> Result<Vec<Event>, Refusal
         return Err(Refusal::NotOpen { status: register.status });
     }
     let entry = entry(&register.plan, new.mark, new.mode).map_err(Refusal::Mark)?;
-    match register.entries.get(&new.member) {
-        _ if new.enrolled => Err(Refusal::OnRoster),
+    match register.entries.get(&new.member).filter(|_| !new.erased) {
+        _ if new.enrolled && !new.erased => Err(Refusal::OnRoster),
         _ if !new.mark.attended() => Err(Refusal::Mark(MarkRefusal::WalkInAbsent)),
         Some(was) if *was == entry => Ok(vec![]),
         Some(_) if register.status == Status::Held => Err(Refusal::RegisterClosed),

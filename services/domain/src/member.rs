@@ -13,12 +13,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ConsentId, Decider, GlassId, HoldId, MemberId, Rejection, RejectionKind, Subject, event::events, sealed::Sealed,
+    ConsentId, Decider, GlassId, GroupId, HoldId, MemberId, Rejection, RejectionKind, Subject, event::events,
+    sealed::Sealed,
 };
 
 mod consent;
 mod notice;
+mod older;
 mod profile;
+
+use older::{ChangedV1, RegisteredV1};
 
 pub use consent::{Denied, Details, Given, Means, Permissions, Purpose};
 pub use notice::{NOTICES, Notice};
@@ -47,6 +51,19 @@ pub struct Registered {
     /// What is known; may be nothing.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: Fields,
+    /// Who typed it in, if they lead meetings and have no authority over records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typed_by: Option<TypedBy>,
+}
+
+/// Who typed a member in without authority over their record: nothing else of it is open to them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TypedBy {
+    /// Who.
+    pub subject: Subject,
+    /// At whose meeting; those who lead this group share what was typed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupId>,
 }
 
 /// A member's fields were changed.
@@ -58,6 +75,9 @@ pub struct Changed {
     /// What is no longer known.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub removed: BTreeSet<Field>,
+    /// Whether it was typed in by who had typed in all that was known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub typed: bool,
 }
 
 /// A consent was withdrawn.
@@ -172,9 +192,9 @@ events! {
     /// What can have happened to a member.
     pub enum Event {
         /// They were registered.
-        Registered = "member.registered" v 1,
+        Registered = "member.registered" v 2 (v 1 RegisteredV1),
         /// Their fields were changed.
-        Changed = "member.changed" v 1,
+        Changed = "member.changed" v 2 (v 1 ChangedV1),
         /// They gave a consent.
         Given = "consent.given" v 1,
         /// They withdrew a consent.
@@ -225,6 +245,10 @@ pub enum State {
 pub struct Record {
     /// Their fields, sealed.
     pub fields: Fields,
+    /// Who typed the member in, if they have no authority over the record.
+    pub typed_by: Option<TypedBy>,
+    /// Fields that say what was typed in then, or since by the same.
+    pub typed: BTreeSet<Field>,
     /// What they allow.
     pub permissions: Permissions,
     /// Legal holds, and when to look at each.
@@ -259,6 +283,11 @@ impl State {
 }
 
 impl Record {
+    /// Whether nothing is known but what was typed in by who has no authority over the record.
+    pub fn is_as_typed(&self) -> bool {
+        self.typed_by.is_some() && self.fields.keys().all(|field| self.typed.contains(field))
+    }
+
     /// Whether the subject broke the glass and may still look.
     pub fn glass_open_for(&self, subject: &Subject, now: Timestamp) -> bool {
         self.glass.values().any(|glass| glass.subject == *subject && now < glass.until)
@@ -269,13 +298,20 @@ impl Record {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Register them.
-    Register(Fields),
+    Register {
+        /// What is known; may be nothing.
+        fields: Fields,
+        /// Who types it in, if they have no authority over the record.
+        typed_by: Option<TypedBy>,
+    },
     /// Change fields: set some, remove others, leave the rest.
     Change {
         /// What is known now.
         set: Fields,
         /// What is no longer known.
         removed: BTreeSet<Field>,
+        /// Whether it is typed in by who has no authority over the record, but typed in all that is known.
+        typed: bool,
     },
     /// Keep a consent.
     GiveConsent(Given),
@@ -303,6 +339,9 @@ pub enum Refusal {
     /// Registered already, with something else known.
     #[error("the member is registered already")]
     Registered,
+    /// Completed by others than who typed it in.
+    #[error("others have completed the record: it is changed by who has authority over it, or once they confirm it")]
+    Completed,
     /// Merged into another.
     #[error("the record was merged into {into}; ask for that one, or undo the merge")]
     Merged {
@@ -356,6 +395,7 @@ impl Rejection for Refusal {
         match self {
             Self::Unknown => "unknown-member",
             Self::Registered => "member-registered",
+            Self::Completed => "member-completed",
             Self::Merged { .. } => "member-merged",
             Self::NotMerged => "member-not-merged",
             Self::Itself => "merge-into-itself",
@@ -386,11 +426,14 @@ impl Decider for Member {
 
     fn decide(command: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
         let record = match (command, state) {
-            (Command::Register(fields), State::Unknown) => {
-                return Ok(vec![Event::Registered(Registered { fields: fields.clone() })]);
+            (Command::Register { fields, typed_by }, State::Unknown) => {
+                let registered = Registered { fields: fields.clone(), typed_by: typed_by.clone() };
+                return Ok(vec![Event::Registered(registered)]);
             }
-            (Command::Register(fields), State::Known(record)) => {
-                return if record.fields == *fields { Ok(vec![]) } else { Err(Refusal::Registered) };
+            (Command::Register { fields, typed_by }, State::Known(record)) => {
+                // Who may not read the record does not learn by trying what is in it.
+                let may_know = typed_by.is_none() || (record.typed_by == *typed_by && record.is_as_typed());
+                return if may_know && record.fields == *fields { Ok(vec![]) } else { Err(Refusal::Registered) };
             }
             (_, State::Unknown | State::Erased) => return Err(Refusal::Unknown),
             (_, State::Known(record)) => record,
@@ -413,8 +456,9 @@ impl Record {
     /// At most one event follows from a command on a record.
     fn decide(&self, command: &Command) -> Result<Option<Event>, Refusal> {
         match command {
-            Command::Register(_) => Ok(None), // decided before
-            Command::Change { set, removed } => Ok(self.change(set, removed)),
+            Command::Register { .. } => Ok(None), // decided before
+            Command::Change { typed: true, .. } if !self.is_as_typed() => Err(Refusal::Completed),
+            Command::Change { set, removed, typed } => Ok(self.change(set, removed, *typed)),
             Command::GiveConsent(given) => self.give_consent(given),
             Command::WithdrawConsent(withdrawn) => self.withdraw_consent(withdrawn),
             Command::BreakGlass(broken) if self.glass.contains_key(&broken.glass) => Ok(None),
@@ -426,7 +470,7 @@ impl Record {
         }
     }
 
-    fn change(&self, set: &Fields, removed: &BTreeSet<Field>) -> Option<Event> {
+    fn change(&self, set: &Fields, removed: &BTreeSet<Field>, typed: bool) -> Option<Event> {
         let set: Fields = set
             .iter()
             .filter(|(field, sealed)| self.fields.get(field) != Some(*sealed))
@@ -434,7 +478,7 @@ impl Record {
             .collect();
         let removed: BTreeSet<Field> =
             removed.iter().filter(|field| self.fields.contains_key(field)).copied().collect();
-        (!set.is_empty() || !removed.is_empty()).then_some(Event::Changed(Changed { set, removed }))
+        (!set.is_empty() || !removed.is_empty()).then_some(Event::Changed(Changed { set, removed, typed }))
     }
 
     fn give_consent(&self, given: &Given) -> Result<Option<Event>, Refusal> {
@@ -471,10 +515,18 @@ impl Record {
     pub fn evolve(&mut self, event: &Event) {
         let permissions = &mut self.permissions;
         match event {
-            Event::Registered(Registered { fields }) => self.fields.clone_from(fields),
-            Event::Changed(Changed { set, removed }) => {
+            Event::Registered(Registered { fields, typed_by }) => {
+                self.fields.clone_from(fields);
+                self.typed_by.clone_from(typed_by);
+                self.typed = if typed_by.is_some() { fields.keys().copied().collect() } else { BTreeSet::new() };
+            }
+            Event::Changed(Changed { set, removed, typed }) => {
                 self.fields.extend(set.iter().map(|(field, sealed)| (*field, sealed.clone())));
                 self.fields.retain(|field, _| !removed.contains(field));
+                self.typed.retain(|field| !set.contains_key(field) && !removed.contains(field));
+                if *typed {
+                    self.typed.extend(set.keys());
+                }
             }
             Event::Given(given) => {
                 permissions.consents.insert(given.consent, given.clone());

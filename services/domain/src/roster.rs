@@ -4,6 +4,7 @@
 //! whatever frees one also gives it to whoever has waited longest, in the same append. What is past is recorded as it
 //! was, whatever the places.
 
+mod older;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -13,12 +14,15 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::state::Standing;
+use self::{
+    older::{AppliedV1, EnrolledV1, WaitlistedV1},
+    state::Standing,
+};
 pub use self::{
     state::{End, Enrolment, State},
     vocabulary::{CancelReason, DeclineReason, ErrorReason, IfFull, Places, PlacesError, Stage},
 };
-use crate::{Decider, MemberId, Rejection, RejectionKind, event::events, sealed::Sealed};
+use crate::{Decider, MemberId, Rejection, RejectionKind, Subject, event::events, sealed::Sealed};
 
 /// Stream kind of rosters: one for each group, under the group's id.
 #[derive(Debug)]
@@ -37,6 +41,9 @@ pub struct Applied {
     /// When, where the group meets.
     #[schemars(with = "String")]
     pub on: Date,
+    /// Who put them forward, if that opens nothing: somebody who wants to read, and whom nobody has confirmed yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposed_by: Option<Subject>,
 }
 
 /// Somebody was put at the end of the waiting list.
@@ -50,6 +57,9 @@ pub struct Waitlisted {
     /// First day that they want to be on the roster.
     #[schemars(with = "String")]
     pub starts_on: Date,
+    /// Who put them forward, if that opens nothing: somebody who wants to read, and whom nobody has confirmed yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposed_by: Option<Subject>,
 }
 
 /// A member was enrolled.
@@ -60,6 +70,19 @@ pub struct Enrolled {
     /// First day on the roster.
     #[schemars(with = "String")]
     pub starts_on: Date,
+    /// Who put them forward, if that opens nothing: somebody who wants to read, and whom nobody has confirmed yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposed_by: Option<Subject>,
+}
+
+/// What somebody put forward was confirmed by somebody else, or by the member: the record is open to the group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Confirmed {
+    /// Who.
+    pub member: MemberId,
+    /// Which: the enrolment that began on this day, or for which they asked on it and have no answer.
+    #[schemars(with = "String")]
+    pub since: Date,
 }
 
 /// Whoever had waited longest was enrolled, because a place became free.
@@ -136,11 +159,13 @@ events! {
     /// What can have happened to a roster.
     pub enum Event {
         /// Somebody asked for a place.
-        Applied = "enrolment.applied" v 1,
+        Applied = "enrolment.applied" v 2 (v 1 AppliedV1),
         /// Somebody was put on the waiting list.
-        Waitlisted = "enrolment.waitlisted" v 1,
+        Waitlisted = "enrolment.waitlisted" v 2 (v 1 WaitlistedV1),
         /// A member was enrolled.
-        Enrolled = "enrolment.started" v 1,
+        Enrolled = "enrolment.started" v 2 (v 1 EnrolledV1),
+        /// What was put forward was confirmed.
+        Confirmed = "enrolment.confirmed" v 1,
         /// Whoever had waited longest was enrolled.
         Promoted = "enrolment.promoted" v 1,
         /// A member came to the end that was agreed.
@@ -163,6 +188,8 @@ events! {
 pub struct Command {
     /// The day where the group meets.
     pub today: Date,
+    /// Who asks, if what begins by it is to be confirmed by somebody else before it opens a record.
+    pub proposed_by: Option<Subject>,
     /// What.
     pub ask: Ask,
 }
@@ -186,6 +213,13 @@ pub enum Ask {
     },
     /// Enrol all of these from these days on, or nobody if one of them cannot be.
     EnrolAll(Vec<(MemberId, Date)>),
+    /// Confirm what somebody put forward.
+    Confirm {
+        /// Who.
+        member: MemberId,
+        /// Which, by its first day, or by the day of an application without an answer.
+        since: Date,
+    },
     /// End an enrolment as agreed.
     Complete {
         /// Who.
@@ -238,6 +272,7 @@ impl Ask {
         match self {
             Self::Apply { member }
             | Self::Enrol { member, .. }
+            | Self::Confirm { member, .. }
             | Self::Complete { member, .. }
             | Self::Withdraw { member, .. }
             | Self::Decline { member, .. }
@@ -353,12 +388,13 @@ impl Decider for Roster {
     type State = State;
     type Rejection = Refusal;
 
-    fn decide(Command { today, ask }: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
-        let today = *today;
+    fn decide(Command { today, proposed_by, ask }: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
+        let (today, by) = (*today, proposed_by.as_ref());
         let asked = match ask {
-            Ask::Apply { member } => apply(state, today, *member),
-            Ask::Enrol { member, starts_on, if_full } => enrol(state, today, (*member, *starts_on), *if_full),
-            Ask::EnrolAll(members) => enrol_all(state, today, members),
+            Ask::Apply { member } => apply(state, (today, by), *member),
+            Ask::Enrol { member, starts_on, if_full } => enrol(state, (today, by), (*member, *starts_on), *if_full),
+            Ask::EnrolAll(members) => enrol_all(state, (today, by), members),
+            Ask::Confirm { member, since } => confirm(state, *member, *since),
             Ask::Complete { member, ends_on } => {
                 let completed = Event::Completed(Completed { member: *member, ends_on: *ends_on });
                 end(state, *member, End { on: *ends_on, completed: true }, completed)
@@ -378,17 +414,22 @@ impl Decider for Roster {
 
     fn evolve(mut state: State, event: &Event) -> State {
         match event {
-            Event::Applied(Applied { member, on }) => {
-                state.stand(*member, Standing::Applied { on: *on });
+            Event::Applied(Applied { member, on, proposed_by }) => {
+                state.stand(*member, Standing::Applied { on: *on, confirmed: proposed_by.is_none() });
             }
-            Event::Waitlisted(Waitlisted { member, on, starts_on }) => {
+            Event::Waitlisted(Waitlisted { member, on, starts_on, proposed_by }) => {
                 let on = state.standing(*member).asked_on().unwrap_or(*on);
-                state.stand(*member, Standing::Waitlisted { on, starts_on: *starts_on });
+                let confirmed = proposed_by.is_none();
+                state.stand(*member, Standing::Waitlisted { on, starts_on: *starts_on, confirmed });
             }
-            Event::Enrolled(Enrolled { member, starts_on }) | Event::Promoted(Promoted { member, starts_on }) => {
-                let enrolment = Enrolment { starts_on: *starts_on, end: None };
-                state.stand(*member, Standing::Quiet).enrolments.push(enrolment);
+            Event::Enrolled(Enrolled { member, starts_on, proposed_by }) => {
+                state.begin(*member, *starts_on, proposed_by.is_none());
             }
+            Event::Promoted(Promoted { member, starts_on }) => {
+                let confirmed = state.standing(*member).is_confirmed();
+                state.begin(*member, *starts_on, confirmed);
+            }
+            Event::Confirmed(Confirmed { member, since }) => state.confirm(*member, *since),
             Event::Completed(Completed { member, ends_on }) => {
                 state.end(*member, End { on: *ends_on, completed: true });
             }
@@ -429,36 +470,65 @@ fn with_promotions(state: &State, today: Date, mut events: Vec<Event>) -> Vec<Ev
     events
 }
 
-fn enrol_all(state: &State, today: Date, members: &[(MemberId, Date)]) -> Result<Vec<Event>, Refusal> {
+/// The day, and who put somebody forward if that is to be confirmed.
+type Act<'a> = (Date, Option<&'a Subject>);
+
+/// Who put the member forward, if nobody with authority did before.
+fn proposed(state: &State, member: MemberId, by: Option<&Subject>) -> Option<Subject> {
+    let standing = state.standing(member);
+    let is_open = standing.asked_on().is_some() && standing.is_confirmed();
+    if is_open { None } else { by.cloned() }
+}
+
+/// Said again by somebody with authority, what was put forward is confirmed.
+fn said_again(member: MemberId, since: Date, confirmed: bool, by: Option<&Subject>) -> Vec<Event> {
+    let confirms = !confirmed && by.is_none();
+    if confirms { vec![Event::Confirmed(Confirmed { member, since })] } else { vec![] }
+}
+
+fn confirm(state: &State, member: MemberId, since: Date) -> Result<Vec<Event>, Refusal> {
+    let person = state.person(member).ok_or(Refusal::NotEnrolled)?;
+    let asks = person.standing.asked_on() == Some(since);
+    let begun: Vec<_> = person.enrolments.iter().filter(|enrolment| enrolment.starts_on == since).collect();
+    if !asks && begun.is_empty() {
+        return Err(Refusal::NothingSince { since });
+    }
+    let open = (!asks || person.standing.is_confirmed()) && begun.iter().all(|enrolment| enrolment.confirmed);
+    Ok(said_again(member, since, open, None))
+}
+
+fn enrol_all(state: &State, act: Act<'_>, members: &[(MemberId, Date)]) -> Result<Vec<Event>, Refusal> {
     let (mut state, mut all) = (state.clone(), Vec::with_capacity(members.len()));
     for member in members {
-        let events = enrol(&state, today, *member, IfFull::Refuse)?;
+        let events = enrol(&state, act, *member, IfFull::Refuse)?;
         state = events.iter().fold(state, Roster::evolve);
         all.extend(events);
     }
     Ok(all)
 }
 
-fn apply(state: &State, today: Date, member: MemberId) -> Result<Vec<Event>, Refusal> {
-    match state.last(member) {
-        Some(Enrolment { starts_on: since, end: None }) => Err(Refusal::AlreadyEnrolled { since }),
-        _ if state.standing(member).asked_on().is_some() => Ok(vec![]),
+fn apply(state: &State, (today, by): Act<'_>, member: MemberId) -> Result<Vec<Event>, Refusal> {
+    let standing = state.standing(member);
+    match (state.last(member), standing.asked_on()) {
+        (Some(Enrolment { starts_on: since, end: None, .. }), _) => Err(Refusal::AlreadyEnrolled { since }),
+        (_, Some(on)) => Ok(said_again(member, on, standing.is_confirmed(), by)),
         _ if state.asking() >= APPLICATIONS_MAX => Err(Refusal::TooManyAsk),
-        _ => Ok(vec![Event::Applied(Applied { member, on: today })]),
+        _ => Ok(vec![Event::Applied(Applied { member, on: today, proposed_by: by.cloned() })]),
     }
 }
 
 fn enrol(
     state: &State,
-    today: Date,
+    (today, by): Act<'_>,
     (member, starts_on): (MemberId, Date),
     if_full: IfFull,
 ) -> Result<Vec<Event>, Refusal> {
     match state.last(member) {
-        Some(Enrolment { starts_on: since, end: None }) => {
+        Some(Enrolment { starts_on: since, end: None, confirmed }) => {
             // Who would have waited for a place has one.
             let has_it = since == starts_on || (if_full == IfFull::Wait && since > starts_on);
-            return if has_it { Ok(vec![]) } else { Err(Refusal::AlreadyEnrolled { since }) };
+            let refusal = Refusal::AlreadyEnrolled { since };
+            return if has_it { Ok(said_again(member, since, confirmed, by)) } else { Err(refusal) };
         }
         Some(Enrolment { end: Some(End { on: ended_on, .. }), .. }) if starts_on <= ended_on => {
             return Err(Refusal::Overlaps { ended_on });
@@ -467,17 +537,21 @@ fn enrol(
     }
     let from = starts_on.max(today);
     match (state.free_from(from), if_full, state.capacity) {
-        (Some(free), _, _) if free == from => Ok(vec![Event::Enrolled(Enrolled { member, starts_on })]),
-        (_, IfFull::Wait, _) => wait(state, today, member, from),
+        (Some(free), _, _) if free == from => {
+            let proposed_by = proposed(state, member, by);
+            Ok(vec![Event::Enrolled(Enrolled { member, starts_on, proposed_by })])
+        }
+        (_, IfFull::Wait, _) => wait(state, (today, by), member, from),
         (free_from, IfFull::Refuse, Some(places)) => Err(Refusal::NoPlace { places, free_from }),
         (_, IfFull::Refuse, None) => Err(Refusal::Full),
     }
 }
 
-fn wait(state: &State, today: Date, member: MemberId, starts_on: Date) -> Result<Vec<Event>, Refusal> {
-    let waitlisted = || vec![Event::Waitlisted(Waitlisted { member, on: today, starts_on })];
+fn wait(state: &State, (today, by): Act<'_>, member: MemberId, starts_on: Date) -> Result<Vec<Event>, Refusal> {
+    let proposed_by = proposed(state, member, by);
+    let waitlisted = || vec![Event::Waitlisted(Waitlisted { member, on: today, starts_on, proposed_by })];
     match state.standing(member) {
-        Standing::Waitlisted { .. } => Ok(vec![]),
+        Standing::Waitlisted { on, confirmed, .. } => Ok(said_again(member, on, confirmed, by)),
         Standing::Applied { .. } => Ok(waitlisted()),
         _ if state.asking() >= APPLICATIONS_MAX => Err(Refusal::TooManyAsk),
         _ => Ok(waitlisted()),
@@ -490,7 +564,9 @@ fn end(state: &State, member: MemberId, end: End, event: Event) -> Result<Vec<Ev
         None => Err(Refusal::NotEnrolled),
         Some(Enrolment { end: Some(ended), .. }) if ended == end => Ok(vec![]),
         Some(Enrolment { end: Some(ended), .. }) => Err(Refusal::Ended { ended_on: ended.on }),
-        Some(Enrolment { starts_on, end: None }) if end.on < starts_on => Err(Refusal::EndsBeforeStart { starts_on }),
+        Some(Enrolment { starts_on, end: None, .. }) if end.on < starts_on => {
+            Err(Refusal::EndsBeforeStart { starts_on })
+        }
         Some(Enrolment { end: None, .. }) => Ok(vec![event]),
     }
 }
@@ -510,8 +586,8 @@ fn cancel(state: &State, today: Date, member: MemberId, reason: CancelReason) ->
     let cancelled = vec![Event::Cancelled(Cancelled { member, reason })];
     match (person.standing, person.enrolments.last()) {
         (Standing::Applied { .. } | Standing::Waitlisted { .. }, _) => Ok(cancelled),
-        (_, Some(Enrolment { starts_on, end: None })) if *starts_on > today => Ok(cancelled),
-        (_, Some(Enrolment { starts_on, end: None })) => Err(Refusal::Started { starts_on: *starts_on }),
+        (_, Some(Enrolment { starts_on, end: None, .. })) if *starts_on > today => Ok(cancelled),
+        (_, Some(Enrolment { starts_on, end: None, .. })) => Err(Refusal::Started { starts_on: *starts_on }),
         (Standing::Cancelled(said), _) if said == reason => Ok(vec![]),
         _ => Err(Refusal::NotAsking),
     }

@@ -25,6 +25,9 @@ use crate::{
     tls::Tls,
 };
 
+/// Most that may be written into the audit of one caller's looks, in MiB a day.
+const AUDIT_MIB_PER_DAY_MAX: u32 = 4_095;
+
 /// How one server runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,6 +88,9 @@ pub struct Config {
     /// The header in which they say it, `x-forwarded-for` or `forwarded`. The other one is not looked at: proxies pass it
     /// on as it came.
     pub forwarded_header: String,
+    /// What may be written into the audit of what each caller looks at, in MiB a day, an hour's share of it at once; 0
+    /// for any amount. Who has seen more is asked to wait.
+    pub audit_mib_per_day: u32,
     /// Origins of pages that may use the API from browsers, such as `https://app.example.org`.
     pub cors_origins: Vec<String>,
     /// Certificates (PEM) of the listener, its own first; without them it speaks HTTP. Read again on SIGHUP.
@@ -141,6 +147,7 @@ impl Default for Config {
             refused_per_minute: 60,
             trusted_proxies: Vec::new(),
             forwarded_header: "x-forwarded-for".into(),
+            audit_mib_per_day: 256,
             cors_origins: Vec::new(),
             tls_certificate: None,
             tls_key: None,
@@ -187,6 +194,9 @@ impl Config {
             _ if self.nats.is_none() && (self.nats_credentials.is_some() || self.nats_ca.is_some()) => {
                 bail!("nats_credentials and nats_ca are for a server given as `nats`")
             }
+            _ if self.audit_mib_per_day > AUDIT_MIB_PER_DAY_MAX => {
+                bail!("audit_mib_per_day is {}, at most {AUDIT_MIB_PER_DAY_MAX} are possible", self.audit_mib_per_day)
+            }
             _ if self.connections_max == 0 => bail!("connections_max must be at least 1"),
             _ if self.head_seconds_max == 0 => bail!("head_seconds_max must be at least 1 second"),
             _ if self.tls_certificate.is_some() != self.tls_key.is_some() => {
@@ -228,6 +238,13 @@ impl Config {
             Rate::new(self.address_per_second, SECOND, self.address_burst),
             Rate::new(self.refused_per_minute, 60 * SECOND, self.refused_per_minute),
         ])
+        .auditing(self.audit_rate())
+    }
+
+    /// Bytes of the audit for each caller.
+    fn audit_rate(&self) -> Option<Rate> {
+        let a_day = self.audit_mib_per_day << 20;
+        Rate::new(a_day, Duration::from_hours(24), a_day / 24)
     }
 
     /// Proxies that are believed.

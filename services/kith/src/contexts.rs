@@ -68,6 +68,7 @@ impl Contexts {
         let access = Access { gate: gate.clone(), access, groups: groups.clone(), log: log.clone(), new_secret };
         let directory =
             Directory { gate: gate.clone(), programmes, groups: groups.clone(), meetings: meetings.clone() };
+        let audit = Audit::new(log.clone(), gate, new_id);
         let people = vaulted.map(|(vault, attester)| People {
             membership: Membership {
                 gate: gate.clone(),
@@ -76,6 +77,7 @@ impl Contexts {
                 members: members.clone(),
                 people,
                 vault: vault.clone(),
+                audit: audit.clone(),
                 attester,
                 names: names.clone(),
                 erasures: reads.erasures.clone(),
@@ -84,7 +86,7 @@ impl Contexts {
             attendance: Attendance { gate: gate.clone(), meetings, rosters, members, vault: vault.clone() },
             personal: Personal {
                 vault: vault.clone(),
-                audit: Audit::new(log.clone(), gate.clock.clone(), new_id),
+                audit,
                 names,
                 people: reads.people.clone(),
                 named: reads.named.clone(),

@@ -144,7 +144,11 @@ impl Eraser {
                 Ask::Withdraw { member: *member, ends_on: today, reason: None },
                 Ask::Cancel { member: *member, reason: CancelReason::Other },
             ] {
-                match self.rosters.transact(org, *group, cause.clone(), Command { today, ask }, Reply::DONE).await {
+                match self
+                    .rosters
+                    .transact(org, *group, cause.clone(), Command { today, proposed_by: None, ask }, Reply::DONE)
+                    .await
+                {
                     Ok(_) => break,
                     Err(TransactError::Rejected(_)) => {}
                     Err(error) => return Err(error.into()),

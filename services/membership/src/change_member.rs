@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use vault::seal_profile;
 use web::{Answer, Command, Path, Problem, Problems, op};
 
-use crate::Membership;
+use crate::{Membership, Reach};
 
 /// A JSON merge patch (RFC 7396) of a profile.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl<'de> Deserialize<'de> for ProfilePatch {
 /// Change a member
 ///
 /// Sets the fields that are given, removes those that are null, leaves the rest. Facilitators set what a meeting needs
-/// of members of their groups, members set their own.
+/// of members of their groups, and of whom they typed in as long as nobody else has completed it; members set their own.
 #[utoipa::path(patch, path = "/v1/members/{member}", tag = "membership", request_body = Profile,
     params(("member" = MemberId, Path, description = "Who")),
     responses((status = 204, description = "It is known now"), Problems))]
@@ -45,14 +45,15 @@ pub(crate) async fn change_member(
     mut command: Command<op::ChangeMember, ProfilePatch>,
 ) -> Result<Answer, Problem> {
     let org = command.caller.org.clone();
-    membership.reach(&command.caller, member).await?;
+    let reach = membership.reach(&command.caller, member).await?;
     let key = membership.key(&org, member).await?;
     command.about(&key);
     let ProfilePatch { set, removed } = &command.body;
     command.caller.may_set(set.fields().iter().chain(removed))?;
     let sealed = seal_profile(&key, &org, member.0, set);
     set.check(membership.today()).map_err(|error| Problem::malformed(format!("body: {error}")))?;
-    let asked = member::Command::Change { set: sealed, removed: removed.clone() };
+    let typed = reach == Reach::AsTyped;
+    let asked = member::Command::Change { set: sealed, removed: removed.clone(), typed };
     let Command { caller, cause, .. } = command;
     let answer = membership.decide(&caller, member, cause, asked, Reply::DONE).await?;
     membership.index(&org, member).await?;

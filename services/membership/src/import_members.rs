@@ -166,6 +166,7 @@ pub(crate) async fn import_members(
     for line in lines {
         report.add(line);
     }
+    membership.shown(&command.caller, "import_members", report.named()).await?;
     membership.remember(command, report, position).await
 }
 
@@ -200,6 +201,15 @@ fn shape(file: &MembersFile) -> [u8; 16] {
 }
 
 impl MembersReport {
+    /// Whom it says to be here already.
+    fn named(&self) -> Vec<MemberId> {
+        let of = |line: &LineReport, became: &[Became]| line.member.filter(|_| became.contains(&line.became));
+        let new: BTreeSet<_> = self.lines.iter().filter_map(|line| of(line, &[Became::New])).collect();
+        let known = self.lines.iter().filter_map(|line| of(line, &[Became::Matched, Became::Changed]));
+        let known = known.chain(self.lines.iter().flat_map(|line| &line.possible_duplicates).copied());
+        known.filter(|member| !new.contains(member)).collect()
+    }
+
     fn add(&mut self, line: LineReport) {
         *match line.became {
             Became::Matched => &mut self.matched,
@@ -232,7 +242,7 @@ impl Membership {
         let done = Done { position, events: 0, reply: reply.clone(), replayed: false };
         let last = report.lines.iter().rev().find_map(|line| line.member);
         let Some(last) = last.filter(|_| !report.dry_run) else { return Ok(Answer(done)) };
-        let nothing = member::Command::Change { set: member::Fields::new(), removed: BTreeSet::new() };
+        let nothing = member::Command::Change { set: member::Fields::new(), removed: BTreeSet::new(), typed: false };
         match self.members.transact(&caller.org, last, cause, nothing, reply).await {
             Ok(kept) => Ok(Answer(Done { position: kept.position.max(position), ..kept })),
             // Their record is not to be touched now: then the lines are looked at again when they are sent again.

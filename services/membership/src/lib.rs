@@ -7,6 +7,7 @@ mod break_glass;
 mod cancel_enrolment;
 mod change_member;
 mod complete_enrolment;
+mod confirm_enrolment;
 mod decline_application;
 mod enrol_member;
 mod enrolment_entered_in_error;
@@ -32,16 +33,16 @@ use axum::extract::FromRef;
 use domain::{
     Decider, GroupId, MemberId, OrgId,
     group::{self, Group},
-    member::{self, Member},
+    member::{self, Member, TypedBy},
     people::{self, People},
     roster::{self, Roster},
 };
-use eventlog::{Cause, Position, Reply, Streams, TransactError};
+use eventlog::{Cause, Loaded, Position, Reply, Streams, TransactError};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use tokio::sync::watch;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use vault::{Names, Vault};
-use web::{Answer, Attester, Caller, Gate, Problem};
+use web::{Answer, Attester, Audit, Caller, Gate, Opening, Problem};
 
 pub use erase_member::{ErasedRecord, Erasure};
 pub use import_members::{IMPORT_LINES_MAX, LINE_ENROLMENTS_MAX};
@@ -62,6 +63,8 @@ pub struct Membership {
     pub people: Streams<People>,
     /// Their keys.
     pub vault: Vault,
+    /// Where it is written down who was shown whom.
+    pub audit: Audit,
     /// Signs receipts of erasures.
     pub attester: Attester,
     /// Names, to see who may be registered twice. What is decided does not depend on them.
@@ -94,11 +97,21 @@ pub fn routes(membership: Membership) -> OpenApiRouter {
         .routes(routes!(apply_to_group::apply_to_group))
         .routes(routes!(decline_application::decline_application))
         .routes(routes!(enrol_member::enrol_member))
+        .routes(routes!(confirm_enrolment::confirm_enrolment))
         .routes(routes!(withdraw_member::withdraw_member))
         .routes(routes!(complete_enrolment::complete_enrolment))
         .routes(routes!(cancel_enrolment::cancel_enrolment))
         .routes(routes!(enrolment_entered_in_error::enrolment_entered_in_error))
         .with_state(membership)
+}
+
+/// How far a caller may change a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// Whatever their role may.
+    All,
+    /// As long as it holds nothing but what was typed in by them.
+    AsTyped,
 }
 
 impl Membership {
@@ -111,7 +124,15 @@ impl Membership {
         ask: roster::Ask,
         reply: Reply,
     ) -> Result<Answer, Problem> {
+        let erased = match ask.member() {
+            Some(member) => !self.erased(&caller.org, &[member]).await?.is_empty(),
+            None => false,
+        };
         let command = self.ask(caller, group, &cause, ask).await?;
+        if erased {
+            // As of whoever never had to do with the group.
+            return Err(Problem::rejected(&roster::Refusal::NotEnrolled));
+        }
         Ok(Answer(self.rosters.transact(&caller.org, group, cause, command, reply).await?))
     }
 
@@ -127,18 +148,30 @@ impl Membership {
     ) -> Result<Answer, Problem> {
         let org = &caller.org;
         let command = self.ask(caller, group, &cause, ask).await?;
-        if !is_new {
+        // Who may see everybody is told first that it is nobody.
+        if !is_new && caller.own_groups().is_none() {
             self.record(org, member).await?;
-        } else if self.rosters.look(org, group, |roster| Roster::decide(&command, &roster.state).is_ok()).await? {
-            // Nobody is registered who then is not let in. The receipt is the enrolment's.
-            let register = member::Command::Register(member::Fields::new());
-            self.members.transact(org, member, part_of(&cause), register, Reply::DONE).await?;
+        }
+        let refused = self.rosters.look(org, group, |roster| Roster::decide(&command, &roster.state).err()).await?;
+        // To others, what the roster says comes first, so that a refusal does not tell somebody from nobody; and nobody
+        // is registered who then is not let in.
+        match (refused, is_new) {
+            (Some(refusal), _) => {
+                let done = self.rosters.replayed(&cause).await?;
+                return done.map(Answer).ok_or_else(|| Problem::rejected(&refusal));
+            }
+            (None, false) => drop(self.record(org, member).await?),
+            (None, true) => {
+                let typed_by = caller.proposes().map(|subject| TypedBy { subject, group: Some(group) });
+                let register = member::Command::Register { fields: member::Fields::new(), typed_by };
+                // The receipt is the enrolment's.
+                self.members.transact(org, member, part_of(&cause), register, Reply::DONE).await?;
+            }
         }
         Ok(Answer(self.rosters.transact(org, group, cause, command, reply).await?))
     }
 
-    /// What is asked of the roster of a group that is there and that the caller may reach, about somebody who was not
-    /// erased.
+    /// What is asked of the roster of a group that is there and that the caller may reach.
     async fn ask(
         &self,
         caller: &Caller,
@@ -149,12 +182,18 @@ impl Membership {
         let today = self.groups.look(&caller.org, group, |group| today(&group.state, cause.at)).await?;
         let today = today.ok_or_else(|| Problem::rejected(&group::Refusal::Unknown))?;
         caller.may_group(group)?;
-        if let Some(member) = ask.member()
-            && !self.erased(&caller.org, &[member]).await?.is_empty()
-        {
-            return Err(Problem::rejected(&member::Refusal::Unknown));
-        }
-        Ok(roster::Command { today, ask })
+        Ok(roster::Command { today, proposed_by: caller.proposes(), ask })
+    }
+
+    /// Whether the member ever had to do with the group, and was not erased.
+    async fn stands_in(&self, caller: &Caller, group: GroupId, member: MemberId) -> Result<bool, Problem> {
+        let known = self.rosters.look(&caller.org, group, |roster| roster.state.knows(member)).await?;
+        Ok(known && self.erased(&caller.org, &[member]).await?.is_empty())
+    }
+
+    /// Writes down that an answer names members to the caller.
+    async fn shown(&self, caller: &Caller, operation: &'static str, members: Vec<MemberId>) -> Result<(), Problem> {
+        self.audit.opened(caller, Opening::naming(operation, members)).await
     }
 
     /// Holds callers to groups that are there, and facilitators to their own.
@@ -223,16 +262,25 @@ impl Membership {
         self.people.look(org, people::stream_id(org), |people| those(&people.state)).await
     }
 
-    /// Holds members to themselves, and facilitators to who is on a roster of theirs today.
-    async fn reach(&self, caller: &Caller, member: MemberId) -> Result<(), Problem> {
+    /// Holds members to themselves, and facilitators to who is on a roster of theirs today by somebody else's act, and to
+    /// whom they typed in.
+    async fn reach(&self, caller: &Caller, member: MemberId) -> Result<Reach, Problem> {
         caller.may_member(member)?;
-        let Some(own) = caller.own_groups() else { return Ok(()) };
-        for group in own {
-            if self.rosters.look(&caller.org, *group, |roster| roster.state.covers(member, self.today())).await? {
-                return Ok(());
+        let (org, today) = (&caller.org, self.today());
+        let Some(own) = caller.own_groups() else { return Ok(Reach::All) };
+        let records = self.people.look(org, people::stream_id(org), |people| people.state.records(member)).await?;
+        for record in records {
+            for group in own {
+                if self.rosters.look(org, *group, |roster| roster.state.is_open(record, today)).await? {
+                    return Ok(Reach::All);
+                }
             }
         }
-        Err(Problem::rejected(&member::Refusal::Unknown))
+        let typed_by = |known: &Loaded<member::State>| known.state.record().and_then(|record| record.typed_by.clone());
+        match self.members.look(org, member, typed_by).await? {
+            Some(by) if caller.typed(&by) => Ok(Reach::AsTyped),
+            _ => Err(Problem::rejected(&member::Refusal::Unknown)),
+        }
     }
 
     /// What is known of a member who is there.

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use domain::{
     MemberId, OrgId,
-    member::{self, Fields, Profile},
+    member::{self, Fields, Profile, TypedBy},
 };
 use eventlog::Reply;
 use serde::{Deserialize, Serialize};
@@ -55,14 +55,18 @@ pub(crate) async fn register_member(
     profile.check(membership.today()).map_err(|error| Problem::malformed(format!("body, at `profile`: {error}")))?;
     command.caller.may_set(&profile.fields())?;
     let (fields, possible_duplicates) = membership.seal(&mut command, member, &profile).await?;
-    let reply = Reply::json(201, &RegisteredMember { member, possible_duplicates });
+    let reply = Reply::json(201, &RegisteredMember { member, possible_duplicates: possible_duplicates.clone() });
     let Command { caller, cause, .. } = command;
-    let registered = membership.decide(&caller, member, cause, member::Command::Register(fields), reply).await;
+    let typed_by = caller.proposes().map(|subject| TypedBy { subject, group: None });
+    let register = member::Command::Register { fields, typed_by };
+    let registered = membership.decide(&caller, member, cause, register, reply).await;
     if registered.is_err() {
         // They are indexed already, and somebody else may be registered under their id. What fails here, is seen to later.
         let _ = membership.index(&caller.org, member).await;
     }
-    registered
+    let registered = registered?;
+    membership.shown(&caller, "register_member", possible_duplicates).await?;
+    Ok(registered)
 }
 
 impl Membership {

@@ -1,7 +1,10 @@
 //! Withdraw a member.
 
 use axum::extract::State;
-use domain::{GroupId, MemberId, Text, roster::Ask};
+use domain::{
+    GroupId, MemberId, Text,
+    roster::{Ask, Refusal},
+};
 use eventlog::Reply;
 use jiff::civil::Date;
 use serde::Deserialize;
@@ -37,6 +40,9 @@ pub(crate) async fn withdraw_member(
     mut command: Command<op::WithdrawMember, WithdrawalBody>,
 ) -> Result<Answer, Problem> {
     membership.reach_group(&command.caller, group).await?;
+    if !membership.stands_in(&command.caller, group, member).await? {
+        return Err(Problem::rejected(&Refusal::NotEnrolled));
+    }
     let reason = match command.body.reason.take() {
         None => None,
         Some(reason) => {

@@ -3,11 +3,13 @@
 //! A row is what was recorded; the stage on a day, and whether somebody is active, is computed when read. So is the
 //! place on the waiting list.
 
+use std::collections::HashSet;
+
 use domain::{
-    GroupId, MemberId,
+    GroupId, MemberId, Subject,
     roster::{
-        Applied, Cancelled, CapacitySet, Completed, Declined, Enrolled, EnteredInError, Event, Promoted, Stage,
-        Waitlisted, Withdrawn,
+        Applied, Cancelled, CapacitySet, Completed, Confirmed, Declined, Enrolled, EnteredInError, Event, Promoted,
+        Stage, Waitlisted, Withdrawn,
     },
 };
 use jiff::civil::Date;
@@ -67,33 +69,45 @@ pub(crate) struct PlaceCounts {
 
 pub(crate) fn fold(folding: &mut Folding<'_>, event: &Event) -> rusqlite::Result<()> {
     match event {
-        Event::Applied(Applied { member, on }) => begin(folding, *member, Stage::Applied, Some(*on), None),
-        Event::Waitlisted(Waitlisted { member, on, .. }) => {
-            let (waits, queued) = ("stage = 'waitlisted', queued = ?4", folding.position());
-            if !change(folding, *member, waits, Some(&queued))? {
-                begin(folding, *member, Stage::Waitlisted, Some(*on), None)?;
-                change(folding, *member, waits, Some(&queued))?;
+        Event::Applied(Applied { member, on, proposed_by }) => {
+            begin(folding, *member, Stage::Applied, (Some(*on), None), proposed_by.as_ref())
+        }
+        Event::Waitlisted(Waitlisted { member, on, proposed_by, .. }) => {
+            let (by, queued) = (proposed_by.as_ref().map(Subject::as_str), folding.position());
+            let waits = "stage = 'waitlisted', queued = ?4, proposed_by = ?5";
+            if !change(folding, *member, waits, &[&queued, &by])? {
+                begin(folding, *member, Stage::Waitlisted, (Some(*on), None), proposed_by.as_ref())?;
+                change(folding, *member, waits, &[&queued, &by])?;
             }
             Ok(())
         }
-        Event::Enrolled(Enrolled { member, starts_on }) | Event::Promoted(Promoted { member, starts_on }) => {
+        Event::Enrolled(Enrolled { member, starts_on, proposed_by }) => {
+            let has = "stage = 'enrolled', queued = NULL, starts_on = ?4, proposed_by = ?5";
+            let by = proposed_by.as_ref().map(Subject::as_str);
+            if !change(folding, *member, has, &[&starts_on.to_string(), &by])? {
+                begin(folding, *member, Stage::Enrolled, (None, Some(*starts_on)), proposed_by.as_ref())?;
+            }
+            Ok(())
+        }
+        Event::Promoted(Promoted { member, starts_on }) => {
             let has = "stage = 'enrolled', queued = NULL, starts_on = ?4";
-            if !change(folding, *member, has, Some(&starts_on.to_string()))? {
-                begin(folding, *member, Stage::Enrolled, None, Some(*starts_on))?;
+            if !change(folding, *member, has, &[&starts_on.to_string()])? {
+                begin(folding, *member, Stage::Enrolled, (None, Some(*starts_on)), None)?;
             }
             Ok(())
         }
+        Event::Confirmed(Confirmed { member, since }) => confirm(folding, *member, *since),
         Event::Completed(Completed { member, ends_on }) => {
-            change(folding, *member, "stage = 'completed', ends_on = ?4", Some(&ends_on.to_string())).map(drop)
+            change(folding, *member, "stage = 'completed', ends_on = ?4", &[&ends_on.to_string()]).map(drop)
         }
         Event::Withdrawn(Withdrawn { member, ends_on, .. }) => {
-            change(folding, *member, "stage = 'withdrawn', ends_on = ?4", Some(&ends_on.to_string())).map(drop)
+            change(folding, *member, "stage = 'withdrawn', ends_on = ?4", &[&ends_on.to_string()]).map(drop)
         }
         Event::Declined(Declined { member, .. }) => {
-            change(folding, *member, "stage = 'declined', queued = NULL", None).map(drop)
+            change(folding, *member, "stage = 'declined', queued = NULL", &[]).map(drop)
         }
         Event::Cancelled(Cancelled { member, .. }) => {
-            change(folding, *member, "stage = 'withdrawn', queued = NULL, starts_on = NULL", None).map(drop)
+            change(folding, *member, "stage = 'withdrawn', queued = NULL, starts_on = NULL", &[]).map(drop)
         }
         Event::EnteredInError(EnteredInError { member, since, .. }) => take_back(folding, *member, *since),
         Event::CapacitySet(CapacitySet { places }) => set_capacity(folding, places.map(domain::roster::Places::get)),
@@ -104,12 +118,14 @@ fn begin(
     folding: &mut Folding<'_>,
     member: MemberId,
     stage: Stage,
-    asked_on: Option<Date>,
-    starts_on: Option<Date>,
+    (asked_on, starts_on): (Option<Date>, Option<Date>),
+    proposed_by: Option<&Subject>,
 ) -> rusqlite::Result<()> {
     let group = folding.event.stream.id();
-    folding.rows.prepare_cached("INSERT INTO enrolments VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, NULL)")?.execute(
-        params![
+    folding
+        .rows
+        .prepare_cached("INSERT INTO enrolments VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, NULL, ?8)")?
+        .execute(params![
             folding.org(),
             group.as_bytes(),
             member.0.as_bytes(),
@@ -117,30 +133,34 @@ fn begin(
             stage.as_str(),
             asked_on.map(|day| day.to_string()),
             starts_on.map(|day| day.to_string()),
-        ],
-    )?;
+            proposed_by.map(Subject::as_str),
+        ])?;
     Ok(())
 }
 
-/// Changes the one row of the member in this group that is not over, if there is one; `now` may speak of `?4`.
-fn change(
-    folding: &Folding<'_>,
-    member: MemberId,
-    now: &'static str,
-    value: Option<&dyn ToSql>,
-) -> rusqlite::Result<bool> {
+/// Changes the one row of the member in this group that is not over, if there is one; `now` may speak of `values`, the
+/// first of them as `?4`.
+fn change(folding: &Folding<'_>, member: MemberId, now: &'static str, values: &[&dyn ToSql]) -> rusqlite::Result<bool> {
     let sql = format!(
         "UPDATE enrolments SET {now}
          WHERE org = ?1 AND grp = ?2 AND member = ?3 AND stage IN ('applied', 'waitlisted', 'enrolled')"
     );
     let mut statement = folding.rows.prepare_cached(&sql)?;
+    let (group, org) = (folding.event.stream.id(), folding.org());
+    let row: [&dyn ToSql; 3] = [&org, &group.as_bytes(), &member.0.as_bytes()];
+    Ok(statement.execute([&row, values].concat().as_slice())? > 0)
+}
+
+fn confirm(folding: &Folding<'_>, member: MemberId, since: Date) -> rusqlite::Result<()> {
     let group = folding.event.stream.id();
-    let (org, group, member) = (folding.org(), group.as_bytes(), member.0.as_bytes());
-    let changed = match value {
-        Some(value) => statement.execute(params![org, group, member, value])?,
-        None => statement.execute(params![org, group, member])?,
-    };
-    Ok(changed > 0)
+    folding
+        .rows
+        .prepare_cached(
+            "UPDATE enrolments SET proposed_by = NULL WHERE org = ?1 AND grp = ?2 AND member = ?3
+               AND (starts_on = ?4 OR (stage IN ('applied', 'waitlisted') AND asked_on = ?4))",
+        )?
+        .execute(params![folding.org(), group.as_bytes(), member.0.as_bytes(), since.to_string()])?;
+    Ok(())
 }
 
 fn take_back(folding: &Folding<'_>, member: MemberId, since: Date) -> rusqlite::Result<()> {
@@ -165,6 +185,13 @@ fn set_capacity(folding: &Folding<'_>, places: Option<u16>) -> rusqlite::Result<
         .prepare_cached("INSERT INTO capacities VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET places = ?3")?
         .execute(params![folding.org(), group.as_bytes(), places])?;
     Ok(())
+}
+
+/// Whether a row of enrolments opens the member's record to those who lead the group.
+macro_rules! opens {
+    () => {
+        "proposed_by IS NULL AND (starts_on IS NOT NULL OR stage IN ('applied', 'waitlisted'))"
+    };
 }
 
 /// Columns of an [`Enrolment`] on the day `?1`, for `FROM enrolments`.
@@ -232,6 +259,90 @@ pub(crate) fn enrolled_on(
     let rows = statement
         .query_map(params![org, group.0.as_bytes(), day.to_string()], |row| row::uuid(row, 0).map(MemberId))?;
     rows.collect()
+}
+
+/// Members whose records are open to those who lead the group: who has or had a place in it or asks for one, not by
+/// their own act.
+pub(crate) fn open_in(connection: &Connection, org: &str, group: GroupId) -> rusqlite::Result<HashSet<MemberId>> {
+    let mut statement = connection
+        .prepare_cached(concat!("SELECT member FROM enrolments WHERE org = ?1 AND grp = ?2 AND ", opens!()))?;
+    let rows = statement.query_map(params![org, group.0.as_bytes()], |row| row::uuid(row, 0).map(MemberId))?;
+    rows.collect()
+}
+
+/// Whether one of the group's enrolments opens the member's record.
+pub(crate) fn is_open(
+    connection: &Connection,
+    (org, group): (&str, GroupId),
+    member: MemberId,
+) -> rusqlite::Result<bool> {
+    let sql = concat!("SELECT 1 FROM enrolments WHERE org = ?1 AND grp = ?2 AND member = ?3 AND ", opens!());
+    connection.prepare_cached(sql)?.exists(params![org, group.0.as_bytes(), member.0.as_bytes()])
+}
+
+/// Members on the roster that day whose records are open to those who lead the group.
+pub(crate) fn open_on(
+    connection: &Connection,
+    org: &str,
+    group: GroupId,
+    day: Date,
+) -> rusqlite::Result<HashSet<MemberId>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT member FROM enrolments WHERE org = ?1 AND grp = ?2 AND proposed_by IS NULL
+           AND starts_on <= ?3 AND (ends_on IS NULL OR ends_on >= ?3)",
+    )?;
+    let rows = statement
+        .query_map(params![org, group.0.as_bytes(), day.to_string()], |row| row::uuid(row, 0).map(MemberId))?;
+    rows.collect()
+}
+
+/// An enrolment, or the wish for one, that opens nothing until somebody confirms it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct UnconfirmedLine {
+    pub group: GroupId,
+    pub member: MemberId,
+    /// What they are called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub called: Option<String>,
+    /// As recorded.
+    pub stage: Stage,
+    /// First day on the roster, or the day of an application that has no answer: by it the enrolment is confirmed or
+    /// taken back.
+    #[schema(value_type = String, format = Date)]
+    pub since: Date,
+    /// Who recorded it: the subject of their token.
+    pub proposed_by: String,
+    #[serde(skip)]
+    pub began: i64,
+}
+
+/// What nobody with authority has confirmed, oldest first, after the one that began at a position. What was declined or
+/// given up needs no answer.
+pub(crate) fn unconfirmed(
+    connection: &Connection,
+    org: &str,
+    after: Option<i64>,
+    rows: usize,
+) -> rusqlite::Result<Vec<UnconfirmedLine>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT grp, member, stage, coalesce(starts_on, asked_on), proposed_by, began FROM enrolments
+         WHERE org = ?1 AND proposed_by IS NOT NULL AND began > ?2
+           AND (starts_on IS NOT NULL OR stage IN ('applied', 'waitlisted'))
+           AND NOT EXISTS (SELECT 1 FROM members WHERE org = ?1 AND id = member AND record IS NULL)
+         ORDER BY began LIMIT ?3",
+    )?;
+    let lines = statement.query_map(params![org, after.unwrap_or(-1), row::limit(rows)], |row| {
+        Ok(UnconfirmedLine {
+            group: GroupId(row::uuid(row, 0)?),
+            member: MemberId(row::uuid(row, 1)?),
+            called: None,
+            stage: row::word(row, 2)?,
+            since: row::text(row, 3)?,
+            proposed_by: row.get(4)?,
+            began: row.get(5)?,
+        })
+    })?;
+    lines.collect()
 }
 
 /// A group's roster on a day, or who is at a stage on that day, after a line; none if there is no such group.

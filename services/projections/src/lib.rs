@@ -15,6 +15,7 @@ mod list_groups;
 mod list_meetings;
 mod list_overdue_registers;
 mod list_programmes;
+mod list_unconfirmed_enrolments;
 mod member_view;
 mod names;
 mod opening;
@@ -30,6 +31,7 @@ mod show_member;
 mod show_record;
 mod show_register;
 mod show_roster;
+mod sight;
 mod verify;
 mod views;
 
@@ -132,6 +134,7 @@ pub fn routes(projections: Projections) -> OpenApiRouter {
         .routes(routes!(show_register::show_register))
         .routes(routes!(show_member::show_member))
         .routes(routes!(list_overdue_registers::list_overdue_registers))
+        .routes(routes!(list_unconfirmed_enrolments::list_unconfirmed_enrolments))
         .routes(routes!(search_members::search_members))
         .routes(routes!(preview_merge::preview_merge))
         .routes(routes!(show_record::show_record))

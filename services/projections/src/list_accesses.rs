@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::MemberId;
-use web::{After, CallerMay, Page, PageQuery, Path, Problem, Problems, Query, Read, op};
+use web::{After, CallerMay, Opening as Look, Page, PageQuery, Path, Problem, Problems, Query, Read, Role, op};
 
 use crate::{
     Projections,
@@ -12,7 +12,7 @@ use crate::{
 
 /// List accesses to a member's record
 ///
-/// Who opened which fields, when and by which operation, latest first. Members see it of themselves.
+/// Who was shown the member and which fields, when and by which operation, latest first. Members see it of themselves.
 #[utoipa::path(get, path = "/v1/members/{member}/accesses", tag = "views",
     params(("member" = MemberId, Path, description = "Whose record"), PageQuery),
     responses((status = 200, description = "A page", body = Page<Opening>), Problems))]
@@ -26,13 +26,20 @@ pub(crate) async fn list_accesses(
 ) -> Result<Read<Page<Opening>>, Problem> {
     caller.may_member(member)?;
     let (limit, cursor) = (page.limit()?, page.after::<u64>()?);
+    let org = caller.org.clone();
     let read = move |connection: &_| {
-        let org = caller.org.as_str();
+        let org = org.as_str();
         if record_view::find(connection, org, member)?.is_none() {
             return Ok(None);
         }
-        audit_view::of_member(connection, org, member, cursor, limit).map(Some)
+        let records = record_view::person(connection, org, member)?;
+        audit_view::of_person(connection, org, &records, cursor, limit).map(Some)
     };
     let Read(position, rows) = projections.find(after, "member", read).await?;
+    // Which registers a member was on says where they come. What members read of themselves is nobody's look.
+    if caller.role != Role::Member {
+        let opening = Look { at: position, ..Look::naming("list_accesses", vec![member]) };
+        projections.personal.audit.opened(&caller, opening).await?;
+    }
     Ok(Read(position, Page::new(rows, limit, |opening| opening.position)))
 }

@@ -4,7 +4,7 @@ use axum::{extract::State, response::Response};
 use domain::MemberId;
 use serde::Serialize;
 use utoipa::ToSchema;
-use web::{After, CallerMay, Page, PageQuery, Problem, Problems, Query, Read, op};
+use web::{After, CallerMay, Opening as Look, Page, PageQuery, Problem, Problems, Query, Read, op};
 
 use crate::{
     Projections,
@@ -16,13 +16,13 @@ use crate::{
 pub(crate) struct AuditLine {
     #[serde(flatten)]
     opening: Opening,
-    /// Whose; without those who were erased since.
+    /// Whose, if they are at most 8 and it was no register or roster; without those who were erased since.
     members: Vec<MemberId>,
 }
 
 /// List the audit
 ///
-/// Every opening of personal data in the organisation, latest first.
+/// Every answer that showed members to somebody in the organisation, latest first; this one from the next on.
 #[utoipa::path(get, path = "/v1/audit", tag = "views", params(PageQuery),
     responses((status = 200, description = "A page", body = Page<AuditLine>), Problems))]
 #[tracing::instrument(skip_all)]
@@ -36,8 +36,10 @@ pub(crate) async fn list_audit(
     let org = caller.org.clone();
     let read = move |connection: &_| audit_view::of_org(connection, org.as_str(), cursor, limit);
     let Read(position, rows) = projections.read(after, read).await?;
+    let members = rows.iter().take(limit).flat_map(|(_, members)| members).copied().collect();
+    let opening = Look { at: position, ..Look::naming("list_audit", members) };
+    projections.personal.audit.opened(&caller, opening).await?;
     let lines = rows.into_iter().map(|(opening, members)| AuditLine { opening, members }).collect();
     let page = Page::new(lines, limit, |line: &AuditLine| line.opening.position);
-    // Each line names up to a thousand members.
     projections.answer(&caller.org, Read(position, page)).await
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 use vault::VaultError;
-use web::{After, CallerMay, Page, PageQuery, Problem, Problems, Query, Read, op};
+use web::{After, CallerMay, Opening, Page, PageQuery, Problem, Problems, Query, Read, op};
 
 use crate::{Projections, record_view};
 
@@ -52,6 +52,7 @@ pub(crate) async fn list_broken_glass(
         lines.push(GlassLine { member, glass, subject: subject.to_string(), reason, until });
     }
     let members: Vec<_> = lines.iter().map(|line| line.member).collect();
-    projections.personal.audit.opened(&caller, "list_broken_glass", &members, &[], false).await?;
+    let opening = Opening { at: position, ..Opening::naming("list_broken_glass", members) };
+    projections.personal.audit.opened(&caller, opening).await?;
     Ok(Read(position, Page::new(lines, limit, |line| (line.member, line.glass))))
 }

@@ -50,22 +50,6 @@ pub(crate) struct MemberGroup {
     pub missed_in_a_row: u32,
 }
 
-/// Those of the members who are enrolled in one of `own` on a day; all of them if there is no `own`.
-pub(crate) fn those_in(
-    connection: &Connection,
-    org: &str,
-    members: Vec<MemberId>,
-    own: Option<&[GroupId]>,
-    day: Date,
-) -> rusqlite::Result<Vec<MemberId>> {
-    let Some(own) = own else { return Ok(members) };
-    let mut theirs = std::collections::HashSet::new();
-    for group in own {
-        theirs.extend(enrolment_view::enrolled_on(connection, org, *group, day)?);
-    }
-    Ok(members.into_iter().filter(|member| theirs.contains(member)).collect())
-}
-
 /// A member of whom anything is known: a record, an enrolment or the wish for one, a mark. None if they were erased.
 pub(crate) fn find(
     connection: &Connection,

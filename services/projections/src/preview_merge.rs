@@ -15,6 +15,7 @@ use web::{After, CallerMay, Path, Problem, Problems, Read, op};
 use crate::{
     Projections, member_view,
     member_view::{MemberAttendance, MemberView},
+    opening::Look,
 };
 
 /// What a merge would change.
@@ -70,7 +71,7 @@ pub(crate) async fn preview_merge(
     State(projections): State<Projections>,
     CallerMay { caller, .. }: CallerMay<op::PreviewMerge>,
     after: After,
-    Path((member, into)): Path<(MemberId, MemberId)>,
+    Path((member, into_id)): Path<(MemberId, MemberId)>,
 ) -> Result<Read<MergePreview>, Problem> {
     let (org, today) = (caller.org.clone(), projections.today());
     let read = move |connection: &_| {
@@ -78,11 +79,12 @@ pub(crate) async fn preview_merge(
             let Some((view, record)) = member_view::find(connection, org.as_str(), id, today)? else { return Ok(None) };
             Ok(Some(Side { view, record, marks: member_view::attendances(connection, org.as_str(), id)? }))
         };
-        Ok(find(member)?.zip(find(into)?))
+        Ok(find(member)?.zip(find(into_id)?))
     };
     let Read(position, (from, into)) = projections.find(after, "member", read).await?;
     let sealed = [&from, &into].map(|side| (side.view.id, side.record.fields.clone())).into();
-    let opened = projections.open_all(&caller, "preview_merge", sealed, Field::ALL, false).await?;
+    let look = Look::at_members(&caller, "preview_merge", position, [member, into_id]);
+    let opened = projections.open_all(look, sealed, Field::ALL).await?;
     Ok(Read(position, preview(&from, &into, &opened)))
 }
 

@@ -2,7 +2,7 @@
 
 use domain::{
     GlassId, MemberId, OrgId,
-    member::{Erased, Event, Fields, Glass, Record},
+    member::{Erased, Event, Glass, Record},
 };
 use eventlog::sqlite::Readers;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -77,19 +77,19 @@ pub(crate) fn same_person(connection: &Connection, org: &str, id: MemberId) -> r
     statement.query_map(params![org, id.0.as_bytes()], |row| row::uuid(row, 0).map(MemberId))?.collect()
 }
 
-/// Sealed fields of those of the members of whom something is known.
-pub(crate) fn fields(
-    connection: &Connection,
-    org: &str,
-    ids: impl Iterator<Item = MemberId>,
-) -> rusqlite::Result<Vec<(MemberId, Fields)>> {
-    let mut found = Vec::new();
-    for id in ids {
-        if let Some(record) = find(connection, org, id)?.filter(|record| !record.fields.is_empty()) {
-            found.push((id, record.fields));
-        }
-    }
-    Ok(found)
+/// All records of the person: those into which this one was merged, and those that were merged into any of them.
+pub(crate) fn person(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Result<Vec<MemberId>> {
+    let mut statement = connection.prepare_cached(
+        "WITH RECURSIVE
+         above (id) AS (
+             VALUES (?2) UNION SELECT merged_into FROM above CROSS JOIN members ON members.id = above.id
+             WHERE org = ?1 AND merged_into IS NOT NULL),
+         same (id) AS (
+             SELECT id FROM above
+             UNION SELECT members.id FROM same CROSS JOIN members ON merged_into = same.id WHERE org = ?1)
+         SELECT id FROM same",
+    )?;
+    statement.query_map(params![org, id.0.as_bytes()], |row| row::uuid(row, 0).map(MemberId))?.collect()
 }
 
 /// A member whose record changed: where the log last says something of them, and what is known; nothing once they were

@@ -34,10 +34,13 @@ CREATE TABLE enrolments (
     starts_on TEXT, -- local date; none before there is a place
     ends_on TEXT, -- local date, included
     queued INTEGER, -- while it waits: position of the event that put it on the waiting list
+    proposed_by TEXT, -- who recorded it, while nobody with authority has confirmed it
     PRIMARY KEY (org, grp, member, began)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX enrolments_by_member ON enrolments (org, member);
 CREATE INDEX enrolments_waiting ON enrolments (org, grp, queued) WHERE queued IS NOT NULL;
+
+CREATE INDEX enrolments_unconfirmed ON enrolments (org, began) WHERE proposed_by IS NOT NULL;
 
 CREATE TABLE capacities (
     org TEXT NOT NULL,
@@ -103,14 +106,21 @@ CREATE TABLE openings ( -- of personal data
     subject TEXT NOT NULL,
     role TEXT NOT NULL,
     operation TEXT NOT NULL,
+    register BLOB, -- the meeting whose register it was, if it was one
+    roster BLOB, -- the group whose roster it was, if it was one
+    people INTEGER NOT NULL, -- how many
+    named_at INTEGER NOT NULL, -- position of the opening that names them, which can be this one
     fields TEXT NOT NULL, -- JSON
     glass INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX openings_by_org ON openings (org, position);
+CREATE INDEX openings_again ON openings (named_at, position) WHERE named_at <> position;
 CREATE TABLE opened_members (
     org TEXT NOT NULL,
     member BLOB NOT NULL,
     position INTEGER NOT NULL,
+    listed INTEGER NOT NULL, -- whether it was a list, which others name again
     PRIMARY KEY (org, member, position)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX opened_members_by_position ON opened_members (position);
+CREATE INDEX opened_members_listed ON opened_members (org, member, position) WHERE listed;

@@ -7,12 +7,10 @@ use utoipa::ToSchema;
 use vault::Names;
 use web::{After, Problem, Problems, Read, Search, op};
 
-use crate::{Projections, member_view, record_view};
+use crate::{Projections, opening::Look, record_view, sight};
 
 /// Most members found, a count.
 const FOUND_MAX: usize = 20;
-/// Most members looked at for a facilitator, who sees few of them; a count.
-const LOOKED_AT_MAX: usize = 2_000;
 
 /// A name.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -36,8 +34,9 @@ pub(crate) struct FoundMember {
 
 /// Search members
 ///
-/// By name, best first, at most 20; facilitators among the members of their groups. The name is in the body, so that no
-/// log on the way keeps it. A search changes nothing.
+/// By name, best first, at most 20, as far as the caller may read names; facilitators among the members of their groups
+/// whose records are open to these. The name is in the body, so that no log on the way keeps it. A search changes
+/// nothing.
 #[utoipa::path(post, path = "/v1/members/search", tag = "views", request_body = NameAsked,
     responses((status = 200, description = "Who was found", body = Vec<FoundMember>), Problems))]
 #[tracing::instrument(skip_all)]
@@ -46,27 +45,30 @@ pub(crate) async fn search_members(
     after: After,
     Search { caller, body: NameAsked { name }, .. }: Search<op::SearchMembers, NameAsked>,
 ) -> Result<Read<Vec<FoundMember>>, Problem> {
-    let (org, names) = (caller.org.clone(), projections.personal.names.clone());
-    let is_shown = |field: &&Field| Names::FIELDS.contains(field);
-    let wanted: Vec<_> = web::readable(caller.role).iter().filter(is_shown).copied().collect();
     let position = after.seen_by(&projections.checkpoint).await?;
     let people = *projections.personal.people.borrow();
     After(people).seen_by(&projections.personal.named).await?;
-    let most = if caller.own_groups().is_some() { LOOKED_AT_MAX } else { FOUND_MAX };
-    // Of what nobody shows them, nobody learns by trying letters.
-    let fields = wanted.clone();
-    let search = move || names.search(&org, name.as_str(), &fields, most);
+    // Nobody is found by what the caller may not read, nor among whom they may not.
+    let is_shown = |field: &&Field| Names::FIELDS.contains(field);
+    let wanted: Vec<_> = web::readable(caller.role).iter().filter(is_shown).copied().collect();
+    let (who, day) = (caller.clone(), projections.today());
+    let read = move |connection: &_| sight::on_own_rosters(connection, &who, day);
+    let Read(_, among) = projections.read(After::anything(), read).await?;
+    let (org, fields, names) = (caller.org.clone(), wanted.clone(), projections.personal.names.clone());
+    let search = move || names.search(&org, name.as_str(), (&fields, among.as_ref()), FOUND_MAX);
     let found = projections.gate.compute.run(&caller.org, search).await?;
     let org = caller.org.clone();
-    let own = caller.own_groups().map(<[_]>::to_vec);
-    let day = projections.today();
     let read = move |connection: &_| {
-        let found = member_view::those_in(connection, org.as_str(), found, own.as_deref(), day)?;
-        record_view::fields(connection, org.as_str(), found.into_iter().take(FOUND_MAX))
+        let sealed = found.into_iter().map(|member| {
+            let record = record_view::find(connection, org.as_str(), member)?;
+            Ok((member, record.unwrap_or_default().fields))
+        });
+        sealed.collect::<rusqlite::Result<Vec<_>>>()
     };
     let Read(_, sealed) = projections.read(After::anything(), read).await?;
     let order: Vec<_> = sealed.iter().map(|(member, _)| *member).collect();
-    let mut opened = projections.open_all(&caller, "search_members", sealed, &wanted, false).await?;
+    let look = Look::at_members(&caller, "search_members", position, order.iter().copied());
+    let mut opened = projections.open_all(look, sealed, &wanted).await?;
     let found = order.into_iter().filter_map(|member| {
         let profile = opened.remove(&member)?;
         let family_name = profile.family_name.as_ref().map(ToString::to_string);

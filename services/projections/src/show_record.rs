@@ -22,6 +22,7 @@ use crate::{
     Projections,
     audit_view::{self, Opening},
     member_view::{self, MemberAttendance, MemberView},
+    opening::Look,
     reason_view::{self, Reason, ReasonFor},
     record_view,
 };
@@ -143,9 +144,10 @@ pub(crate) async fn show_record(
     let read = move |connection: &_| {
         let Some(found) = member_view::find(connection, org.as_str(), member, today)? else { return Ok(None) };
         let attendances = member_view::attendances(connection, org.as_str(), member)?;
-        let (mut seconds, mut accesses, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
-        for id in record_view::same_person(connection, org.as_str(), member)? {
-            accesses.extend(audit_view::of_member(connection, org.as_str(), id, None, ACCESSES_MAX)?);
+        let (mut seconds, mut reasons) = (Vec::new(), Vec::new());
+        let records = record_view::same_person(connection, org.as_str(), member)?;
+        let accesses = audit_view::of_person(connection, org.as_str(), &records, None, ACCESSES_MAX)?;
+        for id in records {
             reasons.push((id, reason_view::of_member(connection, org.as_str(), id)?));
             if id != member {
                 seconds.extend(record_view::find(connection, org.as_str(), id)?.map(|record| (id, record)));
@@ -155,12 +157,11 @@ pub(crate) async fn show_record(
     };
     let Read(position, ((mut view, record), seconds, reasons, attendances, mut accesses)) =
         projections.find(after, "member", read).await?;
-    accesses.sort_unstable_by_key(|opening| std::cmp::Reverse(opening.position));
-    accesses.dedup_by_key(|opening| opening.position);
     accesses.truncate(ACCESSES_MAX);
     let sealed = [(member, &record)].into_iter().chain(seconds.iter().map(|(id, record)| (*id, record)));
-    let sealed = sealed.map(|(id, record)| (id, record.fields.clone())).collect();
-    let mut opened = projections.open_all(&caller, "show_record", sealed, Field::ALL, false).await?;
+    let sealed: Vec<_> = sealed.map(|(id, record)| (id, record.fields.clone())).collect();
+    let look = Look::at_members(&caller, "show_record", position, sealed.iter().map(|(id, _)| *id));
+    let mut opened = projections.open_all(look, sealed, Field::ALL).await?;
     view.profile = opened.remove(&member).unwrap_or_default();
     let mut second_records = Vec::with_capacity(seconds.len());
     for (id, record) in seconds {

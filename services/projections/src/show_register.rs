@@ -1,17 +1,21 @@
 //! Show a meeting's register.
 
 use axum::{extract::State, response::Response};
-use domain::MeetingId;
+use domain::{MeetingId, audit::List};
 use web::{After, CallerMay, Path, Problem, Problems, Read, op};
 
 use crate::{
-    Projections, record_view,
+    Projections,
+    opening::Look,
     register_view::{self, RegisterView},
+    sight,
 };
 
 /// Show a meeting's register
 ///
 /// Everyone on the roster of the meeting's date and everyone who was marked. Without a mark means not recorded.
+/// Facilitators read what those are called whose records are open to the group, and what was typed in by themselves or
+/// at its meetings.
 #[utoipa::path(get, path = "/v1/meetings/{meeting}/register", tag = "views",
     params(("meeting" = MeetingId, Path, description = "The meeting")),
     responses((status = 200, description = "The register", body = RegisterView), Problems))]
@@ -26,14 +30,16 @@ pub(crate) async fn show_register(
     let read = move |connection: &_| register_view::group_of(connection, org.as_str(), meeting);
     let Read(_, group) = projections.find(after, "meeting", read).await?;
     caller.may_group(group)?;
-    let org = caller.org.clone();
+    let who = caller.clone();
     let read = move |connection: &_| {
-        let Some(register) = register_view::find(connection, org.as_str(), meeting)? else { return Ok(None) };
+        let Some(register) = register_view::find(connection, who.org.as_str(), meeting)? else { return Ok(None) };
         let members = register.members.iter().map(|line| line.member);
-        record_view::fields(connection, org.as_str(), members).map(|fields| Some((register, fields)))
+        sight::of_list(connection, &who, group, members).map(|fields| Some((register, fields)))
     };
     let Read(position, (mut register, fields)) = projections.find(after, "meeting", read).await?;
-    let mut called = projections.called(&caller, "show_register", fields).await?;
+    let (list, members) = (List::Register(meeting), register.members.iter().map(|line| line.member));
+    let look = Look::at_list(&caller, "show_register", (list, position), members);
+    let mut called = projections.called(look, fields).await?;
     for line in &mut register.members {
         line.called = called.remove(&line.member);
     }

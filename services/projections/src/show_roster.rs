@@ -1,7 +1,7 @@
 //! Show a group's roster.
 
 use axum::extract::State;
-use domain::{GroupId, roster::Stage};
+use domain::{GroupId, audit::List, roster::Stage};
 use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -10,7 +10,8 @@ use web::{After, CallerMay, Page, PageQuery, Path, Problem, Problems, Query, Rea
 use crate::{
     Projections,
     enrolment_view::{self, RosterLine},
-    record_view,
+    opening::Look,
+    sight,
 };
 
 /// Which part of the roster.
@@ -50,15 +51,17 @@ pub(crate) async fn show_roster(
     let day = asked.on.unwrap_or_else(|| projections.today());
     let page = PageQuery { limit: asked.limit, after: asked.after };
     let (limit, cursor) = (page.limit()?, page.after()?);
-    let org = caller.org.clone();
+    let who = caller.clone();
     let read = move |connection: &_| {
-        let lines = enrolment_view::list(connection, (org.as_str(), group, day), asked.stage, cursor, limit)?;
+        let lines = enrolment_view::list(connection, (who.org.as_str(), group, day), asked.stage, cursor, limit)?;
         let Some(lines) = lines else { return Ok(None) };
         let shown = lines.iter().take(limit).map(|line| line.member);
-        record_view::fields(connection, org.as_str(), shown).map(|fields| Some((lines, fields)))
+        sight::of_list(connection, &who, group, shown).map(|fields| Some((lines, fields)))
     };
     let Read(position, (mut lines, fields)) = projections.find(after, "group", read).await?;
-    let called = projections.called(&caller, "show_roster", fields).await?;
+    let (list, members) = (List::Roster(group), lines.iter().take(limit).map(|line| line.member));
+    let look = Look::at_list(&caller, "show_roster", (list, position), members);
+    let called = projections.called(look, fields).await?;
     for line in &mut lines {
         line.called = called.get(&line.member).cloned();
     }

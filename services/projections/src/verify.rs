@@ -16,7 +16,7 @@ const TABLES: &[(&str, &str)] = &[
     ("groups", "SELECT org, hex(id), name, hex(programme), details, schedule FROM groups ORDER BY org, id"),
     (
         "enrolments",
-        "SELECT org, hex(grp), hex(member), began, stage, asked_on, starts_on, ends_on, queued
+        "SELECT org, hex(grp), hex(member), began, stage, asked_on, starts_on, ends_on, queued, proposed_by
          FROM enrolments ORDER BY org, grp, member, began",
     ),
     ("capacities", "SELECT org, hex(grp), places FROM capacities ORDER BY org, grp"),
@@ -32,8 +32,12 @@ const TABLES: &[(&str, &str)] = &[
     ),
     ("members", "SELECT org, hex(id), position, record, hex(merged_into) FROM members ORDER BY org, id"),
     ("reasons", "SELECT org, hex(member), position, at, what, sealed FROM reasons ORDER BY org, member, position"),
-    ("openings", "SELECT position, org, at, subject, role, operation, fields, glass FROM openings ORDER BY position"),
-    ("opened_members", "SELECT org, hex(member), position FROM opened_members ORDER BY org, member, position"),
+    (
+        "openings",
+        "SELECT position, org, at, subject, role, operation, hex(register), hex(roster), people, named_at, fields, glass
+         FROM openings ORDER BY position",
+    ),
+    ("opened_members", "SELECT org, hex(member), position, listed FROM opened_members ORDER BY org, member, position"),
 ];
 
 /// A place where views differ from a fold from scratch.

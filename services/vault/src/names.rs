@@ -1,7 +1,7 @@
 //! Names, open in memory and nowhere else: to search by, and to see who may be registered twice.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fmt,
     ops::Bound,
     sync::{Arc, RwLock},
@@ -59,10 +59,17 @@ impl Names {
     }
 
     /// Members whose names in these fields fit every word of `asked`, best first: the same, beginning so, or spelt
-    /// nearly so. Takes milliseconds where there are many.
-    pub fn search(&self, org: &OrgId, asked: &str, fields: &[Field], rows: usize) -> Vec<MemberId> {
+    /// nearly so; only `among` these members, if that is said, so that whom somebody finds depends on nobody else. Takes
+    /// milliseconds where there are many.
+    pub fn search(
+        &self,
+        org: &OrgId,
+        asked: &str,
+        (fields, among): (&[Field], Option<&HashSet<MemberId>>),
+        rows: usize,
+    ) -> Vec<MemberId> {
         let all = self.0.read().expect("nothing panics while it is held");
-        all.get(org).map_or_else(Vec::new, |index| index.search(asked, fields, rows))
+        all.get(org).map_or_else(Vec::new, |index| index.search(asked, (fields, among), rows))
     }
 
     /// Members with nearly the same given and family name, none of whom is known to be of another age. Takes
@@ -114,10 +121,10 @@ impl Index {
         }
     }
 
-    fn search(&self, asked: &str, fields: &[Field], rows: usize) -> Vec<MemberId> {
+    fn search(&self, asked: &str, within: (&[Field], Option<&HashSet<MemberId>>), rows: usize) -> Vec<MemberId> {
         let asked = words(asked);
         let begun = |word: &Word| self.beginning(word).chain(self.nearly(word)).collect();
-        let found = self.fitting(asked, fields, begun, Word::fits);
+        let found = self.fitting(asked, within, begun, Word::fits);
         let mut found: Vec<_> = found.into_iter().collect();
         found.sort_unstable_by(|(x, a), (y, b)| b.cmp(a).then(x.cmp(y)));
         found.truncate(rows);
@@ -133,7 +140,7 @@ impl Index {
             self.nearly(word).chain(itself).collect()
         };
         // An alias is what somebody chose, and says little about who they are.
-        let found = self.fitting(asked, &[Field::GivenName, Field::FamilyName], near, same);
+        let found = self.fitting(asked, (&[Field::GivenName, Field::FamilyName], None), near, same);
         let year = |member: &MemberId| self.people.get(member).and_then(|person| person.year_of_birth);
         let other_age = |member: &MemberId| match (profile.year_of_birth, year(member)) {
             (Some(year), Some(other)) => year != other,
@@ -150,7 +157,7 @@ impl Index {
     fn fitting<'a>(
         &'a self,
         mut asked: Vec<Word>,
-        fields: &[Field],
+        (fields, among): (&[Field], Option<&HashSet<MemberId>>),
         can_fit: impl FnOnce(&Word) -> Vec<Called<'a>>,
         fits: impl Fn(&Word, &str) -> Option<u32>,
     ) -> HashMap<MemberId, u32> {
@@ -159,7 +166,8 @@ impl Index {
         let longest = asked.swap_remove(longest);
         for (text, called) in can_fit(&longest) {
             let Some(score) = fits(&longest, text) else { continue };
-            for (member, _) in called.iter().filter(|(_, field)| fields.contains(field)) {
+            let may = |member: &MemberId| among.is_none_or(|among| among.contains(member));
+            for (member, _) in called.iter().filter(|(member, field)| fields.contains(field) && may(member)) {
                 let best: &mut u32 = found.entry(*member).or_default();
                 *best = score.max(*best);
             }
@@ -344,7 +352,7 @@ mod tests {
     fn found(all: &[&str], asked: &str) -> Vec<u128> {
         let names = Names::default();
         names.update(&org(), all.iter().enumerate().map(|(n, alias)| (member(n), Some(called(alias)))).collect());
-        numbers(names.search(&org(), asked, Names::FIELDS, 10))
+        numbers(names.search(&org(), asked, (Names::FIELDS, None), 10))
     }
 
     #[test]
@@ -362,7 +370,7 @@ mod tests {
     fn nobody_is_found_in_another_organisation() {
         let names = Names::default();
         names.update(&org(), vec![(member(1), Some(called("Ann")))]);
-        assert!(names.search(&"other".parse().unwrap(), "ann", Names::FIELDS, 10).is_empty());
+        assert!(names.search(&"other".parse().unwrap(), "ann", (Names::FIELDS, None), 10).is_empty());
     }
 
     #[test]
@@ -373,9 +381,23 @@ mod tests {
             vec![(member(1), Some(called("Ann"))), (member(2), Some(called("Bob"))), (member(3), Some(called("Cem")))],
         );
         names.update(&org(), vec![(member(2), Some(called("Anna"))), (member(1), None)]);
-        assert_eq!(numbers(names.search(&org(), "ann", Names::FIELDS, 10)), [2]);
-        assert!(names.search(&org(), "bob", Names::FIELDS, 10).is_empty());
-        assert_eq!(numbers(names.search(&org(), "cem", Names::FIELDS, 10)), [3]);
+        assert_eq!(numbers(names.search(&org(), "ann", (Names::FIELDS, None), 10)), [2]);
+        assert!(names.search(&org(), "bob", (Names::FIELDS, None), 10).is_empty());
+        assert_eq!(numbers(names.search(&org(), "cem", (Names::FIELDS, None), 10)), [3]);
+    }
+
+    #[test]
+    fn nobody_is_found_by_another_field_nor_among_others_than_are_named_however_many_there_are() {
+        let names = Names::default();
+        let many = (0..50).map(|n| (member(n), Some(named("Ann", "Berg", None))));
+        names.update(&org(), many.chain([(member(99), Some(named("Anna", "Kowalska", None)))]).collect());
+        let among = HashSet::from([member(99)]);
+        let found = |asked, fields: &[Field]| numbers(names.search(&org(), asked, (fields, Some(&among)), 2));
+        assert_eq!(found("ann", Names::FIELDS), [99], "better hits of others do not push them out");
+        assert_eq!(found("kowal", Names::FIELDS), [99]);
+        for asked in ["kowal", "k", "anna kowalska"] {
+            assert!(found(asked, &[Field::Alias, Field::GivenName]).is_empty(), "{asked}");
+        }
     }
 
     #[test]
@@ -400,7 +422,7 @@ mod tests {
     fn only_the_fields_that_are_asked_for_are_looked_at() {
         let names = Names::default();
         names.update(&org(), vec![(member(1), Some(named("Beata", "Kowalska", None)))]);
-        let found = |asked: &str, fields: &[Field]| !names.search(&org(), asked, fields, 10).is_empty();
+        let found = |asked: &str, fields: &[Field]| !names.search(&org(), asked, (fields, None), 10).is_empty();
         assert!(found("kowalska", Names::FIELDS) && found("beata kowal", Names::FIELDS));
         assert!(!found("kowalska", &[Field::Alias, Field::GivenName]) && found("beata", &[Field::GivenName]));
         assert!(!found("beata kowalska", &[Field::GivenName]));

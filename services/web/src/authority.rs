@@ -122,6 +122,8 @@ operations! {
     DeclineApplication = "decline_application": Admin Coordinator Facilitator;
     /// Enrol a member in a group.
     EnrolMember = "enrol_member": Admin Coordinator Facilitator;
+    /// Confirm what a facilitator recorded.
+    ConfirmEnrolment = "confirm_enrolment": Admin Coordinator Member;
     /// Withdraw a member from a group.
     WithdrawMember = "withdraw_member": Admin Coordinator Facilitator;
     /// End an enrolment as agreed.
@@ -178,6 +180,8 @@ operations! {
     ListAudit = "list_audit": Auditor;
     /// List broken glass that nobody has reviewed.
     ListBrokenGlass = "list_broken_glass": Admin Auditor;
+    /// List enrolments that nobody with authority has confirmed.
+    ListUnconfirmedEnrolments = "list_unconfirmed_enrolments": Admin Coordinator;
     /// List overdue registers.
     ListOverdueRegisters = "list_overdue_registers": Admin Coordinator;
     // Reports

@@ -8,7 +8,11 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use domain::{GroupId, MemberId, OrgId, Subject, Text, access::ClientRegistered, member::Field};
+use domain::{
+    GroupId, MemberId, OrgId, Subject, Text,
+    access::ClientRegistered,
+    member::{Field, TypedBy},
+};
 
 use crate::{
     Gate, Problem,
@@ -104,6 +108,18 @@ impl Caller {
             }
             None => Ok(()),
         }
+    }
+
+    /// Who it is, if what they begin opens no record until somebody else confirms it: whoever leads groups would open
+    /// what they want to read themselves.
+    pub fn proposes(&self) -> Option<Subject> {
+        (self.role == Role::Facilitator).then(|| self.subject.clone())
+    }
+
+    /// Whether it was the caller who typed a member in, or somebody at a meeting of a group of theirs.
+    pub fn typed(&self, by: &TypedBy) -> bool {
+        let at_theirs = || by.group.is_some_and(|group| self.groups.contains(&group));
+        self.role == Role::Facilitator && (by.subject == self.subject || at_theirs())
     }
 
     /// The groups that the caller is held to; none if to no certain ones.

@@ -102,6 +102,11 @@ impl Gate {
         Self { rates, ..self }
     }
 
+    /// How often callers may ask, and how much may be written of it.
+    pub(crate) fn rates(&self) -> Rates {
+        self.rates.clone()
+    }
+
     /// Who calls with this token, from this address.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ mod shield;
 mod token;
 
 pub use attest::{Attester, NotSigned};
-pub use audit::Audit;
+pub use audit::{Audit, Opening};
 pub use authority::{Operation, Role, SEARCHES, TABLE, op, readable, writable};
 pub use caller::{Caller, CallerMay, authenticate};
 pub use client_key::new_client_key;

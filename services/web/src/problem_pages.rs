@@ -32,6 +32,7 @@ pages! {
     "meeting-not-open",
     "meeting-not-possible",
     "meeting-too-early",
+    "member-completed",
     "member-merged",
     "member-not-merged",
     "member-registered",

@@ -80,9 +80,14 @@ impl<K: Hash + Eq> Buckets<K> {
     /// # Errors
     /// If it is empty, says after how long it is not.
     fn take(&self, key: K, now: Instant) -> Result<(), Duration> {
+        self.take_many(key, 1, now)
+    }
+
+    /// Takes so many out of the bucket, or all that it holds when it is full.
+    fn take_many(&self, key: K, count: u32, now: Instant) -> Result<(), Duration> {
         let Some(rate) = self.rate else { return Ok(()) };
         let mut full_at = self.full_at.lock().expect("nothing panics while it is held");
-        let next = full_at.get(&key).map_or(now, |at| (*at).max(now)) + rate.every;
+        let next = full_at.get(&key).map_or(now, |at| (*at).max(now)) + rate.every * count.min(rate.burst);
         match next.checked_duration_since(now + rate.every * rate.burst) {
             Some(wait) if !wait.is_zero() => Err(wait),
             _ => {
@@ -107,6 +112,7 @@ pub struct Rates {
     callers: Arc<Buckets<(OrgId, Subject)>>,
     addresses: Arc<Buckets<Network>>,
     refusals: Arc<Buckets<Network>>,
+    audited: Arc<Buckets<(OrgId, Subject)>>,
 }
 
 impl fmt::Debug for Rates {
@@ -125,7 +131,19 @@ impl Rates {
             callers: Arc::new(Buckets::new(callers)),
             addresses: Arc::new(Buckets::new(addresses)),
             refusals: Arc::new(Buckets::new(refusals)),
+            audited: Arc::new(Buckets::new(None)),
         }
+    }
+
+    /// The same, and of what each caller looks at only so many bytes are written down.
+    #[must_use]
+    pub fn auditing(self, bytes: Option<Rate>) -> Self {
+        Self { audited: Arc::new(Buckets::new(bytes)), ..self }
+    }
+
+    /// Takes room for what is written of a look.
+    pub(crate) fn audit(&self, org: &OrgId, subject: &Subject, bytes: u32, now: Instant) -> Result<(), Duration> {
+        self.audited.take_many((org.clone(), subject.clone()), bytes, now)
     }
 
     pub(crate) fn caller(&self, org: &OrgId, subject: &Subject, now: Instant) -> Result<(), Duration> {
@@ -172,6 +190,14 @@ mod tests {
         assert_eq!(buckets.take("ann", start + SECOND / 2), Ok(()));
         assert!(buckets.take("ann", start + SECOND / 2).is_err());
         assert_eq!((0..9).filter(|_| buckets.take("ann", start + SECOND * 60).is_ok()).count(), 3, "never more");
+    }
+
+    #[test]
+    fn what_is_larger_than_the_bucket_takes_a_full_one() {
+        let (buckets, start) = (Buckets::new(Rate::new(2, SECOND, 10)), Instant::now());
+        assert_eq!(buckets.take_many("ann", 1_000, start), Ok(()));
+        assert_eq!(buckets.take_many("ann", 4, start), Err(SECOND * 2));
+        assert_eq!(buckets.take_many("ann", 4, start + SECOND * 2), Ok(()));
     }
 
     #[test]

@@ -219,7 +219,10 @@ fn group(org: &OrgId, number: u64) -> Append {
 
 fn roster(org: &OrgId, number: u64) -> Append {
     let starts_on = date(2020, 1, 1);
-    let enrolled = |member| roster::Event::Enrolled(roster::Enrolled { member: member_id(number, member), starts_on });
+    let enrolled = |member| {
+        let member = member_id(number, member);
+        roster::Event::Enrolled(roster::Enrolled { member, starts_on, proposed_by: None })
+    };
     let events: Vec<_> = (0..MEMBERS).map(enrolled).collect();
     append::<Roster>(org, group_id(number).0, 0, Timestamp::UNIX_EPOCH, &events)
 }

@@ -48,7 +48,9 @@ async fn the_same_lines_again_make_nobody_twice_and_changed_ones_change_what_cha
     assert_eq!(world.events().await.len(), before + 4);
     let again = import(&ada, &lines).await;
     assert_eq!(became(&again), ["matched", "matched", "matched"]);
-    assert_eq!(world.events().await.len(), before + 4);
+    let events = world.events().await;
+    assert_eq!(events.len(), before + 5);
+    assert_eq!(&*events[before + 4].event_type, "personal_data.opened", "that it was asked who is here already");
     lines[1]["profile"]["notes"] = "quiet".into();
     lines[1]["profile"].as_object_mut().expect("a profile").remove("given_name");
     assert_eq!(became(&import(&ada, &lines).await), ["matched", "changed", "matched"]);

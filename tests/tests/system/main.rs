@@ -2,7 +2,9 @@
 
 mod access;
 mod alive;
+mod admission;
 mod attendance;
+mod audit;
 mod authority;
 mod backup;
 mod canary;

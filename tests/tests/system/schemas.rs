@@ -68,7 +68,9 @@ fn every_example_of_a_released_event_still_loads_and_says_the_same() {
         let again: Value = serde_json::from_slice(&encode(&event)).expect("JSON");
         let example: Value = serde_json::from_str(text).expect("JSON");
         // Older versions may say less than what they are read as.
-        let current = AnyEvent::types().iter().any(|(_, known)| known.name == event_type && known.version == *version);
+        let types = AnyEvent::types();
+        let versions = types.iter().filter(|(_, known)| known.name == event_type).map(|(_, known)| known.version);
+        let current = versions.max() == Some(*version);
         assert!(!current || again == example, "{event_type}.v{version}: {again} instead of {example}");
     }
     for (_, known) in AnyEvent::types() {
@@ -274,6 +276,7 @@ fn member_refusals() -> Vec<member::Refusal> {
     let all = vec![
         Refusal::Unknown,
         Refusal::Registered,
+        Refusal::Completed,
         Refusal::Merged { into: MemberId(Uuid::nil()) },
         Refusal::NotMerged,
         Refusal::Itself,
@@ -291,6 +294,7 @@ fn member_refusals() -> Vec<member::Refusal> {
             // A new one belongs into the list above.
             Refusal::Unknown
             | Refusal::Registered
+            | Refusal::Completed
             | Refusal::Merged { .. }
             | Refusal::NotMerged
             | Refusal::Itself

@@ -134,7 +134,7 @@ async fn a_log_that_has_nobody_in_it_since_long_is_sound() {
     world.admin().register(json!({ "alias": "Bee", "email": "bee@example.org" })).await;
     for nobody in [Uuid::nil(), Uuid::max()] {
         for event in [
-            member::Event::Registered(member::Registered { fields: [].into() }),
+            member::Event::Registered(member::Registered { fields: [].into(), typed_by: None }),
             member::Event::Erased(member::Erased {}),
         ] {
             let (event_type, version) = event.event_type();

@@ -52,7 +52,7 @@ fn walked_in(member: MemberId) -> Event {
     Event::AttendanceRecorded(AttendanceRecorded { member, entry: entry(Mark::Present), walk_in: true })
 }
 fn new(member: MemberId, mark: Mark, enrolled: bool) -> NewMark {
-    NewMark { member, mark, mode: None, enrolled }
+    NewMark { member, mark, mode: None, enrolled, erased: false }
 }
 fn record(member: MemberId, mark: Mark) -> Command {
     Command::Record(vec![new(member, mark, true)])

@@ -18,8 +18,12 @@ fn alias(text: &str) -> Fields {
     Fields::from([(Field::Alias, sealed(text))])
 }
 
+fn register(fields: Fields) -> Command {
+    Command::Register { fields, typed_by: None }
+}
+
 fn registered() -> Event {
-    Event::Registered(Registered { fields: alias("Bee") })
+    Event::Registered(Registered { fields: alias("Bee"), typed_by: None })
 }
 
 fn consent(n: u128, purpose: Purpose) -> Given {
@@ -41,19 +45,23 @@ fn broken(n: u128, subject: &str) -> GlassBroken {
 
 #[test]
 fn a_member_can_be_registered_with_nothing_and_not_twice_as_somebody_else() {
-    let nothing = Command::Register(Fields::new());
-    given::<Member>([]).when(&nothing).then(&[Event::Registered(Registered { fields: Fields::new() })]);
-    given::<Member>([registered()]).when(&Command::Register(alias("Bee"))).then_nothing();
+    let nothing = register(Fields::new());
+    given::<Member>([]).when(&nothing).then(&[Event::Registered(Registered { fields: Fields::new(), typed_by: None })]);
+    given::<Member>([registered()]).when(&register(alias("Bee"))).then_nothing();
     given::<Member>([registered()]).when(&nothing).then_rejected(&Refusal::Registered);
 }
 
 #[test]
 fn only_what_differs_is_changed() {
-    let change = |set: Fields, removed: &[Field]| Command::Change { set, removed: removed.iter().copied().collect() };
+    let change = |set: Fields, removed: &[Field]| Command::Change {
+        set,
+        removed: removed.iter().copied().collect(),
+        typed: false,
+    };
     given::<Member>([registered()]).when(&change(alias("Bee"), &[Field::Notes])).then_nothing();
-    let event = Changed { set: alias("Bea"), removed: BTreeSet::new() };
+    let event = Changed { set: alias("Bea"), removed: BTreeSet::new(), typed: false };
     given::<Member>([registered()]).when(&change(alias("Bea"), &[Field::Email])).then(&[Event::Changed(event)]);
-    let event = Changed { set: Fields::new(), removed: BTreeSet::from([Field::Alias]) };
+    let event = Changed { set: Fields::new(), removed: BTreeSet::from([Field::Alias]), typed: false };
     given::<Member>([registered()]).when(&change(Fields::new(), &[Field::Alias])).then(&[Event::Changed(event)]);
 }
 
@@ -61,13 +69,13 @@ fn only_what_differs_is_changed() {
 fn whoever_was_erased_is_as_unknown_as_whoever_never_came() {
     let erased = || vec![registered(), Event::Erased(Erased {})];
     for command in [
-        Command::Register(alias("Bee")),
-        Command::Change { set: alias("Bea"), removed: BTreeSet::new() },
+        register(alias("Bee")),
+        Command::Change { set: alias("Bea"), removed: BTreeSet::new(), typed: false },
         Command::GiveConsent(consent(1, Purpose::Research)),
         Command::BreakGlass(broken(1, "fay")),
     ] {
         given::<Member>(erased()).when(&command).then_rejected(&Refusal::Unknown);
-        if !matches!(command, Command::Register(_)) {
+        if !matches!(command, Command::Register { .. }) {
             given::<Member>([]).when(&command).then_rejected(&Refusal::Unknown);
         }
     }
@@ -127,9 +135,9 @@ fn command() -> impl Strategy<Value = Command> {
     let small = || 1u128..4;
     let purpose = || prop::sample::select(vec![Purpose::Contact, Purpose::Referral, Purpose::Research]);
     prop_oneof![
-        "[ab]".prop_map(|text| Command::Register(alias(&text))),
-        "[ab]".prop_map(|text| Command::Change { set: alias(&text), removed: BTreeSet::new() }),
-        Just(Command::Change { set: Fields::new(), removed: BTreeSet::from([Field::Alias]) }),
+        "[ab]".prop_map(|text| register(alias(&text))),
+        "[ab]".prop_map(|text| Command::Change { set: alias(&text), removed: BTreeSet::new(), typed: false }),
+        Just(Command::Change { set: Fields::new(), removed: BTreeSet::from([Field::Alias]), typed: false }),
         (small(), purpose()).prop_map(|(n, purpose)| Command::GiveConsent(consent(n, purpose))),
         small().prop_map(|n| Command::WithdrawConsent(Withdrawn {
             consent: ConsentId(Uuid::from_u128(n)),
@@ -151,4 +159,35 @@ proptest! {
             history.extend(Member::decide(&command, &state).unwrap_or_default());
         }
     }
+}
+
+fn typist(subject: &str) -> Option<TypedBy> {
+    Some(TypedBy { subject: subject.parse().unwrap(), group: None })
+}
+
+#[test]
+fn who_typed_a_member_in_changes_it_until_somebody_else_completes_it() {
+    let history = [Event::Registered(Registered { fields: alias("Bee"), typed_by: typist("fay") })];
+    let change = |set: &Fields, typed| Command::Change { set: set.clone(), removed: BTreeSet::new(), typed };
+    let named = Fields::from([(Field::GivenName, sealed("Beata"))]);
+    let changed = |typed| Event::Changed(Changed { set: named.clone(), removed: BTreeSet::new(), typed });
+    let given_after = |event| given::<Member>(history.iter().cloned().chain([event]));
+    given::<Member>(history.clone()).when(&change(&named, true)).then(&[changed(true)]);
+    given_after(changed(true)).when(&change(&alias("Bea"), true)).then(&[Event::Changed(Changed {
+        set: alias("Bea"),
+        removed: BTreeSet::new(),
+        typed: true,
+    })]);
+    given_after(changed(false)).when(&change(&alias("Bea"), true)).then_rejected(&Refusal::Completed);
+    given::<Member>([registered()]).when(&change(&named, true)).then_rejected(&Refusal::Completed);
+}
+
+#[test]
+fn registering_again_tells_nobody_what_is_known_who_may_not_read_it() {
+    let by = |subject, fields| Command::Register { fields, typed_by: typist(subject) };
+    given::<Member>([registered()]).when(&by("fay", alias("Bee"))).then_rejected(&Refusal::Registered);
+    let history = [Event::Registered(Registered { fields: alias("Bee"), typed_by: typist("fay") })];
+    given::<Member>(history.clone()).when(&by("fay", alias("Bee"))).then_nothing();
+    given::<Member>(history.clone()).when(&by("eve", alias("Bee"))).then_rejected(&Refusal::Registered);
+    given::<Member>(history).when(&register(alias("Bee"))).then_nothing();
 }

@@ -14,6 +14,8 @@ pub struct Enrolment {
     pub starts_on: Date,
     /// How it ended, if it did.
     pub end: Option<End>,
+    /// Whether it began by the act of somebody with authority over the record, or was confirmed by such an act.
+    pub confirmed: bool,
 }
 
 /// The end of an enrolment.
@@ -43,9 +45,9 @@ pub(super) enum Standing {
     #[default]
     Quiet,
     /// Asked for a place on this day.
-    Applied { on: Date },
+    Applied { on: Date, confirmed: bool },
     /// Waits: has asked on this day, for a place from another one at the earliest.
-    Waitlisted { on: Date, starts_on: Date },
+    Waitlisted { on: Date, starts_on: Date, confirmed: bool },
     /// The group said no.
     Declined(DeclineReason),
     /// Gave it up before the first day.
@@ -56,8 +58,24 @@ impl Standing {
     /// When they asked for the place for which they have no answer yet.
     pub fn asked_on(self) -> Option<Date> {
         match self {
-            Self::Applied { on } | Self::Waitlisted { on, .. } => Some(on),
+            Self::Applied { on, .. } | Self::Waitlisted { on, .. } => Some(on),
             Self::Quiet | Self::Declined(_) | Self::Cancelled(_) => None,
+        }
+    }
+
+    /// Whether nothing that is open here has to be confirmed.
+    pub fn is_confirmed(self) -> bool {
+        match self {
+            Self::Applied { confirmed, .. } | Self::Waitlisted { confirmed, .. } => confirmed,
+            Self::Quiet | Self::Declined(_) | Self::Cancelled(_) => true,
+        }
+    }
+
+    fn confirm(self) -> Self {
+        match self {
+            Self::Applied { on, .. } => Self::Applied { on, confirmed: true },
+            Self::Waitlisted { on, starts_on, .. } => Self::Waitlisted { on, starts_on, confirmed: true },
+            other => other,
         }
     }
 }
@@ -86,6 +104,17 @@ impl State {
     /// Whether the member is on the roster that day.
     pub fn covers(&self, member: MemberId, day: Date) -> bool {
         self.people.get(&member).is_some_and(|person| person.enrolments.iter().any(|e| e.covers(day)))
+    }
+
+    /// Whether the member is on the roster that day by the act of somebody with authority over their record.
+    pub fn is_open(&self, member: MemberId, day: Date) -> bool {
+        let opens = |enrolment: &Enrolment| enrolment.confirmed && enrolment.covers(day);
+        self.people.get(&member).is_some_and(|person| person.enrolments.iter().any(opens))
+    }
+
+    /// Whether the member ever had to do with the group.
+    pub fn knows(&self, member: MemberId) -> bool {
+        self.people.contains_key(&member)
     }
 
     pub(super) fn person(&self, member: MemberId) -> Option<&Person> {
@@ -153,6 +182,23 @@ impl State {
         person.standing = standing;
         person.taken_back = None;
         person
+    }
+
+    /// The member is enrolled from that day on.
+    pub(super) fn begin(&mut self, member: MemberId, starts_on: Date, confirmed: bool) {
+        let enrolment = Enrolment { starts_on, end: None, confirmed };
+        self.stand(member, Standing::Quiet).enrolments.push(enrolment);
+    }
+
+    /// What began on that day is confirmed: the application that has no answer, and the enrolment.
+    pub(super) fn confirm(&mut self, member: MemberId, since: Date) {
+        let Some(person) = self.people.get_mut(&member) else { return };
+        if person.standing.asked_on() == Some(since) {
+            person.standing = person.standing.confirm();
+        }
+        for enrolment in person.enrolments.iter_mut().filter(|enrolment| enrolment.starts_on == since) {
+            enrolment.confirmed = true;
+        }
     }
 
     /// What began on that day never was: the application that has no answer, or else the enrolment.

@@ -21,7 +21,7 @@ fn day(month: i8, day: i8) -> Date {
 
 /// Asked on 1 February.
 fn ask(ask: Ask) -> Command {
-    Command { today: day(2, 1), ask }
+    Command { today: day(2, 1), proposed_by: None, ask }
 }
 fn apply(member: MemberId) -> Command {
     ask(Ask::Apply { member })
@@ -55,13 +55,13 @@ fn of(places: u16) -> Places {
     Places::try_from(places).unwrap()
 }
 fn applied(member: MemberId) -> Event {
-    Event::Applied(Applied { member, on: day(2, 1) })
+    Event::Applied(Applied { member, on: day(2, 1), proposed_by: None })
 }
 fn waitlisted(member: MemberId, starts_on: Date) -> Event {
-    Event::Waitlisted(Waitlisted { member, on: day(2, 1), starts_on })
+    Event::Waitlisted(Waitlisted { member, on: day(2, 1), starts_on, proposed_by: None })
 }
 fn enrolled(member: MemberId, starts_on: Date) -> Event {
-    Event::Enrolled(Enrolled { member, starts_on })
+    Event::Enrolled(Enrolled { member, starts_on, proposed_by: None })
 }
 fn promoted(member: MemberId, starts_on: Date) -> Event {
     Event::Promoted(Promoted { member, starts_on })
@@ -337,7 +337,7 @@ impl Naive {
 
     fn happened(&mut self, event: &Event) {
         match event {
-            Event::CapacitySet(_) => {}
+            Event::CapacitySet(_) | Event::Confirmed(_) => {}
             Event::Applied(now) => assert!(self.asked.insert(now.member, now.on).is_none()),
             Event::Waitlisted(now) => {
                 self.asked.entry(now.member).or_insert(now.on);
@@ -392,7 +392,7 @@ fn asked() -> impl Strategy<Value = Vec<Command>> {
         let mut today = FIRST + 10.days();
         let mut command = |(ask, passes): (Ask, bool)| {
             today = if passes { today + 1.day() } else { today };
-            Command { today, ask }
+            Command { today, proposed_by: None, ask }
         };
         steps.into_iter().map(&mut command).collect()
     })
@@ -441,4 +441,61 @@ fn all_of_many_are_enrolled_or_nobody() {
     assert_eq!(events.len(), 2, "who is named twice is enrolled once");
     let state = events.iter().fold(state, Roster::evolve);
     assert_eq!(Roster::decide(&all(&[ALICE, BOB]), &state), Ok(vec![]), "the same again changes nothing");
+}
+
+/// The same, by somebody whose acts are to be confirmed.
+fn proposing(command: Command) -> Command {
+    Command { proposed_by: Some("fay".parse().unwrap()), ..command }
+}
+
+fn confirmed(member: MemberId, since: Date) -> Event {
+    Event::Confirmed(Confirmed { member, since })
+}
+
+fn confirms(member: MemberId, since: Date) -> Command {
+    ask(Ask::Confirm { member, since })
+}
+
+/// The state after these commands, one after the other.
+fn after(commands: impl IntoIterator<Item = Command>) -> State {
+    commands.into_iter().fold(State::default(), |state, command| {
+        let events = Roster::decide(&command, &state).unwrap();
+        events.iter().fold(state, Roster::evolve)
+    })
+}
+
+#[test]
+fn what_is_put_forward_opens_nothing_until_somebody_else_confirms_it() {
+    let (first, today) = (day(1, 1), day(2, 1));
+    let put_forward = || proposing(enrol(ALICE, first));
+    let state = after([put_forward()]);
+    assert!(state.covers(ALICE, today) && !state.is_open(ALICE, today));
+    let history = Roster::decide(&put_forward(), &State::default()).unwrap();
+    asking_twice_changes_nothing::<Roster>(&[], &put_forward());
+    asking_twice_changes_nothing::<Roster>(&history, &confirms(ALICE, first));
+    given::<Roster>(history.clone()).when(&confirms(ALICE, first)).then(&[confirmed(ALICE, first)]);
+    given::<Roster>(history.clone()).when(&enrol(ALICE, first)).then(&[confirmed(ALICE, first)]);
+    given::<Roster>(history.clone()).when(&confirms(BOB, first)).then_rejected(&Refusal::NotEnrolled);
+    let nothing = Refusal::NothingSince { since: today };
+    given::<Roster>(history).when(&confirms(ALICE, today)).then_rejected(&nothing);
+    assert!(after([put_forward(), confirms(ALICE, first)]).is_open(ALICE, today));
+    assert!(after([enrol(ALICE, first)]).is_open(ALICE, today));
+}
+
+#[test]
+fn an_application_keeps_who_made_it_from_stage_to_stage() {
+    let today = day(2, 1);
+    let on = |state: &State| state.is_open(ALICE, today);
+    let by_fay = |command| proposing(command);
+    assert!(!on(&after([by_fay(apply(ALICE)), by_fay(enrol(ALICE, today))])));
+    assert!(on(&after([apply(ALICE), by_fay(enrol(ALICE, today))])), "asked for by somebody with authority");
+    assert!(on(&after([by_fay(apply(ALICE)), enrol(ALICE, today)])), "enrolled by such");
+    assert!(on(&after([by_fay(apply(ALICE)), apply(ALICE), by_fay(enrol(ALICE, today))])), "said again by such");
+    assert!(on(&after([by_fay(apply(ALICE)), confirms(ALICE, today), by_fay(enrol(ALICE, today))])));
+    let declined = [apply(ALICE), by_fay(decline(ALICE)), by_fay(apply(ALICE)), by_fay(enrol(ALICE, today))];
+    assert!(!on(&after(declined)), "what was declined opens nothing later");
+    for (wait, opens) in [(enrol_or_wait(ALICE, today), true), (by_fay(enrol_or_wait(ALICE, today)), false)] {
+        let promoted = after([set_capacity(Some(1)), enrol(BOB, today), wait, set_capacity(None)]);
+        assert_eq!((promoted.covers(ALICE, today), on(&promoted)), (true, opens));
+    }
 }

@@ -147,7 +147,7 @@ impl Membership {
             give_way(SEALED_BYTES).await;
             seal_profile(&key, org, member.0, profile)
         };
-        let register = member::Command::Register(fields);
+        let register = member::Command::Register { fields, typed_by: None };
         let done = self.members.transact(org, member, cause.clone(), register, Reply::DONE).await;
         if done.is_err() {
             let _ = self.index(org, member).await; // as in `register_member`
@@ -169,7 +169,7 @@ impl Membership {
         let key = self.vault.key_or_new(org, member).await.map_err(erased)?;
         give_way(SEALED_BYTES).await;
         let set = seal_profile(&key, org, member.0, profile);
-        let change = member::Command::Change { set, removed: std::collections::BTreeSet::new() };
+        let change = member::Command::Change { set, removed: std::collections::BTreeSet::new(), typed: false };
         let may = self.may(org, member, &change).await.map_err(|error| halt("member", error))?;
         may.map_err(|refusal| Halt::Refused("member", refusal.to_string()))?;
         match self.members.transact(org, member, cause.clone(), change, Reply::DONE).await {

@@ -260,7 +260,7 @@ impl Batch {
                 return Err(domain::group::Refusal::Unknown.to_string());
             };
             let ask = Ask::Enrol { member, starts_on: *starts_on, if_full: IfFull::Refuse };
-            let events = Roster::decide(&roster::Command { today: *today, ask }, roster);
+            let events = Roster::decide(&roster::Command { today: *today, proposed_by: None, ask }, roster);
             decided.push((*group, events.map_err(|refusal| refusal.to_string())?));
         }
         let enrolled = decided.iter().any(|(_, events)| !events.is_empty());

@@ -70,7 +70,7 @@ impl World {
         for org in ["acme", "other"] {
             let org = org.parse().unwrap();
             let starts_on = jiff::civil::date(2026, 1, 1);
-            let enrolled = roster(Enrolled { member: ALICE, starts_on });
+            let enrolled = roster(Enrolled { member: ALICE, starts_on, proposed_by: None });
             self.happened::<Roster>(&org, GROUP.0, &[enrolled]).await;
             let starts_at_local = jiff::civil::datetime(2026, 6, 2, 19, 0, 0, 0);
             let starts_at: Timestamp = "2026-06-02T23:00:00Z".parse().unwrap();
@@ -173,11 +173,15 @@ async fn a_members_marks_are_indexed_once_the_views_have_caught_up() {
     }
 }
 
-/// What is asked of a roster, on any day of two months.
-fn asks() -> impl Strategy<Value = Ask> {
+/// Who asks of a roster, if it is to be confirmed, and what, on any day of two months.
+fn asks() -> impl Strategy<Value = (bool, Ask)> {
+    (any::<bool>(), what_is_asked())
+}
+
+fn what_is_asked() -> impl Strategy<Value = Ask> {
     let member = (1u128..5).prop_map(|n| MemberId(Uuid::from_u128(n)));
     let some_day = (0i16..60).prop_map(|n| DAY + n.days());
-    (0..12, member, some_day, 1u16..4).prop_map(|(kind, member, day, places)| match kind {
+    (0..13, member, some_day, 1u16..4).prop_map(|(kind, member, day, places)| match kind {
         0 | 1 => Ask::Apply { member },
         2..6 => Ask::Enrol { member, starts_on: day, if_full: IfFull::Wait },
         6 => Ask::Complete { member, ends_on: day },
@@ -185,6 +189,7 @@ fn asks() -> impl Strategy<Value = Ask> {
         8 => Ask::Decline { member, reason: DeclineReason::NotSuited },
         9 => Ask::Cancel { member, reason: CancelReason::Time },
         10 => Ask::TakeBack { member, since: day, reason: ErrorReason::Other },
+        11 => Ask::Confirm { member, since: day },
         _ => Ask::SetCapacity { places: Places::try_from(places).ok().filter(|_| places < 3) },
     })
 }
@@ -204,6 +209,7 @@ fn line(history: &[domain::roster::Event]) -> Vec<MemberId> {
             Event::Declined(now) => (None, Some(now.member)),
             Event::Cancelled(now) => (None, Some(now.member)),
             Event::EnteredInError(_)
+            | Event::Confirmed(_)
             | Event::Applied(_)
             | Event::Completed(_)
             | Event::Withdrawn(_)
@@ -221,10 +227,10 @@ proptest! {
     #[test]
     fn the_roster_and_the_waiting_list_in_the_view_are_those_of_the_domain(asks in prop::collection::vec(asks(), 1..40)) {
         let (mut state, mut history) = (domain::roster::State::default(), vec![]);
-        for (n, ask) in (0i16..).zip(asks) {
+        for (n, (proposes, ask)) in (0i16..).zip(asks) {
             // What is taken back from the waiting list, only the state could tell.
             let ask = if line(&history).is_empty() { ask } else { without_taking_back(ask) };
-            for event in Roster::decide(&Command { today: DAY + n.days(), ask }, &state).unwrap_or_default() {
+            for event in Roster::decide(&command(DAY + n.days(), proposes, ask), &state).unwrap_or_default() {
                 state = Roster::evolve(state, &event);
                 history.push(event);
             }
@@ -249,12 +255,18 @@ proptest! {
             let listed = enrolment_view::list(&connection, ("acme", GROUP, day), None, None, 100).unwrap().unwrap();
             prop_assert!(listed.iter().all(|line| line.enrolment.stage == Stage::Enrolled));
             prop_assert_eq!(listed.iter().map(|line| line.member).collect::<Vec<_>>(), on);
+            let open = people.iter().copied().filter(|member| state.is_open(*member, day)).collect();
+            prop_assert_eq!(enrolment_view::open_on(&connection, "acme", GROUP, day).unwrap(), open);
         }
         let waits = enrolment_view::list(&connection, ("acme", GROUP, DAY), Some(Stage::Waitlisted), None, 100);
         let waits = waits.unwrap().unwrap();
         prop_assert_eq!(waits.iter().map(|line| line.member).collect::<Vec<_>>(), line(&history));
         prop_assert!(waits.iter().zip(1..).all(|(line, turn)| line.enrolment.waiting == Some(turn)));
     }
+}
+
+fn command(today: Date, proposes: bool, ask: Ask) -> Command {
+    Command { today, proposed_by: proposes.then(|| "fay".parse().unwrap()), ask }
 }
 
 fn without_taking_back(ask: Ask) -> Ask {
