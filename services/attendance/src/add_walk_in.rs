@@ -56,7 +56,10 @@ pub(crate) async fn add_walk_in(
         attendance.known(&command.caller, member).await?;
     }
     let org = command.caller.org.clone();
-    let member = named.unwrap_or(MemberId(command.new_id("member")));
+    let member = match named {
+        Some(member) => member,
+        None => attendance.vault.new_member(&org, command.cause.id).await?,
+    };
     let add = meeting::Command::AddWalkIn(attendance.new_mark(&org, &plan, (member, mark, mode)).await?);
     let refused =
         attendance.meetings.look(&org, meeting, |meeting| Meeting::decide(&add, &meeting.state).err()).await?;

@@ -52,9 +52,9 @@ mod tests {
         let world = World::new();
         let programme = world.programme().await;
         let group = world.group(&programme, None).await;
-        let path = format!("/v1/groups/{}", Uuid::nil());
+        let path = format!("/v1/groups/{}", Uuid::from_u128(0x99));
         world.put("k1", &path, details(&programme)).await.problem(404, "unknown-group");
-        let elsewhere = details(&Uuid::nil().to_string());
+        let elsewhere = details(&Uuid::from_u128(0x99).to_string());
         world.put("k2", &format!("/v1/groups/{group}"), elsewhere).await.problem(404, "unknown-programme");
         let other = world.of("south-star");
         other.put("k3", &format!("/v1/groups/{group}"), details(&programme)).await.problem(404, "unknown-group");

@@ -224,7 +224,7 @@ mod tests {
         let programme = world.programme().await;
         let group = world.group(&programme, None).await;
         let week = json!({ "from": "2026-03-01", "through": "2026-03-07" });
-        let nowhere = format!("/v1/groups/{}/meetings", Uuid::nil());
+        let nowhere = format!("/v1/groups/{}/meetings", Uuid::from_u128(0x99));
         world.post("k1", &nowhere, week.clone()).await.problem(404, "unknown-group");
         let path = format!("/v1/groups/{group}/meetings");
         world.post("k2", &path, week).await.problem(409, "no-schedule");
@@ -261,7 +261,7 @@ mod tests {
         let meeting::State::Known(register) = look.await.unwrap() else { panic!("the meeting is not planned") };
         assert_eq!((register.plan.group, register.plan.starts_at_local), (group, local));
         assert_eq!(register.plan.starts_at.to_string(), "2026-03-10T23:00:00Z");
-        let nowhere = plan_group(&world.directory, &world.org, GroupId(Uuid::nil()), week, &run(3)).await;
+        let nowhere = plan_group(&world.directory, &world.org, GroupId(Uuid::from_u128(0x99)), week, &run(3)).await;
         assert!(matches!(nowhere, Err(PlanError::Group(TransactError::Rejected(group::Refusal::Unknown)))));
     }
 }

@@ -50,7 +50,7 @@ mod tests {
         let world = World::new();
         let programme = world.programme().await;
         let group = world.group(&programme, None).await;
-        let nowhere = format!("/v1/groups/{}/schedule", Uuid::nil());
+        let nowhere = format!("/v1/groups/{}/schedule", Uuid::from_u128(0x99));
         world.put("k1", &nowhere, tuesdays()).await.problem(404, "unknown-group");
         let mut never = tuesdays();
         never["recurrence"] = "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30".into();

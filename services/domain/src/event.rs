@@ -90,8 +90,8 @@ macro_rules! events {
             fn decode(event_type: &str, version: u16, data: &[u8]) -> Result<Self, $crate::event::DecodeError> {
                 match (event_type, version) {
                     $(
-                        ($name, $version) => $crate::event::read(data).map(Self::$variant),
-                        $(($name, $older) => $crate::event::read::<$old>(data).map(|old| Self::$variant(old.into())),)*
+                        ($name, $version) => $crate::event::stored(data).map(Self::$variant),
+                        $(($name, $older) => $crate::event::stored::<$old>(data).map(|old| Self::$variant(old.into())),)*
                     )+
                     _ => return Err($crate::event::DecodeError::Unknown { event_type: event_type.into(), version }),
                 }
@@ -102,8 +102,12 @@ macro_rules! events {
 }
 pub(crate) use events;
 
-/// What was stored. Texts that were taken when less was asked of them are read as what can be kept of them.
-pub(crate) fn read<T: DeserializeOwned>(data: &[u8]) -> Result<T, serde_json::Error> {
+/// What was stored as JSON, in an event or sealed. Texts that were taken when less was asked of them are read as what can
+/// be kept of them.
+///
+/// # Errors
+/// If it does not fit its type.
+pub fn stored<T: DeserializeOwned>(data: &[u8]) -> Result<T, serde_json::Error> {
     serde_json::from_slice(data).or_else(|error| {
         let json = serde_json::from_slice(data).map(mended);
         json.and_then(serde_json::from_value).map_err(|_| error)

@@ -23,7 +23,7 @@ mod subject;
 mod text;
 
 pub use decider::{Decider, Rejection, RejectionKind};
-pub use event::{AnyEvent, DecodeError, DomainEvent, EventType};
+pub use event::{AnyEvent, DecodeError, DomainEvent, EventType, stored};
 pub use id::{
     ClientId, ConsentId, GlassId, GroupId, HoldId, IdError, MeetingId, MemberId, OrgId, ProgrammeId, is_nobody,
 };

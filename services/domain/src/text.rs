@@ -8,8 +8,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use utoipa::{PartialSchema, ToSchema};
 
-/// What a text looks like: something that is seen, no control characters.
-const PATTERN: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+/// What a text looks like, as far as an expression can say: something that is seen, no control characters, nothing for
+/// private use.
+const PATTERN: &str = concat!(
+    r"^[^\x00-\x1f\x7f-\x9f\ue000-\uf8ff]*",
+    r"[^\s\x00-\x1f\x7f-\x9f\xad\u115f\u1160\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ue000-\uf8ff\ufeff\uffa0]",
+    r"[^\x00-\x1f\x7f-\x9f\ue000-\uf8ff]*$",
+);
 
 /// Text of 1 to `MAX` characters on one line, in its normal form: composed (NFC), with single spaces and none at the
 /// ends, without characters that are not seen. Serialised as a string.

@@ -91,6 +91,10 @@ struct Serve {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     erasures_file: Option<PathBuf>,
+    /// Country, in two letters such as GB, in which telephone numbers are meant that do not name theirs
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone_country: Option<String>,
     /// Address to listen at [default: 127.0.0.1:8080]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -15,6 +15,7 @@ use figment::{
     providers::{Env, Format, Serialized, Toml},
 };
 use serde::{Deserialize, Serialize};
+use vault::Country;
 use web::{Mapping, Provider, Rate, Rates, Role};
 
 use crate::{
@@ -46,6 +47,8 @@ pub struct Config {
     pub key_file: Option<PathBuf>,
     /// File to which every erasure is written as well, best on another disk: `kith restore` needs it.
     pub erasures_file: Option<PathBuf>,
+    /// Country, in two letters such as `GB`, in which telephone numbers are meant that do not name theirs.
+    pub phone_country: Option<String>,
     /// Address to listen at.
     pub listen: SocketAddr,
     /// NATS server to use, such as `nats://10.0.0.5:4222` or `tls://…`; if it is not given, one is started.
@@ -128,6 +131,7 @@ impl Default for Config {
             shared: None,
             key_file: None,
             erasures_file: None,
+            phone_country: None,
             listen: (Ipv4Addr::LOCALHOST, 8080).into(),
             nats: None,
             nats_credentials: None,
@@ -203,6 +207,7 @@ impl Config {
                 bail!("tls_certificate and tls_key are given together or not at all")
             }
             _ => {
+                self.country()?;
                 self.proxies()?;
                 Services::of(self)?;
                 self.validate_callers()
@@ -245,6 +250,15 @@ impl Config {
     fn audit_rate(&self) -> Option<Rate> {
         let a_day = self.audit_mib_per_day << 20;
         Rate::new(a_day, Duration::from_hours(24), a_day / 24)
+    }
+
+    /// In which telephone numbers are meant that do not name theirs.
+    ///
+    /// # Errors
+    /// If it is no country.
+    pub(crate) fn country(&self) -> anyhow::Result<Option<Country>> {
+        let country = self.phone_country.as_deref().map(str::parse).transpose();
+        country.map_err(|error: vault::NoCountry| anyhow::anyhow!("phone_country {error}"))
     }
 
     /// Proxies that are believed.
@@ -318,6 +332,7 @@ mod tests {
             .replace("# shared", "shared")
             .replace("# key_file", "key_file")
             .replace("# erasures_file", "erasures_file")
+            .replace("# phone_country", "phone_country")
             .replace("# tls", "tls")
             .replace("# oidc", "oidc");
         let defaults: Config = Figment::from(Toml::string(&text)).extract().unwrap();
@@ -331,7 +346,13 @@ mod tests {
             &example.erasures_file,
             &example.shared,
         ]);
-        let texts = [&example.eventstore, &example.oidc_issuer, &example.oidc_audience, &example.oidc_jwks_url];
+        let texts = [
+            &example.eventstore,
+            &example.oidc_issuer,
+            &example.oidc_audience,
+            &example.oidc_jwks_url,
+            &example.phone_country,
+        ];
         assert!(files.into_iter().all(Option::is_some) && texts.iter().all(|text| text.is_some()));
         example.validate().unwrap();
     }

@@ -96,7 +96,7 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     if let Some(server) = &nats_server {
         supervisor.need_always("nats-server", server.ended());
     }
-    let vault = if services.need_vault() { Some(open_vault(config, &data)?) } else { None };
+    let vault = if services.need_vault() { Some(open_vault(config, &data).await?) } else { None };
     if let Some(vault) = &vault {
         let (shown, unheeding) = (log::show(vault.down(), health.part("vault"), "the vault"), vault.unheeding());
         supervisor.need_always("vault", async {
@@ -239,10 +239,13 @@ fn folders(config: &Config) -> anyhow::Result<DataDir> {
     }
 }
 
-fn open_vault(config: &Config, data: &DataDir) -> anyhow::Result<Vault> {
+async fn open_vault(config: &Config, data: &DataDir) -> anyhow::Result<Vault> {
     let vault = Vault::open(&data.vault(), data.kek(config.key_file.as_deref())?, fresh)?;
     if config.shared.is_some() {
         vault.heed_others(&data.vault())?;
+    }
+    if vault.compare_in(config.country()?).await? {
+        tracing::info!("the blind index is made anew: until then fewer are found who may be here already");
     }
     Ok(vault)
 }

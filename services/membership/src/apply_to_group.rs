@@ -37,9 +37,11 @@ pub(crate) async fn apply_to_group(
     Path(group): Path<GroupId>,
     command: Command<op::ApplyToGroup, ApplicationBody>,
 ) -> Result<Answer, Problem> {
-    let new = MemberId(command.new_id("member"));
     let Command { caller, cause, body: ApplicationBody { member: named }, .. } = command;
-    let member = named.unwrap_or(new);
+    let member = match named {
+        Some(member) => member,
+        None => membership.vault.new_member(&caller.org, cause.id).await?,
+    };
     let reply = Reply::json(201, &Applicant { member });
     membership.admit(&caller, (group, member), named.is_none(), cause, Ask::Apply { member }, reply).await
 }

@@ -47,9 +47,11 @@ pub(crate) async fn enrol_member(
     Path(group): Path<GroupId>,
     command: Command<op::EnrolMember, EnrolmentBody>,
 ) -> Result<Answer, Problem> {
-    let new = MemberId(command.new_id("member"));
     let Command { caller, cause, body: EnrolmentBody { member: named, starts_on, if_full }, .. } = command;
-    let member = named.unwrap_or(new);
+    let member = match named {
+        Some(member) => member,
+        None => membership.vault.new_member(&caller.org, cause.id).await?,
+    };
     let ask = Ask::Enrol { member, starts_on, if_full };
     let reply = Reply::json(201, &Enrolled { member });
     membership.admit(&caller, (group, member), named.is_none(), cause, ask, reply).await

@@ -7,14 +7,13 @@ use std::{collections::BTreeSet, fmt::Write};
 
 use axum::extract::State;
 use domain::{
-    GroupId, MemberId,
+    GroupId, MemberId, Text,
     member::{self, Field, Profile},
 };
 use eventlog::{Done, Position, Reply, TransactError};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use uuid::Uuid;
 use web::{Answer, Command, Problem, Problems, op};
 
 use crate::Membership;
@@ -39,6 +38,10 @@ pub(crate) struct MembersFile {
     /// What to do with a line about somebody who may be here already; report if not given.
     #[serde(default)]
     duplicates: IfDuplicate,
+    /// Of which file the lines are: anything that is the same when the same file is sent again, and only then, such as
+    /// its digest. A line that names nobody is then the same member again. Kept nowhere as it is.
+    #[serde(default)]
+    file: Option<Text<128>>,
     /// At most 500.
     #[schema(max_items = 500)]
     lines: Vec<ImportLine>,
@@ -146,8 +149,9 @@ pub(crate) async fn import_members(
     mut command: Command<op::ImportMembers, MembersFile>,
 ) -> Result<Answer, Problem> {
     check(&command.body)?;
+    let org_key = membership.vault.org_key(&command.caller.org).await?;
     if let Some((_, fingerprint)) = &mut command.cause.key {
-        *fingerprint = shape(&command.body);
+        *fingerprint = org_key.id(&shape(&command.body)).into_bytes();
     }
     if let Some(done) = membership.members.replayed(&command.cause).await? {
         return Ok(Answer(done));
@@ -189,15 +193,16 @@ fn check(file: &MembersFile) -> Result<(), Problem> {
 }
 
 /// By what the command is recognised: what is said of whom, but not what it is. A digest of names would be a way to
-/// try names, and no key that dies with one of these people could guard it.
-fn shape(file: &MembersFile) -> [u8; 16] {
-    let mut shape = format!("import_members {} {:?}", file.dry_run, file.duplicates);
+/// try names, and no key that dies with one of these people could guard it. What is kept is a digest with the
+/// organisation's key.
+fn shape(file: &MembersFile) -> String {
+    let mut shape = format!("import_members {} {:?} {:?}", file.dry_run, file.duplicates, file.file);
     for line in &file.lines {
         let fields: Vec<_> = line.profile.fields().into_iter().map(Field::as_str).collect();
         let ImportLine { line, member, enrolments, .. } = line;
         let _ = write!(shape, "\n{line} {member:?} {fields:?} {enrolments:?}"); // text takes all
     }
-    Uuid::new_v5(&Uuid::NAMESPACE_OID, shape.as_bytes()).into_bytes()
+    shape
 }
 
 impl MembersReport {

@@ -33,7 +33,8 @@ impl Membership {
             Err(VaultError::Erased) => return Ok(vec![]),
             key => key?.ok_or_else(|| Problem::internal(&format!("member {member} of {org} has no key")))?,
         };
-        let implied = Blind::implied((&key, &self.vault.org_key(org).await?), org, member, fields);
+        let implied =
+            Blind::implied((&key, &self.vault.org_key(org).await?, self.vault.country()), org, member, fields);
         implied.map_err(|error| Problem::internal(&format!("member {member} of {org}: {error}")))
     }
 }

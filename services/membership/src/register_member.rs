@@ -50,7 +50,10 @@ pub(crate) async fn register_member(
     State(membership): State<Membership>,
     mut command: Command<op::RegisterMember, NewMember>,
 ) -> Result<Answer, Problem> {
-    let member = command.body.member.unwrap_or(MemberId(command.new_id("member")));
+    let member = match command.body.member {
+        Some(member) => member,
+        None => membership.vault.new_member(&command.caller.org, command.cause.id).await?,
+    };
     let profile = std::mem::take(&mut command.body.profile);
     profile.check(membership.today()).map_err(|error| Problem::malformed(format!("body, at `profile`: {error}")))?;
     command.caller.may_set(&profile.fields())?;
@@ -81,7 +84,7 @@ impl Membership {
             return Ok((Fields::new(), vec![]));
         }
         let org = command.caller.org.clone();
-        let blinds = Blind::all(&self.vault.org_key(&org).await?, profile);
+        let blinds = Blind::all(&self.vault.org_key(&org).await?, self.vault.country(), profile);
         let duplicates = self.possible_duplicates(&org, member, profile, &blinds).await?;
         let is_new = self.members.look(&org, member, |known| matches!(known.state, member::State::Unknown)).await?;
         // Of somebody who is there already, nothing is touched before the domain has decided.

@@ -203,7 +203,7 @@ impl Projections {
             let opened = key.open(&caller.org, member.0, "consent", sealed);
             let opened = opened.map_err(|error| Problem::internal(&error))?;
             // The parser's words could hold what it could not read.
-            serde_json::from_slice(&opened).map_err(|_| Problem::internal(&"a consent cannot be read"))
+            domain::stored(&opened).map_err(|_| Problem::internal(&"a consent cannot be read"))
         };
         let lines = record.permissions.consents.values().map(|given| {
             Ok(ConsentLine {

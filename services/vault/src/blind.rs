@@ -5,7 +5,14 @@ use domain::{
     member::{Field, Fields, Profile},
 };
 
-use crate::{Key, SealError, open_profile};
+use crate::{
+    Country, Key, SealError,
+    folded::{folded, words},
+    open_profile, phone,
+};
+
+/// How values are compared: a digest of another way is none of ours. With it goes the country in which numbers are meant.
+const FORM: &str = "2";
 
 /// A digest of something that hardly two people share, made with a key of the organisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,37 +24,123 @@ impl Blind {
     /// # Errors
     /// If a field does not open.
     pub fn implied(
-        (key, org_key): (&Key, &Key),
+        (key, org_key, country): (&Key, &Key, Option<Country>),
         org: &OrgId,
         member: MemberId,
         fields: &Fields,
     ) -> Result<Vec<Self>, SealError> {
-        Ok(Self::all(org_key, &open_profile(key, org, member.0, fields, Field::ALL)?))
+        Ok(Self::all(org_key, country, &open_profile(key, org, member.0, fields, Field::ALL)?))
     }
 
-    /// All of a profile: e-mail address, telephone number, each external id, full name with year of birth.
-    pub fn all(org_key: &Key, profile: &Profile) -> Vec<Self> {
+    /// By which form all of an index was made.
+    pub(crate) fn form(country: Option<Country>) -> String {
+        country.map_or_else(|| FORM.to_owned(), |country| format!("{FORM} {country}"))
+    }
+
+    /// All of a profile: e-mail address, telephone number, each external id, full name with year of birth; each in the
+    /// form in which it is compared. What has none, such as a number without digits, is shared with nobody.
+    pub fn all(org_key: &Key, country: Option<Country>, profile: &Profile) -> Vec<Self> {
         let of = |kind: &str, value: String| Self(org_key.digest(format!("{kind}\0{value}").as_bytes()));
         let mut all = Vec::new();
         if let Some(email) = &profile.email {
-            all.push(of("email", plain(email.as_str())));
+            all.push(of("email", address(email.as_str())));
         }
-        if let Some(phone) = &profile.phone {
-            all.push(of("phone", phone.as_str().chars().filter(char::is_ascii_digit).collect()));
+        if let Some(number) = profile.phone.as_ref().and_then(|phone| phone::number(phone.as_str(), country)) {
+            all.push(of("phone", number));
         }
         for id in profile.external_ids.iter().flatten() {
-            all.push(of("external", format!("{}\0{}", plain(id.system.as_str()), id.value.as_str())));
+            all.push(of("external", format!("{}\0{}", folded(id.system.as_str()), id.value.as_str())));
         }
         if let (Some(given), Some(family), Some(year)) =
             (&profile.given_name, &profile.family_name, profile.year_of_birth)
         {
-            all.push(of("name", format!("{}\0{}\0{year}", plain(given.as_str()), plain(family.as_str()))));
+            let [given, family] = [given, family].map(|name| words(name.as_str()).join(" "));
+            if !given.is_empty() && !family.is_empty() {
+                all.push(of("name", format!("{given}\0{family}\0{year}")));
+            }
         }
         all
     }
 }
 
-/// Lower case, single spaces.
-fn plain(text: &str) -> String {
-    text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" ")
+/// A mailbox: its name in any case, the domain in the form of DNS. Dots and tags stay: what they mean is for who runs it.
+fn address(text: &str) -> String {
+    let Some((local, domain)) = text.rsplit_once('@') else { return folded(text) };
+    let domain = folded(domain.trim_end_matches('.'));
+    let domain = idna::domain_to_ascii(&domain).unwrap_or(domain);
+    format!("{}@{domain}", folded(local))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::member::ExternalId;
+    use proptest::prelude::*;
+    use unicode_normalization::UnicodeNormalization;
+
+    use super::*;
+
+    fn blinds(profile: serde_json::Value, country: &str) -> Vec<Blind> {
+        let profile: Profile = serde_json::from_value(profile).unwrap();
+        Blind::all(&Key::new([7; 32]), country.parse().ok(), &profile)
+    }
+
+    #[test]
+    fn whoever_is_the_same_is_the_same_however_it_is_written() {
+        use serde_json::json;
+        for (one, other) in [
+            (json!({ "email": "Bee@EXAMPLE.org" }), json!({ "email": "bee@example.org." })),
+            (json!({ "email": "bee@b\u{fc}cher.example" }), json!({ "email": "BEE@XN--BCHER-KVA.example" })),
+            (json!({ "phone": "+44 20 7946 0001" }), json!({ "phone": "0044 (0)20 7946-0001" })),
+            (json!({ "phone": "+44 20 7946 0001" }), json!({ "phone": "020 7946 0001" })),
+            (
+                json!({ "given_name": "Zo\u{eb}", "family_name": "Gro\u{df}-B\u{f8}e", "year_of_birth": 1980 }),
+                json!({ "given_name": "ZOE\u{308}", "family_name": "gross boe", "year_of_birth": 1980 }),
+            ),
+            (
+                json!({ "external_ids": [{ "system": "Old \u{c9}cole", "value": "A1" }] }),
+                json!({ "external_ids": [{ "system": "old  e\u{301}cole", "value": "A1" }] }),
+            ),
+        ] {
+            let (one, other) = (blinds(one, "GB"), blinds(other, "GB"));
+            assert_eq!((one.len(), &one), (1, &other));
+        }
+        for (one, other) in [
+            (json!({ "email": "jose@a.example" }), json!({ "email": "jos\u{e9}@a.example" })),
+            (json!({ "email": "b.ee@a.example" }), json!({ "email": "bee@a.example" })),
+            (json!({ "phone": "020 7946 0001" }), json!({ "phone": "020 7946 0002" })),
+        ] {
+            assert_ne!(blinds(one, "GB"), blinds(other, "GB"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_or_name_is_shared_with_nobody() {
+        use serde_json::json;
+        for nothing in ["n/a", "none", "-", "0", "000000", "ask"] {
+            assert!(blinds(json!({ "phone": nothing }), "").is_empty(), "{nothing}");
+        }
+        let dashes = json!({ "given_name": "-", "family_name": "-", "year_of_birth": 1980 });
+        assert!(blinds(dashes, "").is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn no_composition_case_or_spacing_makes_somebody_else(given in "\\PC{1,20}", family in "\\PC{1,20}", system in "\\PC{1,20}", local in "[a-zA-Z.\u{e4}\u{df}\u{f8}]{1,12}") {
+            let of = |change: &dyn Fn(&str) -> String| {
+                let profile = Profile {
+                    given_name: change(&given).parse().ok(),
+                    family_name: change(&family).parse().ok(),
+                    year_of_birth: Some(1980),
+                    email: change(&format!("{local}@example.org")).parse().ok(),
+                    external_ids: change(&system).parse().ok().map(|system| vec![ExternalId { system, value: "1".parse().unwrap() }]),
+                    ..Profile::default()
+                };
+                Blind::all(&Key::new([7; 32]), None, &profile)
+            };
+            let as_it_is = of(&str::to_owned);
+            prop_assert_eq!(of(&|text| text.nfd().collect()), as_it_is.clone());
+            prop_assert_eq!(of(&|text| format!(" {text}\u{a0} ")), as_it_is.clone());
+            prop_assert_eq!(of(&|text| text.replace(' ', " \u{2003}")), as_it_is);
+        }
+    }
 }

@@ -91,6 +91,12 @@ impl Key {
         blake3::keyed_hash(&self.digest, bytes).into()
     }
 
+    /// An id, the same for the same, that nobody can make or check without this key.
+    pub fn id(&self, of: &str) -> Uuid {
+        let digest = self.digest(of.as_bytes());
+        uuid::Builder::from_custom_bytes(*digest.first_chunk().expect("16 of 32 bytes")).into_uuid()
+    }
+
     fn nonce_of(&self, associated: &[u8], value: &[u8]) -> [u8; NONCE_BYTES] {
         let mut hasher = blake3::Hasher::new_keyed(&self.nonce);
         hasher.update(&(associated.len() as u64).to_le_bytes()).update(associated).update(value);

@@ -9,17 +9,21 @@
 //! gets a second one.
 
 mod blind;
+mod folded;
 mod kek;
 mod key;
 mod names;
+mod phone;
 mod profile;
 mod store;
 mod thread;
 
 pub use blind::Blind;
+pub use folded::folded;
 pub use kek::{Kek, KekError};
 pub use key::{Key, OpenError, PADDED_BYTES};
 pub use names::Names;
+pub use phone::{Country, NoCountry};
 pub use profile::{SealError, open_profile, seal_profile};
 pub use store::StoreError;
 pub use thread::{Fresh, Keeper, Vault, VaultError};

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use domain::{
     OrgId, Sealed,
     member::{Field, Profile},
+    mended,
 };
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -49,12 +51,32 @@ pub fn open_profile(
         values.insert(field.as_str().into(), serde_json::from_slice(&opened).map_err(|_| SealError::Read)?);
     }
     // The parser's words could hold what it could not read.
-    serde_json::from_value(Value::Object(values)).map_err(|_| SealError::Read)
+    let values = Value::Object(values);
+    let opened = Profile::deserialize(&values).or_else(|_| Profile::deserialize(mended(values)));
+    opened.map_err(|_| SealError::Read)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_sealed_when_less_was_asked_of_texts_opens() {
+        let (key, org) = (Key::new([7; 32]), "acme".parse().unwrap());
+        let seal = |field: Field, text: &str| {
+            (field, key.seal(&org, Uuid::nil(), field.as_str(), serde_json::to_string(text).unwrap().as_bytes()))
+        };
+        let sealed = [
+            seal(Field::Alias, "\u{200b}"),
+            seal(Field::GivenName, "Rene\u{301}"),
+            seal(Field::FamilyName, &"\u{958}".repeat(100)),
+            seal(Field::Notes, "a\u{e000}b \u{202e}c"),
+        ];
+        let opened = open_profile(&key, &org, Uuid::nil(), &sealed.into(), Field::ALL).unwrap();
+        assert_eq!(opened.alias.unwrap().as_str(), "\u{fffd}");
+        assert_eq!(opened.given_name.unwrap().as_str(), "Ren\u{e9}");
+        assert_eq!(opened.notes.unwrap().as_str(), "ab c");
+    }
 
     #[test]
     fn only_what_is_wanted_is_opened() {

@@ -233,6 +233,20 @@ impl Store {
         rows.collect()
     }
 
+    /// Empties an index that was made by another form of what is compared; answers whether it was.
+    pub fn compare_by(&self, form: &str) -> rusqlite::Result<bool> {
+        self.connection.execute_batch(
+            "CREATE TABLE IF NOT EXISTS form (one INTEGER PRIMARY KEY CHECK (one = 1), said TEXT NOT NULL) STRICT",
+        )?;
+        let said = self.connection.query_row("SELECT said FROM form", [], |row| row.get::<_, String>(0)).optional()?;
+        if said.as_deref() == Some(form) {
+            return Ok(false);
+        }
+        self.connection.execute_batch("DELETE FROM blinds; DELETE FROM indexed;")?;
+        self.connection.execute("INSERT OR REPLACE INTO form VALUES (1, ?1)", [form])?;
+        Ok(true)
+    }
+
     pub fn sharing(&self, org: &OrgId, blinds: &[Blind]) -> rusqlite::Result<Vec<Uuid>> {
         let mut select = self.connection.prepare_cached("SELECT person FROM blinds WHERE org = ?1 AND digest = ?2")?;
         let mut found = Vec::new();

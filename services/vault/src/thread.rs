@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use crate::{
-    Blind, Kek, Key, StoreError,
+    Blind, Country, Kek, Key, StoreError,
     store::{Kept, Store, associated},
 };
 
@@ -56,6 +56,8 @@ struct Inner {
     heeding: OnceLock<watch::Receiver<()>>,
     keys: Mutex<LruCache<(OrgId, Uuid), Key>>,
     erased: RwLock<HashSet<(String, Uuid)>>,
+    /// In which telephone numbers are meant that do not name theirs.
+    country: OnceLock<Country>,
 }
 
 impl fmt::Debug for Vault {
@@ -95,6 +97,10 @@ enum Job {
     Found {
         reply: Reply<Vec<(String, Uuid)>>,
     },
+    CompareBy {
+        form: String,
+        reply: Reply<bool>,
+    },
     Sharing {
         org: OrgId,
         blinds: Vec<Blind>,
@@ -117,6 +123,7 @@ enum Answer {
     Index(Result<(), VaultError>, Reply<()>),
     Indexed(Vec<(Uuid, u64)>, Reply<Vec<(Uuid, u64)>>),
     Found(Vec<(String, Uuid)>, Reply<Vec<(String, Uuid)>>),
+    CompareBy(bool, Reply<bool>),
     Sharing(Vec<Uuid>, Reply<Vec<Uuid>>),
     Destroyed(Reply<()>),
     Copy(Reply<Vec<u8>>),
@@ -144,7 +151,8 @@ impl Vault {
         let (down, watched) = watch::channel(None);
         let keys = Mutex::new(LruCache::new(KEYS_KEPT));
         let erased = RwLock::new(erased.into_iter().collect());
-        let vault = Self(Arc::new(Inner { jobs, down: watched, heeding: OnceLock::new(), keys, erased }));
+        let (heeding, country) = (OnceLock::new(), OnceLock::new());
+        let vault = Self(Arc::new(Inner { jobs, down: watched, heeding, keys, erased, country }));
         Ok((vault, Keeper { store, kek, fresh, queue, down, scrub: false }))
     }
 
@@ -275,6 +283,32 @@ impl Vault {
     pub async fn found(&self) -> Result<Vec<(OrgId, MemberId)>, VaultError> {
         let found = self.ask(|reply| Job::Found { reply }).await?;
         Ok(found.into_iter().filter_map(|(org, person)| Some((org.parse().ok()?, MemberId(person)))).collect())
+    }
+
+    /// From now on values are compared as this build of Kith does it, and telephone numbers are meant in this country. An
+    /// index that was made otherwise is emptied, and is to be made again; answers whether it was.
+    ///
+    /// # Errors
+    /// If the vault does not answer.
+    pub async fn compare_in(&self, country: Option<Country>) -> Result<bool, VaultError> {
+        if let Some(country) = country {
+            self.0.country.get_or_init(|| country);
+        }
+        self.ask(|reply| Job::CompareBy { form: Blind::form(country), reply }).await
+    }
+
+    /// In which telephone numbers are meant that do not name theirs.
+    pub fn country(&self) -> Option<Country> {
+        self.0.country.get().copied()
+    }
+
+    /// The id of the member whom a command makes: the same whenever the command is sent again. Without the
+    /// organisation's key nobody can tell the one from the other, whatever the caller made the command's key of.
+    ///
+    /// # Errors
+    /// If the vault does not answer.
+    pub async fn new_member(&self, org: &OrgId, command: Uuid) -> Result<MemberId, VaultError> {
+        Ok(MemberId(self.org_key(org).await?.id(&format!("member\0{command}"))))
     }
 
     /// The organisation's own key, made if it has none: for what is about nobody in particular, and for the blind index.
@@ -569,6 +603,7 @@ impl Job {
                 Answer::Indexed(found, reply)
             }
             Self::Found { reply } => Answer::Found(store.found()?, reply),
+            Self::CompareBy { form, reply } => Answer::CompareBy(store.compare_by(&form)?, reply),
             Self::Sharing { org, blinds, reply } => Answer::Sharing(store.sharing(&org, &blinds)?, reply),
             Self::Destroy { org, person, reply } => {
                 store.destroy(&org, person)?;
@@ -609,6 +644,7 @@ impl Answer {
             Self::Index(indexed, reply) => drop(reply.send(indexed)),
             Self::Indexed(found, reply) => drop(reply.send(Ok(found))),
             Self::Found(found, reply) => drop(reply.send(Ok(found))),
+            Self::CompareBy(emptied, reply) => drop(reply.send(Ok(emptied))),
             Self::Sharing(found, reply) => drop(reply.send(Ok(found))),
             Self::Destroyed(reply) => drop(reply.send(Ok(()))),
             Self::Copy(reply) => {

@@ -280,7 +280,7 @@ async fn a_correction_keeps_the_old_mark_and_the_reason() {
     correct(ann, json!({ "mark": "late", "reason": "came by the back door" })).await.must(204);
     correct(bob, json!({ "mark": "present", "mode": "phone", "reason": "forgotten" })).await.must(204);
     correct(ann, json!({ "reason": "it was somebody else" })).await.must(204);
-    correct(MemberId(Uuid::nil()), json!({ "mark": "late", "reason": "?" })).await.refused(404, "unknown-member");
+    correct(MemberId(Uuid::from_u128(0x99)), json!({ "mark": "late", "reason": "?" })).await.refused(404, "unknown-member");
     let late = json!({ "mark": "late", "mode": "in_person" });
     let expected = [
         json!({ "member": ann, "was": { "mark": "absent" }, "now": late, "reason": "sealed" }),
@@ -362,7 +362,7 @@ async fn a_facilitator_reaches_the_meetings_of_their_own_groups_only() {
     fay.post(&enrolments, json!({ "starts_on": "2026-06-01" })).await.refused(403, "forbidden");
     let withdrawal = format!("{enrolments}/{ann}/withdrawal");
     fay.post(&withdrawal, json!({ "ends_on": "2026-06-01" })).await.refused(403, "forbidden");
-    let unknown = MeetingId(Uuid::nil());
+    let unknown = MeetingId(Uuid::from_u128(0x99));
     fay.post(&at(unknown, "open"), Value::Null).await.refused(404, "unknown-meeting");
     assert_eq!(world.events().await.len(), before);
     world.facilitator([own, other]).mark(meeting, ann, "present").await.must(204);

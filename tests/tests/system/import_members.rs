@@ -223,7 +223,68 @@ async fn a_file_is_imported_with_the_program_once_however_often_it_is_sent() {
     assert!(output.status.success(), "{said}");
     assert_eq!(counts(&said), [1, 1, MEMBERS - 1, 0, 0], "an e-mail address that is known tells nothing new: {said}");
     let (_, again) = typed(&path, &server, &data, &[]);
-    assert_eq!(counts(&again), counts(&said), "the same file again gets the answers of then");
+    assert_eq!(counts(&again), [0, 0, MEMBERS + 1, 0, 0], "the same file again finds everybody");
     let (output, said) = typed(&path, &server, &data, &["--org", "south-star"]);
     assert!(!output.status.success(), "an organisation is given once: {said}");
+}
+
+async fn search(server: &Server, name: &str) -> Vec<String> {
+    let mut client = server.client(ORG, Role::Admin);
+    loop {
+        let answer = client.command(Method::POST, "/v1/members/search", "s", &json!({ "name": name })).await;
+        let found = answer.expect("an answer");
+        if found.status == 200 {
+            let found = found.json();
+            let ids = found.as_array().into_iter().flatten().filter_map(|line| line["member"].as_str());
+            return ids.map(str::to_owned).collect();
+        }
+    }
+}
+
+/// With a list of names, whoever has the log must not find out who was imported.
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_of_one_file_are_others_on_each_server_and_the_file_is_known_again() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("members.csv");
+    fs::write(&path, "alias\nCanary-one\nCanary-two\n").expect("a file");
+    let mut found = Vec::new();
+    for name in ["a", "b"] {
+        let data = dir.path().join(name);
+        let server = Server::start(&data);
+        let (output, said) = typed(&path, &server, &data, &[]);
+        assert!(output.status.success() && counts(&said) == [2, 0, 0, 0, 0], "{said}");
+        let (_, said) = typed(&path, &server, &data, &[]);
+        assert_eq!(counts(&said), [0, 0, 2, 0, 0], "the same file again makes nobody twice");
+        let mut ids = search(&server, "canary").await;
+        while ids.len() < 2 {
+            ids = search(&server, "canary").await;
+        }
+        found.push(ids);
+    }
+    assert!(found[0].iter().all(|id| !found[1].contains(id)), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_file_again_does_what_could_not_be_done_before() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (data, path) = (dir.path().join("data"), dir.path().join("members.csv"));
+    let server = Server::start(&data);
+    let mut client = server.client(ORG, Role::Admin);
+    let group = groups(&mut client).await[0];
+    let places = async |client: &mut Client, places: u32| {
+        let path = format!("/v1/groups/{group}/capacity");
+        let body = json!({ "places": places });
+        client.command(Method::PUT, &path, &format!("c{places}"), &body).await.expect("an answer").must(204);
+    };
+    places(&mut client, 1).await;
+    let head = "alias,phone,group,starts_on";
+    let lines = format!("{head}\nCanary-one,n/a,{group},2026-11-01\nCanary-two,none,{group},2026-11-01\n,,,\n");
+    fs::write(&path, lines).expect("a file");
+    let (_, said) = typed(&path, &server, &data, &["--on-error", "skip"]);
+    assert_eq!(counts(&said), [1, 0, 0, 0, 1], "{said}");
+    places(&mut client, 5).await;
+    let (_, dry) = typed(&path, &server, &data, &["--dry-run"]);
+    let (output, said) = typed(&path, &server, &data, &[]);
+    assert!(output.status.success(), "{said}");
+    assert_eq!((counts(&said), counts(&dry)), (vec![1, 0, 1, 0, 0], vec![1, 0, 1, 0, 0]), "{said}");
 }

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use tests::world::{Actor, ORG, World, org, time};
 use uuid::Uuid;
 
-use crate::operations::{Operations, Things};
+use crate::{
+    faults::until,
+    operations::{Operations, Things},
+};
 
 const REVOCATIONS: &str = "/v1/access/revocations";
 const ID: &str = "018f3c7a-0000-7000-8000-00000000000a";
@@ -196,4 +199,117 @@ async fn the_audit_knows_one_name_of_each() {
     let said: Vec<Value> = audit.map(|event| serde_json::from_slice(&event.data).expect("JSON")).collect();
     let subjects: Vec<_> = said.iter().map(|said| said["subject"].as_str().expect("a subject")).collect();
     assert_eq!(subjects, [ID, ID]);
+}
+
+async fn duplicates(ada: &Actor, profile: Value) -> Vec<String> {
+    let found = ada.post("/v1/members", json!({ "profile": profile })).await.must(201).json();
+    let named = found["possible_duplicates"].as_array().into_iter().flatten();
+    named.map(|id| id.as_str().expect("an id").to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_found_in_the_letters_that_a_keyboard_has() {
+    let world = World::start().await;
+    let admin = world.admin();
+    let names = [
+        ("Groß", "Gross"),
+        ("Bøe", "Boe"),
+        ("Øst", "Ost"),
+        ("Łukasik", "lukasik"),
+        ("Đorđević", "Dordevic"),
+        ("Æsir", "AESIR"),
+        ("Þorláksson", "thorlaksson"),
+        ("Yıldız", "yildiz"),
+        ("Ħabbej", "habbej"),
+        ("Weiß", "WEISS"),
+        ("N\u{303}ez", "\u{d1}ez"),
+    ];
+    for (family, _) in names {
+        admin.register(json!({ "given_name": "Test", "family_name": family, "year_of_birth": 1980 })).await;
+    }
+    world.settle().await;
+    for (family, typed) in names {
+        let found = admin.post("/v1/members/search", json!({ "name": typed })).await.must(200).json();
+        assert_eq!(found.as_array().map(Vec::len), Some(1), "{family} {typed}: {found}");
+        let near = json!({ "given_name": "TEST", "family_name": typed });
+        assert_eq!(duplicates(&admin, near).await.len(), 1, "{family} {typed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_telephone_number_is_the_same_in_every_way_of_writing_it_and_none_is_none() {
+    let world = World::start_with(|config| config.phone_country = Some("GB".into())).await;
+    let ada = world.coordinator();
+    let bee = ada.register(json!({ "phone": "+44 20 7946 0001" })).await.to_string();
+    for phone in ["0044 20 7946 0001", "020 7946 0001", "+44 (0)20 7946-0001", "\u{ff10}20 7946 0001"] {
+        assert!(duplicates(&ada, json!({ "phone": phone })).await.contains(&bee), "{phone}");
+    }
+    for nothing in ["n/a", "none", "-", "0", "00000", "?", "0000000000"] {
+        for _ in 0..2 {
+            assert!(duplicates(&ada, json!({ "phone": nothing })).await.is_empty(), "{nothing}");
+        }
+    }
+}
+
+/// The index of a vault in which numbers were compared by their digits is made again from what is sealed.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_of_another_form_is_made_again_at_the_start() {
+    let mut world = World::start().await;
+    let bee = world.coordinator().register(json!({ "phone": "+44 20 7946 0001" })).await.to_string();
+    world.settle().await;
+    world
+        .restart(|data| {
+            let vault = rusqlite::Connection::open(data.join("vault.db")).expect("the vault");
+            vault
+                .execute_batch("DROP TABLE form; UPDATE blinds SET digest = zeroblob(32);")
+                .expect("as it was made once");
+        })
+        .await;
+    let ada = world.coordinator();
+    let line =
+        json!({ "dry_run": true, "lines": [{ "line": 2, "profile": { "alias": "x", "phone": "0044 20 7946 0001" } }] });
+    let found = async || {
+        let report = ada.post("/v1/imports/members", line.clone()).await.must(200).json();
+        (report["lines"][0]["possible_duplicates"] == json!([bee])).then_some(())
+    };
+    until("the index is made again", found).await;
+}
+
+/// What the caller made the command's key of, and what stands in a file, is in no id.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_of_a_member_says_nothing_to_anyone_without_the_organisations_key() {
+    let (one, other) = (World::start().await, World::start().await);
+    let mut made = Vec::new();
+    for world in [&one, &other] {
+        let (admin, group) = (world.admin(), world.group().await);
+        let meeting = world.open_meeting(group).await;
+        let lines = json!({ "file": "f", "lines": [{ "line": 2, "profile": { "alias": "Bee" } }] });
+        let unnamed = json!({ "lines": [{ "line": 2, "profile": { "alias": "Bee" } }] });
+        let mut ids = Vec::new();
+        for (n, (path, body)) in [
+            ("/v1/members".to_owned(), json!({ "profile": { "alias": "Bee" } })),
+            (format!("/v1/groups/{group}/enrolments"), json!({ "starts_on": "2026-01-01" })),
+            (format!("/v1/groups/{group}/applications"), json!({})),
+            (tests::world::at(meeting, "walk-ins"), json!({ "alias": "Bee", "mark": "present" })),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let key = format!("anna-kowalska-{n}");
+            let answer = admin.command(hyper::Method::POST, &path, &key, &body).await.must(201);
+            let again = admin.command(hyper::Method::POST, &path, &key, &body).await.must(201);
+            assert_eq!(answer.json(), again.json());
+            ids.push(answer.id::<MemberId>("member"));
+        }
+        for body in [lines, unnamed] {
+            let report = admin
+                .command(hyper::Method::POST, "/v1/imports/members", &body.to_string().replace(' ', ""), &body)
+                .await
+                .must(200)
+                .json();
+            ids.push(report["lines"][0]["member"].as_str().expect("an id").parse().expect("an id"));
+        }
+        made.push(ids);
+    }
+    assert!(made[0].iter().all(|id| !made[1].contains(id)), "{made:?}");
 }

@@ -64,7 +64,7 @@ profile! {
     language / Language: Text<35>;
     /// E-mail address.
     email / Email: Text<254>;
-    /// Telephone number.
+    /// Telephone number, best with its country's prefix (`+44 20 7946 0001`).
     phone / Phone: Text<40>;
     /// Postal address, on one line.
     postal_address / PostalAddress: Text<300>;

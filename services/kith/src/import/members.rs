@@ -9,9 +9,13 @@ use jiff::{Timestamp, tz::TimeZone};
 use membership::IMPORT_LINES_MAX;
 use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::members_file::{self, MembersFile, Wrong};
-use crate::cli::{ImportMembers, OnError};
+use crate::{
+    cli::{ImportMembers, OnError},
+    data_dir::random,
+};
 
 /// Largest file, in bytes.
 const FILE_BYTES_MAX: u64 = 256 << 20;
@@ -33,12 +37,14 @@ pub async fn members(asked: ImportMembers) -> anyhow::Result<(String, bool)> {
     anyhow::ensure!(length <= FILE_BYTES_MAX, "{shown} has {length} bytes, at most {FILE_BYTES_MAX} are possible");
     let bytes = std::fs::read(&asked.file).with_context(|| format!("{shown} cannot be read"))?;
     let now: Timestamp = crate::clock().now();
-    let file = members_file::read(&bytes, &asked.org, now.to_zoned(TimeZone::UTC).date())?;
+    let file = members_file::read(&bytes, now.to_zoned(TimeZone::UTC).date())?;
     let token = super::token(&asked.server, &asked.org)?;
     let url = format!("{}/v1/imports/members", asked.server.url.trim_end_matches('/'));
     let mode = if asked.duplicates.is_import() { "import" } else { "report" };
-    let key = format!("members-{}-{mode}", &blake3::hash(&bytes).to_hex()[..32]);
-    let server = Server { client: reqwest::Client::new(), url, token, key, mode };
+    // Of this sending, and of nothing that stands in the file.
+    let key = format!("members-{}", Uuid::from_bytes(random()?).simple());
+    let digest = blake3::hash(&bytes).to_hex().to_string();
+    let server = Server { client: reqwest::Client::new(), url, token, key, digest, mode };
     drop(bytes);
     let mut report = Report { rejected: file.wrong.len() as u64, named: file.wrong.clone(), ..Report::default() };
     let stops = asked.on_error == OnError::Stop;
@@ -87,6 +93,8 @@ struct Server {
     url: String,
     token: String,
     key: String,
+    /// By which the server knows the file again; it keeps it nowhere.
+    digest: String,
     mode: &'static str,
 }
 
@@ -111,7 +119,8 @@ impl Server {
     }
 
     async fn batch(&self, number: &str, lines: &[Value], dry_run: bool) -> anyhow::Result<Value> {
-        let body = json!({ "dry_run": dry_run, "duplicates": self.mode, "lines": lines }).to_string();
+        let body =
+            json!({ "dry_run": dry_run, "duplicates": self.mode, "file": self.digest, "lines": lines }).to_string();
         let dry = if dry_run { "-dry" } else { "" };
         let key = format!("{}-{number}{dry}", self.key);
         for _ in 0..SENDINGS_MAX {

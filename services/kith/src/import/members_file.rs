@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use domain::{GroupId, OrgId, member::Profile};
+use domain::{GroupId, IdError, member::Profile};
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
 /// Columns that are fields of a profile, as text.
 const TEXTS: &[&str] = &[
@@ -60,13 +59,13 @@ pub(crate) struct MembersFile {
     pub wrong: Vec<Wrong>,
 }
 
-/// Reads a file of members of `org`, as of `today`.
+/// Reads a file of members, as of `today`.
 ///
 /// # Errors
 /// If its first line does not name columns.
-pub(crate) fn read(bytes: &[u8], org: &OrgId, today: Date) -> Result<MembersFile, FileError> {
-    let file = blake3::hash(bytes);
+pub(crate) fn read(bytes: &[u8], today: Date) -> Result<MembersFile, FileError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let unclosed = unclosed(bytes);
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
     let mut records = reader.byte_records();
     let columns = match records.next() {
@@ -79,22 +78,31 @@ pub(crate) fn read(bytes: &[u8], org: &OrgId, today: Date) -> Result<MembersFile
         // Bytes are read from memory, and lines may have any length: nothing else can go wrong.
         let Ok(record) = record else { break };
         let line = record.position().map_or(0, csv::Position::line);
-        let checked = cells(&record, &columns).and_then(|cells| person(&cells, today).map(|person| (cells, person)));
-        let (cells, mut person) = match checked {
-            Ok(checked) => checked,
+        let more = record.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
+        if let Some((opened, last)) = unclosed
+            && (line..=line + more).contains(&opened)
+        {
+            // Lines before the quote are of this record as well.
+            read.wrong.extend((line..=last).map(|line| never_closes(line, opened)));
+            break;
+        }
+        let checked = cells(&record, &columns).and_then(|cells| person(&cells, today));
+        let mut person = match checked {
+            Ok(Some(person)) => person,
+            // Spreadsheets leave rows behind in which nothing stands.
+            Ok(None) => continue,
             Err((column, what)) => {
-                read.wrong.push(Wrong { line, column: column.into(), what });
+                let lines = if more == 0 {
+                    String::new()
+                } else {
+                    format!("; quotes make one of lines {line} to {}", line + more)
+                };
+                read.wrong.push(Wrong { line, column: column.into(), what: what + &lines });
                 continue;
             }
         };
         person["line"] = line.into();
-        let external = external(&cells);
-        if external.is_none() {
-            // The same line of the same file is the same member, in whatever way it is sent again.
-            let name = format!("{org}\0{line}");
-            let file = Uuid::from_slice(&file.as_bytes()[..16]).unwrap_or_default();
-            person["member"] = json!(Uuid::new_v5(&file, name.as_bytes()));
-        }
+        let external = external(&person);
         let first = external.as_ref().and_then(|external| persons.get(external).copied());
         if let (Some(external), None) = (external, first) {
             persons.insert(external, read.lines.len());
@@ -109,6 +117,30 @@ pub(crate) fn read(bytes: &[u8], org: &OrgId, today: Date) -> Result<MembersFile
         }
     }
     Ok(read)
+}
+
+/// The line in which a quote opens that never closes, and the last line.
+fn unclosed(bytes: &[u8]) -> Option<(u64, u64)> {
+    let (mut line, mut opened, mut begins) = (1, None, true);
+    let mut rest = bytes.iter().peekable();
+    while let Some(byte) = rest.next() {
+        line += u64::from(*byte == b'\n');
+        match (byte, opened) {
+            (b'"', None) if begins => opened = Some(line),
+            // Two of them are one that stands in the cell.
+            (b'"', Some(_)) if rest.peek() == Some(&&b'"') => drop(rest.next()),
+            (b'"', Some(_)) => opened = None,
+            _ => {}
+        }
+        begins = opened.is_none() && matches!(byte, b',' | b'\n' | b'\r');
+    }
+    let last = line - u64::from(bytes.ends_with(b"\n"));
+    opened.map(|opened| (opened, last.max(opened)))
+}
+
+fn never_closes(line: u64, opened: u64) -> Wrong {
+    let what = format!("stands after a quote that opens in line {opened} and never closes");
+    Wrong { line, column: "(all)".into(), what }
 }
 
 fn columns(first: &csv::ByteRecord) -> Result<Vec<&'static str>, FileError> {
@@ -143,19 +175,26 @@ fn cells<'a>(record: &'a csv::ByteRecord, columns: &[&'static str]) -> Result<Ce
     let mut cells = Cells::new();
     for (column, cell) in columns.iter().zip(record) {
         let text = std::str::from_utf8(cell).map_err(|_| (*column, "is not UTF-8".to_owned()))?.trim();
-        if !text.is_empty() {
+        // "n/a", "none", "-": there is no number, and a number that is known stays.
+        let says_none = *column == "phone" && !text.contains(char::is_numeric);
+        if !text.is_empty() && !says_none {
             cells.insert(*column, text);
         }
     }
     Ok(cells)
 }
 
-fn external(cells: &Cells<'_>) -> Option<(String, String)> {
-    Some((cells.get("external_system")?.to_lowercase(), (*cells.get("external_id")?).to_owned()))
+/// The first external id, as it is compared.
+fn external(person: &Value) -> Option<(String, String)> {
+    let id = &person["profile"]["external_ids"][0];
+    Some((vault::folded(id["system"].as_str()?), id["value"].as_str()?.to_owned()))
 }
 
-/// The person as the API takes them.
-fn person(cells: &Cells<'_>, today: Date) -> Result<Value, Fault> {
+/// The person as the API takes them; none if nothing is said of anybody.
+fn person(cells: &Cells<'_>, today: Date) -> Result<Option<Value>, Fault> {
+    if cells.is_empty() {
+        return Ok(None);
+    }
     let mut profile = Map::new();
     for column in TEXTS {
         if let Some(text) = cells.get(column) {
@@ -174,17 +213,18 @@ fn person(cells: &Cells<'_>, today: Date) -> Result<Value, Fault> {
     }
     let mut enrolments = vec![];
     if let Some((group, starts_on)) = both(cells, "group", "starts_on")? {
-        let group: GroupId = group.parse().map_err(|_| ("group", "must be a group's id".to_owned()))?;
+        let group: GroupId = group.parse().map_err(|error: IdError| ("group", error.to_string()))?;
         let starts_on: Date =
             starts_on.parse().map_err(|_| ("starts_on", "must be a day such as 2026-01-31".to_owned()))?;
         enrolments.push(json!({ "group": group, "starts_on": starts_on }));
     }
-    let whole: Profile = serde_json::from_value(Value::Object(profile.clone())).unwrap_or_default();
+    let whole: Profile = serde_json::from_value(Value::Object(profile)).unwrap_or_default();
     whole.check(today).map_err(|error| {
         let said = error.to_string();
         (if said.starts_with("email") { "email" } else { "year_of_birth" }, said)
     })?;
-    Ok(json!({ "profile": profile, "enrolments": enrolments }))
+    // Texts in their one form: whether two lines say the same is not for spaces to decide.
+    Ok(Some(json!({ "profile": whole, "enrolments": enrolments })))
 }
 
 /// Takes a value if a profile can have it.
@@ -231,7 +271,7 @@ mod tests {
     use super::*;
 
     fn read(text: &[u8]) -> Result<MembersFile, FileError> {
-        super::read(text, &"north-star".parse().unwrap(), "2026-06-01".parse().unwrap())
+        super::read(text, "2026-06-01".parse().unwrap())
     }
 
     #[test]
@@ -279,5 +319,52 @@ mod tests {
         let found = read(format!("{head}Bee,old,7,{one},2026-01-01\n,old,7,{two},2026-01-01\n").as_bytes()).unwrap();
         assert_eq!(found.lines[0].1["enrolments"].as_array().map(Vec::len), Some(2));
         assert!(found.wrong.is_empty() && found.lines.len() == 1);
+    }
+
+    #[test]
+    fn a_row_in_which_nothing_stands_is_nobody() {
+        let found = read(b"alias,given_name,email\nAnn,,\n,,\n , ,\n").unwrap();
+        assert_eq!((found.lines.len(), found.wrong.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_cell_without_a_number_says_nothing() {
+        let found = read("alias,phone\na,n/a\nb,none\nc,-\nd,\u{660}\u{661}\u{662} 345\n".as_bytes()).unwrap();
+        let phones: Vec<_> = found.lines.iter().map(|(_, line)| line["profile"].get("phone").is_some()).collect();
+        assert_eq!(phones, [false, false, false, true]);
+    }
+
+    #[test]
+    fn a_quote_that_never_closes_loses_no_line_in_silence() {
+        let found = read(b"alias,notes\nAnn,x\nBob,\"likes tea\nCid,y\nDee,z\n").unwrap();
+        assert_eq!(found.lines.len(), 1);
+        let wrong: Vec<_> = found.wrong.iter().map(ToString::to_string).collect();
+        let said = |line: u64| {
+            format!("line {line}, column (all): stands after a quote that opens in line 3 and never closes")
+        };
+        assert_eq!(wrong, [said(3), said(4), said(5)]);
+        let found = read(b"alias,notes\nAnn,\"likes\ntea\"\nBob,\"a \"\"b\"\"\"\n").unwrap();
+        assert_eq!(found.lines.len(), 1);
+        assert!(found.wrong[0].to_string().ends_with("quotes make one of lines 2 to 3"), "{}", found.wrong[0]);
+    }
+
+    #[test]
+    fn lines_of_one_person_are_one_however_they_are_composed_and_spaced() {
+        let (one, two) = ("018f3c7a-0000-7000-8000-000000000001", "018F3C7A-0000-7000-8000-000000000002");
+        let head = "alias,external_system,external_id,group,starts_on\n";
+        let lines =
+            format!("{head}Ren\u{e9}e,\u{c9}cole,7,{one},2026-01-01\nRene\u{301}e, e\u{301}cole ,7,{two},2026-01-01\n");
+        let found = read(lines.as_bytes()).unwrap();
+        assert_eq!((found.lines.len(), found.wrong.len()), (1, 1), "the system is written otherwise: {found:?}");
+        let lines = format!("{head}Ren\u{e9}e,old,7,{one},2026-01-01\nRene\u{301}e , old,7,{two},2026-01-01\n");
+        let found = read(lines.as_bytes()).unwrap();
+        assert_eq!((found.lines.len(), found.wrong.len()), (1, 0), "{found:?}");
+        assert_eq!(found.lines[0].1["enrolments"][1]["group"], two.to_lowercase());
+    }
+
+    #[test]
+    fn nothing_that_is_sent_is_made_of_what_stands_in_a_line() {
+        let found = read(b"alias\nAnn\nBob\n").unwrap();
+        assert!(found.lines.iter().all(|(_, line)| line.get("member").is_none()), "{found:?}");
     }
 }

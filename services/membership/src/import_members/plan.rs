@@ -95,8 +95,8 @@ impl Membership {
         let ImportLine { line, member: named, profile, enrolments } = line;
         let external = Profile { external_ids: profile.external_ids.clone(), ..Profile::default() };
         give_way(SEALED_BYTES).await;
-        let external = Blind::all(org_key, &external);
-        let others = Blind::all(org_key, &Profile { external_ids: None, ..profile.clone() });
+        let external = Blind::all(org_key, self.vault.country(), &external);
+        let others = Blind::all(org_key, self.vault.country(), &Profile { external_ids: None, ..profile.clone() });
         let mut line = Line { line, profile, enrolments, step: Step::New(id), external, others };
         if let Err(error) = line.profile.check(self.today()) {
             line.step = Step::Rejected("profile", error.to_string());
@@ -205,8 +205,9 @@ impl Membership {
     }
 }
 
-/// The id of a new member: as named; or from their first external id, so that the same file again makes nobody twice,
-/// and with the organisation's key, so that nobody can tell the one from the other; or else from the command.
+/// The id of a new member: as named; or from their first external id, or the file and the line, so that the same file
+/// again makes nobody twice; or else from the command. With the organisation's key, so that nobody can tell the one from
+/// the other.
 fn id(command: &Command<op::ImportMembers, MembersFile>, org_key: &Key, line: &ImportLine) -> MemberId {
     let from = |id: &ExternalId| {
         let text = format!("import\0{}\0{}", id.system.as_str().to_lowercase(), id.value.as_str());
@@ -214,7 +215,11 @@ fn id(command: &Command<op::ImportMembers, MembersFile>, org_key: &Key, line: &I
         MemberId(Uuid::new_v5(&secret, b"member"))
     };
     let external = || line.profile.external_ids.as_ref()?.first().map(from);
-    line.member.or_else(external).unwrap_or_else(|| MemberId(command.new_id(&format!("line-{}", line.line))))
+    let origin = || match &command.body.file {
+        Some(file) => format!("import of file\0{}\0{file}", line.line),
+        None => format!("import\0{}\0{}", line.line, command.cause.id),
+    };
+    line.member.or_else(external).unwrap_or_else(|| MemberId(org_key.id(&origin())))
 }
 
 /// What the lines of one command do to each other.

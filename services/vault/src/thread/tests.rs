@@ -234,3 +234,24 @@ async fn what_another_process_destroys_is_forgotten() {
     assert_eq!(other.key_or_new(&org(), member(1)).await.err(), Some(VaultError::Erased));
     assert!(other.keys(&org(), &[member(1)]).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn an_index_of_another_form_is_emptied_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vault.db");
+    let vault = Vault::open(&path, kek(), fresh).unwrap();
+    let blind = Blind([7; 32]);
+    let member = MemberId(Uuid::from_u128(7));
+    let found = async |vault: &Vault| vault.sharing(&org(), vec![blind]).await.unwrap();
+    vault.index_new(&org(), member, vec![blind]).await.unwrap();
+    assert!(vault.compare_in(None).await.unwrap(), "nobody knows how it was made");
+    assert!(found(&vault).await.is_empty() && vault.indexed(&org(), &[member]).await.unwrap().is_empty());
+    vault.index_new(&org(), member, vec![blind]).await.unwrap();
+    assert!(!vault.compare_in(None).await.unwrap());
+    assert_eq!(found(&vault).await, [member]);
+    let country = "GB".parse().unwrap();
+    assert!(vault.compare_in(Some(country)).await.unwrap(), "numbers are others in another country");
+    assert!(found(&vault).await.is_empty());
+    assert_eq!(vault.country(), Some(country));
+    assert!(vault.key(&org(), member).await.unwrap().is_some(), "keys stay");
+}
