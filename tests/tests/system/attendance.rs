@@ -280,7 +280,9 @@ async fn a_correction_keeps_the_old_mark_and_the_reason() {
     correct(ann, json!({ "mark": "late", "reason": "came by the back door" })).await.must(204);
     correct(bob, json!({ "mark": "present", "mode": "phone", "reason": "forgotten" })).await.must(204);
     correct(ann, json!({ "reason": "it was somebody else" })).await.must(204);
-    correct(MemberId(Uuid::from_u128(0x99)), json!({ "mark": "late", "reason": "?" })).await.refused(404, "unknown-member");
+    correct(MemberId(Uuid::from_u128(0x99)), json!({ "mark": "late", "reason": "?" }))
+        .await
+        .refused(404, "unknown-member");
     let late = json!({ "mark": "late", "mode": "in_person" });
     let expected = [
         json!({ "member": ann, "was": { "mark": "absent" }, "now": late, "reason": "sealed" }),
