@@ -1,8 +1,8 @@
 //! Whole-system tests: Kith over HTTP, and as processes.
 
 mod access;
-mod alive;
 mod admission;
+mod alive;
 mod attendance;
 mod audit;
 mod authority;
