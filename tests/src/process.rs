@@ -58,6 +58,14 @@ impl Server {
         Client::new(self.address, token.expect("a token"))
     }
 
+    /// Process id.
+    ///
+    /// # Panics
+    /// If it has ended.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
     /// What it logged.
     pub fn lines(&self) -> Vec<String> {
         self.lines.lock().expect("lines").clone()
@@ -154,7 +162,12 @@ impl Drop for Kurrent {
 
 /// Runs `kith serve` until it ends by itself.
 pub fn serve_to_its_end(data: &Path) -> Output {
-    serve(data).output().expect("kith can be run")
+    serve_to_its_end_with(data, &[])
+}
+
+/// As [`serve_to_its_end`], with more arguments.
+pub fn serve_to_its_end_with(data: &Path, arguments: &[&str]) -> Output {
+    serve(data).args(arguments).output().expect("kith can be run")
 }
 
 /// Runs `kith` until it ends.

@@ -13,7 +13,8 @@ use tokio::{
 use web::Role;
 
 use crate::{
-    Config, Service, backup, data_dir::Kept, import, keys, receipt, report, restore, schemas, telemetry, token, verify,
+    Config, Service, backup, data_dir::Kept, import, keys, private, receipt, report, restore, schemas, telemetry,
+    token, verify,
 };
 
 /// The record of peer-support groups: who came, how, and how many more.
@@ -99,14 +100,23 @@ struct Serve {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     listen: Option<SocketAddr>,
-    /// NATS server to use (nats://… or tls://…); without it, one is started on loopback
+    /// NATS server to use (nats://… or tls://…), with the user who reads; without it, one is started on loopback
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     nats: Option<String>,
-    /// File with the NATS user's credentials
+    /// File with the credentials of the NATS user who reads
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     nats_credentials: Option<PathBuf>,
+    /// The same NATS server with the user who may publish events, for role relay; with a password in it, better given as
+    /// `KITH_NATS_RELAY`
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nats_relay: Option<String>,
+    /// File with the credentials of the NATS user who may publish
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nats_relay_credentials: Option<PathBuf>,
     /// Certificates (PEM) of the authority that signed the NATS server's
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -336,8 +346,13 @@ const BLOCKING_THREADS_MAX: usize = 64;
 /// Runs the command line.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build();
-    match runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(command(cli.command))) {
+    let run = || {
+        // Before there is another thread, or anything to be hidden.
+        private::shut()?;
+        let runtime = Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build()?;
+        runtime.block_on(command(cli.command))
+    };
+    match run() {
         Ok(code) => code,
         Err(error) => {
             eprintln!("kith: {error:#}");

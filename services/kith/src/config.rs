@@ -22,6 +22,7 @@ use crate::{
     Service,
     forwarded::Proxies,
     oidc::{Fetcher, secure},
+    private,
     service::Services,
     tls::Tls,
 };
@@ -51,10 +52,16 @@ pub struct Config {
     pub phone_country: Option<String>,
     /// Address to listen at.
     pub listen: SocketAddr,
-    /// NATS server to use, such as `nats://10.0.0.5:4222` or `tls://…`; if it is not given, one is started.
+    /// NATS server to use, such as `nats://10.0.0.5:4222` or `tls://…`, with the user who reads; if it is not given, one
+    /// is started.
     pub nats: Option<String>,
-    /// File with the NATS user's credentials.
+    /// File with the credentials of the NATS user who reads.
     pub nats_credentials: Option<PathBuf>,
+    /// The same NATS server with the user who may publish events, for role relay: the only one who should. If it is not
+    /// given, that is the user who reads.
+    pub nats_relay: Option<String>,
+    /// File with the credentials of the NATS user who may publish.
+    pub nats_relay_credentials: Option<PathBuf>,
     /// Certificates (PEM) of the authority that signed the NATS server's.
     pub nats_ca: Option<PathBuf>,
     /// Copies of the stream in a NATS cluster, 1 to 5.
@@ -135,6 +142,8 @@ impl Default for Config {
             listen: (Ipv4Addr::LOCALHOST, 8080).into(),
             nats: None,
             nats_credentials: None,
+            nats_relay: None,
+            nats_relay_credentials: None,
             nats_ca: None,
             nats_replicas: 1,
             nats_server: None,
@@ -178,6 +187,7 @@ impl Config {
     pub fn load(file: Option<&Path>, flags: impl Serialize) -> anyhow::Result<Self> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         if let Some(file) = file {
+            keeps_passwords(file)?;
             figment = figment.merge(Toml::file_exact(file));
         }
         // `KITH_TOKEN` is for `kith import`, often in the same shell; `KITH_KEY` is a secret and stays out of here.
@@ -195,8 +205,11 @@ impl Config {
                 bail!("plan_days is {}, at most {PLAN_DAYS_MAX} are possible", self.plan_days)
             }
             _ if !(1..=5).contains(&self.nats_replicas) => bail!("nats_replicas must be 1 to 5"),
-            _ if self.nats.is_none() && (self.nats_credentials.is_some() || self.nats_ca.is_some()) => {
-                bail!("nats_credentials and nats_ca are for a server given as `nats`")
+            _ if self.nats.is_none() && self.nats_credentials.is_some() => {
+                bail!("nats_credentials are for a server given as `nats`")
+            }
+            _ if !self.nats_given() && (self.nats_relay_credentials.is_some() || self.nats_ca.is_some()) => {
+                bail!("nats_relay_credentials and nats_ca are for a server given as `nats` or `nats_relay`")
             }
             _ if self.audit_mib_per_day > AUDIT_MIB_PER_DAY_MAX => {
                 bail!("audit_mib_per_day is {}, at most {AUDIT_MIB_PER_DAY_MAX} are possible", self.audit_mib_per_day)
@@ -213,6 +226,11 @@ impl Config {
                 self.validate_callers()
             }
         }
+    }
+
+    /// Whether there is a NATS server that is not ours to start.
+    pub(crate) fn nats_given(&self) -> bool {
+        self.nats.is_some() || self.nats_relay.is_some()
     }
 
     fn validate_callers(&self) -> anyhow::Result<()> {
@@ -315,6 +333,16 @@ impl Config {
     }
 }
 
+/// Refuses a file with a password in it that others can read.
+fn keeps_passwords(file: &Path) -> anyhow::Result<()> {
+    let given = Figment::from(Toml::file_exact(file));
+    let password = |setting: &&str| given.extract_inner::<String>(setting).is_ok_and(|url| url.contains('@'));
+    match ["eventstore", "nats", "nats_relay"].into_iter().find(password) {
+        Some(setting) => private::check_file(file).with_context(|| format!("{setting} has a password")),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -338,7 +366,8 @@ mod tests {
         let defaults: Config = Figment::from(Toml::string(&text)).extract().unwrap();
         let example: Config = Figment::from(Toml::string(&all)).extract().unwrap();
         assert_eq!(defaults, Config::default());
-        let files = [&example.nats_credentials, &example.nats_ca, &example.nats_server];
+        let files =
+            [&example.nats_credentials, &example.nats_relay_credentials, &example.nats_ca, &example.nats_server];
         let files = files.into_iter().chain([
             &example.tls_certificate,
             &example.tls_key,
@@ -352,6 +381,8 @@ mod tests {
             &example.oidc_audience,
             &example.oidc_jwks_url,
             &example.phone_country,
+            &example.nats,
+            &example.nats_relay,
         ];
         assert!(files.into_iter().all(Option::is_some) && texts.iter().all(|text| text.is_some()));
         example.validate().unwrap();

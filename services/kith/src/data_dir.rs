@@ -12,6 +12,8 @@ use vault::Kek;
 use web::{Attester, Issuer};
 use zeroize::Zeroizing;
 
+use crate::private;
+
 /// The folder of all that a server keeps.
 #[derive(Debug, Clone)]
 pub struct DataDir {
@@ -73,10 +75,10 @@ impl Log {
 }
 
 impl DataDir {
-    /// The folder, made if it is not there, for nobody else on this machine.
+    /// The folder, made if it is not there, for nobody else on this machine: one that was open to others is closed.
     ///
     /// # Errors
-    /// If it cannot be made.
+    /// If it cannot be made, is somebody else's, or a key in it can be read by others.
     pub fn create(path: &Path) -> anyhow::Result<Self> {
         use std::os::unix::fs::DirBuilderExt;
         fs::DirBuilder::new()
@@ -84,6 +86,7 @@ impl DataDir {
             .mode(0o700)
             .create(path)
             .with_context(|| format!("the data directory {} cannot be made", path.display()))?;
+        private::close(path)?;
         Ok(Self { path: path.into(), shared: path.into() })
     }
 
@@ -170,8 +173,7 @@ impl DataDir {
     /// If another process has it.
     pub fn lock(&self) -> anyhow::Result<File> {
         let path = self.path.join("lock");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        let file = file.with_context(|| format!("{} cannot be opened", path.display()))?;
+        let file = private::open_lock(&path)?;
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => {
@@ -251,10 +253,9 @@ pub(crate) fn given_kek(file: Option<&Path>) -> anyhow::Result<Option<Kek>> {
 /// The key-encryption key in a file.
 ///
 /// # Errors
-/// If it cannot be read, or is no key.
+/// If it cannot be read, others can read it, or it is no key.
 pub(crate) fn read_kek(path: &Path) -> anyhow::Result<Kek> {
-    let text = Zeroizing::new(fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?);
-    parse_kek(path, &text)
+    parse_kek(path, &private::read(path)?)
 }
 
 fn parse_kek(path: &Path, text: &[u8]) -> anyhow::Result<Kek> {
@@ -266,14 +267,11 @@ fn read_or_write(
     path: &Path,
     make: impl FnOnce() -> anyhow::Result<Zeroizing<Vec<u8>>>,
 ) -> anyhow::Result<Zeroizing<Vec<u8>>> {
-    match fs::read(path) {
-        Ok(key) => Ok(Zeroizing::new(key)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let key = make().with_context(|| path.display().to_string())?;
-            write_key(path, &key)
-        }
-        Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
+    if path.try_exists().with_context(|| format!("{} cannot be read", path.display()))? {
+        return private::read(path);
     }
+    let key = make().with_context(|| path.display().to_string())?;
+    write_key(path, &key)
 }
 
 /// Whole or not at all, for nobody else; if another process was faster, its key is the one.

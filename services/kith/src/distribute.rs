@@ -16,7 +16,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{Config, DataDir, data_dir::random, supervisor::Supervisor};
+use crate::{Config, DataDir, Service, Services, data_dir::random, private, supervisor::Supervisor};
 
 /// How long the facts wait for more, so that each segment holds many.
 const FACTS_LINGER: Duration = Duration::from_millis(500);
@@ -30,25 +30,52 @@ const CHECKED_SHARE: u32 = 100;
 /// else damages.
 const ANEW_EVERY: Duration = Duration::from_mins(1);
 
+/// How this process connects with NATS: only the relay's user may publish events.
+pub struct Connections {
+    relay: Option<NatsConfig>,
+    reader: Option<NatsConfig>,
+}
+
 /// Starts a NATS server unless one was given.
 pub async fn nats(
     config: &Config,
+    services: &Services,
     data: &DataDir,
     health: &Health,
-) -> anyhow::Result<(Option<NatsServer>, NatsConfig)> {
-    if let Some(url) = &config.nats {
-        let mut nats = NatsConfig::new(url);
-        nats.credentials_file.clone_from(&config.nats_credentials);
-        nats.tls_ca_file.clone_from(&config.nats_ca);
-        nats.tls_required = config.nats_ca.is_some();
-        nats.replicas = config.nats_replicas;
-        return Ok((None, nats));
+) -> anyhow::Result<(Option<NatsServer>, Connections)> {
+    let (relays, reads) = (services.has(Service::Relay), services.read_nats().is_some());
+    if config.nats_given() {
+        return Ok((None, given(config, relays, reads)?));
     }
     let password = Uuid::from_bytes(random()?).simple().to_string();
     let server = NatsServerConfig { binary: config.nats_server()?, dir: data.nats(), password };
     let server = NatsServer::start(server, health).await.context("the NATS server cannot be started")?;
-    let nats = server.config();
-    Ok((Some(server), nats))
+    let (relay, reader) = (relays.then(|| server.config()), reads.then(|| server.reader_config()));
+    Ok((Some(server), Connections { relay, reader }))
+}
+
+fn given(config: &Config, relays: bool, reads: bool) -> anyhow::Result<Connections> {
+    let at = |url: &String, credentials: &Option<PathBuf>, reads_only| {
+        credentials.as_deref().map_or(Ok(()), private::check_file)?;
+        let mut nats = NatsConfig::new(url);
+        nats.credentials_file.clone_from(credentials);
+        nats.tls_ca_file.clone_from(&config.nats_ca);
+        nats.tls_required = config.nats_ca.is_some();
+        (nats.replicas, nats.reads_only) = (config.nats_replicas, reads_only);
+        Ok::<_, anyhow::Error>(nats)
+    };
+    let reader = config.nats.as_ref().filter(|_| reads);
+    let reader = reader.map(|url| at(url, &config.nats_credentials, true)).transpose()?;
+    let relay = match (&config.nats_relay, &config.nats) {
+        _ if !relays => None,
+        (Some(url), _) => Some(at(url, &config.nats_relay_credentials, false)?),
+        (None, Some(url)) => {
+            tracing::warn!("without nats_relay, whoever reads events from NATS may also forge them there");
+            Some(at(url, &config.nats_credentials, false)?)
+        }
+        (None, None) => None,
+    };
+    Ok(Connections { relay, reader })
 }
 
 /// What this process does besides answering: what follows the log.
@@ -124,7 +151,7 @@ impl Derived {
 
 /// Who distributes, and to what.
 pub struct Distribution {
-    pub config: NatsConfig,
+    pub connections: Connections,
     pub log: Arc<dyn EventLog>,
     pub health: Health,
 }
@@ -134,10 +161,10 @@ impl Distribution {
     pub fn start(self, work: Work, supervisor: &mut Supervisor) {
         let Work { relay: relays, mut views, mut facts, instance, derived } = work;
         let end = supervisor.end();
-        let connection = Connection { config: self.config, health: self.health.clone(), kept: Arc::default() };
-        if relays {
-            let (connection, log, health, end) =
-                (connection.clone(), self.log.clone(), self.health.clone(), end.clone());
+        let connection = |config| Connection { config, health: self.health.clone(), kept: Arc::default() };
+        let Connections { relay: publishes, reader } = self.connections;
+        if let Some(connection) = publishes.filter(|_| relays).map(connection) {
+            let (log, health, end) = (self.log.clone(), self.health.clone(), end.clone());
             supervisor.keep("relay", move |_| {
                 let (connection, log, health, end) = (connection.clone(), log.clone(), health.clone(), end.clone());
                 async move {
@@ -147,6 +174,7 @@ impl Distribution {
                 }
             });
         }
+        let Some(connection) = reader.map(connection) else { return };
         for (derived, readers) in derived {
             let opened: Option<Box<dyn Subscriber>> = match derived {
                 Derived::Views(..) => views.take().map(|views| Box::new(views) as _),

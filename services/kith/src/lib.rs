@@ -22,6 +22,7 @@ mod log;
 mod oidc;
 mod places;
 mod planner;
+mod private;
 mod receipt;
 mod report;
 mod restore;

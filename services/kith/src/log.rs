@@ -21,7 +21,7 @@ pub async fn open(
     supervisor: &mut Supervisor,
 ) -> anyhow::Result<Arc<dyn EventLog>> {
     let Some(url) = &config.eventstore else {
-        if config.nats.is_some() {
+        if config.nats_given() {
             // NATS may speak TLS, too, and could not choose between two providers of cryptography.
             kurrent::settle_tls().await?;
         }

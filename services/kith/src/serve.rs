@@ -89,9 +89,10 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     let health = Health::new();
     let mut supervisor = Supervisor::new(health.clone());
     let log = log::open(config, &data, &health, &mut supervisor).await?;
-    let (nats_server, nats) = match services.need_nats() {
-        Some(_) => distribute::nats(config, &data, &health).await.map(|(server, nats)| (server, Some(nats)))?,
-        None => (None, None),
+    let (nats_server, nats) = if services.need_nats() {
+        distribute::nats(config, &services, &data, &health).await.map(|(server, nats)| (server, Some(nats)))?
+    } else {
+        (None, None)
     };
     if let Some(server) = &nats_server {
         supervisor.need_always("nats-server", server.ended());
@@ -120,8 +121,8 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
             telemetry::upkeep(end.clone())
         }
     });
-    if let Some(config) = nats {
-        Distribution { config, log: log.clone(), health: health.clone() }.start(work, &mut supervisor);
+    if let Some(connections) = nats {
+        Distribution { connections, log: log.clone(), health: health.clone() }.start(work, &mut supervisor);
     }
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen at {}", config.listen))?;

@@ -53,10 +53,13 @@ impl Services {
                 "roles: the log in the data directory serves one process, with all roles; for several, give --eventstore"
             );
         }
-        if config.nats.is_none()
-            && let Some(service) = services.need_nats()
+        if let Some(service) = services.read_nats()
+            && config.nats.is_none()
         {
             bail!("role {service} needs the NATS server that all processes share: give --nats");
+        }
+        if services.has(Service::Relay) && !config.nats_given() {
+            bail!("role relay needs the NATS server that all processes share: give --nats-relay");
         }
         if services.has(Service::Membership) && !services.has(Service::Projections) {
             bail!(
@@ -86,9 +89,14 @@ impl Services {
         self.0.contains(&service)
     }
 
-    /// One that needs NATS, if there is one.
-    pub fn need_nats(&self) -> Option<Service> {
-        [Service::Relay, Service::Projections, Service::Reporting].into_iter().find(|service| self.has(*service))
+    /// One that reads what is in NATS, if there is one.
+    pub fn read_nats(&self) -> Option<Service> {
+        [Service::Projections, Service::Reporting].into_iter().find(|service| self.has(*service))
+    }
+
+    /// Whether one of them needs NATS.
+    pub fn need_nats(&self) -> bool {
+        self.has(Service::Relay) || self.read_nats().is_some()
     }
 
     /// Whether one of them needs people's keys.

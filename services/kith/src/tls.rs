@@ -15,6 +15,8 @@ use tokio_rustls::{
     },
 };
 
+use crate::private;
+
 /// A certificate and its key, in files.
 #[derive(Debug)]
 pub struct Tls {
@@ -53,7 +55,7 @@ fn read(certificate: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
     let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let chain = chain.with_context(|| format!("tls_certificate {} cannot be read", certificate.display()))?;
     ensure!(!chain.is_empty(), "tls_certificate {} has no certificate", certificate.display());
-    let key_der = PrivateKeyDer::from_pem_file(key);
+    let key_der = PrivateKeyDer::from_pem_slice(&private::read(key).context("tls_key")?);
     let key_der = key_der.with_context(|| format!("tls_key {} cannot be read", key.display()))?;
     let mut config = ServerConfig::builder_with_provider(default_provider().into())
         .with_safe_default_protocol_versions()?

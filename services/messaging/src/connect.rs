@@ -40,8 +40,10 @@ const ABANDONED_ACK_FOR: Duration = Duration::from_secs(1);
 const RECONNECT_AFTER: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 /// Longest wait for what was sent to leave, when ending.
 const FLUSH_WITHIN: Duration = Duration::from_secs(1);
-/// Name of the part in [`Health`].
+/// Name of the part in [`Health`]: the connection of who may publish.
 const PART: &str = "nats";
+/// Name of the part in [`Health`]: the connection of who only reads.
+const READER_PART: &str = "nats-reader";
 
 /// How to reach NATS.
 #[derive(Clone)]
@@ -60,6 +62,8 @@ pub struct NatsConfig {
     pub replicas: usize,
     /// By which whoever keeps the server learns that it takes no events, though it answers.
     pub(crate) stuck: Arc<Notify>,
+    /// Whether this user only reads: then the stream is somebody else's to make.
+    pub reads_only: bool,
 }
 
 impl NatsConfig {
@@ -73,6 +77,7 @@ impl NatsConfig {
             user_password: None,
             replicas: 1,
             stuck: Arc::default(),
+            reads_only: false,
         }
     }
 
@@ -174,6 +179,7 @@ pub struct Nats {
     link: watch::Receiver<Link>,
     stream: Config,
     stuck: Arc<Notify>,
+    reads_only: bool,
 }
 
 impl fmt::Debug for Nats {
@@ -183,21 +189,25 @@ impl fmt::Debug for Nats {
 }
 
 impl Nats {
-    /// Connects, and sets up the stream. Shows the connection in `health` as the part `nats`.
+    /// Connects, and sets up the stream unless it only reads. Shows the connection in `health` as the part `nats`, of who
+    /// only reads as `nats-reader`.
     ///
     /// # Errors
     /// If it does not succeed within [`CONNECT_WITHIN`].
     pub async fn connect(config: &NatsConfig, health: &Health) -> Result<Self, ConnectError> {
         let deadline = Instant::now() + CONNECT_WITHIN;
         let link = Arc::new(watch::Sender::new(Link::default()));
-        let part = health.part(PART);
+        let part = health.part(if config.reads_only { READER_PART } else { PART });
         let client = connect_by(config, &link, &part, deadline).await?;
         check_server(config, &client)?;
         link.send_modify(|link| link.connected = true);
         part.running();
+        let (jetstream, link) = (jetstream(client), link.subscribe());
         let stuck = config.stuck.clone();
-        let nats = Self { jetstream: jetstream(client), link: link.subscribe(), stream: config.stream(), stuck };
-        nats.set_up_stream_by(deadline).await?;
+        let nats = Self { jetstream, link, stream: config.stream(), stuck, reads_only: config.reads_only };
+        if !nats.reads_only {
+            nats.set_up_stream_by(deadline).await?;
+        }
         Ok(nats)
     }
 
@@ -214,8 +224,11 @@ impl Nats {
         }
     }
 
-    /// The stream, created anew if it was deleted.
+    /// The stream, created anew if it was deleted, unless this only reads.
     pub(crate) async fn stream(&self) -> Result<Stream, BoxError> {
+        if self.reads_only {
+            return Ok(self.jetstream.get_stream(STREAM).await?);
+        }
         Ok(self.jetstream.get_or_create_stream(self.stream.clone()).await?)
     }
 

@@ -10,7 +10,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     io::{self, Write},
     net::{Ipv4Addr, TcpListener},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::Arc,
@@ -53,8 +53,18 @@ const PORTS: std::ops::Range<u16> = 20_000..32_000;
 const PORT_ATTEMPTS: usize = 5;
 /// Longest password, in characters.
 const PASSWORD_CHARS_MAX: usize = 200;
-/// User of the server; there is no other.
+/// The user who may publish events.
 const USER: &str = "kith";
+/// The user who may only read them.
+const READER: &str = "kith-reader";
+/// What the readers' password is derived for.
+const READER_PASSWORD: &str = "kith messaging 2026 password of the readers";
+/// What a reader may say to the server: nothing on `kith.>`, and of `JetStream` only what its own consumers need. Also in
+/// `deploy/nats/cluster.conf`.
+const READER_SUBJECTS: &str = r#"
+        "$JS.API.INFO", "$JS.API.STREAM.INFO.KITH", "$JS.API.STREAM.MSG.GET.KITH",
+        "$JS.API.CONSUMER.CREATE.KITH.>", "$JS.API.CONSUMER.DURABLE.CREATE.KITH.*", "$JS.API.CONSUMER.INFO.KITH.*",
+        "$JS.API.CONSUMER.DELETE.KITH.*", "$JS.API.CONSUMER.MSG.NEXT.KITH.*", "$JS.ACK.KITH.>""#;
 /// Name of the part in [`Health`].
 const PART: &str = "nats-server";
 
@@ -80,7 +90,8 @@ pub struct NatsServerConfig {
     pub binary: PathBuf,
     /// Folder for the store, the configuration and the server's log; created if missing.
     pub dir: PathBuf,
-    /// The only key to the server; letters and digits, drawn by the caller at each start.
+    /// The password of the user who may publish; letters and digits, drawn by the caller at each start. That of the
+    /// readers follows from it, and not the other way round.
     pub password: String,
 }
 
@@ -175,9 +186,15 @@ impl NatsServer {
         self.ended.clone().cancelled_owned()
     }
 
-    /// How to connect with it.
+    /// How to connect with it as the one who publishes.
     pub fn config(&self) -> NatsConfig {
         self.launch.nats_config()
+    }
+
+    /// How to connect with it as somebody who reads, and may publish nothing.
+    pub fn reader_config(&self) -> NatsConfig {
+        let user_password = Some((READER.to_owned(), self.launch.reader_password()));
+        NatsConfig { user_password, reads_only: true, ..self.launch.nats_config() }
     }
 
     /// Stops it: asks it to end, and kills it if it does not within [`STOP_WITHIN`].
@@ -256,9 +273,15 @@ impl Launch {
         NatsConfig { user_password, stuck, ..NatsConfig::new(format!("nats://127.0.0.1:{}", self.port)) }
     }
 
+    fn reader_password(&self) -> String {
+        let derived = blake3::derive_key(READER_PASSWORD, self.config.password.as_bytes());
+        blake3::Hash::from_bytes(derived).to_hex().to_string()
+    }
+
     /// Starts the server and waits until it answers.
     async fn start(&self) -> Result<Keeper, StartError> {
-        fs::create_dir_all(&self.config.dir).map_err(files(&self.config.dir))?;
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.config.dir);
+        made.map_err(files(&self.config.dir))?;
         let lock = self.lock_store().await?;
         let config = self.write_config()?;
         let mut keeper = self.spawn(&config, lock)?;
@@ -300,12 +323,21 @@ impl Launch {
 
     fn config_text(&self) -> String {
         let Self { config: NatsServerConfig { dir, password, .. }, port, .. } = self;
-        let dir = dir.display();
+        let (dir, reader_password) = (dir.display(), self.reader_password());
         format!(
             r#"# Written by Kith at each start.
 server_name: "kith"
 listen: "127.0.0.1:{port}"
-authorization {{ user: "{USER}", password: "{password}" }}
+authorization {{
+  users: [
+    {{ user: "{USER}", password: "{password}", permissions: {{
+      publish: ["kith.>", "$JS.API.>", "$JS.ACK.>"], subscribe: "_INBOX.>"
+    }} }}
+    {{ user: "{READER}", password: "{reader_password}", permissions: {{
+      publish: [{READER_SUBJECTS}], subscribe: "_INBOX.>"
+    }} }}
+  ]
+}}
 max_payload: {PAYLOAD_BYTES_MAX}
 pid_file: "{dir}/nats-server.pid"
 log_file: "{dir}/nats-server.log"
@@ -323,7 +355,10 @@ jetstream {{
     fn spawn(&self, config: &Path, lock: File) -> Result<Keeper, StartError> {
         let log = self.log();
         let errors = OpenOptions::new().create(true).append(true).mode(0o600).open(&log).map_err(files(&log))?;
+        // Nothing of our environment: our keys and passwords may be in it.
         let mut child = Command::new("/bin/sh")
+            .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .args(["-c", KEEPER, "kith-nats-keeper"])
             .arg(&self.config.binary)
             .arg(config)

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use kith::{Config, Service};
-use messaging::{Health, NatsServer, NatsServerConfig};
+use messaging::{Health, NatsConfig, NatsServer, NatsServerConfig};
 use stand_in::StandIn;
 
 use super::nats_server;
@@ -46,16 +46,19 @@ async fn on_kurrent(config: Config, dir: &Path) -> (Vec<Config>, Option<Beside>)
 /// As four.
 async fn in_four(config: Config, dir: &Path) -> (Vec<Config>, Option<Beside>) {
     let (config, beside) = on_kurrent(config, dir).await;
-    let password = "ofthetest".to_owned();
-    let server = NatsServerConfig { binary: nats_server(), dir: dir.join("nats"), password: password.clone() };
+    let server = NatsServerConfig { binary: nats_server(), dir: dir.join("nats"), password: "ofthetest".into() };
     let nats = NatsServer::start(server, &Health::new()).await.expect("a NATS server");
-    let (user, password) = nats.config().user_password.expect("it has one");
-    let url = nats.config().url.replace("nats://", &format!("nats://{user}:{password}@"));
+    let url = |config: NatsConfig| {
+        let (user, password) = config.user_password.expect("it has one");
+        config.url.replace("nats://", &format!("nats://{user}:{password}@"))
+    };
+    let (relay, reader) = (url(nats.config()), url(nats.reader_config()));
     let config = |(n, roles): (usize, &&[Service])| Config {
         data: config[0].data.join(n.to_string()),
         roles: roles.to_vec(),
         shared: Some(config[0].data.clone()),
-        nats: Some(url.clone()),
+        nats: Some(reader.clone()),
+        nats_relay: roles.contains(&Service::Relay).then(|| relay.clone()),
         nats_server: None,
         ..config[0].clone()
     };

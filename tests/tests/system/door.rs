@@ -194,7 +194,9 @@ async fn pages_of_other_origins_may_use_the_api_only_if_they_are_configured() {
 pub fn certify(folder: &Path) -> CertificateDer<'static> {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
     std::fs::write(folder.join("tls.pem"), made.cert.pem()).expect("a file");
-    std::fs::write(folder.join("tls.key"), made.signing_key.serialize_pem()).expect("a file");
+    let key = folder.join("tls.key");
+    std::fs::write(&key, made.signing_key.serialize_pem()).expect("a file");
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("ours alone");
     made.cert.der().clone()
 }
 

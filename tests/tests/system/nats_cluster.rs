@@ -39,7 +39,8 @@ fn start(dir: &Path) -> Vec<Node> {
         command.args(["--config", CONFIG, "--name", &format!("nats-{n}"), "--addr", "127.0.0.1"]);
         command.args(["--port", &clients[n].port().to_string(), "--http_port", &monitors[n].port().to_string()]);
         command.args(["--cluster", &format!("nats://{}", routes[n])]).arg("--store_dir").arg(dir.join(n.to_string()));
-        command.env("NATS_PASSWORD", "ofthetest").env("NATS_CLUSTER_PASSWORD", "incluster");
+        command.env("NATS_PASSWORD", "ofthetest").env("NATS_READER_PASSWORD", "ofreaders");
+        command.env("NATS_CLUSTER_PASSWORD", "incluster");
         command.env("NATS_ROUTES", format!("[{all}]")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Node { clients: clients[n], child: command.spawn().expect("nats-server can be run") }
     };
@@ -51,9 +52,10 @@ async fn of_three_nats_servers_as_deployed_one_can_be_lost() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut nodes = start(dir.path());
     let addresses: Vec<_> = nodes.iter().map(|node| node.clients.to_string()).collect();
-    let url = format!("nats://kith:ofthetest@{}", addresses.join(","));
+    let url = |who: &str| Some(format!("nats://{who}@{}", addresses.join(",")));
     let world = World::start_with(|config| {
-        (config.nats, config.nats_replicas, config.nats_server) = (Some(url), 3, None);
+        (config.nats, config.nats_relay) = (url("kith-reader:ofreaders"), url("kith:ofthetest"));
+        (config.nats_replicas, config.nats_server) = (3, None);
     })
     .await;
     let group = world.group().await;
@@ -61,10 +63,35 @@ async fn of_three_nats_servers_as_deployed_one_can_be_lost() {
     let meeting = world.open_meeting(group).await;
     world.admin().mark(meeting, members[0], "present").await.must(204);
     world.settle().await;
+    must_not_publish(&addresses[1], "kith-reader", "ofreaders").await;
     // The first is the one that Kith is most likely connected to.
     nodes.remove(0);
     for member in members {
         world.admin().mark(meeting, member, "late").await.must(204);
     }
     world.must_be_sound().await;
+}
+
+/// Whoever reads events is told so when they try to publish one, and nothing comes of it.
+pub async fn must_not_publish(address: &str, user: &str, password: &str) {
+    let (said, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let heard = move |event: async_nats::Event| {
+        let _ = said.send(event.to_string());
+        std::future::ready(())
+    };
+    let options = async_nats::ConnectOptions::with_user_and_password(user.into(), password.into());
+    let client = options.event_callback(heard).connect(address).await.expect("who reads may connect");
+    let mut stream = async_nats::jetstream::new(client.clone()).get_stream(messaging::STREAM).await.expect("may read");
+    for subject in ["kith.north-star.member.erased", "$JS.API.STREAM.DELETE.KITH", "$JS.API.STREAM.UPDATE.KITH"] {
+        client.publish(subject, "{}".into()).await.expect("sent");
+        client.flush().await.expect("sent");
+        let refused = async {
+            while !hears.recv().await.expect("the connection lives").to_lowercase().contains("permissions violation") {}
+        };
+        let refused = tokio::time::timeout(tests::world::PATIENCE, refused).await;
+        refused.unwrap_or_else(|_| panic!("{subject} is allowed"));
+    }
+    let last = stream.info().await.expect("its state").state.last_sequence;
+    let message = stream.get_raw_message(last).await.expect("a message");
+    assert!(message.headers.get("kith-position").is_some(), "what is in the stream is the relay's");
 }

@@ -125,7 +125,7 @@ impl Keys {
             None => self.fetch(self.tried_at.lock().await, now).await,
         }
         let held = self.held.read().expect("nothing panics while it is held");
-        let usable = held.fetched_at.is_some_and(|at| now.duration_since(at) <= KEYS_STALE_MAX);
+        let usable = held.fetched_at.is_some_and(|at| now.duration_since(at).abs() <= KEYS_STALE_MAX);
         if usable { held.set.clone() } else { Arc::default() }
     }
 
