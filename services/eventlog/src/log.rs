@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::append::Expected;
+use crate::{append::Expected, chain};
 
 /// Most bytes of data and metadata in one append: what `KurrentDB` takes by default, 1 MiB, less what an adapter may
 /// need to say of a few hundred events besides.
@@ -225,6 +225,11 @@ impl Recorded {
     /// If this build does not know it.
     pub fn decode(&self) -> Result<AnyEvent, DecodeError> {
         AnyEvent::decode(self.stream.category(), &self.event_type, self.version, &self.data)
+    }
+
+    /// A digest of all of it but the metadata, which does not leave the log: by it a copy is told from what is there.
+    pub fn digest(&self) -> [u8; 32] {
+        chain::Link { metadata: &[], ..chain::Link::recorded(self, self.position.0) }.hash(&chain::GENESIS)
     }
 }
 

@@ -161,6 +161,7 @@ fn headers() -> Value {
             "ce-dataschema": text("URI reference of the data's JSON Schema, with its version"),
             "kith-position": text("Position in the event log; only grows"),
             "kith-previous": text("Position of the event published before; another one than the last seen means a gap"),
+            "kith-previous-digest": text("BLAKE3 of all that a message says of that event; another one than that of the last seen means that one of the two was forged"),
         },
         "required": ["ce-specversion", "ce-id", "ce-type", "ce-source", "ce-dataschema", "kith-position", "kith-previous"],
     })

@@ -72,6 +72,11 @@ impl Frame {
         cloud_event::decode(self.headers.as_ref(), self.payload.clone())
     }
 
+    /// Whether what it says of the event before it is so, if that one's digest is known.
+    pub(crate) fn follows(&self, digest: Option<[u8; 32]>) -> bool {
+        cloud_event::follows(self.headers.as_ref(), digest)
+    }
+
     /// Lets whoever sent it know that it need not come again, nor any before it.
     pub(crate) async fn acknowledge(&self) -> Result<(), BoxError> {
         match &self.acker {

@@ -39,6 +39,9 @@ pub const HEADER_REVISION: &str = "ce-kithrevision";
 pub const HEADER_POSITION: &str = "kith-position";
 /// `kith-previous`: place in the log of the event before it, 0 for the first.
 pub const HEADER_PREVIOUS: &str = "kith-previous";
+/// `kith-previous-digest`: BLAKE3 of all that a message says of the event before it, in hexadecimal. Whoever took a forged
+/// event for that one finds out.
+pub const HEADER_PREVIOUS_DIGEST: &str = "kith-previous-digest";
 /// `Nats-Msg-Id`: id of the event again, by which NATS drops what is published twice within two minutes.
 pub const HEADER_MESSAGE_ID: &str = "Nats-Msg-Id";
 
@@ -107,13 +110,27 @@ pub(crate) fn decode(headers: Option<&HeaderMap>, data: Bytes) -> Result<(Record
     Ok((event, Position(parsed(headers, HEADER_PREVIOUS)?)))
 }
 
+/// Says what the event before was.
+pub(crate) fn name_previous(headers: &mut HeaderMap, digest: [u8; 32]) {
+    headers.insert(HEADER_PREVIOUS_DIGEST, hex(digest));
+}
+
+/// Whether a message follows the event with this digest; also if either is not known.
+pub(crate) fn follows(headers: Option<&HeaderMap>, digest: Option<[u8; 32]>) -> bool {
+    let said = headers.and_then(|headers| headers.get(HEADER_PREVIOUS_DIGEST));
+    said.zip(digest).is_none_or(|(said, digest)| said.as_str() == hex(digest))
+}
+
+fn hex(digest: [u8; 32]) -> String {
+    blake3::Hash::from_bytes(digest).to_hex().to_string()
+}
+
 /// Place in the log.
 pub(crate) fn position(headers: &HeaderMap) -> Result<Position, MessageError> {
     parsed(headers, HEADER_POSITION).map(Position)
 }
 
-/// Id of the event.
-pub(crate) fn id(headers: &HeaderMap) -> Result<Uuid, MessageError> {
+fn id(headers: &HeaderMap) -> Result<Uuid, MessageError> {
     parsed(headers, HEADER_ID)
 }
 

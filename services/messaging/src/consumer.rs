@@ -7,7 +7,7 @@
 //! Consuming goes in sessions. Each begins by catching up with the log and then follows the stream; whatever fails ends
 //! the session, and the next one begins after a while.
 
-use std::{convert::Infallible, mem, sync::Arc, time::Duration};
+use std::{convert::Infallible, mem, pin::pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -36,6 +36,8 @@ pub const POISON_RETRY: Duration = Duration::from_secs(30);
 const STALLED_AFTER: Duration = Duration::from_secs(5);
 /// Longest wait for NATS; then the log is read again, so that a view follows it, if slowly, even without NATS.
 const NATS_WITHIN: Duration = Duration::from_secs(10);
+/// When to look, after nothing came for so long, whether what came last was true.
+const DOUBT_AFTER: Duration = Duration::from_secs(1);
 /// How often a long catching up is logged.
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
@@ -48,6 +50,10 @@ pub trait Subscriber: Send {
 
     /// Position of the last event applied; [`Position::START`] if there is none.
     fn checkpoint(&self) -> Position;
+
+    /// [`Recorded::digest`] of the event at the checkpoint, kept with it; none if that is not known. By it a lie that came
+    /// over NATS is found.
+    fn last_applied(&self) -> Option<[u8; 32]>;
 
     /// Applies events, which follow the checkpoint in order, and moves the checkpoint to the last: both durable in one
     /// step, or neither. At most [`BATCH_EVENTS_MAX`] events, five times as many while catching up, without metadata.
@@ -123,10 +129,16 @@ enum Ended {
     #[error(transparent)]
     Log(#[from] LogError),
     #[error(
-        "the checkpoint is at position {0}, where the log does not reach: the log was replaced or cut off; \
-         if the log is right, what was built from the former one must be deleted and rebuilt"
+        "the checkpoint is at position {0}, where the log does not reach: the log was replaced or cut off, or what was \
+         applied last was forged in NATS; if the log is right, what was built must be deleted and rebuilt"
     )]
     LogReplaced(Position),
+    #[error(
+        "what was applied at position {0} is not what the log has there: it was forged in NATS, or the log was replaced; \
+         change the password of the NATS user who may publish, delete the stream {STREAM} and what was built here: both \
+         come back from the log"
+    )]
+    LiedTo(Position),
     #[error(
         "the NATS stream {STREAM} holds an event at position {0} that this log does not have: the log was replaced or \
          cut off, or the stream belongs to another Kith"
@@ -146,7 +158,9 @@ impl Ended {
     /// How long to wait before the next session.
     fn wait(&self, backoff: &mut Backoff) -> Duration {
         match self {
-            Self::Apply(ApplyError::Event { .. }) | Self::LogReplaced(_) | Self::StreamAhead(_) => POISON_RETRY,
+            Self::Apply(ApplyError::Event { .. }) | Self::LogReplaced(_) | Self::LiedTo(_) | Self::StreamAhead(_) => {
+                POISON_RETRY
+            }
             Self::Stalled(_) => Duration::ZERO,
             _ => backoff.next(),
         }
@@ -163,6 +177,8 @@ struct Consumer {
     reached: watch::Sender<Position>,
     /// An event that could not be applied: those before it are applied without it.
     poison: Option<Position>,
+    /// Where the log ended when it was asked whether it has what was applied last.
+    looked_at: Position,
     backoff: Backoff,
     metrics: Metrics,
 }
@@ -201,7 +217,19 @@ impl Consumer {
         let reached = part.sender();
         reached.send_replace(subscriber.checkpoint());
         let (metrics, backoff) = (Metrics::new(name), Backoff::new());
-        Self { subscriber, log, bus, options, cancel, part, reached, poison: None, backoff, metrics }
+        Self {
+            subscriber,
+            log,
+            bus,
+            options,
+            cancel,
+            part,
+            reached,
+            poison: None,
+            looked_at: Position::START,
+            backoff,
+            metrics,
+        }
     }
 
     async fn run(mut self) {
@@ -256,14 +284,16 @@ impl Consumer {
         cancel.run_until_cancelled(work).await.ok_or(Ended::Cancelled)
     }
 
-    /// Whether the log has what was applied from it.
+    /// Whether the log has what was applied last.
     async fn check_log(&mut self) -> Result<(), Ended> {
         let checkpoint = self.subscriber.checkpoint();
         if checkpoint == Position::START {
             return Ok(());
         }
         let there = Self::unless_cancelled(&self.cancel, self.log.at(checkpoint)).await??;
-        if there.is_none() { Err(Ended::LogReplaced(checkpoint)) } else { Ok(()) }
+        let Some(there) = there else { return Err(Ended::LogReplaced(checkpoint)) };
+        let lied_to = self.subscriber.last_applied().is_some_and(|applied| applied != there.digest());
+        if lied_to { Err(Ended::LiedTo(checkpoint)) } else { Ok(()) }
     }
 
     /// Applies the log up to `until`, reading while applying.
@@ -314,11 +344,15 @@ impl Consumer {
 
     /// Waits for a message and takes what else is there, or comes within the linger.
     async fn next_batch(&mut self, messages: &mut Frames) -> Result<Vec<Frame>, Ended> {
-        let first = tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => return Err(Ended::Cancelled),
-            message = messages.next() => received(message)?,
-            position = stalled(self.log.head(), self.subscriber.checkpoint()) => return Err(Ended::Stalled(position)),
+        let mut stalled = pin!(stalled(self.log.head(), self.subscriber.checkpoint()));
+        let first = loop {
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => return Err(Ended::Cancelled),
+                message = messages.next() => break received(message)?,
+                position = stalled.as_mut() => return Err(Ended::Stalled(position)),
+                () = sleep(DOUBT_AFTER) => self.doubt().await?,
+            }
         };
         let mut batch = vec![first];
         let deadline = Instant::now() + self.options.linger.min(LINGER_MAX);
@@ -337,35 +371,59 @@ impl Consumer {
         }
     }
 
+    /// Looks whether the log has what was applied last, if it has moved since somebody looked: what it announced may
+    /// never come, where a lie has taken its place.
+    async fn doubt(&mut self) -> Result<(), Ended> {
+        let head = *self.log.head().borrow();
+        if head == self.looked_at {
+            return Ok(());
+        }
+        match self.check_log().await {
+            Err(Ended::Log(_)) => return Ok(()), // away; others say so
+            checked => checked?,
+        }
+        self.looked_at = head;
+        Ok(())
+    }
+
     /// Applies what is new in the messages and acknowledges them all, once it is durable.
     async fn take(&mut self, messages: Vec<Frame>) -> Result<(), Ended> {
         let mut events = Vec::with_capacity(messages.len());
-        let mut taken = self.subscriber.checkpoint();
+        let (mut taken, mut digest) = (self.subscriber.checkpoint(), self.subscriber.last_applied());
+        let mut again = false;
         for message in &messages {
             match message.event() {
-                Ok((event, _)) if event.position <= taken => self.metrics.duplicates.increment(1),
-                Ok((event, previous)) if previous == taken => {
-                    taken = event.position;
+                Ok((event, _)) if event.position <= taken => {
+                    self.metrics.duplicates.increment(1);
+                    again = true;
+                }
+                Ok((event, previous)) if previous == taken && message.follows(digest) => {
+                    (taken, digest) = (event.position, Some(event.digest()));
                     events.push(event);
                 }
                 Ok((event, previous)) => {
                     self.apply(mem::take(&mut events)).await?;
                     self.fill_gap(previous, event.position).await?;
-                    taken = event.position;
+                    (taken, digest) = (event.position, self.subscriber.last_applied());
                 }
                 Err(error) => self.skip_unreadable(message, &error),
             }
         }
         self.apply(events).await?;
+        if again {
+            // Or it came for the first time, and its place was taken by a lie.
+            self.check_log().await?;
+        }
         let acknowledged = timeout(NATS_WITHIN, acknowledge(&messages));
         Self::unless_cancelled(&self.cancel, acknowledged).await?.map_err(Ended::nats)?
     }
 
-    /// Applies the log up to the event `at`, which did not follow the one before it.
+    /// Applies the log up to the event `at`, which did not follow the one before it, unless that one was a lie.
     async fn fill_gap(&mut self, previous: Position, at: Position) -> Result<(), Ended> {
         let checkpoint = self.subscriber.checkpoint();
         info!(consumer = self.subscriber.name(), %checkpoint, %previous, %at, "a gap is filled from the log");
         self.metrics.gaps.increment(1);
+        self.check_log().await?;
         self.catch_up(at).await?;
         if self.subscriber.checkpoint() == at { Ok(()) } else { Err(Ended::StreamAhead(at)) }
     }

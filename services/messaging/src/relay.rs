@@ -34,6 +34,8 @@ const TRAIN_MAX: usize = IN_FLIGHT_MAX / 4;
 
 /// When to look whether the stream is still as it was left, while there is nothing to publish.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Messages at the end of the stream that are not events of Kith and are passed over, at most.
+const GARBAGE_MAX: u64 = 1_000;
 /// When to look again at a stream that does not belong to this log: only an operator can help.
 const FOREIGN_RETRY: Duration = Duration::from_secs(10);
 /// Failures one after the other, without an event that was stored between them, after which the server is said to be
@@ -73,6 +75,15 @@ struct Tail {
     sequence: u64,
     /// Of the event in it, the start if there is none.
     position: Position,
+    /// Of that event.
+    digest: Option<[u8; 32]>,
+}
+
+impl Tail {
+    /// A stream without an event, whose last message, if there is one, has this sequence.
+    fn without_event(sequence: u64) -> Self {
+        Self { sequence, position: Position::START, digest: None }
+    }
 }
 
 /// Why publishing ended.
@@ -80,11 +91,13 @@ struct Tail {
 enum Failure {
     #[error(
         "the NATS stream {STREAM} holds events that this log does not have (at position {0}): the log was replaced or \
-         cut off, or the stream belongs to another Kith; if the log is right, delete the stream, it will be refilled"
+         cut off, the stream belongs to another Kith, or somebody forged them; if the log is right, delete the stream, it \
+         will be refilled"
     )]
     Foreign(Position),
     #[error(
-        "the last message of the NATS stream {STREAM} is not an event of Kith ({0}); delete the stream, it will be refilled"
+        "the last {GARBAGE_MAX} messages of the NATS stream {STREAM} are not events of Kith ({0}); delete the stream, it \
+         will be refilled"
     )]
     Unreadable(cloud_event::MessageError),
     #[error("the event at position {0} is larger than the NATS server allows; raise its max_payload")]
@@ -175,14 +188,24 @@ impl Relay {
         let state = &stream.cached_info().state;
         let sequence = state.last_sequence;
         if state.messages == 0 {
-            return Ok(Tail { sequence, position: Position::START });
+            return Ok(Tail::without_event(sequence));
         }
-        let last = stream.get_raw_message(sequence).await.map_err(|error| Failure::Stream(error.into()))?;
-        let position = cloud_event::position(&last.headers).map_err(Failure::Unreadable)?;
-        let id = cloud_event::id(&last.headers).map_err(Failure::Unreadable)?;
-        match self.log.at(position).await? {
-            Some(event) if event.id == id => Ok(Tail { sequence, position }),
-            _ => Err(Failure::Foreign(position)),
+        let first = state.first_sequence.max(1);
+        let mut at = sequence;
+        let last = loop {
+            let message = stream.get_raw_message(at).await.map_err(|error| Failure::Stream(error.into()))?;
+            match cloud_event::decode(Some(&message.headers), message.payload) {
+                Ok((event, _)) => break event,
+                // Whoever put it there, consumers pass over it, too.
+                Err(_) if at > first && sequence - at < GARBAGE_MAX => at -= 1,
+                Err(_) if at == first => return Ok(Tail::without_event(sequence)),
+                Err(error) => return Err(Failure::Unreadable(error)),
+            }
+        };
+        let digest = Some(last.digest());
+        match self.log.at(last.position).await? {
+            Some(event) if Some(event.digest()) == digest => Ok(Tail { sequence, position: last.position, digest }),
+            _ => Err(Failure::Foreign(last.position)),
         }
     }
 
@@ -280,7 +303,11 @@ impl<'a> Publishing<'a> {
     fn headers_of_next(&mut self, event: &Recorded) -> HeaderMap {
         let mut headers = cloud_event::headers(event, self.tail.position);
         headers.insert(header::NATS_EXPECTED_LAST_SEQUENCE, self.tail.sequence.to_string());
-        self.tail = Tail { sequence: self.tail.sequence + 1, position: event.position };
+        if let Some(digest) = self.tail.digest {
+            cloud_event::name_previous(&mut headers, digest);
+        }
+        let digest = Some(event.digest());
+        self.tail = Tail { sequence: self.tail.sequence + 1, position: event.position, digest };
         headers
     }
 
@@ -300,8 +327,8 @@ impl<'a> Publishing<'a> {
     }
 }
 
-/// Stored where it belongs; whether now or, by another relay, before, is the same.
+/// Stored where it belongs, now. If it was before, by another relay or by who forges, the stream is read again.
 fn confirm(train: Train, ack: Result<PublishAck, PublishError>) -> Result<Train, Failure> {
     let ack = ack.map_err(|error| Failure::of_publish(error, train.last.position))?;
-    if ack.sequence == train.last.sequence { Ok(train) } else { Err(Failure::Moved) }
+    if ack.sequence == train.last.sequence && !ack.duplicate { Ok(train) } else { Err(Failure::Moved) }
 }

@@ -1,9 +1,10 @@
 -- Views of the log: all of it can be deleted and comes back. Times are seconds since 1970 (UTC).
 CREATE TABLE checkpoint (
     one INTEGER PRIMARY KEY CHECK (one = 1),
-    position INTEGER NOT NULL
+    position INTEGER NOT NULL,
+    digest BLOB -- of the event there
 ) STRICT;
-INSERT INTO checkpoint VALUES (1, 0);
+INSERT INTO checkpoint VALUES (1, 0, NULL);
 
 CREATE TABLE programmes (
     org TEXT NOT NULL,

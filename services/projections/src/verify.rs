@@ -5,7 +5,7 @@ use std::path::Path;
 use eventlog::{EventLog, Position};
 use rusqlite::{Connection, types::Value};
 
-use crate::Views;
+use crate::{Views, views::Checkpoint};
 
 /// Events folded at once, a count.
 const BATCH_EVENTS: usize = 5_000;
@@ -58,7 +58,7 @@ pub struct Difference {
 /// and compares. Answers that position and the first difference, if there is one.
 ///
 /// # Errors
-/// If the log or one of the files cannot be read, or the views are ahead of the log.
+/// If the log or one of the files cannot be read.
 pub async fn difference(
     path: &Path,
     scratch: &Path,
@@ -69,17 +69,21 @@ pub async fn difference(
     let views = Snapshot::of(views)?;
     let mut anew = Views::open(scratch)?;
     let mut at = Position::START;
-    while at < views.position {
+    let Checkpoint { position, digest } = views.checkpoint;
+    while at < position {
         let mut events = log.read_all(at, BATCH_EVENTS).await?;
-        events.retain(|event| event.position <= views.position);
+        events.retain(|event| event.position <= position);
         let Some(last) = events.last() else {
-            return Err(format!("the views stand at position {}, the log ends at {at}", views.position).into());
+            return Ok((at, Some(lied_to(format!("position {position}"), format!("{at}, where the log ends")))));
         };
         at = last.position;
         anew.fold(&events)?;
     }
     let anew = Snapshot::of(Connection::open_with_flags(scratch, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?)?;
-    debug_assert_eq!(at, anew.position);
+    if at != position || (digest.is_some() && digest != anew.checkpoint.digest) {
+        let is = format!("an event at position {position} that the log does not have there");
+        return Ok((at, Some(lied_to(is, format!("that of the log at position {at}")))));
+    }
     for (table, sql) in TABLES {
         if let Some(difference) = compare(table, sql, &views.connection, &anew.connection)? {
             return Ok((at, Some(difference)));
@@ -88,16 +92,21 @@ pub async fn difference(
     Ok((at, None))
 }
 
+/// The views took an event that the log does not have.
+fn lied_to(is: String, should_be: String) -> Difference {
+    Difference { table: "checkpoint", row: 1, is, should_be }
+}
+
 struct Snapshot {
     connection: Connection,
-    position: Position,
+    checkpoint: Checkpoint,
 }
 
 impl Snapshot {
     fn of(connection: Connection) -> rusqlite::Result<Self> {
         connection.execute_batch("BEGIN")?;
-        let position: i64 = connection.query_row("SELECT position FROM checkpoint", [], |row| row.get(0))?;
-        Ok(Self { connection, position: Position(u64::try_from(position).unwrap_or_default()) })
+        let checkpoint = Checkpoint::of(&connection)?;
+        Ok(Self { connection, checkpoint })
     }
 }
 

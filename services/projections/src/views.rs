@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use crate::{audit_view, enrolment_view, group_view, programme_view, reason_view, record_view, register_view};
 
 /// Format of the views; another one is thrown away and folded anew.
-const FORMAT: i64 = 4;
+const FORMAT: i64 = 5;
 /// Bytes of page cache, in KiB; negative as SQLite wants it.
 const CACHE_KIB: i64 = -65_536;
 /// Pages in the write-ahead log after which it is moved into the file. Reads that wait for an event wait for that too.
@@ -45,7 +45,23 @@ pub struct OpenError {
 #[derive(Debug)]
 pub struct Views {
     store: Arc<Mutex<Store>>,
-    checkpoint: Position,
+    checkpoint: Checkpoint,
+}
+
+/// Up to where the views are, and what the event there was.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Checkpoint {
+    pub position: Position,
+    /// [`Recorded::digest`].
+    pub digest: Option<[u8; 32]>,
+}
+
+impl Checkpoint {
+    pub fn of(connection: &Connection) -> rusqlite::Result<Self> {
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?));
+        let (position, digest) = connection.query_row("SELECT position, digest FROM checkpoint", [], read)?;
+        Ok(Self { position: Position(u64::try_from(position).unwrap_or_default()), digest })
+    }
 }
 
 #[derive(Debug)]
@@ -103,7 +119,7 @@ impl Views {
             open(path)
         });
         let (connection, checkpoint) = opened.map_err(|source| OpenError { path: path.into(), source })?;
-        let (people, _) = watch::channel(checkpoint);
+        let (people, _) = watch::channel(checkpoint.position);
         let store = Store { connection, meetings: MeetingKeys::new(KNOWN_MEETINGS), people };
         Ok(Self { store: Arc::new(Mutex::new(store)), checkpoint })
     }
@@ -146,7 +162,7 @@ impl Views {
     /// Says by `people` up to where the views were when they last learnt something of a member's record.
     #[must_use]
     pub fn telling(self, people: watch::Sender<Position>) -> Self {
-        people.send_replace(self.checkpoint);
+        people.send_replace(self.checkpoint.position);
         self.store.lock().unwrap_or_else(std::sync::PoisonError::into_inner).people = people;
         self
     }
@@ -157,8 +173,9 @@ impl Views {
     /// If nothing was applied.
     pub fn fold(&mut self, events: &[Recorded]) -> Result<(), ApplyError> {
         let mut store = self.store.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        store.fold(events)?;
-        self.checkpoint = events.last().map_or(self.checkpoint, |event| event.position);
+        if let Some(checkpoint) = store.fold(events)? {
+            self.checkpoint = checkpoint;
+        }
         Ok(())
     }
 }
@@ -170,7 +187,11 @@ impl Subscriber for Views {
     }
 
     fn checkpoint(&self) -> Position {
-        self.checkpoint
+        self.checkpoint.position
+    }
+
+    fn last_applied(&self) -> Option<[u8; 32]> {
+        self.checkpoint.digest
     }
 
     async fn apply(&mut self, events: Vec<Recorded>) -> Result<(), ApplyError> {
@@ -193,9 +214,10 @@ impl Subscriber for Views {
 }
 
 impl Store {
-    fn fold(&mut self, events: &[Recorded]) -> Result<(), ApplyError> {
+    fn fold(&mut self, events: &[Recorded]) -> Result<Option<Checkpoint>, ApplyError> {
         let store = |error: rusqlite::Error| ApplyError::Store(error.to_string());
-        let Some(last) = events.last() else { return Ok(()) };
+        let Some(last) = events.last() else { return Ok(None) };
+        let digest = last.digest();
         let rows = self.connection.transaction().map_err(store)?;
         for event in events {
             if let Err(error) = fold_one(Folding { rows: &rows, meetings: &mut self.meetings, event }) {
@@ -204,8 +226,9 @@ impl Store {
                 return Err(error);
             }
         }
-        let committed =
-            rows.execute("UPDATE checkpoint SET position = ?1", [signed(last.position)]).and_then(|_| rows.commit());
+        let moved =
+            rows.execute("UPDATE checkpoint SET position = ?1, digest = ?2", params![signed(last.position), digest]);
+        let committed = moved.and_then(|_| rows.commit());
         committed.map_err(|error| {
             self.meetings.clear();
             store(error)
@@ -213,7 +236,7 @@ impl Store {
         if events.iter().any(|event| [Member::CATEGORY, People::CATEGORY].contains(&event.stream.category())) {
             self.people.send_replace(last.position);
         }
-        Ok(())
+        Ok(Some(Checkpoint { position: last.position, digest: Some(digest) }))
     }
 }
 
@@ -258,7 +281,7 @@ fn fold_record(folding: &mut Folding<'_>, member: MemberId, said: &member::Event
     reason_view::fold_record(folding, member, said)
 }
 
-fn open(path: &Path) -> rusqlite::Result<(Connection, Position)> {
+fn open(path: &Path) -> rusqlite::Result<(Connection, Checkpoint)> {
     let connection = Connection::open(path)?;
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     // What is lost when the power fails comes back from the log.
@@ -273,9 +296,8 @@ fn open(path: &Path) -> rusqlite::Result<(Connection, Position)> {
     } else if format != FORMAT {
         return Err(rusqlite::Error::InvalidParameterName(format!("format {format} instead of {FORMAT}")));
     }
-    let checkpoint =
-        connection.query_row("SELECT position FROM checkpoint", [], |row| row.get::<_, i64>(0)).optional()?;
-    Ok((connection, Position(checkpoint.and_then(|p| u64::try_from(p).ok()).unwrap_or_default())))
+    let checkpoint = Checkpoint::of(&connection).optional()?.unwrap_or_default();
+    Ok((connection, checkpoint))
 }
 
 fn limit_wal(connection: &Connection, pages: i64) -> rusqlite::Result<()> {

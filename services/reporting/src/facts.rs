@@ -110,6 +110,11 @@ impl FactStore {
         self.manifest.position
     }
 
+    /// [`Recorded::digest`] of the event there, if it is known.
+    pub fn last_applied(&self) -> Option<[u8; 32]> {
+        self.manifest.last
+    }
+
     /// Applies events in the order of the log; those at or before the checkpoint were applied already and are
     /// skipped. All are durable when it returns; if it fails, or the process is killed, none is. Blocks on the disk.
     ///
@@ -117,21 +122,22 @@ impl FactStore {
     /// If an event cannot be read or the disk refuses: nothing was applied.
     pub fn apply(&mut self, events: &[Recorded]) -> Result<(), ApplyError> {
         let mut batch = Batch::default();
-        let mut position = self.checkpoint();
+        let (mut position, mut last) = (self.checkpoint(), None);
         for event in events {
             if event.position > position {
                 batch.add(event)?;
                 position = event.position;
+                last = Some(event);
             }
         }
-        if position > self.checkpoint() {
-            self.commit(&batch, position).map_err(StoreError::Write)?;
+        if let Some(last) = last {
+            self.commit(&batch, last).map_err(StoreError::Write)?;
         }
         Ok(())
     }
 
     /// Writes the segments, then the manifest. A failure leaves files that nobody names, for the next sweep.
-    fn commit(&mut self, batch: &Batch, position: Position) -> Result<(), Cause> {
+    fn commit(&mut self, batch: &Batch, last: &Recorded) -> Result<(), Cause> {
         let mut manifest = self.manifest.clone();
         let mut unneeded = Vec::new();
         for (org, rows) in &batch.orgs {
@@ -142,7 +148,8 @@ impl FactStore {
                 unneeded.extend(self.merge(&mut manifest, org, kind)?);
             }
         }
-        manifest.position = position;
+        manifest.position = last.position;
+        manifest.last = Some(last.digest());
         manifest.save(&self.dir)?;
         self.manifest = manifest;
         for path in unneeded {

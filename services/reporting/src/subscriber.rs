@@ -42,6 +42,10 @@ impl Subscriber for FactsSubscriber {
         *self.applied.borrow()
     }
 
+    fn last_applied(&self) -> Option<[u8; 32]> {
+        self.store.lock().unwrap_or_else(std::sync::PoisonError::into_inner).last_applied()
+    }
+
     async fn apply(&mut self, events: Vec<Recorded>) -> Result<(), messaging::ApplyError> {
         let (store, applied) = (self.store.clone(), self.applied.clone());
         let done = blocking(move || {

@@ -198,6 +198,9 @@ impl Store {
     /// Replaces what a person is found by with what follows from the log at `position`; not if what is there follows
     /// from more of it.
     pub fn index(&self, org: &OrgId, person: Uuid, position: i64, blinds: &[Blind]) -> rusqlite::Result<()> {
+        if position == 0 {
+            return self.forget_unknown(org, person);
+        }
         let moved = self
             .connection
             .prepare_cached(
@@ -214,6 +217,20 @@ impl Store {
         let mut insert = self.connection.prepare_cached("INSERT OR IGNORE INTO blinds VALUES (?1, ?2, ?3)")?;
         for blind in blinds {
             insert.execute(params![org.as_str(), blind.0, person.as_bytes()])?;
+        }
+        Ok(())
+    }
+
+    /// The log knows nothing of this person: they are found by nothing, and not even that is remembered. Otherwise whoever
+    /// forges views could have anybody remembered.
+    fn forget_unknown(&self, org: &OrgId, person: Uuid) -> rusqlite::Result<()> {
+        if self.indexed(org, person)?.is_some_and(|known| known > 0) {
+            return Ok(());
+        }
+        for forget in
+            ["DELETE FROM blinds WHERE org = ?1 AND person = ?2", "DELETE FROM indexed WHERE org = ?1 AND person = ?2"]
+        {
+            self.connection.prepare_cached(forget)?.execute(params![org.as_str(), person.as_bytes()])?;
         }
         Ok(())
     }

@@ -300,7 +300,7 @@ async fn report(client: &mut Client, position: u64) -> Value {
 }
 
 /// The stream of the NATS server that Kith keeps.
-async fn stream_of(data: &Path) -> (jetstream::Context, Stream) {
+pub(crate) async fn stream_of(data: &Path) -> (jetstream::Context, Stream) {
     let config = fs::read_to_string(data.join("nats/nats-server.conf")).expect("its configuration");
     let between = |start: &str, end: &str| {
         config.split_once(start).and_then(|(_, rest)| rest.split_once(end)).expect("in the configuration").0.to_owned()

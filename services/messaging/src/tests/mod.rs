@@ -2,6 +2,7 @@
 
 mod consumer;
 mod figures;
+mod forged;
 mod nats_server;
 mod relay;
 pub(crate) mod world;

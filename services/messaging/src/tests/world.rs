@@ -129,6 +129,8 @@ pub(crate) struct World {
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) server: Option<NatsServer>,
     pub(crate) nats: Nats,
+    /// As consumers have it.
+    pub(crate) reader: Nats,
     pub(crate) health: Health,
     cancel: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
@@ -146,7 +148,17 @@ impl World {
         let health = Health::new();
         let server = NatsServer::start(server_config(dir.path()), &health).await.unwrap();
         let nats = Nats::connect(&server.config(), &health).await.unwrap();
-        Self { log, server: Some(server), nats, health, cancel: CancellationToken::new(), tasks: Vec::new(), dir }
+        let reader = Nats::connect(&server.reader_config(), &health).await.unwrap();
+        Self {
+            log,
+            server: Some(server),
+            nats,
+            reader,
+            health,
+            cancel: CancellationToken::new(),
+            tasks: Vec::new(),
+            dir,
+        }
     }
 
     pub(crate) async fn append(&self, from: u64, to: u64) {
@@ -166,7 +178,7 @@ impl World {
         let consume = consume(
             Box::new(view.clone()),
             self.log.clone(),
-            Arc::new(self.nats.clone()),
+            Arc::new(self.reader.clone()),
             options.clone(),
             self.health.clone(),
             self.cancel.clone(),
@@ -279,6 +291,8 @@ struct ViewState {
     batches: Vec<usize>,
     poison: Option<Position>,
     store_failures: usize,
+    /// Whether it knows what it applied last, by the digest of it.
+    remembers: bool,
 }
 
 impl View {
@@ -288,6 +302,12 @@ impl View {
     pub(crate) fn at(name: &'static str, checkpoint: u64) -> Self {
         let view = Self::new(name);
         view.state.lock().unwrap().checkpoint = Position(checkpoint);
+        view
+    }
+    /// One that remembers what it applied last.
+    pub(crate) fn remembering(name: &'static str) -> Self {
+        let view = Self::new(name);
+        view.state.lock().unwrap().remembers = true;
         view
     }
     pub(crate) fn positions(&self) -> Vec<u64> {
@@ -314,6 +334,10 @@ impl Subscriber for View {
     }
     fn checkpoint(&self) -> Position {
         self.state.lock().unwrap().checkpoint
+    }
+    fn last_applied(&self) -> Option<[u8; 32]> {
+        let state = self.state.lock().unwrap();
+        state.events.last().filter(|_| state.remembers).map(Recorded::digest)
     }
     async fn apply(&mut self, events: Vec<Recorded>) -> Result<(), ApplyError> {
         let mut state = self.state.lock().unwrap();

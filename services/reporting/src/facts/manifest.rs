@@ -27,6 +27,9 @@ pub(crate) struct Manifest {
     format: u32,
     /// Everything up to here is in the segments, and nothing after.
     pub position: Position,
+    /// [`eventlog::Recorded::digest`] of the event there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<[u8; 32]>,
     organisations: BTreeMap<OrgId, BTreeMap<Kind, Shelf>>,
 }
 
@@ -55,7 +58,7 @@ pub(crate) struct Segment {
 
 impl Default for Manifest {
     fn default() -> Self {
-        Self { format: FORMAT, position: Position::START, organisations: BTreeMap::new() }
+        Self { format: FORMAT, position: Position::START, last: None, organisations: BTreeMap::new() }
     }
 }
 
