@@ -26,7 +26,7 @@ use domain::{
 };
 use eventlog::Streams;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use web::{Gate, Problem};
+use web::{Caller, Gate, Problem};
 
 pub use import_bmlt::{Imported, REMARKS_MAX, Report, import};
 pub use plan_meetings::{PlanError, Plans, plan_group};
@@ -76,9 +76,9 @@ impl Directory {
     }
 
     /// Refuses a calendar that cannot be used. To find that a rule names no day can take long.
-    async fn check_schedule(&self, org: &OrgId, schedule: Option<&Schedule>) -> Result<(), Problem> {
+    async fn check_schedule(&self, caller: &Caller, schedule: Option<&Schedule>) -> Result<(), Problem> {
         let Some(schedule) = schedule.cloned() else { return Ok(()) };
-        let checked = self.gate.compute.run(org, move || calendar::validate(&schedule)).await?;
+        let checked = self.gate.compute.run(caller.asking(), move || calendar::validate(&schedule)).await?;
         checked.map_err(|error| Problem::malformed(format!("schedule: {error}")))
     }
 

@@ -39,7 +39,7 @@ pub(crate) async fn register_group(
 ) -> Result<Answer, Problem> {
     let id = GroupId(command.new_id("group"));
     let Command { caller, cause, body: GroupBody { details, schedule }, .. } = command;
-    directory.check_schedule(&caller.org, schedule.as_ref()).await?;
+    directory.check_schedule(&caller, schedule.as_ref()).await?;
     directory.check(&caller.org, &details).await?;
     let both = group::Command::Import(details, schedule);
     let reply = Reply::json(201, &GroupRegistered { id });

@@ -21,7 +21,7 @@ pub(crate) async fn schedule_group(
     command: Command<op::ScheduleGroup, Option<Schedule>>,
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: schedule, .. } = command;
-    directory.check_schedule(&caller.org, schedule.as_ref()).await?;
+    directory.check_schedule(&caller, schedule.as_ref()).await?;
     let schedule = group::Command::Schedule(schedule);
     Ok(Answer(directory.groups.transact(&caller.org, group, cause, schedule, Reply::DONE).await?))
 }

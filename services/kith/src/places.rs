@@ -61,6 +61,14 @@ pub struct Place {
     seat: Arc<Seat>,
 }
 
+/// Why there is no place.
+enum NoPlace {
+    /// They have as many as they may, and all of those are being answered.
+    ForThem,
+    /// All are being answered.
+    ForAnybody,
+}
+
 /// The place of a request that a proxy passed on, until it is dropped.
 pub struct Share {
     places: Places,
@@ -85,32 +93,32 @@ impl Places {
     /// A place for a connection from this address, taken from somebody else if need be. Waits while all are being
     /// answered; one who listens asks at a time. None if that address has as many as it may, and all of those are being answered.
     pub async fn take(&self, address: Option<Network>) -> Option<Place> {
-        if let Some(found) = self.find(address) {
-            return found;
-        }
-        self.0.wanted.store(true, Ordering::SeqCst);
-        let found = loop {
-            let changed = self.0.changed.notified();
-            match self.find(address) {
-                Some(found) => break found,
-                None => changed.await,
+        let mut found = self.find(address);
+        if matches!(found, Err(NoPlace::ForAnybody)) {
+            self.0.wanted.store(true, Ordering::SeqCst);
+            while let Err(NoPlace::ForAnybody) = found {
+                let changed = self.0.changed.notified();
+                found = self.find(address);
+                if matches!(found, Err(NoPlace::ForAnybody)) {
+                    changed.await;
+                }
             }
-        };
-        self.0.wanted.store(false, Ordering::SeqCst);
-        found
+            self.0.wanted.store(false, Ordering::SeqCst);
+        }
+        found.ok()
     }
 
-    /// A place, or none for that address; nothing if there is none for anybody now.
-    fn find(&self, address: Option<Network>) -> Option<Option<Place>> {
+    /// A place, if there is one now.
+    fn find(&self, address: Option<Network>) -> Result<Place, NoPlace> {
         let mut taken = self.taken();
         if let Some(address) = address
             && taken.of(address) >= self.0.address_max
             && !taken.send_away(Some(address))
         {
-            return Some(None);
+            return Err(NoPlace::ForThem);
         }
         let room = taken.seats.len() < self.0.all_max || taken.send_away(None);
-        room.then(|| Some(self.seat(&mut taken, address)))
+        if room { Ok(self.seat(&mut taken, address)) } else { Err(NoPlace::ForAnybody) }
     }
 
     /// A place for a request that a proxy passed on, of those that this address may have. None if it has no more.
@@ -236,8 +244,8 @@ mod tests {
 
     use super::*;
 
-    fn address(n: u8) -> Option<Network> {
-        Some(IpAddr::from([192, 0, 2, n]).into())
+    fn address(n: u8) -> Network {
+        IpAddr::from([192, 0, 2, n]).into()
     }
 
     fn gone(places: &[Place]) -> Vec<usize> {
@@ -249,25 +257,25 @@ mod tests {
         let places = Places::new(4, 0);
         let mut all = Vec::new();
         for n in 0..4 {
-            all.push(places.take(address(n)).await.unwrap());
+            all.push(places.take(Some(address(n))).await.unwrap());
         }
         assert!(all[0].is_answered());
         all[1].is_in_a_body();
         assert!(all[2].is_answered());
         all[2].is_waited_for();
-        all.push(places.take(address(5)).await.unwrap());
+        all.push(places.take(Some(address(5))).await.unwrap());
         assert_eq!(gone(&all), [3], "the others were heard of since");
-        all.push(places.take(address(6)).await.unwrap());
+        all.push(places.take(Some(address(6))).await.unwrap());
         assert_eq!(gone(&all), [2, 3]);
         assert!(all[4].is_answered() && all[5].is_answered());
-        all.push(places.take(address(7)).await.unwrap());
+        all.push(places.take(Some(address(7))).await.unwrap());
         assert_eq!(gone(&all), [1, 2, 3], "in the middle of a body, after all others");
         assert!(!all[1].is_answered() && all[6].is_answered());
-        let waits = places.take(address(8));
+        let waits = places.take(Some(address(8)));
         assert!(timeout(Duration::from_millis(20), waits).await.is_err(), "all are being answered");
         let waits = tokio::spawn({
             let places = places.clone();
-            async move { places.take(address(8)).await.is_some() }
+            async move { places.take(Some(address(8))).await.is_some() }
         });
         tokio::task::yield_now().await;
         all[0].is_waited_for();
@@ -277,20 +285,20 @@ mod tests {
     #[tokio::test]
     async fn an_address_has_only_so_many_and_takes_more_from_itself() {
         let places = Places::new(10, 2);
-        let mut all = vec![places.take(address(9)).await.unwrap()];
+        let mut all = vec![places.take(Some(address(9))).await.unwrap()];
         for _ in 0..4 {
-            all.push(places.take(address(1)).await.unwrap());
+            all.push(places.take(Some(address(1))).await.unwrap());
         }
         assert_eq!(gone(&all), [1, 2], "of its own, the oldest");
         assert!(all[3].is_answered() && all[4].is_answered());
-        assert!(places.take(address(1)).await.is_none() && places.take(address(2)).await.is_some());
+        assert!(places.take(Some(address(1))).await.is_none() && places.take(Some(address(2))).await.is_some());
         assert!(places.take(None).await.is_some(), "a proxy's own connections are nobody's");
-        assert!(places.share(address(1).unwrap()).is_none());
+        assert!(places.share(address(1)).is_none());
         all.pop();
-        let share = places.share(address(1).unwrap()).unwrap();
-        assert!(places.take(address(1)).await.is_none());
+        let share = places.share(address(1)).unwrap();
+        assert!(places.take(Some(address(1))).await.is_none());
         drop(share);
-        assert!(places.take(address(1)).await.is_some());
+        assert!(places.take(Some(address(1))).await.is_some());
         drop(all);
         let taken = places.taken();
         assert!(taken.seats.is_empty() && taken.by_address.is_empty(), "nothing is remembered of who left");

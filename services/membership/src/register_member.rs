@@ -2,14 +2,14 @@
 
 use axum::extract::State;
 use domain::{
-    MemberId, OrgId,
+    MemberId,
     member::{self, Fields, Profile, TypedBy},
 };
 use eventlog::Reply;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use vault::{Blind, Names, seal_profile};
-use web::{Answer, Command, Problem, Problems, op};
+use web::{Answer, Asking, Command, Problem, Problems, op};
 
 use crate::Membership;
 
@@ -85,7 +85,7 @@ impl Membership {
         }
         let org = command.caller.org.clone();
         let blinds = Blind::all(&self.vault.org_key(&org).await?, self.vault.country(), profile);
-        let duplicates = self.possible_duplicates(&org, member, profile, &blinds).await?;
+        let duplicates = self.possible_duplicates(command.caller.asking(), member, profile, &blinds).await?;
         let is_new = self.members.look(&org, member, |known| matches!(known.state, member::State::Unknown)).await?;
         // Of somebody who is there already, nothing is touched before the domain has decided.
         let key = if is_new {
@@ -101,16 +101,16 @@ impl Membership {
     /// name.
     async fn possible_duplicates(
         &self,
-        org: &OrgId,
+        asking: Asking<'_>,
         member: MemberId,
         profile: &Profile,
         blinds: &[Blind],
     ) -> Result<Vec<MemberId>, Problem> {
         let mut others = match blinds {
             [] => vec![],
-            blinds => self.vault.sharing(org, blinds.to_vec()).await?,
+            blinds => self.vault.sharing(asking.0, blinds.to_vec()).await?,
         };
-        for near in self.near(org, profile).await? {
+        for near in self.near(asking, profile).await? {
             if !others.contains(&near) {
                 others.push(near);
             }
@@ -120,11 +120,11 @@ impl Membership {
         Ok(others)
     }
 
-    async fn near(&self, org: &OrgId, profile: &Profile) -> Result<Vec<MemberId>, Problem> {
+    async fn near(&self, asking: Asking<'_>, profile: &Profile) -> Result<Vec<MemberId>, Problem> {
         if !Names::can_be_near(profile) {
             return Ok(vec![]);
         }
-        let (names, of, profile) = (self.names.clone(), org.clone(), profile.clone());
-        Ok(self.gate.compute.run(org, move || names.near(&of, &profile, DUPLICATES_MAX)).await?)
+        let (names, of, profile) = (self.names.clone(), asking.0.clone(), profile.clone());
+        Ok(self.gate.compute.run(asking, move || names.near(&of, &profile, DUPLICATES_MAX)).await?)
     }
 }

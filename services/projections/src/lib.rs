@@ -41,7 +41,6 @@ use axum::{
     extract::FromRef,
     response::{IntoResponse, Response},
 };
-use domain::OrgId;
 use eventlog::{Position, blocking, sqlite::Readers};
 use jiff::{civil::Date, tz::TimeZone};
 use rusqlite::Connection;
@@ -49,7 +48,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use vault::{Names, Vault};
-use web::{After, Audit, Gate, Problem, Read};
+use web::{After, Audit, Caller, Gate, Problem, Read};
 
 pub use group_view::{Plannable, plannable};
 pub use names::NameKeeper;
@@ -107,8 +106,12 @@ impl Projections {
     }
 
     /// An answer that can be long, written where it holds up nobody.
-    async fn answer<T: Serialize + Send + 'static>(&self, org: &OrgId, answer: Read<T>) -> Result<Response, Problem> {
-        Ok(self.gate.compute.run(org, || answer.into_response()).await?)
+    async fn answer<T: Serialize + Send + 'static>(
+        &self,
+        caller: &Caller,
+        answer: Read<T>,
+    ) -> Result<Response, Problem> {
+        Ok(self.gate.compute.run(caller.asking(), || answer.into_response()).await?)
     }
 
     /// Reads something that may not be there.

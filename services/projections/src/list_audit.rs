@@ -41,5 +41,5 @@ pub(crate) async fn list_audit(
     projections.personal.audit.opened(&caller, opening).await?;
     let lines = rows.into_iter().map(|(opening, members)| AuditLine { opening, members }).collect();
     let page = Page::new(lines, limit, |line: &AuditLine| line.opening.position);
-    projections.answer(&caller.org, Read(position, page)).await
+    projections.answer(&caller, Read(position, page)).await
 }

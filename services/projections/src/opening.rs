@@ -112,7 +112,7 @@ impl Projections {
             });
             opened.collect::<Result<HashMap<_, _>, _>>()
         };
-        let opened = self.gate.compute.run_if(is_long, &caller.org, open).await?;
+        let opened = self.gate.compute.run_if(is_long, caller.asking(), open).await?;
         opened.map_err(|error| Problem::internal(&error))
     }
 }

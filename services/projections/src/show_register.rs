@@ -43,5 +43,5 @@ pub(crate) async fn show_register(
     for line in &mut register.members {
         line.called = called.remove(&line.member);
     }
-    projections.answer(&caller.org, Read(position, register)).await
+    projections.answer(&caller, Read(position, register)).await
 }

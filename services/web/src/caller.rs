@@ -15,7 +15,7 @@ use domain::{
 };
 
 use crate::{
-    Gate, Problem,
+    Asking, Gate, Problem,
     authority::{Operation, Role, writable},
     rates::Peer,
     token::Claims,
@@ -61,6 +61,11 @@ impl Caller {
                 self.groups = self.groups.iter().copied().chain(more).collect();
             }
         }
+    }
+
+    /// For whom something is done when it is done for this caller.
+    pub fn asking(&self) -> Asking<'_> {
+        (&self.org, self.subject.shared())
     }
 
     /// Holds callers to their role, and clients to their scopes.

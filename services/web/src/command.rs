@@ -12,7 +12,6 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use domain::OrgId;
 use eventlog::{Cause, Done};
 use serde::{Deserialize, de::DeserializeOwned};
 use utoipa::ToSchema;
@@ -71,7 +70,7 @@ where
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let LargeCommand { caller, cause, body, op } =
             receive::<S, Op, BODY_BYTES_MAX>(request, state, Some("application/json")).await?;
-        let body = parse_of(&caller.org, body, &Gate::from_ref(state)).await?;
+        let body = parse_of(&caller, body, &Gate::from_ref(state)).await?;
         Ok(Self { caller, cause, body, op })
     }
 }
@@ -97,13 +96,17 @@ where
         let (mut parts, body) = request.into_parts();
         let CallerMay { caller, .. } = CallerMay::<Op>::from_request_parts(&mut parts, state).await?;
         let body = read_body(&parts, body, BODY_BYTES_MAX, Some("application/json")).await?;
-        let body = parse_of(&caller.org, body, &Gate::from_ref(state)).await?;
+        let body = parse_of(&caller, body, &Gate::from_ref(state)).await?;
         Ok(Self { caller, body, op: PhantomData })
     }
 }
 
-async fn parse_of<T: DeserializeOwned + Send + 'static>(org: &OrgId, body: Bytes, gate: &Gate) -> Result<T, Problem> {
-    gate.compute.run_if(body.len() > READ_HERE_BYTES_MAX, org, move || parse(&body)).await?
+async fn parse_of<T: DeserializeOwned + Send + 'static>(
+    caller: &Caller,
+    body: Bytes,
+    gate: &Gate,
+) -> Result<T, Problem> {
+    gate.compute.run_if(body.len() > READ_HERE_BYTES_MAX, caller.asking(), move || parse(&body)).await?
 }
 
 fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
@@ -173,7 +176,7 @@ async fn cause(parts: &Parts, caller: &Caller, key: &str, body: &Bytes, gate: &G
         let [method, path, query] = asked.each_ref().map(String::as_bytes);
         digest(&[method, path, query, &whole])
     };
-    let fingerprint = gate.compute.run_if(body.len() > BODY_BYTES_MAX, &caller.org, fingerprint).await?;
+    let fingerprint = gate.compute.run_if(body.len() > BODY_BYTES_MAX, caller.asking(), fingerprint).await?;
     Ok(Cause {
         id: uuid::Builder::from_custom_bytes(key).into_uuid(),
         actor: caller.subject.shared(),

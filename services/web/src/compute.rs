@@ -1,5 +1,5 @@
 //! Work that takes long: done where it holds up nobody who serves requests, a few pieces at a time, organisations in
-//! turn.
+//! turn, and in each of them callers.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -38,7 +38,9 @@ impl From<Undone> for Problem {
 /// Most pieces of work that wait for their turn, a count; whoever brings more is told to come again.
 pub const WAITING_MAX: usize = 512;
 /// Most of them of one organisation, or of those of whom is not known yet whose they are; a count.
-pub const WAITING_OF_ONE_MAX: usize = 128;
+pub const WAITING_OF_ORG_MAX: usize = 128;
+/// Most of these of one caller, a count.
+pub const WAITING_OF_CALLER_MAX: usize = 32;
 
 /// Does work in turns. Clones share them.
 #[derive(Clone)]
@@ -49,7 +51,10 @@ struct Shared {
     turns: Mutex<Turns>,
 }
 
-/// Whose work it is; of those of whom is not known yet whose they are, nobody's.
+/// For whom something is done: the organisation, and who asks.
+pub type Asking<'a> = (&'a OrgId, Arc<str>);
+
+/// Whose turn it is; of those of whom is not known yet whose they are, nobody's.
 type Whose = Option<OrgId>;
 
 #[derive(Default)]
@@ -58,7 +63,14 @@ struct Turns {
     waiting: usize,
     /// Whose turn is next; each who waits is there once.
     order: VecDeque<Whose>,
-    queues: HashMap<Whose, VecDeque<oneshot::Sender<Turn>>>,
+    queues: HashMap<Whose, Queue>,
+}
+
+/// Those of one organisation who wait. Each caller is there once, whose turn is next first.
+#[derive(Default)]
+struct Queue {
+    callers: VecDeque<(Arc<str>, VecDeque<oneshot::Sender<Turn>>)>,
+    waiting: usize,
 }
 
 /// A turn, until it is dropped; none once it went to somebody else.
@@ -84,17 +96,17 @@ impl Compute {
         Self(Arc::new(Shared { at_once, turns: Mutex::default() }))
     }
 
-    /// Does `work` of an organisation in its turn. Once begun it goes on to its end, also if nobody waits for it any
+    /// Does `work` for somebody in their turn. Once begun it goes on to its end, also if nobody waits for it any
     /// more.
     ///
     /// # Errors
     /// If too much waits, or it panics.
     pub async fn run<T: Send + 'static>(
         &self,
-        org: &OrgId,
+        (org, caller): Asking<'_>,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Undone> {
-        self.run_for(Some(org.clone()), work).await
+        self.run_for(Some(org.clone()), caller, work).await
     }
 
     /// Does `work` in its turn if it `is_long`, else at once.
@@ -104,26 +116,28 @@ impl Compute {
     pub async fn run_if<T: Send + 'static>(
         &self,
         is_long: bool,
-        org: &OrgId,
+        asking: Asking<'_>,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Undone> {
-        if is_long { self.run(org, work).await } else { Ok(work()) }
+        if is_long { self.run(asking, work).await } else { Ok(work()) }
     }
 
-    /// As [`Compute::run`], of those of whom is not known yet whose they are.
+    /// As [`Compute::run`], for somebody of whom is not known yet whose they are.
     pub(crate) async fn run_for_nobody<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Undone> {
-        self.run_for(None, work).await
+        // They share what there is for one, and are few: refusals are limited by address.
+        self.run_for(None, "".into(), work).await
     }
 
     async fn run_for<T: Send + 'static>(
         &self,
         whose: Whose,
+        caller: Arc<str>,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Undone> {
-        let turn = self.turn(whose).await?;
+        let turn = self.turn(whose, caller).await?;
         let done = blocking(move || {
             let _turn = turn;
             work()
@@ -131,14 +145,14 @@ impl Compute {
         done.await.map_err(|_| Undone::Panicked)
     }
 
-    async fn turn(&self, whose: Whose) -> Result<Turn, Undone> {
+    async fn turn(&self, whose: Whose, caller: Arc<str>) -> Result<Turn, Undone> {
         let turn = {
             let mut turns = self.0.turns();
             if turns.running < self.0.at_once {
                 turns.running += 1;
                 return Ok(Turn(Some(self.0.clone())));
             }
-            turns.wait(whose).ok_or(Undone::TooMuch)?
+            turns.wait(whose, caller).ok_or(Undone::TooMuch)?
         };
         turn.await.map_err(|_| Undone::Panicked)
     }
@@ -152,19 +166,16 @@ impl Shared {
 
 impl Turns {
     /// A turn to come. None if too many wait.
-    fn wait(&mut self, whose: Whose) -> Option<oneshot::Receiver<Turn>> {
+    fn wait(&mut self, whose: Whose, caller: Arc<str>) -> Option<oneshot::Receiver<Turn>> {
         if self.waiting >= WAITING_MAX {
             return None;
         }
         let queue = self.queues.entry(whose.clone()).or_default();
-        if queue.len() >= WAITING_OF_ONE_MAX {
-            return None;
-        }
-        if queue.is_empty() {
+        let is_first = queue.waiting == 0;
+        let comes = queue.wait(caller)?;
+        if is_first {
             self.order.push_back(whose);
         }
-        let (turn, comes) = oneshot::channel();
-        queue.push_back(turn);
         self.waiting += 1;
         Some(comes)
     }
@@ -173,12 +184,38 @@ impl Turns {
     fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
         let whose = self.order.pop_front()?;
         let queue = self.queues.get_mut(&whose)?;
-        let next = queue.pop_front();
+        let next = queue.next();
         self.waiting -= usize::from(next.is_some());
-        if queue.is_empty() {
+        if queue.waiting == 0 {
             self.queues.remove(&whose);
         } else {
             self.order.push_back(whose);
+        }
+        next
+    }
+}
+
+impl Queue {
+    fn wait(&mut self, caller: Arc<str>) -> Option<oneshot::Receiver<Turn>> {
+        if self.waiting >= WAITING_OF_ORG_MAX {
+            return None;
+        }
+        let (turn, comes) = oneshot::channel();
+        match self.callers.iter_mut().find(|(known, _)| *known == caller) {
+            Some((_, theirs)) if theirs.len() >= WAITING_OF_CALLER_MAX => return None,
+            Some((_, theirs)) => theirs.push_back(turn),
+            None => self.callers.push_back((caller, [turn].into())),
+        }
+        self.waiting += 1;
+        Some(comes)
+    }
+
+    fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
+        let (caller, mut theirs) = self.callers.pop_front()?;
+        let next = theirs.pop_front();
+        self.waiting -= usize::from(next.is_some());
+        if !theirs.is_empty() {
+            self.callers.push_back((caller, theirs));
         }
         next
     }
@@ -220,36 +257,37 @@ mod tests {
     /// Something that is at work until the sender is dropped.
     async fn busy(compute: &Compute) -> mpsc::Sender<()> {
         let (end, ended) = mpsc::channel::<()>();
-        let (begin, begun) = oneshot::channel();
+        let (starts, started) = oneshot::channel();
         let compute = compute.clone();
         tokio::spawn(async move {
             let work = move || {
-                begin.send(()).unwrap();
+                starts.send(()).unwrap();
                 let _ = ended.recv();
             };
-            compute.run(&org("first"), work).await
+            compute.run((&org("first"), "ann".into()), work).await
         });
-        begun.await.unwrap();
+        started.await.unwrap();
         end
     }
 
     #[tokio::test]
-    async fn organisations_take_turns_however_much_one_brings() {
+    async fn organisations_take_turns_and_callers_however_much_one_brings() {
         let compute = Compute::new(1);
         let end = busy(&compute).await;
         let done = Arc::new(Mutex::new(Vec::new()));
-        let work = |name: &'static str| {
+        let work = |of: &'static str, caller: &'static str| {
             let (compute, done) = (compute.clone(), done.clone());
-            async move { compute.run(&org(name), move || done.lock().unwrap().push(name)).await }
+            async move { compute.run((&org(of), caller.into()), move || done.lock().unwrap().push(caller)).await }
         };
-        let many = join_all((0..5).map(|_| work("many")).chain([work("few"), work("few")]));
+        let few = [("few", "cem"), ("many", "bob"), ("few", "cem")];
+        let many = join_all((0..4).map(|_| ("many", "ann")).chain(few).map(|(of, caller)| work(of, caller)));
         let ended = async {
             // All of them wait by now.
             drop(end);
         };
         let (all, ()) = tokio::join!(many, ended);
         assert!(all.iter().all(Result::is_ok));
-        assert_eq!(*done.lock().unwrap(), ["many", "few", "many", "few", "many", "many", "many"]);
+        assert_eq!(*done.lock().unwrap(), ["ann", "cem", "bob", "cem", "ann", "ann", "ann"]);
         assert!(compute.0.turns().queues.is_empty() && compute.0.turns().waiting == 0, "nothing is remembered");
         while compute.0.turns().running > 0 {
             tokio::task::yield_now().await;
@@ -260,21 +298,26 @@ mod tests {
     async fn who_brings_too_much_is_told_so_and_others_are_not() {
         let compute = Compute::new(1);
         let end = busy(&compute).await;
-        let mut waiting: Vec<_> = (0..WAITING_OF_ONE_MAX).map(|_| compute.0.turns().wait(Some(org("many")))).collect();
-        assert!(waiting.iter().all(Option::is_some));
-        let refused = compute.run(&org("many"), || ()).await;
-        assert!(refused.is_err(), "no more of one");
-        let few = compute.0.turns().wait(Some(org("few")));
+        let wait = |of: &str, caller: &str| compute.0.turns().wait(Some(org(of)), caller.into());
+        let mut waiting: Vec<_> = (0..WAITING_OF_CALLER_MAX).map(|_| wait("many", "ann")).collect();
+        assert!(waiting.iter().all(Option::is_some) && wait("many", "ann").is_none(), "no more of one caller");
+        let left = WAITING_OF_ORG_MAX - WAITING_OF_CALLER_MAX;
+        waiting.extend((0..left).map(|n| wait("many", &n.to_string())));
+        assert!(waiting.iter().all(Option::is_some) && wait("many", "bob").is_none(), "no more of one organisation");
+        let refused = compute.run((&org("many"), "bob".into()), || ()).await;
+        assert_eq!(refused, Err(Undone::TooMuch));
+        let few = wait("few", "cem");
         waiting.clear();
         drop(end);
         drop(few.unwrap().await.unwrap());
-        assert!(compute.run(&org("many"), || ()).await.is_ok(), "those who went away hold up nobody");
+        assert!(compute.run((&org("many"), "ann".into()), || ()).await.is_ok(), "those who went away hold up nobody");
     }
 
     #[tokio::test]
     async fn work_that_panics_gives_its_turn_back() {
         let compute = Compute::new(1);
-        assert!(compute.run(&org("a"), || panic!("of the test")).await.is_err());
-        assert_eq!(compute.run(&org("a"), || 7).await.ok(), Some(7));
+        let (org, ann) = (org("a"), || "ann".into());
+        assert_eq!(compute.run((&org, ann()), || panic!("of the test")).await, Err::<(), _>(Undone::Panicked));
+        assert_eq!(compute.run((&org, ann()), || 7).await, Ok(7));
     }
 }

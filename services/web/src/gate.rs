@@ -153,10 +153,10 @@ impl Gate {
     ) -> Result<Option<Claims>, Problem> {
         match (known, &self.provider) {
             (Some(Checked::Token(claims, None)), _) => return Ok(Some(claims)),
-            (Some(Checked::Token(claims, Some(keys))), Some(provider)) => {
-                if Arc::ptr_eq(&provider.keys(now).await, &keys) {
-                    return Ok(Some(claims));
-                }
+            (Some(Checked::Token(claims, Some(keys))), Some(provider))
+                if Arc::ptr_eq(&provider.keys(now).await, &keys) =>
+            {
+                return Ok(Some(claims));
             }
             _ => {}
         }

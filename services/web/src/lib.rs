@@ -31,7 +31,7 @@ pub use authority::{Operation, Role, SEARCHES, TABLE, op, readable, writable};
 pub use caller::{Caller, CallerMay, authenticate};
 pub use client_key::new_client_key;
 pub use command::{Answer, BODY_BYTES_MAX, Command, IDEMPOTENCY_KEY_CHARS_MAX, LargeCommand, Nothing, Search};
-pub use compute::{Compute, Undone, WAITING_MAX, WAITING_OF_ONE_MAX};
+pub use compute::{Asking, Compute, Undone, WAITING_MAX, WAITING_OF_CALLER_MAX, WAITING_OF_ORG_MAX};
 pub use extract::{Path, Query};
 pub use gate::{Clock, Gate};
 pub use guard::{Limits, guard, no_such_method, no_such_path, observe};

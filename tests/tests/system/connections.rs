@@ -104,11 +104,11 @@ async fn when_all_places_are_taken_whoever_is_waited_for_longest_goes() {
     let ask = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
     assert_eq!(status(&mut kept, ask).await, Some(200));
     let mut others = Vec::new();
-    for n in 0..3 {
+    for (n, half) in halves.iter_mut().take(3).enumerate() {
         let mut other = connect(&world, somewhere(20)).await;
         assert_eq!(status(&mut other, ask).await, Some(200));
         others.push(other);
-        assert!(is_closed(&mut halves[n]).await, "{n}");
+        assert!(is_closed(half).await, "{n}");
     }
     assert!(is_open(&halves[3]) && is_open(&kept) && others.iter().all(is_open));
     assert_eq!(status(&mut kept, ask).await, Some(200));
@@ -162,12 +162,12 @@ async fn what_a_trusted_proxy_says_counts_and_what_others_say_does_not() {
     assert_eq!(ask(41, xff, "2001:db8:0:a::2").await, Some(429), "the same customer, by the other proxy");
     assert_eq!(ask(40, xff, "203.0.113.7, 192.0.2.1").await, Some(429), "what they wrote themselves is not believed");
     assert_eq!(ask(40, xff, "192.0.2.1, 127.0.0.41").await, Some(429), "by way of another trusted proxy");
-    for n in 0..3 {
-        answers[n] = ask(40, "Forwarded", &format!("for=198.51.100.{n}")).await;
+    for (n, answer) in answers.iter_mut().enumerate() {
+        *answer = ask(40, "Forwarded", &format!("for=198.51.100.{n}")).await;
     }
     assert!(heard(answers), "the other header is not looked at: {answers:?}");
-    for n in 0..3 {
-        answers[n] = ask(42, xff, &format!("198.51.100.{n}")).await;
+    for (n, answer) in answers.iter_mut().enumerate() {
+        *answer = ask(42, xff, &format!("198.51.100.{n}")).await;
     }
     assert!(heard(answers), "from a proxy that nobody trusts: {answers:?}");
 }

@@ -77,10 +77,12 @@ impl Membership {
             batch.rosters.insert(group, today.map(|today| (today, roster)));
         }
         let settle = move || {
-            lines.iter_mut().for_each(|line| batch.settle(line, mode));
+            for line in &mut lines {
+                batch.settle(line, mode);
+            }
             lines
         };
-        Ok(self.gate.compute.run(org, settle).await?)
+        Ok(self.gate.compute.run(command.caller.asking(), settle).await?)
     }
 
     /// Whom a line is about, as far as can be said without the lines before it.
