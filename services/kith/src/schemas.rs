@@ -81,7 +81,10 @@ fn authority() -> String {
     };
     let lines: String = [
         "# Who may do what\n\nGenerated from `services/web/src/authority.rs`. ".to_owned(),
-        "Facilitators reach their own groups only, members themselves only.\n\n".to_owned(),
+        "Facilitators reach their own groups only, members themselves only. ".to_owned(),
+        "A member's record is open to those who lead a group once somebody else's act, or the member's, has brought or \
+         confirmed them there; until then they read what was typed in at their meetings.\n\n"
+            .to_owned(),
         line("operation", &web::Role::ALL.map(web::Role::as_str)),
         line("---", &web::Role::ALL.map(|_| "---")),
     ]

@@ -27,7 +27,7 @@ pub(crate) struct Applicant {
 /// Apply to a group
 ///
 /// Puts somebody down as asking for a place. The answer is to enrol them, to let them wait, or to decline; until then
-/// they are on no roster.
+/// they are on no roster. What a facilitator records opens nothing of the member's record until it is confirmed.
 #[utoipa::path(post, path = "/v1/groups/{group}/applications", tag = "membership", request_body = ApplicationBody,
     params(("group" = GroupId, Path, description = "The group")),
     responses((status = 201, description = "The member asks for a place", body = Applicant), Problems))]

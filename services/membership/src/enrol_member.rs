@@ -37,7 +37,8 @@ pub(crate) struct Enrolled {
 /// Enrol a member
 ///
 /// Puts a member on the group's roster from a day on: somebody new, or somebody who applied. A member can be in many
-/// groups. If the group is full, the member can wait instead, and is enrolled as soon as it is their turn.
+/// groups. If the group is full, the member can wait instead, and is enrolled as soon as it is their turn. What a
+/// facilitator records opens nothing of the member's record until it is confirmed.
 #[utoipa::path(post, path = "/v1/groups/{group}/enrolments", tag = "membership", request_body = EnrolmentBody,
     params(("group" = GroupId, Path, description = "The group")),
     responses((status = 201, description = "The member is enrolled, or waits if that was asked for", body = Enrolled), Problems))]

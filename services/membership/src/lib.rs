@@ -230,8 +230,14 @@ impl Membership {
         command: &member::Command,
     ) -> Result<Result<(), member::Refusal>, TransactError<member::Refusal>> {
         let may = |people: &people::State| match command {
-            // The review is of who looked, not of the record.
-            member::Command::ReviewGlass { .. } if !people.is_erased(member) => Ok(()),
+            // The review is of who looked, not of the record; and under whom somebody goes on is not told to who registers
+            // an id that is there.
+            member::Command::ReviewGlass { .. } | member::Command::Register { .. } if !people.is_erased(member) => {
+                Ok(())
+            }
+            member::Command::Change { typed: true, .. } if people.person(member).merged_into.is_some() => {
+                Err(member::Refusal::Completed)
+            }
             member::Command::Change { .. } if people.person(member).restricted => Err(member::Refusal::Restricted),
             _ => people.may_change(member),
         };

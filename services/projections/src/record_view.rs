@@ -77,6 +77,14 @@ pub(crate) fn same_person(connection: &Connection, org: &str, id: MemberId) -> r
     statement.query_map(params![org, id.0.as_bytes()], |row| row::uuid(row, 0).map(MemberId))?.collect()
 }
 
+/// Records that were merged, each with the one under which the person goes on.
+pub(crate) fn merged(connection: &Connection, org: &str) -> rusqlite::Result<Vec<(MemberId, MemberId)>> {
+    let mut statement =
+        connection.prepare_cached("SELECT id, merged_into FROM members WHERE org = ?1 AND merged_into IS NOT NULL")?;
+    let rows = statement.query_map([org], |row| Ok((MemberId(row::uuid(row, 0)?), MemberId(row::uuid(row, 1)?))))?;
+    rows.collect()
+}
+
 /// All records of the person: those into which this one was merged, and those that were merged into any of them.
 pub(crate) fn person(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Result<Vec<MemberId>> {
     let mut statement = connection.prepare_cached(

@@ -107,9 +107,13 @@ pub(crate) fn on_own_rosters(
     let Some(own) = caller.own_groups() else { return Ok(None) };
     let (org, mut theirs) = (caller.org.as_str(), HashSet::new());
     for group in own {
-        for member in enrolment_view::open_on(connection, org, *group, day)? {
-            // Under which of their records they are enrolled makes no difference.
-            theirs.extend(record_view::person(connection, org, member)?);
+        theirs.extend(enrolment_view::open_on(connection, org, *group, day)?);
+    }
+    // Under which of their records they are enrolled makes no difference.
+    let merged: Vec<_> = record_view::merged(connection, org)?;
+    for (from, into) in merged {
+        if theirs.contains(&from) || theirs.contains(&into) {
+            theirs.extend(record_view::person(connection, org, from)?);
         }
     }
     Ok(Some(theirs))

@@ -349,6 +349,28 @@ async fn what_is_known_of_a_member_cannot_be_guessed_by_registering_them_again()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn under_whom_somebody_goes_on_is_told_to_nobody_who_may_not_read_the_record() {
+    let world = World::start().await;
+    let (fay, ada) = (world.facilitator([]), world.coordinator());
+    let (bee, second) = (stranger(&world).await, ada.register(json!({ "alias": "Bee 2" })).await);
+    let zed = fay.register(json!({ "alias": "Zed" })).await;
+    for record in [second, zed] {
+        ada.post(&format!("{}/merge", path(record)), json!({ "into": bee })).await.must(204);
+    }
+    world.settle().await;
+    for told in [
+        fay.post("/v1/members", json!({ "member": second, "profile": { "alias": "x" } })).await,
+        fay.post("/v1/members", json!({ "member": zed, "profile": { "alias": "x" } })).await,
+        fay.patch(&path(zed), json!({ "alias": "Z" })).await,
+        fay.patch(&path(second), json!({ "alias": "Z" })).await,
+        fay.get(&path(zed)).await,
+        fay.get(&path(second)).await,
+    ] {
+        assert!(!String::from_utf8_lossy(&told.body).contains(&bee.to_string()), "{}", told.json());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_found_by_a_field_that_the_caller_may_not_read() {
     let world = World::start().await;
     let (admin, group) = (world.admin(), world.group().await);

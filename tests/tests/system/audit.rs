@@ -130,6 +130,7 @@ async fn openings_of_a_register_cost_little_and_each_of_its_people_reads_every_o
         looks(&ada).await;
     }
     let each = (written().await - before) / (2 * OPENINGS);
+    println!("{each} bytes for each opening of a register of {PEOPLE}");
     assert!((1..=OPENING_BYTES_MAX).contains(&each), "{each} bytes for each opening");
 
     let (leaves, erased, stays) = (people[0], people[1], people[2]);
@@ -166,4 +167,37 @@ async fn what_was_opened_of_a_second_record_is_read_by_the_person_it_is_of() {
     ada.get(&format!("/v1/groups/{group}/roster")).await.must(200);
     ada.post(&format!("{}/merge", path(second)), json!({ "into": first })).await.must(204);
     assert_eq!(accesses(&world, first).await, [("show_roster".to_owned(), "coordinator".to_owned())]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_caller_has_written_down_in_a_day_is_bounded_and_takes_nothing_from_others() {
+    let world = World::start_with(|config| config.audit_mib_per_day = 1).await;
+    let (ada, group) = (world.coordinator(), world.group().await);
+    let [bee] = world.enrolled(group).await;
+    world.settle().await;
+    let looks = async |who: &Actor| who.get(&path(bee)).await;
+    let written = async || {
+        let events = world.events().await;
+        let audit = events.iter().filter(|event| event.stream.category() == "audit");
+        audit.map(|event| event.data.len() + event.metadata.len()).sum::<usize>()
+    };
+    let mut shown = 0;
+    let stopped = loop {
+        let answer = looks(&ada).await;
+        if answer.status != 200 {
+            break answer;
+        }
+        shown += 1;
+        assert!(shown < 1_000, "{} bytes were written", written().await);
+    };
+    assert!(stopped.header("retry-after").is_some());
+    stopped.refused(429, "rate-limited");
+    let an_hours_share = (1 << 20) / 24;
+    let bytes = written().await;
+    assert!((an_hours_share / 2..=an_hours_share + 1_000).contains(&bytes), "{bytes}");
+    // Nothing was shown that was not written down; and nobody else waits for it.
+    assert_eq!(accesses(&world, bee).await.len(), shown);
+    looks(&world.admin()).await.must(200);
+    // What has to be possible at any time, such as a revocation, writes no look.
+    ada.post(&format!("/v1/groups/{group}/enrolments"), json!({ "starts_on": "2026-06-01" })).await.must(201);
 }

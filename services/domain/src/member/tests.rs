@@ -161,13 +161,13 @@ proptest! {
     }
 }
 
-fn typist(subject: &str) -> Option<TypedBy> {
-    Some(TypedBy { subject: subject.parse().unwrap(), group: None })
+fn typist(subject: &str) -> TypedBy {
+    TypedBy { subject: subject.parse().unwrap(), group: None }
 }
 
 #[test]
 fn who_typed_a_member_in_changes_it_until_somebody_else_completes_it() {
-    let history = [Event::Registered(Registered { fields: alias("Bee"), typed_by: typist("fay") })];
+    let history = [Event::Registered(Registered { fields: alias("Bee"), typed_by: Some(typist("fay")) })];
     let change = |set: &Fields, typed| Command::Change { set: set.clone(), removed: BTreeSet::new(), typed };
     let named = Fields::from([(Field::GivenName, sealed("Beata"))]);
     let changed = |typed| Event::Changed(Changed { set: named.clone(), removed: BTreeSet::new(), typed });
@@ -184,9 +184,9 @@ fn who_typed_a_member_in_changes_it_until_somebody_else_completes_it() {
 
 #[test]
 fn registering_again_tells_nobody_what_is_known_who_may_not_read_it() {
-    let by = |subject, fields| Command::Register { fields, typed_by: typist(subject) };
+    let by = |subject, fields| Command::Register { fields, typed_by: Some(typist(subject)) };
     given::<Member>([registered()]).when(&by("fay", alias("Bee"))).then_rejected(&Refusal::Registered);
-    let history = [Event::Registered(Registered { fields: alias("Bee"), typed_by: typist("fay") })];
+    let history = [Event::Registered(Registered { fields: alias("Bee"), typed_by: Some(typist("fay")) })];
     given::<Member>(history.clone()).when(&by("fay", alias("Bee"))).then_nothing();
     given::<Member>(history.clone()).when(&by("eve", alias("Bee"))).then_rejected(&Refusal::Registered);
     given::<Member>(history).when(&register(alias("Bee"))).then_nothing();
