@@ -245,6 +245,7 @@ async fn open_vault(config: &Config, data: &DataDir) -> anyhow::Result<Vault> {
     if config.shared.is_some() {
         vault.heed_others(&data.vault())?;
     }
+    tokio::task::spawn_blocking(vault::learn_numbers).await?;
     if vault.compare_in(config.country()?).await? {
         tracing::info!("the blind index is made anew: until then fewer are found who may be here already");
     }

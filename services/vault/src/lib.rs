@@ -23,7 +23,7 @@ pub use folded::folded;
 pub use kek::{Kek, KekError};
 pub use key::{Key, OpenError, PADDED_BYTES};
 pub use names::Names;
-pub use phone::{Country, NoCountry};
+pub use phone::{Country, NoCountry, learn_numbers};
 pub use profile::{SealError, open_profile, seal_profile};
 pub use store::StoreError;
 pub use thread::{Fresh, Keeper, Vault, VaultError};

@@ -34,6 +34,12 @@ impl std::fmt::Display for Country {
     }
 }
 
+/// Reads what libphonenumber knows of all countries. Takes a few hundred milliseconds, once in each process: whoever asks
+/// first waits for it.
+pub fn learn_numbers() {
+    let _ = number("+1 212 555 0100", None);
+}
+
 /// What a telephone number is compared by; none if no number can be read out of the text.
 pub(crate) fn number(text: &str, country: Option<Country>) -> Option<String> {
     let plain: String = text.nfkc().map(digit).flat_map(char::to_lowercase).collect();

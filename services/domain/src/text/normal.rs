@@ -30,10 +30,15 @@ pub(super) enum Fault {
 
 /// The normal form. Taken again, it is itself.
 pub(super) fn normal(text: &str) -> Result<String, Fault> {
+    if text.is_ascii() {
+        let control = text.bytes().any(|byte| byte.is_ascii_control());
+        return if control { Err(Fault::Control) } else { Ok(spaced(text.chars())) };
+    }
     if let Some(fault) = text.chars().find_map(fault) {
         return Err(fault);
     }
-    if text.is_ascii() {
+    // Most are in it already.
+    if is_nfc(text) && !text.chars().any(is_invisible) && marks(text) <= MARKS_MAX {
         return Ok(spaced(text.chars()));
     }
     let mut form = text.to_owned();
