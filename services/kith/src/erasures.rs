@@ -115,7 +115,7 @@ impl Eraser {
             }
         }
         for erased in &erased {
-            if !self.vault.is_erased(&erased.org, erased.member) {
+            if !self.vault.is_destroyed(&erased.org, erased.member) {
                 self.vault.erase(&erased.org, erased.member).await?;
             }
             self.withdraw(erased).await?;

@@ -55,9 +55,12 @@ struct Inner {
     /// Closes when the thread that heeds other processes ends, if there is one.
     heeding: OnceLock<watch::Receiver<()>>,
     keys: Mutex<LruCache<(OrgId, Uuid), Key>>,
+    /// Those who were erased, from the moment on when it was asked for.
     erased: RwLock<HashSet<(String, Uuid)>>,
     /// In which telephone numbers are meant that do not name theirs.
     country: OnceLock<Country>,
+    /// Those of them whose keys may still be in the file.
+    due: Mutex<HashSet<(String, Uuid)>>,
 }
 
 impl fmt::Debug for Vault {
@@ -151,8 +154,8 @@ impl Vault {
         let (down, watched) = watch::channel(None);
         let keys = Mutex::new(LruCache::new(KEYS_KEPT));
         let erased = RwLock::new(erased.into_iter().collect());
-        let (heeding, country) = (OnceLock::new(), OnceLock::new());
-        let vault = Self(Arc::new(Inner { jobs, down: watched, heeding, keys, erased, country }));
+        let (heeding, country, due) = (OnceLock::new(), OnceLock::new(), Mutex::default());
+        let vault = Self(Arc::new(Inner { jobs, down: watched, heeding, keys, erased, country, due }));
         Ok((vault, Keeper { store, kek, fresh, queue, down, scrub: false }))
     }
 
@@ -336,9 +339,20 @@ impl Vault {
         if member.0 == ORG {
             return Err(VaultError::Erased);
         }
-        self.0.erased.write().expect("nothing panics while it is held").insert((org.to_string(), member.0));
+        let person = (org.to_string(), member.0);
+        self.0.erased.write().expect("nothing panics while it is held").insert(person.clone());
+        self.0.due.lock().expect("nothing panics while it is held").insert(person.clone());
         self.0.keys.lock().expect("nothing panics while it is held").pop(&(org.clone(), member.0));
-        self.ask(|reply| Job::Destroy { org: org.clone(), person: member.0, reply }).await
+        self.ask(|reply| Job::Destroy { org: org.clone(), person: member.0, reply }).await?;
+        self.0.due.lock().expect("nothing panics while it is held").remove(&person);
+        Ok(())
+    }
+
+    /// Whether the member's key is destroyed, in the file too. Whoever is being erased is erased for all others before,
+    /// and stays so if the file could not be written.
+    pub fn is_destroyed(&self, org: &OrgId, member: MemberId) -> bool {
+        let due = self.0.due.lock().expect("nothing panics while it is held");
+        !due.contains(&(org.to_string(), member.0)) && self.is_erased(org, member)
     }
 
     fn check(&self, org: &OrgId, member: MemberId) -> Result<(), VaultError> {
