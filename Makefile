@@ -3,7 +3,7 @@
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test lint advisories fuzz interop bench schemas tools
+.PHONY: demo test lint advisories fuzz chaos interop bench schemas tools
 
 demo: tools ## import a listing, play a year of meetings, report, stay up at http://127.0.0.1:8080
 	$(CARGO) build --workspace --bins
@@ -24,6 +24,10 @@ advisories: .tools/cargo-deny ## known holes in what is linked; fetches the list
 fuzz: tools .tools/schemathesis ## schemathesis against a real server, as every role, for FUZZ_SECONDS (300)
 	$(CARGO) build --workspace --bins
 	$(TARGET)/debug/fuzz $(ARGS)
+
+chaos: ## the simulation of the command side, with faults, from a seed by chance, for CHAOS_SECONDS (1800)
+	$(CARGO) build --workspace --bins
+	$(TARGET)/debug/chaos $(ARGS)
 
 interop: tools .tools/kurrentdbclient ## PyPI's kurrentdbclient against the stand-in for KurrentDB, and against what Kith writes to it
 	$(CARGO) build --workspace --bins
