@@ -50,7 +50,9 @@ pub(crate) async fn correct_attendance(
         return attendance.corrected_before(&mut command, member).await;
     };
     attendance.known(&command.caller, member).await?;
-    let key = attendance.vault.key_or_new(&org, member).await?;
+    let sealed = attendance.members.look(&org, member, |known| known.state.record().map(|known| known.fields.clone()));
+    let sealed = sealed.await?.unwrap_or_default();
+    let key = attendance.vault.key_beside(&org, member, &sealed).await?;
     command.about(&key);
     let reason = key.seal(&org, member.0, "correction", reason.as_str().as_bytes());
     let Command { caller, cause, .. } = command;

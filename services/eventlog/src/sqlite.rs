@@ -105,6 +105,20 @@ impl SqliteLog {
         self.down.clone()
     }
 
+    /// Tries whether it can be written; [`SqliteLog::down`] says so then.
+    pub async fn probe(&self) {
+        let org = "probe".parse().expect("the id of an organisation");
+        let nothing = Append {
+            stream: StreamName::new("probe", &org, Uuid::nil()),
+            expected: crate::Expected::Any,
+            events: Vec::new(),
+            metadata: Vec::new(),
+            at: Timestamp::UNIX_EPOCH,
+            receipt: None,
+        };
+        let _ = self.append(nothing).await; // what came of it is said there
+    }
+
     /// Takes larger appends than it has to, in bytes.
     #[must_use]
     pub fn taking(self, append_bytes_max: usize) -> Self {

@@ -6,10 +6,7 @@ use domain::{Decider, DomainEvent, OrgId};
 use jiff::Timestamp;
 use lru::LruCache;
 use serde::Serialize;
-use tokio::{
-    sync::{Mutex, OwnedMutexGuard},
-    time::Instant,
-};
+use tokio::{sync::Mutex, time::Instant};
 use uuid::Uuid;
 
 use crate::{
@@ -173,7 +170,9 @@ impl<D: Decider> Streams<D> {
         // Of many who wait, the first reads for all: it began to read after they had asked.
         let read_since = entry.read_at.is_some_and(|read_at| read_at > asked);
         if !entry.known || !(self.log.exclusive() || read_since) {
-            self.refresh(&StreamName::new(D::CATEGORY, org, id), &mut entry).await?;
+            let mut loaded = std::mem::take(&mut *entry);
+            self.refresh(&StreamName::new(D::CATEGORY, org, id), &mut loaded).await?;
+            *entry = loaded;
         }
         Ok(look(&entry))
     }
@@ -195,8 +194,12 @@ impl<D: Decider> Streams<D> {
     {
         let (streams, org, id) = (self.clone(), org.clone(), id.into());
         let task = tokio::spawn(async move {
-            let entry = streams.entry(&org, id).lock_owned().await;
-            streams.run(StreamName::new(D::CATEGORY, &org, id), entry, &cause, &command, reply).await
+            let mut entry = streams.entry(&org, id).lock_owned().await;
+            // What a panic interrupts is read anew: only what came to its end is put back.
+            let mut loaded = std::mem::take(&mut *entry);
+            let done = streams.run(StreamName::new(D::CATEGORY, &org, id), &mut loaded, &cause, &command, reply).await;
+            *entry = loaded;
+            done
         });
         task.await.unwrap_or_else(|panic| Err(TransactError::Unavailable(panic.to_string())))
     }
@@ -204,14 +207,14 @@ impl<D: Decider> Streams<D> {
     async fn run(
         &self,
         stream: StreamName,
-        mut entry: OwnedMutexGuard<Loaded<D::State>>,
+        entry: &mut Loaded<D::State>,
         cause: &Cause,
         command: &D::Command,
         reply: Reply,
     ) -> Result<Done, TransactError<D::Rejection>> {
         let mut fresh = self.log.exclusive();
         if !entry.known {
-            self.refresh(&stream, &mut entry).await?;
+            self.refresh(&stream, entry).await?;
             fresh = true;
         }
         for _ in 0..RACES_MAX {
@@ -219,7 +222,7 @@ impl<D: Decider> Streams<D> {
             let writes = decided.as_ref().is_ok_and(|events| !events.is_empty());
             if !fresh && !writes {
                 // What would be appended names the revision; everything else is said of what is so now.
-                self.refresh(&stream, &mut entry).await?;
+                self.refresh(&stream, entry).await?;
                 fresh = true;
                 continue;
             }
@@ -230,7 +233,7 @@ impl<D: Decider> Streams<D> {
             if events.is_empty() && cause.key.is_none() {
                 return Ok(Done { position: entry.position, events: 0, reply, replayed: false });
             }
-            match self.log.append(append(&stream, &entry, cause, &events, &reply)).await {
+            match self.log.append(append(&stream, entry, cause, &events, &reply)).await {
                 Ok(appended) => {
                     for event in &events {
                         entry.state = D::evolve(std::mem::take(&mut entry.state), event);
@@ -241,7 +244,7 @@ impl<D: Decider> Streams<D> {
                     }
                     return Ok(Done { position: appended.position, events: events.len(), reply, replayed: false });
                 }
-                Err(AppendError::WrongExpectedRevision { .. }) => self.refresh(&stream, &mut entry).await?,
+                Err(AppendError::WrongExpectedRevision { .. }) => self.refresh(&stream, entry).await?,
                 Err(AppendError::Receipted(receipt)) => return again(cause, *receipt),
                 Err(error @ AppendError::TooLarge(_)) => return Err(TransactError::TooLarge(error)),
                 Err(AppendError::Unavailable(why)) => {

@@ -125,6 +125,10 @@ struct Serve {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     nats_server: Option<PathBuf>,
+    /// Go on although the vault's keys are lost, and with them all that was known of people until now
+    #[arg(long)]
+    #[serde(skip)]
+    accept_lost_keys: bool,
     /// How far ahead meetings are planned, in days; 0 plans none [default: 56]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -364,7 +368,10 @@ pub fn run() -> ExitCode {
 async fn command(command: Command) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     match command {
-        Command::Serve(flags) => serve(&Config::load(flags.config.as_deref(), &flags)?).await?,
+        Command::Serve(flags) => {
+            let config = Config::load(flags.config.as_deref(), &flags)?;
+            serve(&Config { accept_lost_keys: flags.accept_lost_keys, ..config }).await?;
+        }
         Command::Token(asked) => writeln!(out, "{}", token::make(asked)?)?,
         Command::Import(Import::Bmlt(asked)) => out.write_all(import::bmlt(asked).await?.as_bytes())?,
         Command::Import(Import::Members(asked)) => {

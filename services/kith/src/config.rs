@@ -29,6 +29,8 @@ use crate::{
 
 /// Most that may be written into the audit of one caller's looks, in MiB a day.
 const AUDIT_MIB_PER_DAY_MAX: u32 = 4_095;
+/// Largest limit of room on the disk, in MiB.
+const DISK_MIB_MAX: u64 = 1 << 20;
 
 /// How one server runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +74,17 @@ pub struct Config {
     pub requests_max: usize,
     /// Longest time for a request, in seconds.
     pub request_seconds_max: u64,
+    /// Room on the disk below which that is said, in MiB.
+    pub disk_low_mib: u64,
+    /// Room on the disk below which commands are refused, but for those that protect people, in MiB; below half of it,
+    /// reads that are written down are refused, too.
+    pub disk_full_mib: u64,
+    /// Room that is held for those, in MiB, and eight times the size of the vault, which an erasure writes anew: a quarter
+    /// of it is given back whenever they need it.
+    pub disk_reserve_mib: u64,
+    /// Goes on although the vault's keys are lost, with all that was known of people.
+    #[serde(skip)]
+    pub accept_lost_keys: bool,
     /// How far ahead meetings are planned, in days, 0 to 400; 0 plans none.
     pub plan_days: u16,
     /// Most connections at once, a count; for another one, whoever is waited for longest goes. Below the limit of open
@@ -149,6 +162,10 @@ impl Default for Config {
             nats_server: None,
             requests_max: 1_024,
             request_seconds_max: 30,
+            disk_low_mib: 1_024,
+            disk_full_mib: 256,
+            disk_reserve_mib: 64,
+            accept_lost_keys: false,
             plan_days: 56,
             connections_max: 768,
             address_connections_max: 192,
@@ -213,6 +230,10 @@ impl Config {
             }
             _ if self.audit_mib_per_day > AUDIT_MIB_PER_DAY_MAX => {
                 bail!("audit_mib_per_day is {}, at most {AUDIT_MIB_PER_DAY_MAX} are possible", self.audit_mib_per_day)
+            }
+            _ if self.disk_low_mib < self.disk_full_mib => bail!("disk_low_mib must be at least disk_full_mib"),
+            _ if self.disk_low_mib > DISK_MIB_MAX || self.disk_reserve_mib > DISK_MIB_MAX => {
+                bail!("disk_low_mib and disk_reserve_mib are at most {DISK_MIB_MAX} MiB")
             }
             _ if self.connections_max == 0 => bail!("connections_max must be at least 1"),
             _ if self.head_seconds_max == 0 => bail!("head_seconds_max must be at least 1 second"),

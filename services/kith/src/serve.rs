@@ -18,7 +18,7 @@ use utoipa::openapi::PathItem;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 use vault::Vault;
-use web::{Clock, Gate, Issuer, Limits, LogEnd, Role, Shield};
+use web::{Clock, Gate, Issuer, Limits, LogEnd, Looks, Role, Rooms, Shield};
 
 use crate::{
     Config, DataDir, Service, Services,
@@ -28,8 +28,9 @@ use crate::{
     data_dir::random,
     distribute::{self, Derived, Distribution, Work},
     listen::{DRAIN_MAX, Serving, listen},
-    log,
+    log, missing,
     places::Places,
+    room,
     supervisor::Supervisor,
     telemetry,
     tls::Tls,
@@ -85,10 +86,16 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     let services = Services::of(config)?;
     let data = folders(config)?;
     let lock = data.lock()?;
+    missing::check_files(&data, config.eventstore.is_none())?;
+    let disk = room::Watch::new(config, &data);
+    disk.make_room();
     let issuer = data.issuer()?;
     let health = Health::new();
     let mut supervisor = Supervisor::new(health.clone());
     let log = log::open(config, &data, &health, &mut supervisor).await?;
+    if services.need_vault() {
+        missing::check_vault(&data, &*log, config.accept_lost_keys).await?;
+    }
     let (nats_server, nats) = if services.need_nats() {
         distribute::nats(config, &services, &data, &health).await.map(|(server, nats)| (server, Some(nats)))?
     } else {
@@ -99,7 +106,13 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     }
     let vault = if services.need_vault() { Some(open_vault(config, &data).await?) } else { None };
     if let Some(vault) = &vault {
-        let (shown, unheeding) = (log::show(vault.down(), health.part("vault"), "the vault"), vault.unheeding());
+        let probed = vault.clone();
+        let probe = move || {
+            let vault = probed.clone();
+            async move { vault.probe().await }
+        };
+        let shown = log::show(vault.down(), health.part("vault"), "the vault", probe);
+        let unheeding = vault.unheeding();
         supervisor.need_always("vault", async {
             tokio::select! { () = shown => {}, () = unheeding => {} }
         });
@@ -112,8 +125,12 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     let proxies = Arc::new(config.proxies()?);
     let (stores, chance) = (Stores { log: log.clone(), vault }, Chance { new_id, new_secret });
     let around = (&clock, chance, &health);
-    let Parts { router, work } = assemble(config, &services, &data, stores, around, &mut supervisor)?;
+    let (looks, rooms) = Looks::new();
+    let Parts { router, work } = assemble(config, &services, &data, stores, around, (&mut supervisor, rooms))?;
     let end = supervisor.end();
+    let files = [data.log(), data.vault(), data.issuer_key()];
+    let (disk, parts) = (disk.of_files(files), (health.part("disk"), health.part("files")));
+    supervisor.need("disk", disk.run(looks, parts, end.clone()));
     supervisor.keep("telemetry", {
         let end = end.clone();
         move |part| {
@@ -172,10 +189,10 @@ pub fn assemble(
     data: &DataDir,
     Stores { log, vault }: Stores,
     (clock, chance, health): (&Clock, Chance, &Health),
-    supervisor: &mut Supervisor,
+    (supervisor, rooms): (&mut Supervisor, Rooms),
 ) -> anyhow::Result<Parts> {
     let (access, rates) = (Streams::new(log.clone()), config.rates());
-    let gate = gate(config, &data.issuer()?, clock)?.heeding(access.clone()).limited(rates.clone());
+    let gate = gate(config, &data.issuer()?, clock)?.heeding(access.clone()).limited(rates.clone()).within(rooms);
     let upkeep = Upkeep::new();
     let mut reads = Reads {
         named: upkeep.named(),

@@ -18,6 +18,8 @@ use crate::{
     erasures,
 };
 
+mod keys;
+
 /// Events read at once, a count.
 const BATCH_EVENTS: usize = 5_000;
 /// Times that facts are compared which a running server writes on, a count.
@@ -34,6 +36,20 @@ pub struct Findings {
     pub facts: Option<Result<Position, String>>,
     /// How many members were erased, or whose key is left. Not looked at if the log is not sound.
     pub erased: Option<Result<usize, String>>,
+    /// Keys and blind index beside what the log says of members. Not looked at if the log is not sound, or there is no
+    /// vault though the log never needed one.
+    pub keys: Option<Keys>,
+}
+
+/// What was found of keys and of the blind index.
+#[derive(Debug, Default)]
+pub struct Keys {
+    /// Members of whom the log knows.
+    pub members: usize,
+    /// What is wrong, a line for each member.
+    pub wrong: Vec<String>,
+    /// What is worth knowing, though nothing is wrong.
+    pub remarks: Vec<String>,
 }
 
 impl Findings {
@@ -42,6 +58,7 @@ impl Findings {
         let forgotten = !matches!(self.erased, Some(Err(_)));
         self.log.is_ok()
             && forgotten
+            && self.keys.as_ref().is_none_or(|keys| keys.wrong.is_empty())
             && [&self.views, &self.facts].into_iter().all(|found| matches!(found, None | Some(Ok(_))))
     }
 }
@@ -66,10 +83,16 @@ impl fmt::Display for Findings {
             }
         }
         match &self.erased {
-            None => writeln!(f, "vault  not looked at"),
-            Some(Ok(erased)) => writeln!(f, "vault  has no key of anyone who was erased: {erased} members"),
-            Some(Err(what)) => writeln!(f, "vault  KEY LEFT: {what}"),
+            None => writeln!(f, "vault  not looked at")?,
+            Some(Ok(erased)) => writeln!(f, "vault  has no key of anyone who was erased: {erased} members")?,
+            Some(Err(what)) => writeln!(f, "vault  KEY LEFT: {what}")?,
         }
+        let Some(Keys { members, wrong, remarks }) = &self.keys else { return Ok(()) };
+        match &wrong[..] {
+            [] => writeln!(f, "keys   are there for all that is sealed of {members} members, who are found by it")?,
+            wrong => wrong.iter().try_for_each(|what| writeln!(f, "keys   WRONG: {what}"))?,
+        }
+        remarks.iter().try_for_each(|what| writeln!(f, "keys   {what}"))
     }
 }
 
@@ -85,7 +108,7 @@ pub async fn verify(kept: &Kept) -> anyhow::Result<Findings> {
     let opened = kept.log().await?;
     let log = check(&opened, bar.clone()).await?;
     if log.is_err() {
-        return Ok(Findings { log, views: None, facts: None, erased: None });
+        return Ok(Findings { log, views: None, facts: None, erased: None, keys: None });
     }
     let reader = opened.port();
     // Before the rest, and their keys after it: a running server destroys a key a moment after the log says so.
@@ -95,8 +118,9 @@ pub async fn verify(kept: &Kept) -> anyhow::Result<Findings> {
     bar.set_message("collecting the facts anew");
     let facts = facts(&data, scratch.path(), reader).await?;
     bar.finish_and_clear();
+    let keys = keys::compare(&data, reader, &erased).await?;
     let erased = forgotten(&data, &erased)?;
-    Ok(Findings { log, views, facts, erased })
+    Ok(Findings { log, views, facts, erased, keys })
 }
 
 async fn check(log: &Log, bar: ProgressBar) -> anyhow::Result<Result<Verified, String>> {

@@ -31,7 +31,7 @@ impl Membership {
         }
         let key = match self.vault.key(org, member).await {
             Err(VaultError::Erased) => return Ok(vec![]),
-            key => key?.ok_or_else(|| Problem::internal(&format!("member {member} of {org} has no key")))?,
+            key => key?.ok_or(VaultError::Missing(member))?,
         };
         let implied =
             Blind::implied((&key, &self.vault.org_key(org).await?, self.vault.country()), org, member, fields);

@@ -304,8 +304,8 @@ impl Membership {
 
     /// The key of a member who is there: what is about them is sealed with it.
     async fn key(&self, org: &OrgId, member: MemberId) -> Result<vault::Key, Problem> {
-        self.record(org, member).await?;
-        Ok(self.vault.key_or_new(org, member).await?)
+        let record = self.record(org, member).await?;
+        Ok(self.vault.key_beside(org, member, &record.fields).await?)
     }
 
     /// The day (UTC).

@@ -15,11 +15,22 @@ pub enum PartState {
     Starting,
     /// Doing its work.
     Running,
+    /// Doing its work, and somebody should see to it before it cannot.
+    Strained {
+        /// What to see to, as a sentence for the operator.
+        why: String,
+    },
     /// Not doing its work.
     Stopped {
         /// What stands in the way, as a sentence for the operator.
         why: String,
     },
+}
+
+impl PartState {
+    fn is_at_work(&self) -> bool {
+        matches!(self, Self::Running | Self::Strained { .. })
+    }
 }
 
 /// One part in a [`Report`].
@@ -83,7 +94,7 @@ impl Health {
 
     /// Whether every part runs.
     pub fn ready(&self) -> bool {
-        self.parts.borrow().values().all(|entry| entry.state == PartState::Running)
+        self.parts.borrow().values().all(|entry| entry.state.is_at_work())
     }
 
     /// How every part is.
@@ -95,7 +106,7 @@ impl Health {
             position: entry.position.as_ref().map(|position| *position.borrow()),
         };
         let parts: Vec<_> = parts.iter().map(report).collect();
-        Report { ready: parts.iter().all(|part| part.state == PartState::Running), parts }
+        Report { ready: parts.iter().all(|part| part.state.is_at_work()), parts }
     }
 
     /// Waits until the report is as wished; looks again whenever the state of a part changes (not its position).
@@ -136,6 +147,14 @@ impl Part {
     pub fn running(&self) {
         if self.set(PartState::Running) {
             info!(part = &*self.name, "running");
+        }
+    }
+
+    /// It does its work, and somebody should see to it: `why` is a sentence for the operator.
+    pub fn strained(&self, why: impl Into<String>) {
+        let why = why.into();
+        if self.set(PartState::Strained { why: why.clone() }) {
+            warn!(part = &*self.name, why, "strained");
         }
     }
 

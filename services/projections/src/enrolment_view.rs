@@ -46,6 +46,9 @@ pub(crate) struct RosterLine {
     /// What they are called, of those who may see it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub called: Option<String>,
+    /// Whether what is known of them cannot be read: it was damaged, or their key is missing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unreadable: bool,
     #[serde(flatten)]
     pub enrolment: Enrolment,
     #[serde(skip)]
@@ -304,6 +307,9 @@ pub(crate) struct UnconfirmedLine {
     /// What they are called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub called: Option<String>,
+    /// Whether what is known of them cannot be read: it was damaged, or their key is missing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unreadable: bool,
     /// As recorded.
     pub stage: Stage,
     /// First day on the roster, or the day of an application that has no answer: by it the enrolment is confirmed or
@@ -336,6 +342,7 @@ pub(crate) fn unconfirmed(
             group: GroupId(row::uuid(row, 0)?),
             member: MemberId(row::uuid(row, 1)?),
             called: None,
+            unreadable: false,
             stage: row::word(row, 2)?,
             since: row::text(row, 3)?,
             proposed_by: row.get(4)?,
@@ -381,7 +388,13 @@ pub(crate) fn list(
     ];
     let lines = statement.query_map(params, |row| {
         let (enrolment, member) = (enrolment(row)?, MemberId(row::uuid(row, 5)?));
-        Ok(RosterLine { member, called: None, enrolment, key: LineKey(row.get(7)?, member, row.get(6)?) })
+        Ok(RosterLine {
+            member,
+            called: None,
+            unreadable: false,
+            enrolment,
+            key: LineKey(row.get(7)?, member, row.get(6)?),
+        })
     })?;
     lines.collect::<Result<_, _>>().map(Some)
 }

@@ -8,7 +8,11 @@ use utoipa::ToSchema;
 use vault::VaultError;
 use web::{After, CallerMay, Opening, Page, PageQuery, Problem, Problems, Query, Read, op};
 
-use crate::{Projections, record_view};
+use crate::{
+    Projections,
+    opening::{UNREADABLE, unreadable},
+    record_view,
+};
 
 /// Broken glass.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -42,13 +46,23 @@ pub(crate) async fn list_broken_glass(
     let mut lines = Vec::with_capacity(rows.len());
     for (member, glass, Glass { subject, reason, until }) in rows {
         let key = match projections.personal.vault.key(&caller.org, member).await {
-            Ok(Some(key)) => key,
+            Ok(key) => key.ok_or(VaultError::Missing(member)),
             // Erased since the view was read.
-            Ok(None) | Err(VaultError::Erased) => continue,
-            Err(error) => return Err(error.into()),
+            Err(VaultError::Erased) => continue,
+            // One key that is damaged is no reason to show no line.
+            Err(error) => Err(error),
         };
-        let opened = key.open(&caller.org, member.0, "glass", &reason).map_err(|error| Problem::internal(&error))?;
-        let reason = String::from_utf8_lossy(&opened).into_owned();
+        let opened = key.and_then(|key| {
+            key.open(&caller.org, member.0, "glass", &reason)
+                .map_err(|error| VaultError::Unavailable(error.to_string()))
+        });
+        let reason = match opened {
+            Ok(opened) => String::from_utf8_lossy(&opened).into_owned(),
+            Err(error) => {
+                unreadable(member, &error);
+                UNREADABLE.to_owned()
+            }
+        };
         lines.push(GlassLine { member, glass, subject: subject.to_string(), reason, until });
     }
     let members: Vec<_> = lines.iter().map(|line| line.member).collect();

@@ -39,7 +39,8 @@ pub(crate) async fn list_unconfirmed_enrolments(
     let look = Look::at_members(&caller, "list_unconfirmed_enrolments", position, members);
     let called = projections.called(look, sealed).await?;
     for line in &mut lines {
-        line.called = called.get(&line.member).cloned();
+        line.called = called.names.get(&line.member).cloned();
+        line.unreadable = called.unreadable.contains(&line.member);
     }
     Ok(Read(position, Page::new(lines, limit, |line| line.began)))
 }

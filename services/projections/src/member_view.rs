@@ -21,6 +21,9 @@ pub(crate) struct MemberView {
     pub id: MemberId,
     /// What the caller may see of what is known.
     pub profile: Profile,
+    /// Whether what is known of them cannot be read: it was damaged, or their key is missing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unreadable: bool,
     /// Under whom the person goes on, if this is a second record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub merged_into: Option<MemberId>,
@@ -75,6 +78,7 @@ pub(crate) fn find(
     let view = MemberView {
         id,
         profile: Profile::default(),
+        unreadable: false,
         merged_into: record.merged_into,
         merged: record.absorbed.iter().copied().collect(),
         restricted: record.permissions.restricted,

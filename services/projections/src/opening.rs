@@ -8,7 +8,7 @@ use domain::{
     member::{Field, Fields, Profile},
 };
 use eventlog::Position;
-use vault::open_profile;
+use vault::{VaultError, open_profile};
 use web::{Caller, Opening, Problem, readable};
 
 use crate::Projections;
@@ -17,6 +17,31 @@ use crate::Projections;
 const CALLED: &[Field] = &[Field::Alias, Field::GivenName];
 /// Most profiles that are opened where requests are served, a count; more take long enough to be opened elsewhere.
 const OPENED_HERE_MAX: usize = 8;
+
+/// What stands for a text that does not open.
+pub(crate) const UNREADABLE: &str = "cannot be read: it was changed, or its key is missing";
+
+/// Profiles that were opened.
+#[derive(Debug, Default)]
+pub(crate) struct Opened {
+    pub profiles: HashMap<MemberId, Profile>,
+    /// Whose do not open: one record that is damaged, or without its key, is no reason to show none.
+    pub unreadable: BTreeSet<MemberId>,
+}
+
+/// What members are called.
+#[derive(Debug, Default)]
+pub(crate) struct Called {
+    pub names: HashMap<MemberId, String>,
+    /// Of whom that cannot be read.
+    pub unreadable: BTreeSet<MemberId>,
+}
+
+/// Says that something of a member does not open, and nothing of what it is.
+pub(crate) fn unreadable(member: MemberId, error: &dyn std::fmt::Display) {
+    metrics::counter!("kith_unreadable_records_total").increment(1);
+    tracing::error!(%member, %error, "what is sealed of a member cannot be read; `kith verify` says more");
+}
 
 /// An answer that shows members.
 #[derive(Debug, Clone)]
@@ -62,16 +87,12 @@ impl<'a> Look<'a> {
 
 impl Projections {
     /// What members are called, of those of whom it is known and for callers who may see it.
-    pub(crate) async fn called(
-        &self,
-        look: Look<'_>,
-        sealed: Vec<(MemberId, Fields)>,
-    ) -> Result<HashMap<MemberId, String>, Problem> {
+    pub(crate) async fn called(&self, look: Look<'_>, sealed: Vec<(MemberId, Fields)>) -> Result<Called, Problem> {
         let may = readable(look.caller.role);
         let wanted: Vec<_> = may.iter().filter(|field| CALLED.contains(field)).copied().collect();
         let opened = self.open_all(look, sealed, &wanted).await?;
-        let names = opened.into_iter().filter_map(|(member, profile)| Some((member, profile.called()?.to_owned())));
-        Ok(names.collect())
+        let name = |(member, profile): (MemberId, Profile)| Some((member, profile.called()?.to_owned()));
+        Ok(Called { names: opened.profiles.into_iter().filter_map(name).collect(), unreadable: opened.unreadable })
     }
 
     /// Opens the `wanted` ones of sealed fields for a look, and writes down all who are shown by it.
@@ -80,7 +101,7 @@ impl Projections {
         look: Look<'_>,
         mut sealed: Vec<(MemberId, Fields)>,
         wanted: &[Field],
-    ) -> Result<HashMap<MemberId, Profile>, Problem> {
+    ) -> Result<Opened, Problem> {
         for (_, fields) in &mut sealed {
             fields.retain(|field, _| wanted.contains(field));
         }
@@ -90,29 +111,36 @@ impl Projections {
         let fields: Vec<_> = fields.into_iter().collect();
         // Who leads a group sees more of some than of others: of these it is written down that nothing was opened.
         let in_part = look.caller.own_groups().is_some();
-        let (named, others) = look.members.iter().copied().partition(|id| !in_part || opened.contains_key(id));
+        let (named, others) = look.members.iter().copied().partition(|id| !in_part || opened.profiles.contains_key(id));
         self.personal.audit.opened(look.caller, look.opening(named, fields)).await?;
         self.personal.audit.opened(look.caller, look.opening(others, vec![])).await?;
         Ok(opened)
     }
 
-    async fn unsealed(
-        &self,
-        caller: &Caller,
-        sealed: Vec<(MemberId, Fields)>,
-    ) -> Result<HashMap<MemberId, Profile>, Problem> {
+    async fn unsealed(&self, caller: &Caller, sealed: Vec<(MemberId, Fields)>) -> Result<Opened, Problem> {
         let ids: Vec<_> = sealed.iter().map(|(member, _)| *member).collect();
         let keys: HashMap<_, _> = self.personal.vault.keys(&caller.org, &ids).await?.into_iter().collect();
         let (org, is_long) = (caller.org.clone(), sealed.len() > OPENED_HERE_MAX);
+        // Without a key: erased since the view was read, or their key is lost.
+        let lost = |member: &MemberId| !keys.contains_key(member) && !self.personal.vault.is_erased(&org, *member);
+        let lost: Vec<_> = ids.into_iter().filter(lost).collect();
+        for member in &lost {
+            unreadable(*member, &VaultError::Missing(*member));
+        }
         let open = move || {
-            // Without a key: erased since the view was read.
-            let with_key = sealed.into_iter().filter_map(|(member, fields)| Some((member, fields, keys.get(&member)?)));
-            let opened = with_key.map(|(member, fields, key)| {
-                open_profile(key, &org, member.0, &fields, Field::ALL).map(|profile| (member, profile))
-            });
-            opened.collect::<Result<HashMap<_, _>, _>>()
+            let mut opened = Opened { unreadable: lost.into_iter().collect(), ..Opened::default() };
+            for (member, fields) in sealed {
+                let Some(key) = keys.get(&member) else { continue };
+                match open_profile(key, &org, member.0, &fields, Field::ALL) {
+                    Ok(profile) => _ = opened.profiles.insert(member, profile),
+                    Err(error) => {
+                        unreadable(member, &error);
+                        opened.unreadable.insert(member);
+                    }
+                }
+            }
+            opened
         };
-        let opened = self.gate.compute.run_if(is_long, caller.asking(), open).await?;
-        opened.map_err(|error| Problem::internal(&error))
+        Ok(self.gate.compute.run_if(is_long, caller.asking(), open).await?)
     }
 }

@@ -85,7 +85,7 @@ pub(crate) async fn preview_merge(
     let sealed = [&from, &into].map(|side| (side.view.id, side.record.fields.clone())).into();
     let look = Look::at_members(&caller, "preview_merge", position, [member, into_id]);
     let opened = projections.open_all(look, sealed, Field::ALL).await?;
-    Ok(Read(position, preview(&from, &into, &opened)))
+    Ok(Read(position, preview(&from, &into, &opened.profiles)))
 }
 
 /// One of the records.

@@ -65,6 +65,9 @@ pub(crate) struct RegisterLine {
     /// What they are called, of those who may see it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub called: Option<String>,
+    /// Whether what is known of them cannot be read: it was damaged, or their key is missing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unreadable: bool,
     /// Missing if it is not recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mark: Option<Mark>,
@@ -260,7 +263,15 @@ pub(crate) fn find(connection: &Connection, org: &str, id: MeetingId) -> rusqlit
     let Some((key, meeting)) = found else { return Ok(None) };
     let mut members = BTreeMap::new();
     for member in enrolment_view::enrolled_on(connection, org, meeting.group, meeting.starts_at_local.date())? {
-        let line = RegisterLine { member, called: None, mark: None, mode: None, walk_in: false, corrected: false };
+        let line = RegisterLine {
+            member,
+            called: None,
+            unreadable: false,
+            mark: None,
+            mode: None,
+            walk_in: false,
+            corrected: false,
+        };
         members.insert(member, line);
     }
     let mut erased = 0;
@@ -283,6 +294,7 @@ fn marked(connection: &Connection, meeting: i64) -> rusqlite::Result<Vec<Registe
         Ok(RegisterLine {
             member: MemberId(row::uuid(row, 0)?),
             called: None,
+            unreadable: false,
             mark: Some(row::word(row, 1)?),
             mode: row::maybe_word(row, 2)?,
             walk_in: row.get(3)?,

@@ -30,6 +30,9 @@ pub(crate) struct FoundMember {
     /// Of those who may see it.
     #[serde(skip_serializing_if = "Option::is_none")]
     family_name: Option<String>,
+    /// Whether what is known of them cannot be read: it was damaged, or their key is missing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unreadable: bool,
 }
 
 /// Search members
@@ -70,9 +73,12 @@ pub(crate) async fn search_members(
     let look = Look::at_members(&caller, "search_members", position, order.iter().copied());
     let mut opened = projections.open_all(look, sealed, &wanted).await?;
     let found = order.into_iter().filter_map(|member| {
-        let profile = opened.remove(&member)?;
+        if opened.unreadable.contains(&member) {
+            return Some(FoundMember { member, called: None, family_name: None, unreadable: true });
+        }
+        let profile = opened.profiles.remove(&member)?;
         let family_name = profile.family_name.as_ref().map(ToString::to_string);
-        Some(FoundMember { member, called: profile.called().map(str::to_owned), family_name })
+        Some(FoundMember { member, called: profile.called().map(str::to_owned), family_name, unreadable: false })
     });
     Ok(Read(position, found.collect()))
 }

@@ -43,6 +43,7 @@ pub(crate) async fn show_member(
     }
     let look = Look { glass, ..Look::at_members(&caller, "show_member", position, [member]) };
     let mut opened = projections.open_all(look, vec![(member, record.fields)], &fields).await?;
-    view.profile = opened.remove(&member).unwrap_or_default();
+    view.profile = opened.profiles.remove(&member).unwrap_or_default();
+    view.unreadable = opened.unreadable.contains(&member);
     Ok(Read(position, view))
 }

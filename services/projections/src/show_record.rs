@@ -15,14 +15,14 @@ use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
-use vault::Key;
+use vault::{Key, VaultError};
 use web::{After, Caller, CallerMay, Path, Problem, Problems, Query, Read, op};
 
 use crate::{
     Projections,
     audit_view::{self, Opening},
     member_view::{self, MemberAttendance, MemberView},
-    opening::Look,
+    opening::{Look, UNREADABLE, unreadable},
     reason_view::{self, Reason, ReasonFor},
     record_view,
 };
@@ -162,11 +162,12 @@ pub(crate) async fn show_record(
     let sealed: Vec<_> = sealed.map(|(id, record)| (id, record.fields.clone())).collect();
     let look = Look::at_members(&caller, "show_record", position, sealed.iter().map(|(id, _)| *id));
     let mut opened = projections.open_all(look, sealed, Field::ALL).await?;
-    view.profile = opened.remove(&member).unwrap_or_default();
+    view.profile = opened.profiles.remove(&member).unwrap_or_default();
+    view.unreadable = opened.unreadable.contains(&member);
     let mut second_records = Vec::with_capacity(seconds.len());
     for (id, record) in seconds {
         let (profile, agreed) =
-            (opened.remove(&id).unwrap_or_default(), projections.agreed(&caller, id, &record).await?);
+            (opened.profiles.remove(&id).unwrap_or_default(), projections.agreed(&caller, id, &record).await?);
         second_records.push(SecondRecord { id, profile, agreed });
     }
     let agreed = projections.agreed(&caller, member, &record).await?;
@@ -183,13 +184,21 @@ impl Projections {
     async fn reasons(&self, caller: &Caller, sealed: Vec<(MemberId, Vec<Reason>)>) -> Result<Vec<ReasonLine>, Problem> {
         let mut lines = Vec::new();
         for (member, reasons) in sealed.into_iter().filter(|(_, reasons)| !reasons.is_empty()) {
-            // Without a key: erased since the view was read.
-            let Some(key) = self.personal.vault.key(&caller.org, member).await? else { continue };
+            let key = match self.personal.vault.key(&caller.org, member).await {
+                // Erased since the view was read.
+                Err(VaultError::Erased) => continue,
+                Err(VaultError::Missing(_)) => None,
+                key => key?,
+            };
             for (at, given_for, sealed) in reasons {
-                let opened = key.open(&caller.org, member.0, given_for.as_str(), &sealed);
-                let opened = opened.map_err(|error| Problem::internal(&error))?;
+                let opened = key.as_ref().map(|key| key.open(&caller.org, member.0, given_for.as_str(), &sealed));
                 give_way(sealed.as_str().len()).await;
-                let reason = String::from_utf8_lossy(&opened).into_owned();
+                let reason = if let Some(Ok(opened)) = opened {
+                    String::from_utf8_lossy(&opened).into_owned()
+                } else {
+                    unreadable(member, &"a reason does not open");
+                    UNREADABLE.to_owned()
+                };
                 lines.push(ReasonLine { at, given_for, reason });
             }
         }
@@ -197,27 +206,28 @@ impl Projections {
     }
 
     async fn agreed(&self, caller: &Caller, member: MemberId, record: &Record) -> Result<Agreed, Problem> {
-        let key = self.personal.vault.key(&caller.org, member).await?;
-        let open = |sealed: &domain::Sealed| -> Result<Details, Problem> {
-            let key: &Key = key.as_ref().ok_or_else(|| Problem::not_found("there is no such member"))?;
-            let opened = key.open(&caller.org, member.0, "consent", sealed);
-            let opened = opened.map_err(|error| Problem::internal(&error))?;
-            // The parser's words could hold what it could not read.
-            domain::stored(&opened).map_err(|_| Problem::internal(&"a consent cannot be read"))
+        let key = match self.personal.vault.key(&caller.org, member).await {
+            Err(VaultError::Missing(_)) => None,
+            key => key?,
         };
-        let lines = record.permissions.consents.values().map(|given| {
-            Ok(ConsentLine {
-                consent: given.consent,
-                purpose: given.purpose,
-                text: given.text.to_string(),
-                given_on: given.given_on,
-                means: given.means,
-                expires_on: given.expires_on,
-                details: given.details.as_ref().map(open).transpose()?,
-            })
+        let open = |sealed: &domain::Sealed| -> Option<Details> {
+            let key: &Key = key.as_ref()?;
+            let opened = key.open(&caller.org, member.0, "consent", sealed);
+            let opened = opened.map_err(|error| unreadable(member, &error)).ok()?;
+            // The parser's words could hold what it could not read.
+            domain::stored(&opened).map_err(|_| unreadable(member, &"a consent is none")).ok()
+        };
+        let lines = record.permissions.consents.values().map(|given| ConsentLine {
+            consent: given.consent,
+            purpose: given.purpose,
+            text: given.text.to_string(),
+            given_on: given.given_on,
+            means: given.means,
+            expires_on: given.expires_on,
+            details: given.details.as_ref().and_then(open),
         });
         Ok(Agreed {
-            consents: lines.collect::<Result<_, Problem>>()?,
+            consents: lines.collect(),
             objections: record.permissions.objections.iter().copied().collect(),
             holds: record
                 .holds

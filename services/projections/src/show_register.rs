@@ -41,7 +41,8 @@ pub(crate) async fn show_register(
     let look = Look::at_list(&caller, "show_register", (list, position), members);
     let mut called = projections.called(look, fields).await?;
     for line in &mut register.members {
-        line.called = called.remove(&line.member);
+        line.called = called.names.remove(&line.member);
+        line.unreadable = called.unreadable.contains(&line.member);
     }
     projections.answer(&caller, Read(position, register)).await
 }

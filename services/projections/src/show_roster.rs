@@ -63,7 +63,8 @@ pub(crate) async fn show_roster(
     let look = Look::at_list(&caller, "show_roster", (list, position), members);
     let called = projections.called(look, fields).await?;
     for line in &mut lines {
-        line.called = called.get(&line.member).cloned();
+        line.called = called.names.get(&line.member).cloned();
+        line.unreadable = called.unreadable.contains(&line.member);
     }
     Ok(Read(position, Page::new(lines, limit, |line| line.key)))
 }

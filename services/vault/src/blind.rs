@@ -33,6 +33,12 @@ impl Blind {
     }
 
     /// By which form all of an index was made.
+    /// The country of a form; none if it is of another build.
+    pub(crate) fn country(form: &str) -> Option<Option<Country>> {
+        let country = form.strip_prefix(FORM)?.trim();
+        if country.is_empty() { Some(None) } else { country.parse().ok().map(Some) }
+    }
+
     pub(crate) fn form(country: Option<Country>) -> String {
         country.map_or_else(|| FORM.to_owned(), |country| format!("{FORM} {country}"))
     }

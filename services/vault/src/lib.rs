@@ -10,6 +10,7 @@
 
 mod blind;
 mod folded;
+mod inspect;
 mod kek;
 mod key;
 mod names;
@@ -20,6 +21,7 @@ mod thread;
 
 pub use blind::Blind;
 pub use folded::folded;
+pub use inspect::{Inspected, Known};
 pub use kek::{Kek, KekError};
 pub use key::{Key, OpenError, PADDED_BYTES};
 pub use names::Names;

@@ -76,6 +76,9 @@ pub enum StoreError {
     },
 }
 
+/// What SQLite answers.
+pub type Read<T> = rusqlite::Result<T>;
+
 /// Whether a person has a key.
 #[derive(Debug)]
 pub enum Kept {
@@ -163,6 +166,11 @@ impl Store {
         self.connection.execute_batch("COMMIT")
     }
 
+    /// Writes what is there already, to see whether anything can be written.
+    pub fn probe(&self) -> rusqlite::Result<()> {
+        self.connection.pragma_update(None, "user_version", FORMAT)
+    }
+
     /// Whether the file still has its name: a key in one without is lost when the process ends.
     pub fn is_there(&self) -> bool {
         file_id(&self.path) == self.file
@@ -198,8 +206,7 @@ impl Store {
     /// Replaces what a person is found by with what follows from the log at `position`; not if what is there follows
     /// from more of it.
     pub fn index(&self, org: &OrgId, person: Uuid, position: i64, blinds: &[Blind]) -> rusqlite::Result<()> {
-        // Whoever is about to be registered is found by something.
-        if position == 0 && blinds.is_empty() {
+        if position == 0 {
             return self.forget_unknown(org, person);
         }
         let moved = self
@@ -244,6 +251,20 @@ impl Store {
             .optional()
     }
 
+    /// What a person is found by.
+    pub fn blinds(&self, org: &OrgId, person: Uuid) -> rusqlite::Result<Vec<Blind>> {
+        let mut select = self.connection.prepare_cached("SELECT digest FROM blinds WHERE org = ?1 AND person = ?2")?;
+        let rows = select.query_map(params![org.as_str(), person.as_bytes()], |row| row.get(0).map(Blind))?;
+        rows.collect()
+    }
+
+    /// Everyone who has a key.
+    pub fn with_keys(&self) -> rusqlite::Result<Vec<(String, Uuid)>> {
+        let mut select = self.connection.prepare("SELECT org, person FROM keys WHERE wrapped IS NOT NULL")?;
+        let rows = select.query_map([], |row| Ok((row.get(0)?, Uuid::from_bytes(row.get(1)?))))?;
+        rows.collect()
+    }
+
     /// Everyone who is found by something.
     pub fn found(&self) -> rusqlite::Result<Vec<(String, Uuid)>> {
         let mut select = self.connection.prepare("SELECT DISTINCT org, person FROM blinds")?;
@@ -263,6 +284,11 @@ impl Store {
         self.connection.execute_batch("DELETE FROM blinds; DELETE FROM indexed;")?;
         self.connection.execute("INSERT OR REPLACE INTO form VALUES (1, ?1)", [form])?;
         Ok(true)
+    }
+
+    /// By which form it was made, if that is known.
+    pub fn form(&self) -> Option<String> {
+        self.connection.query_row("SELECT said FROM form", [], |row| row.get(0)).ok()
     }
 
     pub fn sharing(&self, org: &OrgId, blinds: &[Blind]) -> rusqlite::Result<Vec<Uuid>> {

@@ -9,13 +9,14 @@ use std::{
     time::Duration,
 };
 
-use domain::{MemberId, OrgId};
+use domain::{MemberId, OrgId, member::Fields};
 use lru::LruCache;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use crate::{
-    Blind, Country, Kek, Key, StoreError,
+    Blind, Country, Inspected, Kek, Key, Known, StoreError,
+    inspect::inspect,
     store::{Kept, Store, associated},
 };
 
@@ -40,6 +41,9 @@ pub enum VaultError {
     /// The person's key was destroyed: they were erased.
     #[error("the person was erased")]
     Erased,
+    /// Something is sealed with the person's key, and it is not there.
+    #[error("the key of member {0} is missing or damaged, though something is sealed with it; `kith verify` names all")]
+    Missing(MemberId),
     /// The file cannot be read or written.
     #[error("the vault does not answer: {0}")]
     Unavailable(String),
@@ -117,6 +121,9 @@ enum Job {
     Copy {
         reply: Reply<Vec<u8>>,
     },
+    Probe {
+        reply: Reply<()>,
+    },
 }
 
 /// What a job led to, to be said once it is on disk.
@@ -128,7 +135,7 @@ enum Answer {
     Found(Vec<(String, Uuid)>, Reply<Vec<(String, Uuid)>>),
     CompareBy(bool, Reply<bool>),
     Sharing(Vec<Uuid>, Reply<Vec<Uuid>>),
-    Destroyed(Reply<()>),
+    Done(Reply<()>),
     Copy(Reply<Vec<u8>>),
 }
 
@@ -240,6 +247,17 @@ impl Vault {
     pub async fn key_or_new(&self, org: &OrgId, member: MemberId) -> Result<Key, VaultError> {
         self.check(org, member)?;
         self.made(org, member.0, None).await
+    }
+
+    /// As [`Vault::key_or_new`], for somebody of whom these fields are sealed already: of whom any is, a key is not made.
+    ///
+    /// # Errors
+    /// [`VaultError::Missing`] if there is none, and else as there.
+    pub async fn key_beside(&self, org: &OrgId, member: MemberId, sealed: &Fields) -> Result<Key, VaultError> {
+        if sealed.is_empty() {
+            return self.key_or_new(org, member).await;
+        }
+        self.key(org, member).await?.ok_or(VaultError::Missing(member))
     }
 
     /// As [`Vault::key_or_new`], and from now on the member is found by `blinds`, unless the log has said more of them
@@ -368,6 +386,11 @@ impl Vault {
         !erased.is_empty() && erased.contains(&(org.to_string(), member.0))
     }
 
+    /// Tries whether it can be written; [`Vault::down`] says so then.
+    pub async fn probe(&self) {
+        let _ = self.ask(|reply| Job::Probe { reply }).await; // what came of it is said there
+    }
+
     /// A copy of the file as it is now. The keys in it are wrapped.
     ///
     /// # Errors
@@ -410,6 +433,15 @@ impl Vault {
     /// If the file cannot be read.
     pub fn holders(path: &Path) -> Result<HashSet<(OrgId, MemberId)>, StoreError> {
         Self::people(path, Store::holders)
+    }
+
+    /// Compares keys and blind index in the file at `path`, which another process may be using, with what the log says of
+    /// members; the index only if `kek` is there to open what it must follow from.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn inspect(path: &Path, kek: Option<&Kek>, known: &[Known]) -> Result<Inspected, StoreError> {
+        inspect(path, kek, known)
     }
 
     /// Whose key was destroyed, in the file at `path`, which another process may be using.
@@ -621,9 +653,13 @@ impl Job {
             Self::Sharing { org, blinds, reply } => Answer::Sharing(store.sharing(&org, &blinds)?, reply),
             Self::Destroy { org, person, reply } => {
                 store.destroy(&org, person)?;
-                Answer::Destroyed(reply)
+                Answer::Done(reply)
             }
             Self::Copy { reply } => Answer::Copy(reply),
+            Self::Probe { reply } => {
+                store.probe()?;
+                Answer::Done(reply)
+            }
         })
     }
 }
@@ -645,7 +681,7 @@ fn key(
             Ok(Some(Key::new(*key)))
         }
         Ok(Kept::Never) => Ok(None),
-        Err(error) => Err(VaultError::Unavailable(error.to_string())),
+        Err(_) => Err(VaultError::Missing(MemberId(person))), // changed, or wrapped by another key
     })
 }
 
@@ -660,7 +696,7 @@ impl Answer {
             Self::Found(found, reply) => drop(reply.send(Ok(found))),
             Self::CompareBy(emptied, reply) => drop(reply.send(Ok(emptied))),
             Self::Sharing(found, reply) => drop(reply.send(Ok(found))),
-            Self::Destroyed(reply) => drop(reply.send(Ok(()))),
+            Self::Done(reply) => drop(reply.send(Ok(()))),
             Self::Copy(reply) => {
                 drop(reply.send(store.copy().map_err(|error| VaultError::Unavailable(error.to_string()))));
             }

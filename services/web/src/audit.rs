@@ -19,7 +19,7 @@ use lru::LruCache;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::{Caller, Clock, Gate, Problem, rates::Rates};
+use crate::{Caller, Clock, Gate, Problem, rates::Rates, room::Rooms};
 
 /// Lists of people that are known to be in the log, a count; one that is not known is named again.
 const LISTS_KNOWN: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
@@ -56,6 +56,7 @@ pub struct Audit {
     clock: Clock,
     rates: Rates,
     new_id: fn() -> Uuid,
+    rooms: Rooms,
     /// Where each list of people was named, by digest.
     named: Arc<Mutex<LruCache<[u8; 32], Position>>>,
 }
@@ -64,7 +65,7 @@ impl Audit {
     /// The audit in `log`, of callers whom `gate` lets in. `new_id` makes ids of events: chance is an argument.
     pub fn new(log: Arc<dyn EventLog>, gate: &Gate, new_id: fn() -> Uuid) -> Self {
         let named = Arc::new(Mutex::new(LruCache::new(LISTS_KNOWN)));
-        Self { log, clock: gate.clock.clone(), rates: gate.rates(), new_id, named }
+        Self { log, clock: gate.clock.clone(), rates: gate.rates(), new_id, rooms: gate.rooms.clone(), named }
     }
 
     /// Writes an opening down. One that shows nobody is none.
@@ -87,6 +88,7 @@ impl Audit {
     }
 
     async fn write(&self, caller: &Caller, event: audit::Event) -> Result<Position, Problem> {
+        self.rooms.reading()?;
         let at = self.clock.now();
         let month = at.to_zoned(TimeZone::UTC).strftime("%Y-%m").to_string();
         let stream = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("audit {} {month}", caller.org).as_bytes());

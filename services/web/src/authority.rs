@@ -6,6 +6,17 @@ use domain::member::Field;
 /// Operations that read although they are sent as POST: what they ask for belongs into no path.
 pub const SEARCHES: &[&str] = &["search_members"];
 
+/// Operations that are done also when the disk is nearly full: what shuts somebody out, and what people have a right to.
+pub const DONE_WHEN_FULL: &[&str] = &[
+    "revoke_token",
+    "revoke_client",
+    "end_assignment",
+    "erase_member",
+    "withdraw_consent",
+    "restrict_processing",
+    "object_to_purpose",
+];
+
 /// Fields of a member that the role may read, of members whom it may see at all.
 pub fn readable(role: Role) -> &'static [Field] {
     match role {

@@ -143,6 +143,7 @@ where
     let (mut parts, body) = request.into_parts();
     let CallerMay { caller, .. } = CallerMay::<Op>::from_request_parts(&mut parts, state).await?;
     let key = idempotency_key(&parts)?.to_owned();
+    Gate::from_ref(state).rooms.command(Op::ID).await?;
     let body = read_body(&parts, body, MAX, content_type).await?;
     let cause = cause(&parts, &caller, &key, &body, &Gate::from_ref(state)).await?;
     Ok(LargeCommand { caller, cause, body, op: PhantomData })

@@ -17,6 +17,7 @@ use crate::{
     caller::Caller,
     client_key::ClientKey,
     rates::{Peer, Rates},
+    room::Rooms,
     token::{Claims, Issuer, KeySet, Provider},
 };
 
@@ -63,6 +64,8 @@ pub struct Gate {
     provider: Option<Provider>,
     access: Option<Streams<Access>>,
     rates: Rates,
+    /// What the disk has room for.
+    pub rooms: Rooms,
     /// The time.
     pub clock: Clock,
     /// Work that takes long.
@@ -75,7 +78,16 @@ impl Gate {
     pub fn new(issuer: Issuer, clock: Clock) -> Self {
         let checked = Arc::new(Mutex::new(LruCache::new(CHECKED_TOKENS)));
         let (rates, compute) = (Rates::new(Rates::NONE), Compute::default());
-        Self { issuer: Some(issuer), provider: None, access: None, rates, clock, compute, checked }
+        Self {
+            issuer: Some(issuer),
+            provider: None,
+            access: None,
+            rates,
+            rooms: Rooms::default(),
+            clock,
+            compute,
+            checked,
+        }
     }
 
     /// Heeds what the log says of each organisation's access: revocations, clients, assignments. A server's gate does.
@@ -105,6 +117,12 @@ impl Gate {
     /// How often callers may ask, and how much may be written of it.
     pub(crate) fn rates(&self) -> Rates {
         self.rates.clone()
+    }
+
+    /// Lets through what the disk has room for.
+    #[must_use]
+    pub fn within(self, rooms: Rooms) -> Self {
+        Self { rooms, ..self }
     }
 
     /// Who calls with this token, from this address.

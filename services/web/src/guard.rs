@@ -1,6 +1,6 @@
 //! What is around every request: limits, request ids, logs, metrics.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -8,6 +8,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use futures::FutureExt;
 use tokio::{sync::Semaphore, time::Instant};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -82,7 +83,12 @@ pub async fn observe(State(new_id): State<fn() -> Uuid>, request: Request, next:
     let path = path.as_ref().map_or("none", MatchedPath::as_str);
     let method = known(request.method());
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), method, path);
-    let mut response = next.run(request).instrument(span.clone()).await;
+    // Whoever panics answers; what they hold is let go.
+    let answered = AssertUnwindSafe(next.run(request).instrument(span.clone())).catch_unwind().await;
+    let mut response = answered.unwrap_or_else(|_| {
+        metrics::counter!("kith_http_panics_total").increment(1);
+        span.in_scope(|| Problem::internal(&"the operation panicked")).into_response()
+    });
     let status = response.status();
     let seconds = started.elapsed().as_secs_f64();
     metrics::histogram!("kith_http_seconds", "method" => method, "path" => path.to_owned(),

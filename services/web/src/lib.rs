@@ -21,6 +21,7 @@ mod problem;
 mod problem_pages;
 mod rates;
 mod read;
+mod room;
 mod scrub;
 mod shield;
 mod token;
@@ -40,6 +41,7 @@ pub use problem::{Problem, ProblemBody, Problems};
 pub use problem_pages::PAGES;
 pub use rates::{Crowded, Network, Peer, Rate, Rates};
 pub use read::{After, LogEnd, Read, VISIBLE_WAIT_MAX};
+pub use room::{Looks, Room, Rooms};
 pub use scrub::scrubbed;
 pub use shield::{Shield, shield};
 pub use token::{

@@ -19,6 +19,8 @@ use crate::{problem_pages, scrub};
 
 /// Seconds after which to try again.
 const RETRY_AFTER_SECONDS: u64 = 1;
+/// The same while the disk is full: somebody has to make room.
+const DISK_FULL_SECONDS: u64 = 60;
 
 /// Something that did not go well.
 #[derive(Debug, Clone)]
@@ -131,6 +133,13 @@ impl Problem {
         let detail = "too many requests at once; send it again, with the same `Idempotency-Key`";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail)
     }
+    /// 503: the disk has no room for it.
+    pub fn disk_full() -> Self {
+        let detail = "the disk of the server is full, and nothing was done; send it again, with the same \
+                      `Idempotency-Key`, when there is room: `/readyz` says how much is left";
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "disk-full", detail);
+        Self { retry_after_seconds: DISK_FULL_SECONDS, ..problem }
+    }
     /// 503: it took too long.
     pub fn timed_out() -> Self {
         let detail = "it took too long and may have been done: send it again, with the same `Idempotency-Key`";
@@ -187,6 +196,7 @@ impl From<vault::VaultError> for Problem {
         match error {
             // Whoever was erased was never here.
             vault::VaultError::Erased => Self::rejected(&domain::member::Refusal::Unknown),
+            error @ vault::VaultError::Missing(_) => Self::internal(&error),
             vault::VaultError::Unavailable(why) => Self::unavailable(&why),
         }
     }

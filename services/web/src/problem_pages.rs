@@ -13,6 +13,7 @@ pages! {
     "already-enrolled",
     "attendance-recorded",
     "consent-dates",
+    "disk-full",
     "ends-before-start",
     "enrolment-ended",
     "enrolment-started",

@@ -94,7 +94,8 @@ impl Machine {
             (Clock::new(move || now.now()), Chance { new_id: chance::new_id, new_secret: chance::new_secret });
         let config = config(&site.folder);
         let around = (&clock, chance, &health);
-        let Parts { router, work } = assemble(&config, &services(), &data, stores, around, &mut supervisor)?;
+        let Parts { router, work } =
+            assemble(&config, &services(), &data, stores, around, (&mut supervisor, web::Rooms::default()))?;
         let views = work.views.expect("projections are among its services");
         let (bus, options) = (Arc::new(site.wire.clone()), ConsumeOptions::default());
         let end = supervisor.end();

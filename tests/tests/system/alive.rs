@@ -6,11 +6,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use hyper::Method;
 use messaging::PartState;
 use rusqlite::Connection;
 use serde_json::{Value, json};
-use tests::world::{ORG, PATIENCE, World, at};
+use tests::{
+    process::{self, Server},
+    world::{ORG, PATIENCE, World, at},
+};
 use tokio::time::timeout;
+use web::Role;
 
 /// Waits until a part stands still; answers why.
 async fn stopped(world: &World, name: &str) -> String {
@@ -136,9 +141,108 @@ async fn a_log_or_vault_that_is_moved_away_while_it_is_used_takes_nothing_until_
         let (path, away) = (world.data().join(format!("{name}.db")), world.data().join("away"));
         fs::rename(&path, &away).expect("it is moved");
         world.admin().post("/v1/members", json!({ "profile": { "alias": "Bee" } })).await.refused(503, "unavailable");
+        let why = stopped(&world, "files").await;
+        assert!(why.contains("was deleted or replaced while it was in use"), "{why}");
+        let said = world.nobody().get("/readyz").await.must(503).json();
+        assert!(said.to_string().contains(&format!("{name}.db was deleted")), "{said}");
         fs::rename(&away, &path).expect("it is moved back");
         world.admin().register(json!({ "alias": "Cee" })).await;
         ready(&world).await;
     }
     world.must_be_sound().await;
+}
+
+/// What `kith serve` says when it does not start.
+fn refusal(data: &Path) -> String {
+    let ended = process::serve_to_its_end(data);
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    said
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_must_be_there_is_never_made_anew_in_silence() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (data, away) = (dir.path().join("data"), dir.path().join("away"));
+    let server = Server::start(&data);
+    let mut client = server.client(ORG, Role::Admin);
+    let body = json!({ "profile": { "alias": "Bee" } });
+    client.command(Method::POST, "/v1/members", "bee", &body).await.expect("an answer").must(201);
+    assert!(server.end("TERM", PATIENCE).await.success());
+    let cases = [
+        ("log.db", "the event log was lost"),
+        ("vault.db", "without it nobody is ever named again"),
+        ("vault.key", "the vault's keys are wrapped with it"),
+        ("issuer.key", "it signs tokens and receipts of erasures"),
+    ];
+    for (name, words) in cases {
+        let path = data.join(name);
+        fs::rename(&path, &away).expect("it is moved");
+        for _ in ["once", "again"] {
+            let said = refusal(&data);
+            assert!(
+                said.contains(words) && said.contains(name) && said.to_lowercase().contains("put it back")
+                    || said.contains("restore it"),
+                "{said}"
+            );
+            assert!(!path.exists(), "{name} was made anew");
+        }
+        fs::rename(&away, &path).expect("it is moved back");
+    }
+    // Emptied is as good as gone.
+    fs::copy(data.join("vault.db"), &away).expect("a copy");
+    fs::write(data.join("vault.db"), "").expect("it is emptied");
+    assert!(refusal(&data).contains("vault.db is missing or has no keys"));
+    let server = Server::start_with(&data, &["--accept-lost-keys"]);
+    assert!(server.end("TERM", PATIENCE).await.success());
+    fs::rename(&away, data.join("vault.db")).expect("it is put back");
+    let server = Server::start(&data);
+    assert!(server.end("TERM", PATIENCE).await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_without_its_key_or_that_was_changed_is_one_bad_row() {
+    let mut world = World::start().await;
+    let group = world.group().await;
+    let admin = world.admin();
+    let [ann, bee, cee] = [
+        admin.register(json!({ "alias": "Ann" })).await,
+        admin.register(json!({ "alias": "Bee" })).await,
+        admin.register(json!({ "alias": "Cee" })).await,
+    ];
+    for member in [ann, bee, cee] {
+        admin.enrols(group, member, "2026-01-01").await.must(201);
+    }
+    let meeting = world.open_meeting(group).await;
+    world
+        .restart(|data| {
+            let vault = Connection::open(data.join("vault.db")).expect("the vault");
+            let changed =
+                vault.execute("DELETE FROM keys WHERE person = ?1", [ann.0.as_bytes()]).expect("it is deleted")
+                    + vault
+                        .execute("UPDATE keys SET wrapped = zeroblob(72) WHERE person = ?1", [bee.0.as_bytes()])
+                        .expect("spoilt");
+            assert_eq!(changed, 2);
+        })
+        .await;
+    world.settle().await;
+    let admin = world.admin();
+    for (path, lines) in [(at(meeting, "register"), "members"), (format!("/v1/groups/{group}/roster"), "items")] {
+        let shown = admin.get(&path).await.must(200).json();
+        let lines = shown[lines].as_array().expect("lines");
+        let line = |member| lines.iter().find(|line| line["member"] == json!(member)).expect("everybody is there");
+        for lost in [ann, bee] {
+            assert_eq!((line(lost).get("called"), &line(lost)["unreadable"]), (None, &json!(true)), "{path}");
+        }
+        assert_eq!((&line(cee)["called"], line(cee).get("unreadable")), (&json!("Cee"), None), "{path}");
+    }
+    assert_eq!(admin.get(&format!("/v1/members/{ann}")).await.must(200).json()["unreadable"], json!(true));
+    // No second key is made for somebody of whom something is sealed with the first.
+    admin.patch(&format!("/v1/members/{ann}"), json!({ "alias": "Anna" })).await.refused(500, "internal");
+    let found = kith::verify(&kith::Kept { data: world.data().into(), eventstore: None, shared: None }).await;
+    let said = found.expect("it can be checked").to_string();
+    for (member, what) in [(ann, "has no key, though something is sealed"), (bee, "has a key that does not open")] {
+        assert!(said.contains(&format!("member {member} of {ORG} {what}")), "{said}");
+    }
+    assert!(!said.contains(&cee.to_string()), "{said}");
 }

@@ -88,7 +88,7 @@ const STOPS_AT: &[(&str, &[&str])] = &[
     ("async_nats", &["messaging/src"]),
     ("eventstore", &["eventlog/src/kurrent"]),
     ("rustls", &["eventlog/src/kurrent/settings", "kith/src/tls"]),
-    ("rustix", &["eventlog/src/kurrent/at_once"]),
+    ("rustix", &["eventlog/src/kurrent/at_once", "kith/src/private", "kith/src/room"]),
     ("polars", &["reporting/src"]),
     ("rrule", &["directory/src/calendar"]),
     ("ed25519_dalek", &["web/src/token", "web/src/attest"]),

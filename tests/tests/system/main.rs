@@ -16,6 +16,7 @@ mod erasure;
 mod every_operation;
 mod faults;
 mod forged;
+mod full_disk;
 mod idempotency;
 mod import_members;
 mod index;

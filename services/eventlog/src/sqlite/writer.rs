@@ -138,6 +138,10 @@ impl Writer {
         let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let answers =
             batch.iter().map(|job| tail.append(&transaction, &job.append)).collect::<rusqlite::Result<_>>()?;
+        if batch.iter().any(|job| job.append.events.is_empty() && job.append.receipt.is_none()) {
+            // Somebody wants to know whether anything can be written: the same once more is written, too.
+            transaction.pragma_update(None, "user_version", schema::FORMAT)?;
+        }
         transaction.commit()?;
         // What is in a file that has no name any more is acknowledged to nobody.
         if FileId::of(&self.path) != self.file {

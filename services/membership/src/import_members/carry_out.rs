@@ -166,7 +166,7 @@ impl Membership {
             return Ok(Position::START);
         }
         let org = &caller.org;
-        let key = self.vault.key_or_new(org, member).await.map_err(erased)?;
+        let key = self.key(org, member).await.map_err(Halt::Failed)?;
         give_way(SEALED_BYTES).await;
         let set = seal_profile(&key, org, member.0, profile);
         let change = member::Command::Change { set, removed: std::collections::BTreeSet::new(), typed: false };
@@ -192,6 +192,6 @@ fn halt<R: domain::Rejection>(field: &'static str, error: TransactError<R>) -> H
 fn erased(error: VaultError) -> Halt {
     match error {
         VaultError::Erased => Halt::Refused("member", member::Refusal::Unknown.to_string()),
-        error @ VaultError::Unavailable(_) => Halt::Failed(error.into()),
+        error @ (VaultError::Missing(_) | VaultError::Unavailable(_)) => Halt::Failed(error.into()),
     }
 }
