@@ -5,7 +5,7 @@
 //! seed: the same seed gives the same run. Faults enter below the adapters: in the disk under SQLite (full, failing,
 //! a crash between any two writes), the clock, the frames of the bus. [`RULES`] is what must hold.
 //!
-//! TigerBeetle's idea, at our size.
+//! It is the idea of `TigerBeetle`, at our size.
 //!
 //! **Invariant:** nothing here is a source of chance or of time but the seed.
 

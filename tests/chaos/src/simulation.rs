@@ -81,7 +81,6 @@ struct World {
     digest: blake3::Hasher,
     trace: Vec<String>,
     keep: usize,
-    answers: Vec<(u16, u64)>,
 }
 
 /// Plays a seed, on a thread of its own. It is the same run only in a process that has played no other: see
@@ -129,7 +128,6 @@ fn play(seed: u64, folder: &Path, options: &Options) -> Run {
         digest: blake3::Hasher::new(),
         trace: Vec::new(),
         keep: if options.trace { usize::MAX } else { 40 },
-        answers: Vec::new(),
     };
     let played = world.live(options);
     let violation = played.err();
@@ -220,7 +218,7 @@ impl World {
     /// Whether a rule is looked at.
     fn ruled(options: &Options, result: Result<(), Violation>) -> Result<(), Violation> {
         match (&options.rules, result) {
-            (Some(only), Err(violation)) if !only.iter().any(|rule| *rule == violation.kind) => Ok(()),
+            (Some(only), Err(violation)) if !only.contains(&violation.kind) => Ok(()),
             (_, result) => result,
         }
     }
@@ -333,9 +331,9 @@ impl World {
     fn pass(&mut self) {
         let faulty = self.plan.has("bus-loss") && self.chance.random_bool(0.2);
         let passage = if faulty {
-            let faults = [Passage::Lost, Passage::Doubled, Passage::Late, Passage::Damaged];
+            let all = [Passage::Lost, Passage::Doubled, Passage::Late, Passage::Damaged];
             self.fault("message lost, doubled, late or damaged");
-            *faults.choose(&mut self.chance).expect("some")
+            *all.choose(&mut self.chance).expect("some")
         } else {
             Passage::Arrives
         };
@@ -493,10 +491,6 @@ impl World {
             if replayed { " again" } else { "" }
         ));
         self.digest.update(&body);
-        match self.answers.iter_mut().find(|(known, _)| *known == status) {
-            Some((_, count)) => *count += 1,
-            None => self.answers.push((status, 1)),
-        }
         let entry = &mut self.book.entries[number];
         entry.waiting -= 1;
         entry.answered = self.steps;
@@ -615,12 +609,13 @@ impl World {
     }
 }
 
+fn id<T: std::str::FromStr>(value: &Value) -> Option<T> {
+    value.as_str()?.parse().ok()
+}
+
 /// What callers learn from an answer.
 fn learn(known: &mut Known, asked: &Asked, text: &str) {
     let body: Value = serde_json::from_str(text).unwrap_or_default();
-    fn id<T: std::str::FromStr>(value: &Value) -> Option<T> {
-        value.as_str()?.parse().ok()
-    }
     match asked {
         Asked::Register(_) | Asked::Enrol(..) | Asked::WalkIn(_) => {
             if let Some(member) = id(&body["member"]) {

@@ -79,10 +79,10 @@ impl File {
         // Either the first of them in order, or any of them: the system may write them as it likes.
         let in_order = chance.random_bool(0.5);
         for (n, change) in changes.into_iter().enumerate() {
-            let kept = if in_order { n < first } else { chance.random_bool(0.5) };
+            let stays = if in_order { n < first } else { chance.random_bool(0.5) };
             let torn = in_order && n == first && chance.random_bool(0.5);
-            match (kept, change) {
-                (true, change) => change.apply(&mut left),
+            match (stays, change) {
+                (true, kept) => kept.apply(&mut left),
                 (false, Change::Write { at, bytes }) if torn && bytes.len() > SECTOR_BYTES => {
                     let sectors = chance.random_range(1..bytes.len().div_ceil(SECTOR_BYTES));
                     counts.torn += 1;

@@ -268,7 +268,7 @@ unsafe extern "C" fn unlock(file: *mut ffi::sqlite3_file, level: c_int) -> c_int
 unsafe extern "C" fn check_reserved_lock(file: *mut ffi::sqlite3_file, reserved: *mut c_int) -> c_int {
     // SAFETY: SQLite gives an open file and a place for a number.
     let (open, reserved) = unsafe { (opened(file), &mut *reserved) };
-    *reserved = open.disk.state().files.get(&open.name).is_some_and(|file| file.reserved()).into();
+    *reserved = open.disk.state().files.get(&open.name).is_some_and(crate::file::File::reserved).into();
     ffi::SQLITE_OK
 }
 
