@@ -28,7 +28,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server until Ctrl-C
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Make a token for a caller of the API
     Token(Token),
     /// Import a listing, or members, into a running server

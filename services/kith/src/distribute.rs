@@ -169,7 +169,7 @@ impl Distribution {
                 let (connection, log, health, end) = (connection.clone(), log.clone(), health.clone(), end.clone());
                 async move {
                     if let Some(nats) = end.run_until_cancelled(connection.nats()).await {
-                        relay(nats, log, health, end).await;
+                        Box::pin(relay(nats, log, health, end)).await;
                     }
                 }
             });
