@@ -86,8 +86,8 @@ impl NameKeeper {
     }
 
     async fn open(&self, org: &OrgId, members: Vec<(MemberId, Option<Record>)>) -> Result<(), LearnError> {
-        let named = members.iter().filter(|(_, record)| record.as_ref().is_some_and(is_named));
-        let ids: Vec<_> = named.map(|(member, _)| *member).collect();
+        let to_find = members.iter().filter(|(_, record)| record.as_ref().is_some_and(is_named));
+        let ids: Vec<_> = to_find.map(|(member, _)| *member).collect();
         let keys: HashMap<_, _> = self.vault.keys(org, &ids).await?.into_iter().collect();
         let (names, org) = (self.names.clone(), org.clone());
         // A thousand names take a while, and whoever searches is waited for.
@@ -108,8 +108,8 @@ fn learn(names: &Names, org: &OrgId, members: &[(MemberId, Option<Record>)], key
         }
     };
     let opened = members.iter().map(|(member, record)| {
-        let named = record.as_ref().filter(|record| is_named(record));
-        (*member, named.and_then(|record| profile(*member, &record.fields)))
+        let to_find = record.as_ref().filter(|record| is_named(record));
+        (*member, to_find.and_then(|record| profile(*member, &record.fields)))
     });
     names.update(org, opened.collect());
 }
