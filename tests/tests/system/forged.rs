@@ -72,7 +72,7 @@ async fn publish(context: &jetstream::Context, before: &Recorded, lie: &Recorded
     headers.insert(header::HEADER_REVISION, lie.revision.to_string());
     headers.insert(header::HEADER_POSITION, lie.position.to_string());
     headers.insert(header::HEADER_PREVIOUS, before.position.to_string());
-    let digest: String = before.digest().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = data_encoding::HEXLOWER.encode(&before.digest());
     headers.insert(header::HEADER_PREVIOUS_DIGEST, digest);
     let sent = context.publish_with_headers(header::subject(lie), headers, lie.data.clone()).await;
     sent.expect("sent").await.expect("stored");
