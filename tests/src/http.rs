@@ -10,6 +10,8 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+use crate::positions;
+
 /// A connection to a server, on which a token is sent.
 #[derive(Debug)]
 pub struct Client {
@@ -23,7 +25,7 @@ pub struct Client {
 pub struct Answer {
     /// HTTP status.
     pub status: StatusCode,
-    /// `Kith-Position`, if it was there.
+    /// `Kith-Position`, if it was there, opened with the key in the log.
     pub position: Option<u64>,
     /// All headers.
     pub headers: hyper::HeaderMap,
@@ -78,7 +80,11 @@ impl Client {
     /// # Errors
     /// If there is no answer.
     pub async fn get(&mut self, path: &str, after: u64) -> anyhow::Result<Answer> {
-        self.send(Request::get(path).header("kith-after", after), Bytes::new()).await
+        let mut request = Request::get(path);
+        if after > 0 {
+            request = request.header("kith-after", positions::sealed(self.address, &self.token, after).await);
+        }
+        self.send(request, Bytes::new()).await
     }
 
     /// Sends any request, with this client's token unless it has none.
@@ -99,7 +105,10 @@ impl Client {
         let (parts, body) = answer.into_parts();
         let body = body.collect().await?.to_bytes();
         self.sender = Some(sender);
-        let position = parts.headers.get("kith-position").and_then(|value| value.to_str().ok()?.parse().ok());
+        let position = match parts.headers.get("kith-position").and_then(|value| value.to_str().ok()) {
+            Some(sealed) => positions::opened(self.address, &self.token, sealed).await,
+            None => None,
+        };
         Ok(Answer { status: parts.status, position, headers: parts.headers, body })
     }
 

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod gateway;
 pub mod http;
 pub mod load;
+pub mod positions;
 pub mod process;
 pub mod server;
 pub mod simulation;

@@ -19,6 +19,7 @@ use web::Role;
 
 use crate::{
     http::Client,
+    positions::{self, LogAt},
     world::{PATIENCE, nats_server},
 };
 
@@ -27,6 +28,8 @@ use crate::{
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where operators ask how it is.
+    pub ops: SocketAddr,
     data: PathBuf,
     child: Option<Child>,
     lines: Arc<Mutex<Vec<String>>>,
@@ -46,8 +49,10 @@ impl Server {
         let (stderr, kept) = (child.stderr.take().expect("it is piped"), lines.clone());
         thread::spawn(move || keep_lines(stderr, &kept, &found));
         let address = address.recv_timeout(PATIENCE);
-        let address = address.unwrap_or_else(|_| panic!("kith does not start: {:#?}", lines.lock().expect("lines")));
-        Self { address, data: data.into(), child: Some(child), lines }
+        let (ops, address) =
+            address.unwrap_or_else(|_| panic!("kith does not start: {:#?}", lines.lock().expect("lines")));
+        positions::served_from(address, LogAt::Data(data.into()));
+        Self { address, ops, data: data.into(), child: Some(child), lines }
     }
 
     /// A connection with a token made from the data directory.
@@ -102,7 +107,8 @@ impl Drop for Server {
 
 fn serve(data: &Path) -> Command {
     let mut command = kith();
-    command.args(["serve", "--listen", "127.0.0.1:0", "--plan-days", "0", "--data"]).arg(data);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"]);
+    command.args(["--plan-days", "0", "--data"]).arg(data);
     command.arg("--nats-server").arg(nats_server());
     // Tests ask as fast as they can, all from one address.
     command.env("KITH_CALLER_PER_SECOND", "0").env("KITH_ADDRESS_PER_SECOND", "0").env("KITH_REFUSED_PER_MINUTE", "0");
@@ -114,11 +120,14 @@ fn serve(data: &Path) -> Command {
     command
 }
 
-fn keep_lines(stderr: ChildStderr, kept: &Mutex<Vec<String>>, found: &mpsc::Sender<SocketAddr>) {
+fn keep_lines(stderr: ChildStderr, kept: &Mutex<Vec<String>>, found: &mpsc::Sender<(SocketAddr, SocketAddr)>) {
+    let mut ops = None;
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        let asked = || line.split_once("operators ask http://")?.1.split('/').next()?.parse().ok();
+        ops = ops.or_else(asked);
         let address = || line.split_once("kith is at http://")?.1.split(',').next()?.parse().ok();
-        if let Some(address) = address() {
-            let _ = found.send(address); // whoever asked may have given up
+        if let Some(found_both) = ops.zip(address()) {
+            let _ = found.send(found_both); // whoever asked may have given up
         }
         kept.lock().expect("lines").push(line);
     }

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io,
-    net::{SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -19,7 +19,10 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::http::Client;
+use crate::{
+    http::Client,
+    positions::{self, LogAt},
+};
 
 /// Longest wait for a server to listen.
 const LISTENS_WITHIN: Duration = Duration::from_mins(1);
@@ -44,6 +47,8 @@ pub struct Kith {
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where operators ask how it is.
+    pub ops: SocketAddr,
     child: Child,
     log: PathBuf,
 }
@@ -75,11 +80,12 @@ impl Kith {
     /// # Errors
     /// If it does not listen within a minute.
     pub async fn serve(&self, data: &Path, listen: SocketAddr, arguments: &[&str]) -> anyhow::Result<Server> {
-        let address = free(listen)?;
+        let (address, ops) = (free(listen)?, free((Ipv4Addr::LOCALHOST, 0).into())?);
         let log = DataDir::create(data)?.path().join(LOG_FILE);
         let lines = File::create(&log).with_context(|| format!("{} cannot be written", log.display()))?;
         let mut command = Command::new(&self.program);
-        command.arg("serve").arg("--data").arg(data).args(["--listen", &address.to_string()]).args(arguments);
+        command.arg("serve").arg("--data").arg(data).args(["--listen", &address.to_string()]);
+        command.args(["--ops-listen", &ops.to_string()]).args(arguments);
         if let Some(nats_server) = &self.nats_server {
             command.arg("--nats-server").arg(nats_server);
         }
@@ -87,7 +93,8 @@ impl Kith {
         command.env("KITH_CALLER_PER_SECOND", "0").env("KITH_ADDRESS_PER_SECOND", "0");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(lines).kill_on_drop(true);
         let child = command.spawn().with_context(|| format!("{} cannot be run", self.program.display()))?;
-        let mut server = Server { address, child, log };
+        positions::served_from(address, LogAt::Data(data.into()));
+        let mut server = Server { address, ops, child, log };
         server.wait_until_it_listens().await?;
         Ok(server)
     }
@@ -156,7 +163,7 @@ impl Server {
     /// If it takes longer than `within`.
     pub async fn reaches(&self, position: u64, within: Duration) -> anyhow::Result<Readiness> {
         let deadline = Instant::now() + within;
-        let mut client = Client::new(self.address, "");
+        let mut client = Client::new(self.ops, "");
         loop {
             let now = Readiness(client.send(Request::get("/readyz"), Bytes::new()).await?.json());
             if now.ready() && ["views", "facts"].iter().all(|part| now.position(part) >= Some(position)) {

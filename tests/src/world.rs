@@ -32,7 +32,11 @@ pub use self::{
     actor::{Actor, at, details, encoded, mark_of, tuesdays},
     several::LOG_VARIABLE,
 };
-use crate::gateway::Gateway;
+use crate::{
+    gateway::Gateway,
+    http::{Answer, Client},
+    positions::{self, LogAt},
+};
 
 /// What the clock says at first: a Monday, eleven hours before the group of [`World::group`] meets, and a day.
 pub const NOW: &str = "2026-06-01T12:00:00Z";
@@ -66,6 +70,7 @@ impl World {
         let mut config = Config {
             data: dir.path().join("data"),
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            ops_listen: (Ipv4Addr::LOCALHOST, 0).into(),
             nats_server: Some(nats_server()),
             plan_days: 0,
             // Tests ask as fast as they can, all from one address.
@@ -90,11 +95,15 @@ impl World {
             let time = self.time.clone();
             let now = move || Timestamp::from_second(time.load(Ordering::Relaxed)).expect("a time of our own");
             let started = timeout(PATIENCE, kith::serve(config, Clock::new(now))).await;
-            self.running.push(started.expect("it starts in time").expect("it starts"));
+            let running = started.expect("it starts in time").expect("it starts");
+            positions::served_from(running.address, LogAt::Open(running.log.clone()));
+            self.running.push(running);
         }
         if self.running.len() > 1 {
             let servers: Vec<_> = self.running.iter().map(|running| running.address).collect();
-            self.gateway = Some(Gateway::start(&servers).await);
+            let gateway = Gateway::start(&servers).await;
+            positions::served_from(gateway.address, LogAt::Open(self.running().log.clone()));
+            self.gateway = Some(gateway);
         }
     }
 
@@ -132,6 +141,11 @@ impl World {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.gateway.as_ref().map_or_else(|| self.running().address, |gateway| gateway.address)
+    }
+
+    /// What operators are told.
+    pub async fn ops(&self, path: &str) -> Answer {
+        Client::new(self.running().ops, "").send(get(path), "".into()).await.expect("an answer")
     }
 
     /// Sets the clock.

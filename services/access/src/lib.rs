@@ -4,6 +4,7 @@
 
 mod assign_facilitator;
 mod end_assignment;
+mod end_revocation;
 mod list_assignments;
 mod list_clients;
 mod register_client;
@@ -44,6 +45,7 @@ pub struct Access {
 pub fn routes(access: Access) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(revoke_token::revoke_token))
+        .routes(routes!(end_revocation::end_revocation))
         .routes(routes!(register_client::register_client, list_clients::list_clients))
         .routes(routes!(revoke_client::revoke_client))
         .routes(routes!(assign_facilitator::assign_facilitator, list_assignments::list_assignments))

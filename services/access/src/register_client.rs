@@ -3,18 +3,16 @@
 use axum::extract::State;
 use domain::{
     ClientId, GroupId, Role, Text,
-    access::{self, ClientRegistered},
+    access::{self, CLIENT_TTL_MAX, ClientRegistered},
 };
 use eventlog::Reply;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use web::{Answer, Command, Problem, Problems, TABLE, new_client_key, op};
 
 use crate::Access;
 
-/// Longest life of a key: a year and a day, so that it can be renewed once a year.
-const KEY_TTL_MAX: SignedDuration = SignedDuration::from_hours(24 * 367);
 /// Most groups of one client, a count.
 const GROUPS_MAX: usize = 64;
 /// What no client may do, whatever its role: make more of its kind.
@@ -93,7 +91,7 @@ impl ClientBody {
             () if self.scopes.len() > TABLE.len() || !self.scopes.iter().all(may) => {
                 Err(Problem::malformed("each scope must be the id of an operation that the role may call"))
             }
-            () if self.expires_at <= now || self.expires_at > now + KEY_TTL_MAX => {
+            () if self.expires_at <= now || self.expires_at > now + CLIENT_TTL_MAX => {
                 Err(Problem::malformed("expires_at must be ahead, by at most 367 days"))
             }
             () => Ok(()),

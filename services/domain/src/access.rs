@@ -23,6 +23,8 @@ pub const TOKEN_TTL_MAX: SignedDuration = SignedDuration::from_hours(24);
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(25);
 /// Most tokens of one organisation that are revoked and could still live, a count; of subjects logged out, the same.
 pub const REVOCATIONS_MAX: usize = 10_000;
+/// Longest life of an API client's key: a year and a day, so that it can be renewed once a year.
+pub const CLIENT_TTL_MAX: SignedDuration = SignedDuration::from_hours(24 * 367);
 /// Most API clients that one organisation ever registers, a count.
 pub const CLIENTS_MAX: usize = 1_000;
 /// Most assignments that one organisation ever makes, a count: one for each subject and group.
@@ -61,6 +63,28 @@ pub struct LoggedOut {
     /// Whose.
     pub subject: Subject,
     /// When.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+}
+
+/// A token was revoked by mistake: it is accepted again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TokenRestored {
+    /// Its `jti`.
+    pub jti: TokenId,
+}
+
+/// A subject was logged out by mistake: their tokens are accepted again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Readmitted {
+    /// Whose.
+    pub subject: Subject,
+}
+
+/// Something was recorded with a time that has not come yet: a clock had been ahead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClockCorrected {
+    /// What time it is.
     #[schemars(with = "String")]
     pub at: Timestamp,
 }
@@ -131,6 +155,12 @@ events! {
         Assigned = "facilitator.assigned" v 1,
         /// An assignment ended.
         AssignmentEnded = "assignment.ended" v 1,
+        /// A revocation of one token was taken back.
+        TokenRestored = "token.restored" v 1,
+        /// A revocation of all tokens of a subject was.
+        Readmitted = "subject.readmitted" v 1,
+        /// A clock had been ahead.
+        ClockCorrected = "clock.corrected" v 1,
     }
 }
 
@@ -178,10 +208,20 @@ impl State {
             || self.logged_out.get(subject).is_some_and(|at| issued_at <= *at)
     }
 
+    /// Whether a revocation of this token or subject was recorded by a clock that was ahead, so far that no token of then
+    /// lives: it would hold for as long as the clock was wrong.
+    pub fn revoked_ahead(&self, jti: Option<&TokenId>, subject: &Subject, now: Timestamp) -> bool {
+        let of_token = jti.and_then(|jti| self.revoked.get(jti));
+        of_token.into_iter().chain(self.logged_out.get(subject)).any(|at| ahead(*at, now))
+    }
+
     /// The client, unless its key was revoked or has ended.
     pub fn client(&self, client: ClientId, now: Timestamp) -> Option<&ClientRegistered> {
         let client = self.clients.get(&client)?;
-        (!client.revoked && now < client.registered.expires_at).then_some(&client.registered)
+        let end = client.registered.expires_at;
+        // One that ends later than any can was registered by a clock that was ahead.
+        let possible = end.duration_since(now) <= CLIENT_TTL_MAX + REMEMBERED;
+        (!client.revoked && now < end && possible).then_some(&client.registered)
     }
 
     /// All clients, by id.
@@ -222,6 +262,12 @@ pub enum Command {
     Assign(Assigned),
     /// End an assignment.
     EndAssignment(AssignmentEnded),
+    /// Take back that one token was revoked.
+    RestoreToken(TokenRestored),
+    /// Take back that all tokens of a subject were revoked.
+    Readmit(Readmitted),
+    /// Make of revocations that a clock recorded that was ahead such of now.
+    CorrectClock(ClockCorrected),
 }
 
 /// Why something was refused.
@@ -271,7 +317,7 @@ impl Decider for Access {
             Command::LogOut(log_out) => {
                 let known = state.logged_out.get(&log_out.subject);
                 room_for_revocation(&state.logged_out, known.is_some(), log_out.at)?;
-                let again = known.is_some_and(|at| log_out.at <= *at);
+                let again = known.is_some_and(|at| log_out.at <= *at && !ahead(*at, log_out.at));
                 Ok(if again { vec![] } else { vec![Event::LoggedOut(log_out.clone())] })
             }
             Command::RegisterClient(client) if state.clients.contains_key(&client.client) => Ok(vec![]),
@@ -288,6 +334,18 @@ impl Decider for Access {
                 Some(known) if known.ended => Ok(vec![]),
                 Some(_) => Ok(vec![Event::AssignmentEnded(end.clone())]),
             },
+            Command::RestoreToken(restore) => {
+                let known = state.revoked.contains_key(&restore.jti);
+                Ok(if known { vec![Event::TokenRestored(restore.clone())] } else { vec![] })
+            }
+            Command::Readmit(readmit) => {
+                let known = state.logged_out.contains_key(&readmit.subject);
+                Ok(if known { vec![Event::Readmitted(readmit.clone())] } else { vec![] })
+            }
+            Command::CorrectClock(clock) => {
+                let mut all = state.revoked.values().chain(state.logged_out.values());
+                Ok(if all.any(|at| ahead(*at, clock.at)) { vec![Event::ClockCorrected(clock.clone())] } else { vec![] })
+            }
         }
     }
 
@@ -314,6 +372,17 @@ impl Decider for Access {
                     assignment.ended = true;
                 }
             }
+            Event::TokenRestored(TokenRestored { jti }) => {
+                state.revoked.remove(jti);
+            }
+            Event::Readmitted(Readmitted { subject }) => {
+                state.logged_out.remove(subject);
+            }
+            // Whatever was revoked was revoked before this: tokens of until now stay revoked.
+            Event::ClockCorrected(ClockCorrected { at: now }) => {
+                let all = state.revoked.values_mut().chain(state.logged_out.values_mut());
+                all.filter(|at| ahead(**at, *now)).for_each(|at| *at = *now);
+            }
         }
         state
     }
@@ -328,6 +397,11 @@ fn decide_assign(assign: &Assigned, state: &State) -> Result<Vec<Event>, Refusal
         }
         _ => Ok(vec![Event::Assigned(assign.clone())]),
     }
+}
+
+/// Whether a time was said by a clock that was ahead: further than clocks differ that can both be right about a token.
+fn ahead(at: Timestamp, now: Timestamp) -> bool {
+    at.duration_since(now) > REMEMBERED
 }
 
 /// Whether a revocation can be forgotten: every token that it speaks of has ended.
@@ -436,6 +510,59 @@ mod tests {
             serde_json::to_vec(&serde_json::json!({ "jti": format!(" {}", id.to_uppercase()), "at": NOON })).unwrap();
         let state = state([Event::decode("token.revoked", 1, &said).unwrap()]);
         assert!(state.revoked(Some(&text(id)), &text("ann"), after(60)));
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_locks_nobody_out_for_longer_than_it_was() {
+        let log_out = |at| Command::LogOut(LoggedOut { subject: text("ann"), at });
+        let in_a_year = after(400 * 86_400);
+        let history = Access::decide(&log_out(in_a_year), &State::default()).unwrap();
+        let locked = state(history.clone());
+        let (ann, issued) = (text("ann"), after(60));
+        assert!(locked.revoked(None, &ann, issued) && locked.revoked_ahead(None, &ann, NOON));
+        assert!(!locked.revoked_ahead(None, &text("bob"), NOON));
+        let correct = Command::CorrectClock(ClockCorrected { at: NOON });
+        asking_twice_changes_nothing::<Access>(&history, &correct);
+        let corrected = Access::decide(&correct, &locked).unwrap();
+        let open = Access::evolve(locked.clone(), &corrected[0]);
+        assert!(!open.revoked(None, &ann, issued), "what was issued since");
+        assert!(open.revoked(None, &ann, NOON) && open.revoked(None, &ann, after(-60)), "what was revoked stays so");
+        // Also said again, by a clock that is right.
+        let again = Access::decide(&log_out(NOON), &locked).unwrap();
+        assert!(!Access::evolve(locked, &again[0]).revoked(None, &ann, issued));
+        // A day is no matter: a clock that is behind must not bring back what was revoked.
+        let today = state(Access::decide(&log_out(after(86_400)), &State::default()).unwrap());
+        assert!(!today.revoked_ahead(None, &ann, NOON));
+        given::<Access>([]).when(&correct).then_nothing();
+    }
+
+    #[test]
+    fn a_revocation_can_be_taken_back() {
+        let revoke = Command::RevokeToken(TokenRevoked { jti: text("a"), at: NOON });
+        let log_out = Command::LogOut(LoggedOut { subject: text("ann"), at: NOON });
+        let history: Vec<_> = [&revoke, &log_out]
+            .into_iter()
+            .flat_map(|command| Access::decide(command, &State::default()).unwrap())
+            .collect();
+        let restore = Command::RestoreToken(TokenRestored { jti: text("a") });
+        let readmit = Command::Readmit(Readmitted { subject: text("ann") });
+        for command in [&restore, &readmit] {
+            asking_twice_changes_nothing::<Access>(&history, command);
+            given::<Access>([]).when(command).then_nothing();
+        }
+        let events = [&restore, &readmit]
+            .into_iter()
+            .flat_map(|command| Access::decide(command, &state(history.clone())).unwrap());
+        let open = state(history.clone().into_iter().chain(events.collect::<Vec<_>>()));
+        assert!(!open.revoked(Some(&text("a")), &text("ann"), NOON));
+    }
+
+    #[test]
+    fn a_key_that_ends_later_than_any_can_is_none() {
+        let far = ClientRegistered { expires_at: NOON + CLIENT_TTL_MAX + SignedDuration::from_hours(26), ..client(1) };
+        let there = state(Access::decide(&Command::RegisterClient(far.clone()), &State::default()).unwrap());
+        assert!(there.client(far.client, NOON).is_none(), "a clock that was ahead made it");
+        assert!(there.client(far.client, after(86_400)).is_some());
     }
 
     #[test]

@@ -11,8 +11,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use messaging::Health;
+use eventlog::Position;
+use messaging::{Health, Report};
 use metrics_exporter_prometheus::PrometheusHandle;
+use serde::Serialize;
+use tokio::sync::watch;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -45,6 +48,8 @@ pub struct Machine {
     pub health: Health,
     /// Metrics.
     pub metrics: PrometheusHandle,
+    /// Where the log ends.
+    pub head: watch::Receiver<Position>,
 }
 
 /// What is around every operation.
@@ -67,8 +72,7 @@ pub fn api(contexts: OpenApiRouter, machine: Machine, around: Around) -> (Router
     let served = Bytes::from(serde_json::to_vec(&document).expect("a document has string keys only"));
     let machine = Router::new()
         .route("/healthz", get(|| async { "ok" }))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
+        .route("/readyz", get(ready))
         .route(DOCUMENT, get(|| async { ([(header::CONTENT_TYPE, "application/json")], served) }))
         .route("/problems/{code}", get(problem))
         .with_state(machine);
@@ -103,9 +107,43 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
     (!origins.is_empty()).then_some(layer)
 }
 
+/// What operators ask, at an address of its own: it tells how busy whoever is.
+pub fn ops(machine: Machine) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .fallback(web::no_such_path)
+        .with_state(machine)
+}
+
+/// What everybody may know.
+#[derive(Serialize)]
+struct Ready {
+    ready: bool,
+}
+
+async fn ready(State(machine): State<Machine>) -> Response {
+    let ready = machine.health.ready();
+    (status(ready), Json(Ready { ready })).into_response()
+}
+
+/// What operators may know.
+#[derive(Serialize)]
+struct Readiness {
+    #[serde(flatten)]
+    report: Report,
+    /// Where the log ends.
+    log_position: Position,
+}
+
 async fn readyz(State(machine): State<Machine>) -> Response {
-    let status = if machine.health.ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(machine.health.report())).into_response()
+    let (report, log_position) = (machine.health.report(), *machine.head.borrow());
+    (status(report.ready), Json(Readiness { report, log_position })).into_response()
+}
+
+fn status(ready: bool) -> StatusCode {
+    if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
 async fn metrics(State(machine): State<Machine>) -> Response {
@@ -187,8 +225,9 @@ fn idempotency_key() -> Parameter {
 }
 
 fn kith_after() -> Parameter {
-    let description = "`Kith-Position` of a command: waits until its effect can be read, at most 10 seconds";
-    header("Kith-After", position(), description).required(Required::False).build()
+    let description = "`Kith-Position` of a command, or of up to 16 with commas between them: waits until their effect \
+                       can be read, at most 10 seconds";
+    header("Kith-After", positions(), description).required(Required::False).build()
 }
 
 fn header(name: &str, schema: ObjectBuilder, description: &str) -> ParameterBuilder {
@@ -196,7 +235,21 @@ fn header(name: &str, schema: ObjectBuilder, description: &str) -> ParameterBuil
     ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header).description(Some(description)).schema(schema)
 }
 
-/// A place in the log.
+/// A place in the log, sealed: it says nothing to whoever has it.
 fn position() -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0))
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(64))
+        .max_length(Some(64))
+        .pattern(Some("^[A-Za-z0-9_-]+$"))
+}
+
+/// Up to as many as commands may be sent at once.
+fn positions() -> ObjectBuilder {
+    let longest = web::AFTER_POSITIONS_MAX * 66;
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(64))
+        .max_length(Some(longest))
+        .pattern(Some("^[A-Za-z0-9_, -]+$"))
 }

@@ -26,9 +26,10 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant)] // there is one, and it lives for one match
 enum Command {
     /// Run the server until Ctrl-C
-    Serve(Box<Serve>),
+    Serve(Serve),
     /// Make a token for a caller of the API
     Token(Token),
     /// Import a listing, or members, into a running server
@@ -100,6 +101,10 @@ struct Serve {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     listen: Option<SocketAddr>,
+    /// Address at which operators ask for /readyz with details and /metrics [default: 127.0.0.1:9464]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ops_listen: Option<SocketAddr>,
     /// NATS server to use (nats://… or tls://…), with the user who reads; without it, one is started on loopback
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -414,6 +419,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let mut hang_up = signal(SignalKind::hangup())?;
     let running = crate::serve(config, crate::clock()).await?;
     let (scheme, at) = (if running.tls() { "https" } else { "http" }, running.address);
+    tracing::info!("operators ask http://{}/readyz and /metrics", running.ops);
     tracing::info!(data = %config.data.display(), "kith is at {scheme}://{at}, its explorer at {scheme}://{at}/docs");
     loop {
         tokio::select! {

@@ -54,6 +54,9 @@ pub struct Config {
     pub phone_country: Option<String>,
     /// Address to listen at.
     pub listen: SocketAddr,
+    /// Address at which operators ask `/readyz` for details and `/metrics`: it tells how busy each part is, so let
+    /// nobody else reach it.
+    pub ops_listen: SocketAddr,
     /// NATS server to use, such as `nats://10.0.0.5:4222` or `tls://…`, with the user who reads; if it is not given, one
     /// is started.
     pub nats: Option<String>,
@@ -153,6 +156,7 @@ impl Default for Config {
             erasures_file: None,
             phone_country: None,
             listen: (Ipv4Addr::LOCALHOST, 8080).into(),
+            ops_listen: (Ipv4Addr::LOCALHOST, 9464).into(),
             nats: None,
             nats_credentials: None,
             nats_relay: None,

@@ -9,12 +9,13 @@ use domain::{
     people::{self, People},
 };
 use eventlog::{EventLog, Position, Recorded, StreamName, sqlite::Readers};
-use membership::{ErasedRecord, Erasure};
+use membership::{ErasedRecord, Erasure, RECEIPT};
 use serde::Deserialize;
 use serde_json::Value;
 use vault::Vault;
+use web::Seal;
 
-use crate::{DataDir, data_dir::Kept, erasures::erased_by, restore::RESTORE};
+use crate::{DataDir, data_dir::Kept, erasures::erased_by, restore::RESTORE, serve::new_secret};
 
 /// Longest file with a receipt, in bytes: an answer says everything once in clear and once signed.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
@@ -50,7 +51,9 @@ pub(crate) async fn check(kept: &Kept, file: &Path) -> anyhow::Result<Checks> {
     let mut text = String::new();
     let read = fs::File::open(file).and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut text));
     read.with_context(|| format!("{} cannot be read", file.display()))?;
-    let Some(erasure) = signed(&data, &text)? else {
+    let log = kept.log().await?;
+    let seal = Seal::kept_in(log.port(), new_secret).await?;
+    let Some(erasure) = signed(&data, seal.as_ref(), &text)? else {
         return Ok(Checks(vec![(false, "this server signed the receipt, and it was not changed".into())]));
     };
     let Erasure { organisation: org, position, records, .. } = &erasure;
@@ -74,8 +77,8 @@ pub(crate) async fn check(kept: &Kept, file: &Path) -> anyhow::Result<Checks> {
     Ok(Checks(checks))
 }
 
-/// What this server signed; none if it did not.
-fn signed(data: &DataDir, text: &str) -> anyhow::Result<Option<Erasure>> {
+/// What this server signed; none if it did not. Receipts of before are not sealed.
+fn signed(data: &DataDir, seal: Option<&Seal>, text: &str) -> anyhow::Result<Option<Erasure>> {
     /// The answer of `erase_member`.
     #[derive(Deserialize)]
     struct Answer {
@@ -83,16 +86,31 @@ fn signed(data: &DataDir, text: &str) -> anyhow::Result<Option<Erasure>> {
         receipt: String,
     }
     let attester = data.attester()?;
+    let check = |receipt: &str| {
+        let opened = seal.and_then(|seal| opened(seal, receipt.trim()));
+        attester.check::<Erasure>(opened.as_deref().unwrap_or(receipt)).ok()
+    };
     let answer = text.trim_start().starts_with('{').then(|| serde_json::from_str::<Answer>(text));
     Ok(match answer {
-        None => attester.check(text).ok(),
+        None => check(text),
         Some(Err(_)) => None,
         // What is readable in it must be what was signed.
-        Some(Ok(Answer { erasure, receipt })) => match attester.check::<Erasure>(&receipt) {
-            Ok(signed) if serde_json::to_value(&signed)? == erasure => Some(signed),
-            _ => None,
-        },
+        Some(Ok(Answer { erasure, receipt })) => {
+            let shown = |signed: &Erasure| -> serde_json::Result<bool> {
+                Ok(serde_json::to_value(signed.shown())? == erasure || serde_json::to_value(signed)? == erasure)
+            };
+            match check(&receipt) {
+                Some(signed) if shown(&signed)? => Some(signed),
+                _ => None,
+            }
+        }
     })
+}
+
+/// The JWS in a sealed receipt: for whom it was sealed stands before it.
+fn opened(seal: &Seal, receipt: &str) -> Option<String> {
+    let (org, sealed) = receipt.split_once('.')?;
+    String::from_utf8(seal.open(&org.parse().ok()?, RECEIPT, sealed)?).ok()
 }
 
 /// Whether the log says what the receipt says, there or, after a restore, later.

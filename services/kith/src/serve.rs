@@ -37,11 +37,16 @@ use crate::{
     upkeep::Upkeep,
 };
 
+/// Connections of operators at once, a count.
+const OPS_CONNECTIONS_MAX: usize = 32;
+
 /// A running server.
 #[derive(Debug)]
 pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where operators ask how it is.
+    pub ops: SocketAddr,
     /// What runs and what stands still.
     pub health: Health,
     /// The event log.
@@ -146,10 +151,23 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     let address = listener.local_addr()?;
     let head_time_max = Duration::from_secs(config.head_seconds_max);
     let places = Places::new(config.connections_max, config.address_connections_max);
-    let serving = Serving { router, places, proxies, head_time_max, tls: tls.clone() };
+    let serving = Serving { router, places, proxies: proxies.clone(), head_time_max, tls: tls.clone() };
     health.part("listener").running();
-    supervisor.need("listener", listen(listener, serving, end));
-    Ok(Running { address, health, log, services, issuer, clock, supervisor, nats_server, tls, _lock: lock })
+    supervisor.need("listener", listen(listener, serving, end.clone()));
+    let listener = TcpListener::bind(config.ops_listen).await;
+    let listener = listener.with_context(|| {
+        format!(
+            "cannot listen at {} for /readyz and /metrics; give another address with --ops-listen",
+            config.ops_listen
+        )
+    })?;
+    let ops = listener.local_addr()?;
+    let places = Places::new(OPS_CONNECTIONS_MAX, OPS_CONNECTIONS_MAX);
+    let router = api::ops(machine(&health, &*log));
+    let serving = Serving { router, places, proxies, head_time_max, tls: None };
+    health.part("ops-listener").running();
+    supervisor.need("ops-listener", listen(listener, serving, end));
+    Ok(Running { address, ops, health, log, services, issuer, clock, supervisor, nats_server, tls, _lock: lock })
 }
 
 /// Where chance comes from.
@@ -193,6 +211,7 @@ pub fn assemble(
 ) -> anyhow::Result<Parts> {
     let (access, rates) = (Streams::new(log.clone()), config.rates());
     let gate = gate(config, &data.issuer()?, clock)?.heeding(access.clone()).limited(rates.clone()).within(rooms);
+    let gate = gate.sealing(log.clone(), chance.new_secret);
     let upkeep = Upkeep::new();
     let mut reads = Reads {
         named: upkeep.named(),
@@ -216,7 +235,7 @@ pub fn assemble(
         cors_origins: config.cors_origins.clone(),
         new_id: chance.new_id,
     };
-    let (router, _) = api::api(router, Machine { health: health.clone(), metrics: telemetry::metrics() }, around);
+    let (router, _) = api::api(router, machine(health, &*log), around);
     if let (true, Some(vault)) = (services.has(Service::Projections), vault) {
         upkeep.start(config, (contexts, vault), reads, clock, supervisor);
     }
@@ -279,12 +298,18 @@ fn gate(config: &Config, issuer: &Issuer, clock: &Clock) -> anyhow::Result<Gate>
     })
 }
 
+/// What is asked about the machine.
+fn machine(health: &Health, log: &dyn EventLog) -> Machine {
+    Machine { health: health.clone(), metrics: telemetry::metrics(), head: log.head() }
+}
+
 /// The document of the API, without a server.
 ///
 /// # Errors
 /// If no log can be made in `scratch`, an empty folder.
 pub(crate) fn document(scratch: &Path) -> anyhow::Result<utoipa::openapi::OpenApi> {
-    let machine = Machine { health: Health::new(), metrics: telemetry::metrics() };
+    let log = SqliteLog::open(&DataDir::create(scratch)?.log())?;
+    let machine = machine(&Health::new(), &log);
     let (limits, shield) = (Limits::new(1, DRAIN_MAX), Shield { tls: false });
     let around = Around { limits, shield, cors_origins: vec![], new_id };
     Ok(api::api(routes(scratch, &Services::all())?, machine, around).1)

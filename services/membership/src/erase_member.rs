@@ -14,18 +14,16 @@ use crate::Membership;
 /// Most events of a record that a receipt names, a count.
 const EVENTS_MAX: usize = 1_000;
 
-/// What an erasure touched, what is kept and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// What an erasure touched, what is kept and why, with places in the log: this is signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erasure {
     /// Of which organisation.
-    #[schema(value_type = String)]
     pub organisation: OrgId,
     /// Who it was; from now on an id of nobody.
     pub member: MemberId,
     /// Where the log says so.
     pub position: u64,
     /// When this was signed.
-    #[schema(value_type = String, format = DateTime)]
     pub signed_at: Timestamp,
     /// All records of the person: the member's own first, then those that were merged into it.
     pub records: Vec<ErasedRecord>,
@@ -38,19 +36,18 @@ pub struct Erasure {
 }
 
 /// A record that can no longer be opened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErasedRecord {
     /// Whose.
     pub member: MemberId,
     /// How many events it had; unit: event.
     pub event_count: u64,
     /// Where in the log they are, the latest 1,000: what they say of the member is lost.
-    #[schema(max_items = 1_000)]
     pub events: Vec<u64>,
 }
 
 /// A view that no longer shows the member.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErasedView {
     /// Which.
     pub name: String,
@@ -67,11 +64,55 @@ pub struct Kept {
     pub why: String,
 }
 
+/// What an erasure touched, what is kept and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ShownErasure {
+    /// Of which organisation.
+    #[schema(value_type = String)]
+    pub organisation: OrgId,
+    /// Who it was; from now on an id of nobody.
+    pub member: MemberId,
+    /// When this was signed.
+    #[schema(value_type = String, format = DateTime)]
+    pub signed_at: Timestamp,
+    /// All records of the person: the member's own first, then those that were merged into it.
+    pub records: Vec<ShownRecord>,
+    /// Views that no longer show the member.
+    pub views: Vec<String>,
+    /// Exports that hold the member, and recipients who were sent something: to be told (GDPR Art. 19).
+    pub recipients: Vec<String>,
+    /// What stays.
+    pub kept: Vec<Kept>,
+}
+
+/// A record that can no longer be opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ShownRecord {
+    /// Whose.
+    pub member: MemberId,
+    /// How many events it had, whose words about the member are lost; unit: event.
+    pub event_count: u64,
+}
+
+impl Erasure {
+    /// The same without places in the log: they would tell how much others write.
+    pub fn shown(&self) -> ShownErasure {
+        let Self { organisation, member, signed_at, records, views, recipients, kept, .. } = self.clone();
+        let record = |ErasedRecord { member, event_count, .. }| ShownRecord { member, event_count };
+        let records = records.into_iter().map(record).collect();
+        let views = views.into_iter().map(|view| view.name).collect();
+        ShownErasure { organisation, member, signed_at, records, views, recipients, kept }
+    }
+}
+
+/// What receipts are sealed for.
+pub const RECEIPT: &str = "receipt";
+
 /// The erasure, and the same signed.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct ErasureReceipt {
-    erasure: Erasure,
-    /// A JWS by this server, for `kith verify --receipt`.
+    erasure: ShownErasure,
+    /// A JWS by this server, with all places in the log, sealed, behind the organisation: for `kith verify --receipt`.
     receipt: String,
 }
 
@@ -109,8 +150,8 @@ pub(crate) async fn erase_member(
             kept("who opened the record, without whose it was", "to account for access (GDPR Art. 5(2))"),
         ],
     };
-    let receipt = membership.attester.sign(&erasure);
-    Ok(Read(seen, ErasureReceipt { erasure, receipt }))
+    let receipt = format!("{org}.{}", caller.seal(RECEIPT, &membership.attester.sign(&erasure))?);
+    Ok(Read(seen, ErasureReceipt { erasure: erasure.shown(), receipt }))
 }
 
 impl Membership {

@@ -44,7 +44,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use vault::{Names, Vault};
 use web::{Answer, Attester, Audit, Caller, Gate, Opening, Problem};
 
-pub use erase_member::{ErasedRecord, Erasure};
+pub use erase_member::{ErasedRecord, Erasure, RECEIPT, ShownErasure, ShownRecord};
 pub use import_members::{IMPORT_LINES_MAX, LINE_ENROLMENTS_MAX};
 pub use turns::Turns;
 

@@ -151,8 +151,7 @@ impl Relay {
                 _ => 0,
             };
             if failures >= STUCK_AFTER {
-                failures = 0;
-                self.nats.stuck();
+                (failures, _) = (0, self.nats.stuck());
             }
             let wait = if failure.is_lasting() { FOREIGN_RETRY } else { backoff.next() };
             match failure {

@@ -26,7 +26,8 @@ const ERASED: &str = "a member who was erased";
 /// An opening: somebody was shown members.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Opening {
-    /// Where the log says so.
+    /// Where the log says so: nobody else's business.
+    #[serde(skip)]
     pub position: u64,
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,

@@ -25,7 +25,7 @@ pub(crate) async fn list_accesses(
     Query(page): Query<PageQuery>,
 ) -> Result<Read<Page<Opening>>, Problem> {
     caller.may_member(member)?;
-    let (limit, cursor) = (page.limit()?, page.after::<u64>()?);
+    let (limit, cursor) = (page.limit()?, page.opened(&caller)?.after::<u64>()?);
     let org = caller.org.clone();
     let read = move |connection: &_| {
         let org = org.as_str();
@@ -41,5 +41,5 @@ pub(crate) async fn list_accesses(
         let opening = Look { at: position, ..Look::naming("list_accesses", vec![member]) };
         projections.personal.audit.opened(&caller, opening).await?;
     }
-    Ok(Read(position, Page::new(rows, limit, |opening| opening.position)))
+    Ok(Read(position, Page::new(rows, limit, |opening| opening.position).sealed(&caller)?))
 }

@@ -32,7 +32,7 @@ pub(crate) async fn list_audit(
     after: After,
     Query(page): Query<PageQuery>,
 ) -> Result<Response, Problem> {
-    let (limit, cursor) = (page.limit()?, page.after::<u64>()?);
+    let (limit, cursor) = (page.limit()?, page.opened(&caller)?.after::<u64>()?);
     let org = caller.org.clone();
     let read = move |connection: &_| audit_view::of_org(connection, org.as_str(), cursor, limit);
     let Read(position, rows) = projections.read(after, read).await?;
@@ -40,6 +40,6 @@ pub(crate) async fn list_audit(
     let opening = Look { at: position, ..Look::naming("list_audit", members) };
     projections.personal.audit.opened(&caller, opening).await?;
     let lines = rows.into_iter().map(|(opening, members)| AuditLine { opening, members }).collect();
-    let page = Page::new(lines, limit, |line: &AuditLine| line.opening.position);
+    let page = Page::new(lines, limit, |line: &AuditLine| line.opening.position).sealed(&caller)?;
     projections.answer(&caller, Read(position, page)).await
 }

@@ -23,7 +23,7 @@ pub(crate) async fn list_unconfirmed_enrolments(
     after: After,
     Query(page): Query<PageQuery>,
 ) -> Result<Read<Page<UnconfirmedLine>>, Problem> {
-    let (limit, cursor) = (page.limit()?, page.after::<i64>()?);
+    let (limit, cursor) = (page.limit()?, page.opened(&caller)?.after::<i64>()?);
     let org = caller.org.clone();
     let read = move |connection: &_| {
         let lines = enrolment_view::unconfirmed(connection, org.as_str(), cursor, limit)?;
@@ -42,5 +42,5 @@ pub(crate) async fn list_unconfirmed_enrolments(
         line.called = called.names.get(&line.member).cloned();
         line.unreadable = called.unreadable.contains(&line.member);
     }
-    Ok(Read(position, Page::new(lines, limit, |line| line.began)))
+    Ok(Read(position, Page::new(lines, limit, |line| line.began).sealed(&caller)?))
 }

@@ -49,7 +49,7 @@ pub(crate) async fn show_roster(
 ) -> Result<Read<Page<RosterLine>>, Problem> {
     caller.may_group(group)?;
     let day = asked.on.unwrap_or_else(|| projections.today());
-    let page = PageQuery { limit: asked.limit, after: asked.after };
+    let page = PageQuery { limit: asked.limit, after: asked.after }.opened(&caller)?;
     let (limit, cursor) = (page.limit()?, page.after()?);
     let who = caller.clone();
     let read = move |connection: &_| {
@@ -66,5 +66,5 @@ pub(crate) async fn show_roster(
         line.called = called.names.get(&line.member).cloned();
         line.unreadable = called.unreadable.contains(&line.member);
     }
-    Ok(Read(position, Page::new(lines, limit, |line| line.key)))
+    Ok(Read(position, Page::new(lines, limit, |line| line.key).sealed(&caller)?))
 }

@@ -68,8 +68,8 @@ pub struct ReachReport {
     pub classification: String,
     /// What was asked.
     pub spec: ReachSpec,
-    /// Everything in the log up to here is counted, and nothing after.
-    pub position: u64,
+    /// Everything in the log up to here is counted, and nothing after. In answers of the API it is sealed.
+    pub position: String,
     /// The columns of numbers, with their units.
     pub measures: Vec<Measure>,
     /// What must not be done with the rows.
@@ -96,16 +96,16 @@ impl ReachReport {
         Ok(Self {
             classification: CLASSIFICATION.to_owned(),
             spec: ReachSpec { org: org.clone(), from: period.from(), through: period.through(), by },
-            position: reach.position.0,
+            position: reach.position.to_string(),
             measures: MEASURES.iter().map(measure).collect(),
             note: NOT_ADDITIVE.to_owned(),
             rows: reach.rows,
         })
     }
 
-    /// Up to where in the log it counts.
-    pub fn position(&self) -> Position {
-        Position(self.position)
+    /// Up to where in the log it counts; none once that is sealed.
+    pub fn position(&self) -> Option<Position> {
+        self.position.parse().ok().map(Position)
     }
 
     /// The report for programs.
@@ -122,7 +122,7 @@ impl ReachReport {
         let header = ["classification".to_owned(), "position".to_owned()].into_iter();
         csv_line(&mut out, header.chain(self.key_names()).chain(units));
         for row in &self.rows {
-            let marking = [self.classification.clone(), self.position.to_string()].into_iter();
+            let marking = [self.classification.clone(), self.position.clone()].into_iter();
             let numbers = MEASURES.iter().map(|(.., value)| value(row).to_string());
             csv_line(&mut out, marking.chain(self.key_of(row)).chain(numbers));
         }
@@ -228,7 +228,7 @@ mod tests {
         ReachReport {
             classification: CLASSIFICATION.to_owned(),
             spec: ReachSpec { org: "north".parse().unwrap(), from: month, through: month, by },
-            position: 77,
+            position: "77".into(),
             measures: vec![],
             note: NOT_ADDITIVE.to_owned(),
             rows: vec![row],

@@ -2,12 +2,12 @@
 
 use axum::{
     extract::State,
-    http::{HeaderName, header},
+    http::header,
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
-use web::{After, CallerMay, Problem, Problems, Query, Read, op};
+use web::{After, At, CallerMay, Problem, Problems, Query, Read, op};
 
 use crate::{
     month::{Month, Period},
@@ -15,8 +15,6 @@ use crate::{
     report::ReachReport,
     reports::Reports,
 };
-
-const KITH_POSITION: HeaderName = HeaderName::from_static("kith-position");
 
 /// What to report.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
@@ -76,11 +74,16 @@ pub(crate) async fn report_reach(
 ) -> Result<Response, Problem> {
     let (period, by) = query.asked()?;
     after.seen_by(&reports.applied).await?;
-    let write = move |report: ReachReport| match query.format {
-        Format::Json => Read(report.position(), report).into_response(),
-        Format::Csv => csv(&report),
+    let org = caller.org.clone();
+    let write = move |mut report: ReachReport| {
+        let at = report.position().unwrap_or_default();
+        report.position = caller.seal("report", &report.position)?;
+        Ok(match query.format {
+            Format::Json => Read(at, report).into_response(),
+            Format::Csv => (At(at), csv(&report)).into_response(),
+        })
     };
-    reports.compute(move |facts| ReachReport::compute(facts, &caller.org, period, &by).map(write)).await
+    reports.compute(move |facts| ReachReport::compute(facts, &org, period, &by).map(write)).await?
 }
 
 fn csv(report: &ReachReport) -> Response {
@@ -89,7 +92,6 @@ fn csv(report: &ReachReport) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present".to_owned()),
         (header::CONTENT_DISPOSITION, name),
-        (KITH_POSITION, report.position.to_string()),
     ];
     (headers, report.to_csv()).into_response()
 }
@@ -151,7 +153,7 @@ mod tests {
             let response = router.oneshot(request).await.unwrap();
             let status = response.status();
             if status == StatusCode::OK {
-                assert_eq!(response.headers()[KITH_POSITION], "5");
+                assert_eq!(response.extensions().get::<At>().map(|At(at)| *at), Some(Position(5)));
             }
             let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
             (status, String::from_utf8(body.to_vec()).unwrap())
@@ -167,7 +169,7 @@ mod tests {
         let (status, json) = world.get("north", Role::Admin, &query).await;
         assert_eq!(status, StatusCode::OK, "{json}");
         let report: ReachReport = serde_json::from_str(&json).unwrap();
-        assert_eq!(report.position(), Position(5));
+        assert_eq!(report.position(), None, "it is sealed");
         assert_eq!(report.spec.by, [Dimension::Month, Dimension::Programme]);
         assert_eq!(report.rows[0].people, 1);
         let (status, csv) = world.get("north", Role::Admin, &format!("{query}&format=csv")).await;

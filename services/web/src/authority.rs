@@ -201,6 +201,8 @@ operations! {
     // Access
     /// Revoke a token, or all tokens of a subject.
     RevokeToken = "revoke_token": Admin;
+    /// Take back a revocation.
+    EndRevocation = "end_revocation": Admin;
     /// Register an API client.
     RegisterClient = "register_client": Admin;
     /// Revoke an API client's key.

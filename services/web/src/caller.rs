@@ -4,7 +4,7 @@ use std::{marker::PhantomData, sync::Arc};
 
 use axum::{
     extract::{FromRef, FromRequestParts, Request, State},
-    http::{Extensions, HeaderMap, header::AUTHORIZATION, request::Parts},
+    http::{Extensions, HeaderMap, HeaderValue, header::AUTHORIZATION, request::Parts},
     middleware::Next,
     response::Response,
 };
@@ -17,7 +17,10 @@ use domain::{
 use crate::{
     Asking, Gate, Problem,
     authority::{Operation, Role, writable},
+    command::KITH_POSITION,
+    positions::Seal,
     rates::Peer,
+    read::{self, At},
     token::Claims,
 };
 
@@ -33,11 +36,20 @@ pub struct Caller {
     groups: Arc<[GroupId]>,
     /// Of an API client: the operations that it may call. A person may call all that their role may.
     scopes: Option<Arc<[Text<64>]>>,
+    /// What names places in the log for them; none before they were let in.
+    seal: Option<Seal>,
 }
 
 impl From<Claims> for Caller {
     fn from(claims: Claims) -> Self {
-        Self { org: claims.org, role: claims.role, subject: claims.sub, groups: claims.groups.into(), scopes: None }
+        Self {
+            org: claims.org,
+            role: claims.role,
+            subject: claims.sub,
+            groups: claims.groups.into(),
+            scopes: None,
+            seal: None,
+        }
     }
 }
 
@@ -50,7 +62,26 @@ impl Caller {
             subject: Subject::of_client(client.client),
             groups: client.groups.as_slice().into(),
             scopes: Some(client.scopes.as_slice().into()),
+            seal: None,
         }
+    }
+
+    fn sealing(self, seal: Seal) -> Self {
+        Self { seal: Some(seal), ..self }
+    }
+
+    /// Something with places in the log, to be shown to this caller: only their organisation's callers can give it back.
+    ///
+    /// # Errors
+    /// 500 if nobody let the caller in.
+    pub fn seal(&self, purpose: &str, text: &str) -> Result<String, Problem> {
+        let seal = self.seal.as_ref().ok_or_else(|| Problem::internal(&"nobody let this caller in"))?;
+        Ok(seal.seal(&self.org, purpose, text.as_bytes()))
+    }
+
+    /// Undoes [`Caller::seal`]; none if it was not sealed for this caller's organisation and purpose.
+    pub fn open(&self, purpose: &str, sealed: &str) -> Option<String> {
+        String::from_utf8(self.seal.as_ref()?.open(&self.org, purpose, sealed)?).ok()
     }
 
     /// Adds the groups that the log says a facilitator is assigned to.
@@ -149,9 +180,11 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let caller = match parts.extensions.remove::<Caller>() {
-            Some(checked) => checked,
-            None => caller(&parts.headers, &parts.extensions, &Gate::from_ref(state)).await?,
+        let caller = if let Some(checked) = parts.extensions.remove::<Caller>() {
+            checked
+        } else {
+            let gate = Gate::from_ref(state);
+            caller(&parts.headers, &parts.extensions, &gate).await?.sealing(gate.seal().await?)
         };
         caller.may::<Op>()?;
         Ok(Self { caller, op: PhantomData })
@@ -164,8 +197,17 @@ where
 /// 401 to whoever has none.
 pub async fn authenticate(State(gate): State<Gate>, mut request: Request, next: Next) -> Result<Response, Problem> {
     let caller = caller(request.headers(), request.extensions(), &gate).await?;
-    request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+    let (seal, org) = (gate.seal().await?, caller.org.clone());
+    if let Some(after) = read::after(request.headers(), &seal, &org)? {
+        request.extensions_mut().insert(after);
+    }
+    request.extensions_mut().insert(caller.sealing(seal.clone()));
+    let mut response = next.run(request).await;
+    if let Some(At(position)) = response.extensions_mut().remove() {
+        let sealed = HeaderValue::from_str(&seal.position(&org, position)).expect("base64url is ASCII");
+        response.headers_mut().insert(KITH_POSITION, sealed);
+    }
+    Ok(response)
 }
 
 async fn caller(headers: &HeaderMap, extensions: &Extensions, gate: &Gate) -> Result<Caller, Problem> {

@@ -17,7 +17,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{Caller, CallerMay, Gate, Problem, authority::Operation, nobody};
+use crate::{Caller, CallerMay, Gate, Problem, authority::Operation, nobody, read::At};
 
 /// Longest body of a command, in bytes.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -218,11 +218,10 @@ impl IntoResponse for Answer {
         } else {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        headers.insert(KITH_POSITION, position.0.into());
         if replayed {
             headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
         }
-        response
+        (At(position), response).into_response()
     }
 }
 

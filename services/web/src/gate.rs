@@ -6,16 +6,21 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use domain::access::{self, Access};
-use eventlog::{Loaded, Streams};
+use domain::{
+    OrgId,
+    access::{self, Access, ClockCorrected},
+};
+use eventlog::{Cause, EventLog, Loaded, Reply, Streams};
 use jiff::Timestamp;
 use lru::LruCache;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::{
     Compute, Problem,
     caller::Caller,
     client_key::ClientKey,
+    positions::{LogSeal, Seal},
     rates::{Peer, Rates},
     room::Rooms,
     token::{Claims, Issuer, KeySet, Provider},
@@ -57,6 +62,16 @@ enum Checked {
 /// By digest.
 type CheckedTokens = LruCache<[u8; 32], Checked>;
 
+/// Writes down that a clock had been ahead when something was revoked: what is issued from now on is not.
+async fn correct_clock(access: &Streams<Access>, org: &OrgId, now: Timestamp) -> Result<(), Problem> {
+    let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("clock of {org} {now}").as_bytes());
+    let cause = Cause { id, actor: "gate".into(), role: "kith", at: now, key: None };
+    let correct = access::Command::CorrectClock(ClockCorrected { at: now });
+    access.transact(org, access::id(org), cause, correct, Reply::DONE).await?;
+    tracing::warn!(%org, "a token was revoked by a clock that was ahead; tokens issued from now on are accepted");
+    Ok(())
+}
+
 /// Checks who calls.
 #[derive(Debug, Clone)]
 pub struct Gate {
@@ -71,6 +86,7 @@ pub struct Gate {
     /// Work that takes long.
     pub compute: Compute,
     checked: Arc<Mutex<CheckedTokens>>,
+    seal: LogSeal,
 }
 
 impl Gate {
@@ -87,6 +103,7 @@ impl Gate {
             clock,
             compute,
             checked,
+            seal: LogSeal::none(),
         }
     }
 
@@ -94,6 +111,20 @@ impl Gate {
     #[must_use]
     pub fn heeding(self, access: Streams<Access>) -> Self {
         Self { access: Some(access), ..self }
+    }
+
+    /// Seals positions with the key that is in the log, made by `chance` the first time. A server's gate does.
+    #[must_use]
+    pub fn sealing(self, log: Arc<dyn EventLog>, chance: fn() -> [u8; 32]) -> Self {
+        Self { seal: LogSeal::of(log, chance), ..self }
+    }
+
+    /// What positions are sealed with.
+    ///
+    /// # Errors
+    /// 503 if the log does not answer.
+    pub(crate) async fn seal(&self) -> Result<Seal, Problem> {
+        self.seal.get(self.clock.now()).await
     }
 
     /// Accepts the provider's tokens as well.
@@ -197,15 +228,21 @@ impl Gate {
         let Some(access) = &self.access else { return Ok(Some(claims.into())) };
         let issued_at = Timestamp::from_second(claims.issued_at).unwrap_or(Timestamp::MIN);
         let (org, mut caller) = (claims.org.clone(), Caller::from(claims.clone()));
+        let mut ahead = false;
         let heed = |loaded: &Loaded<access::State>| {
             let state = &loaded.state;
             if state.revoked(claims.jti.as_ref(), &claims.sub, issued_at) {
+                ahead = state.revoked_ahead(claims.jti.as_ref(), &claims.sub, now);
                 return None;
             }
             caller.also_reaches(state.groups_of(&claims.sub, now));
             Some(caller)
         };
-        Ok(access.look(&org, access::id(&org), heed).await?)
+        let admitted = access.look(&org, access::id(&org), heed).await?;
+        if ahead {
+            correct_clock(access, &org, now).await?;
+        }
+        Ok(admitted)
     }
 
     /// The client whose key it is.

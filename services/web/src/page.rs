@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::Problem;
+use crate::{Caller, Problem};
 
 /// Most rows of a page, a count.
 pub const PAGE_ROWS_MAX: u16 = 200;
@@ -48,6 +48,23 @@ impl PageQuery {
     }
 }
 
+/// What cursors are sealed for.
+const CURSOR: &str = "cursor";
+
+impl PageQuery {
+    /// The same with a cursor that [`Page::sealed`] sealed for this caller.
+    ///
+    /// # Errors
+    /// 422 if it did not.
+    pub fn opened(self, caller: &Caller) -> Result<Self, Problem> {
+        let opened = self.after.as_ref().map(|sealed| caller.open(CURSOR, sealed));
+        match opened {
+            Some(None) => Err(Problem::malformed("after is not the `next` of a page")),
+            opened => Ok(Self { after: opened.flatten(), ..self }),
+        }
+    }
+}
+
 /// A part of a list.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Page<T> {
@@ -66,5 +83,14 @@ impl<T> Page<T> {
         let last = rows.last().filter(|_| more);
         let next = last.map(|row| serde_json::to_string(&key(row)).expect("keys are plain"));
         Self { items: rows, next }
+    }
+
+    /// The same with a cursor that tells the caller nothing, for keys with places in the log.
+    ///
+    /// # Errors
+    /// 500 if nobody let the caller in.
+    pub fn sealed(self, caller: &Caller) -> Result<Self, Problem> {
+        let next = self.next.map(|next| caller.seal(CURSOR, &next)).transpose()?;
+        Ok(Self { next, ..self })
     }
 }

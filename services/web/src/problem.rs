@@ -11,11 +11,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::{Rejection, RejectionKind};
-use eventlog::{Position, TransactError};
+use eventlog::TransactError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{problem_pages, scrub};
+use crate::{AFTER_POSITIONS_MAX, problem_pages, scrub};
 
 /// Seconds after which to try again.
 const RETRY_AFTER_SECONDS: u64 = 1;
@@ -123,9 +123,17 @@ impl Problem {
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", detail)
         }
     }
+    /// 400: no position of this organisation's.
+    pub(crate) fn position_unknown() -> Self {
+        let detail = format!(
+            "`Kith-After` is not what `Kith-Position` said to this organisation: send that back as it is, of several \
+             commands up to {AFTER_POSITIONS_MAX}, separated by commas"
+        );
+        Self::new(StatusCode::BAD_REQUEST, "position-unknown", detail)
+    }
     /// 503: the view lags.
-    pub fn not_visible_yet(after: Position) -> Self {
-        let detail = format!("the view has not reached position {after} yet; what was written is safe, read again");
+    pub fn not_visible_yet() -> Self {
+        let detail = "the view has not come as far as `Kith-After` yet; what was written is safe, read again";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-visible-yet", detail)
     }
     /// 503: more requests than can be served at once.
@@ -231,7 +239,7 @@ impl IntoResponse for Problem {
 #[derive(Debug, utoipa::IntoResponses)]
 #[allow(missing_docs)]
 pub enum Problems {
-    /// The Idempotency-Key is missing or malformed
+    /// The Idempotency-Key is missing or malformed, or Kith-After is no position
     #[response(status = 400, content_type = "application/problem+json")]
     Key(ProblemBody),
     /// No valid token

@@ -52,6 +52,7 @@ pages! {
     "overloaded",
     "own-glass",
     "path-too-long",
+    "position-unknown",
     "processing-restricted",
     "rate-limited",
     "reason-needed",

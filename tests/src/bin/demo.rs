@@ -173,7 +173,8 @@ fn asked_to_end() -> anyhow::Result<impl Future<Output = ()>> {
 }
 
 async fn stay(server: &mut Server, asked_to_end: impl Future<Output = ()>) -> anyhow::Result<()> {
-    println!("\nKith stays up at http://{} until Ctrl-C.", server.address);
+    println!("\nOperators ask http://{}/readyz what runs, and Prometheus /metrics there.", server.ops);
+    println!("Kith stays up at http://{} until Ctrl-C.", server.address);
     tokio::select! {
         error = server.ended() => Err(error),
         () = asked_to_end => Ok(()),

@@ -303,7 +303,7 @@ async fn aftermath(server: Server, kith: &Kith, data: &Path, document: &Value) -
     let last = json!({ "name": "After the attack" });
     let last = client.command(Method::POST, "/v1/programmes", "fuzz-last", &last).await?.ok()?;
     server.reaches(last.position.context("no position")?, SETTLES_WITHIN).await?;
-    let metrics = String::from_utf8_lossy(&read(server.address, "/metrics").await?.body).into_owned();
+    let metrics = String::from_utf8_lossy(&read(server.ops, "/metrics").await?.body).into_owned();
     let answered = Answered::read(&metrics);
     found.extend(answered.failures());
     answered.show(document);

@@ -17,7 +17,10 @@ use serde_json::{Value, json};
 use web::{Issuer, Role, TOKEN_TTL_MAX};
 
 use super::{ORG, World, org, time};
-use crate::http::{Answer, Client};
+use crate::{
+    http::{Answer, Client},
+    positions,
+};
 
 /// The people.
 impl World {
@@ -170,6 +173,11 @@ impl Actor {
     /// Reads what the views say once they have reached `after`.
     pub async fn read(&self, path: &str, after: u64) -> Answer {
         self.client().get(path, after).await.expect("an answer")
+    }
+
+    /// A position as the server would have said it to this person.
+    pub async fn sealed(&self, position: u64) -> String {
+        positions::sealed(self.address, &self.token(), position).await
     }
 
     /// Sends any request.

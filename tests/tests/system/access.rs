@@ -57,6 +57,43 @@ async fn who_is_logged_out_everywhere_needs_a_new_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_logout_by_a_clock_that_was_ahead_locks_nobody_out_for_longer_than_it_was() {
+    let mut world = World::start().await;
+    let token = |world: &World| world.somebody(ORG, Role::Auditor, "eve", vec![]).token();
+    let stolen = token(&world);
+    world.bearer(&stolen).get("/v1/groups").await.must(200);
+    world.set_time("2027-07-06T12:00:00Z"); // 400 days ahead
+    world.admin().post(REVOCATIONS, json!({ "subject": "eve" })).await.must(204);
+    world.set_time("2026-06-01T12:30:00Z");
+    world.bearer(&stolen).get("/v1/groups").await.refused(401, "unauthenticated");
+    world.set_time("2026-06-01T12:31:00Z");
+    let fresh = token(&world);
+    world.bearer(&fresh).get("/v1/groups").await.must(200);
+    world.bearer(&stolen).get("/v1/groups").await.refused(401, "unauthenticated");
+    assert_eq!(types(&world).await, ["subject.logged_out", "clock.corrected"], "once");
+    world.restart(|_| ()).await;
+    world.bearer(&fresh).get("/v1/groups").await.must(200);
+    world.bearer(&stolen).get("/v1/groups").await.refused(401, "unauthenticated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_is_taken_back_by_an_admin() {
+    let world = World::start().await;
+    let eve = world.bearer(&world.somebody(ORG, Role::Auditor, "eve", vec![]).token());
+    for what in [json!({ "jti": jti(&world, &eve) }), json!({ "subject": "eve" })] {
+        world.admin().post(REVOCATIONS, what.clone()).await.must(204);
+        eve.get("/v1/groups").await.refused(401, "unauthenticated");
+        world.coordinator().post("/v1/access/revocations/end", what.clone()).await.refused(403, "forbidden");
+        for _ in 0..2 {
+            world.admin().post("/v1/access/revocations/end", what.clone()).await.must(204);
+        }
+        eve.get("/v1/groups").await.must(200);
+    }
+    let said = ["token.revoked", "token.restored", "subject.logged_out", "subject.readmitted"];
+    assert_eq!(types(&world).await, said);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn revoking_holds_however_many_ask_meanwhile() {
     let world = World::start().await;
     let eve = world.bearer(&world.somebody(ORG, Role::Auditor, "eve", vec![]).token());

@@ -398,6 +398,7 @@ async fn a_receipt_that_was_changed_or_is_not_so_is_told() {
     let mut lie = answer["erasure"].clone();
     lie["member"] = json!(there.member);
     lie["records"][0]["member"] = json!(there.member);
+    (lie["position"], lie["records"][0]["events"], lie["views"]) = (json!(1), json!([1]), json!([]));
     let lie = data.attester().expect("the key").sign(&lie);
     let told = check(&lie).await;
     refused(&told, "NOT SO");

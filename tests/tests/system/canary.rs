@@ -33,6 +33,7 @@ const PUBLIC: &[(&str, &str)] = &[
     ("schedule_group", "a calendar"),
     ("plan_meetings", "days"),
     ("import_bmlt", "a public listing"),
+    ("end_revocation", "subjects are ids of the organisation's choice that say nothing: README"),
     ("revoke_token", "subjects are ids of the organisation's choice that say nothing: README"),
     ("assign_facilitator", "subjects are ids of the organisation's choice that say nothing: README"),
     ("end_assignment", "subjects are ids of the organisation's choice that say nothing: README"),
@@ -228,7 +229,7 @@ async fn nothing_is_found(server: &Server, folder: &Path, when: &str) {
     for line in server.lines() {
         assert_eq!(found(line.as_bytes()), None, "{when}: in the log");
     }
-    let metrics = Client::new(server.address, "").send(Request::get("/metrics"), Bytes::new()).await.expect("metrics");
+    let metrics = Client::new(server.ops, "").send(Request::get("/metrics"), Bytes::new()).await.expect("metrics");
     assert_eq!(found(&metrics.body), None, "{when}: in the metrics");
 }
 

@@ -500,8 +500,14 @@ async fn machines_are_told_how_it_is_and_the_explorer_needs_no_internet() {
     world.settle().await;
     assert_eq!(&nobody.get("/healthz").await.must(200).body[..], b"ok");
     let report = world.running().health.wait_until(|report| report.ready).await;
-    assert_eq!(nobody.get("/readyz").await.must(200).json(), serde_json::to_value(&report).expect("JSON"));
-    let metrics = nobody.get("/metrics").await.must(200);
+    assert_eq!(nobody.get("/readyz").await.must(200).json(), serde_json::json!({ "ready": true }));
+    nobody.get("/metrics").await.refused(404, "not-found");
+    let told = world.ops("/readyz").await.must(200).json();
+    assert_eq!(told["parts"], serde_json::to_value(&report.parts).expect("JSON"));
+    assert_eq!(told["log_position"], world.log().head().borrow().0);
+    assert_eq!(&world.ops("/healthz").await.must(200).body[..], b"ok");
+    world.ops("/v1/groups").await.refused(404, "not-found");
+    let metrics = world.ops("/metrics").await.must(200);
     let metrics = String::from_utf8_lossy(&metrics.body).into_owned();
     for name in ["kith_http_seconds", "kith_relay_position", "kith_consumer_position"] {
         assert!(metrics.contains(name), "{name}");

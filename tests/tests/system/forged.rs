@@ -4,6 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use async_nats::{HeaderMap, jetstream};
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use domain::{AnyEvent, EventType, access, audit, people};
 use eventlog::{Position, Recorded, StreamName};
 use kith::{Findings, Kept};
@@ -72,8 +73,7 @@ async fn publish(context: &jetstream::Context, before: &Recorded, lie: &Recorded
     headers.insert(header::HEADER_REVISION, lie.revision.to_string());
     headers.insert(header::HEADER_POSITION, lie.position.to_string());
     headers.insert(header::HEADER_PREVIOUS, before.position.to_string());
-    let digest = data_encoding::HEXLOWER.encode(&before.digest());
-    headers.insert(header::HEADER_PREVIOUS_DIGEST, digest);
+    headers.insert(header::HEADER_PREVIOUS_DIGEST, HEXLOWER.encode(&before.digest()));
     let sent = context.publish_with_headers(header::subject(lie), headers, lie.data.clone()).await;
     sent.expect("sent").await.expect("stored");
 }

@@ -15,7 +15,7 @@ fn of(member: MemberId, what: &str) -> String {
 
 async fn found(actor: &Actor, name: &str, after: u64) -> Vec<Value> {
     let request = hyper::Request::post("/v1/members/search");
-    let request = request.header("content-type", "application/json").header("kith-after", after);
+    let request = request.header("content-type", "application/json").header("kith-after", actor.sealed(after).await);
     let answer = actor.send(request, json!({ "name": name }).to_string()).await.must(200);
     answer.json().as_array().expect("a list").clone()
 }

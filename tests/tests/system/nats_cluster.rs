@@ -75,12 +75,12 @@ async fn of_three_nats_servers_as_deployed_one_can_be_lost() {
 /// Whoever reads events is told so when they try to publish one, and nothing comes of it.
 pub async fn must_not_publish(address: &str, user: &str, password: &str) {
     let (said, mut hears) = tokio::sync::mpsc::unbounded_channel();
-    let on_event = move |event: async_nats::Event| {
+    let listen = move |event: async_nats::Event| {
         let _ = said.send(event.to_string());
         std::future::ready(())
     };
     let options = async_nats::ConnectOptions::with_user_and_password(user.into(), password.into());
-    let client = options.event_callback(on_event).connect(address).await.expect("who reads may connect");
+    let client = options.event_callback(listen).connect(address).await.expect("who reads may connect");
     let mut stream = async_nats::jetstream::new(client.clone()).get_stream(messaging::STREAM).await.expect("may read");
     for subject in ["kith.north-star.member.erased", "$JS.API.STREAM.DELETE.KITH", "$JS.API.STREAM.UPDATE.KITH"] {
         client.publish(subject, "{}".into()).await.expect("sent");

@@ -210,14 +210,20 @@ async fn a_read_after_a_write_that_never_was_does_not_wait_for_it() {
     let world = World::start().await;
     let group = world.group().await;
     world.settle().await;
-    for bad in ["", "x", "-1", "1.5", "99999999999999999999"] {
+    let admin = world.admin();
+    let head = world.log().head().borrow().0;
+    let (other, ahead) = (world.admin_of("another").sealed(head).await, admin.sealed(head + 1).await);
+    let good = admin.sealed(head).await;
+    let many = vec![&*good; web::AFTER_POSITIONS_MAX + 1].join(",");
+    let cut = &good[1..];
+    for bad in ["", "x", "-1", "1.5", "99999999999999999999", "1", &other, &ahead, &many, cut] {
         let request = get("/v1/groups").header("kith-after", bad);
-        world.admin().send(request, "").await.refused(422, "malformed");
+        admin.send(request, "").await.refused(400, "position-unknown");
     }
     let (path, end) = (format!("/v1/groups/{group}"), world.log().head().borrow().0);
     world.admin().read(&path, end).await.must(200);
     for never in [end + 1, u64::MAX] {
-        world.admin().read(&path, never).await.refused(422, "malformed");
+        world.admin().read(&path, never).await.refused(400, "position-unknown");
     }
 }
 
@@ -338,4 +344,63 @@ async fn how_long_an_answer_takes_does_not_tell_another_organisations_things_fro
         let same = theirs < none * SAME_CLASS && none < theirs * SAME_CLASS;
         assert!(same, "{}: {theirs} s for what is there, {none} s for what is not", operation.id);
     }
+}
+
+/// Every value in an answer, with where it is.
+fn values(value: &Value, at: &str, found: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| values(value, &format!("{at}/{name}"), found)),
+        Value::Array(items) => items.iter().for_each(|value| values(value, at, found)),
+        value => found.push((at.to_owned(), value.to_string())),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_answer_says_where_the_log_is_nor_whether_others_wrote() {
+    let world = World::start().await;
+    let (admin, auditor, things) = (world.admin(), world.anyone(Role::Auditor), Things::of(&world).await);
+    // Somebody else fills the log, so that its positions are numbers that nothing else has by chance.
+    for n in 0..120 {
+        world.admin_of("another").post("/v1/programmes", json!({ "name": format!("Other {n}") })).await.must(201);
+    }
+    let before = world.log().head().borrow().0;
+    for n in 0..3 {
+        admin.patch(&format!("/v1/members/{}", things.other), json!({ "alias": format!("Other {n}") })).await.must(204);
+        admin.get(&format!("/v1/members/{}", things.other)).await.must(200);
+    }
+    world.settle().await;
+    let erased = admin.post(&format!("/v1/members/{}/erasure", things.member), Value::Null).await.must(200);
+    world.settle().await;
+    let last = world.log().head().borrow().0;
+    let mut answers = vec![erased];
+    for path in [
+        "/v1/audit?limit=2".to_owned(),
+        format!("/v1/members/{}/accesses?limit=1", things.other),
+        format!("/v1/members/{}/record", things.other),
+        format!("/v1/groups/{}/roster?limit=1&stage=withdrawn", things.group),
+        "/v1/reports/reach?from=2026-06&through=2026-06".to_owned(),
+    ] {
+        let reader = if path.starts_with("/v1/audit") { &auditor } else { &admin };
+        answers.push(reader.get(&path).await.must(200));
+    }
+    for answer in &answers {
+        let mut found = Vec::new();
+        values(&answer.json(), "", &mut found);
+        for (at, value) in found {
+            let number = value.trim_matches('"').trim_matches(['[', ']']).parse::<u64>();
+            assert!(!number.is_ok_and(|number| (before..=last).contains(&number)), "{at} is {value}");
+        }
+        let told = answer.header("kith-position").expect("a position");
+        assert!(told.len() == 64 && told.parse::<u64>().is_err(), "{told}");
+    }
+    // Nothing happened, and nobody can tell.
+    let (one, two) = (admin.get("/v1/groups").await.must(200), admin.get("/v1/groups").await.must(200));
+    assert_eq!(one.at(), two.at());
+    assert_ne!(one.header("kith-position"), two.header("kith-position"));
+    // Pages go on where they ended, for those who were told where.
+    let page = auditor.get("/v1/audit?limit=1").await.must(200).json();
+    let next = tests::world::encoded(page["next"].as_str().expect("there is more"));
+    auditor.get(&format!("/v1/audit?limit=1&after={next}")).await.must(200);
+    let other = world.somebody("another", Role::Auditor, "auditor", vec![]);
+    other.get(&format!("/v1/audit?limit=1&after={next}")).await.refused(422, "malformed");
 }

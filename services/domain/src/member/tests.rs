@@ -120,6 +120,10 @@ fn broken_glass_is_open_for_three_hours_for_who_broke_it_and_reviewed_by_another
     let open = |subject: &str, at| state.record().unwrap().glass_open_for(&subject.parse().unwrap(), at);
     assert!(open("fay", NOW) && open("fay", NOW + GLASS_OPEN - SignedDuration::from_secs(1)));
     assert!(!open("fay", NOW + GLASS_OPEN) && !open("ann", NOW));
+    // A clock that was ahead opened nothing for longer, not even until it will be right.
+    assert!(
+        !open("fay", NOW - SignedDuration::from_hours(24 * 400)) && open("fay", NOW - SignedDuration::from_mins(4))
+    );
     let review = |reviewer: &str| Command::ReviewGlass {
         glass: GlassId(Uuid::from_u128(1)),
         reviewer: reviewer.parse().unwrap(),

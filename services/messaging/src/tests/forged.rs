@@ -1,7 +1,5 @@
 //! What somebody does who can reach the NATS server.
 
-use std::time::Duration;
-
 use async_nats::{Client, Event};
 use eventlog::{Position, Recorded};
 use tokio::{sync::mpsc, time::timeout};
@@ -14,11 +12,11 @@ use crate::{NatsConfig, STREAM, cloud_event};
 async fn somebody(config: NatsConfig) -> (Client, mpsc::UnboundedReceiver<String>) {
     let (said, hears) = mpsc::unbounded_channel();
     let (user, password) = config.user_password.unwrap();
-    let on_event = move |event: Event| {
+    let listen = move |event: Event| {
         let _ = said.send(event.to_string());
         std::future::ready(())
     };
-    let options = async_nats::ConnectOptions::with_user_and_password(user, password).event_callback(on_event);
+    let options = async_nats::ConnectOptions::with_user_and_password(user, password).event_callback(listen);
     (options.connect(config.url).await.unwrap(), hears)
 }
 
@@ -175,5 +173,5 @@ async fn after_the_stream_and_the_view_are_deleted_all_is_as_if_nobody_had_lied(
     world.relayed(10).await;
     assert_eq!(world.stream().await, chain(10));
     assert_eq!(view.positions(), (1..=10).collect::<Vec<_>>());
-    tokio::time::timeout(Duration::from_mins(1), world.runs("relay")).await.unwrap();
+    world.runs("relay").await;
 }
