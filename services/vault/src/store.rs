@@ -206,7 +206,8 @@ impl Store {
     /// Replaces what a person is found by with what follows from the log at `position`; not if what is there follows
     /// from more of it.
     pub fn index(&self, org: &OrgId, person: Uuid, position: i64, blinds: &[Blind]) -> rusqlite::Result<()> {
-        if position == 0 {
+        // Whoever is about to be registered is found by something.
+        if position == 0 && blinds.is_empty() {
             return self.forget_unknown(org, person);
         }
         let moved = self

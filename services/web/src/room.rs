@@ -96,7 +96,7 @@ mod tests {
     use super::*;
     use crate::authority::TABLE;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_is_done_when_the_disk_is_full_are_operations() {
         for known in DONE_WHEN_FULL {
             assert!(TABLE.iter().any(|(operation, _)| operation == known), "{known}");
