@@ -27,7 +27,7 @@ type Standing = BTreeMap<MemberId, member::State>;
 pub(crate) async fn adopt(log: &dyn EventLog, people: &Streams<People>, now: Timestamp) -> anyhow::Result<usize> {
     let mut adopted = 0;
     for (org, standing) in read(log).await? {
-        for (nth, part) in parts(standing).into_iter().enumerate() {
+        for (nth, part) in parts(&standing).into_iter().enumerate() {
             adopted += part.people.len() + part.erased.len();
             let cause = Cause {
                 id: Uuid::new_v5(&people::stream_id(&org), format!("adopted {nth}").as_bytes()),
@@ -66,14 +66,14 @@ fn is_of_people(event_type: &str) -> bool {
 }
 
 /// What stands, in parts that an append can hold.
-fn parts(standing: Standing) -> Vec<Adopted> {
+fn parts(standing: &Standing) -> Vec<Adopted> {
     let erased: BTreeSet<_> = standing
         .iter()
         .filter(|(_, known)| matches!(known, member::State::Erased))
         .map(|(member, _)| *member)
         .collect();
     let mut people: BTreeMap<MemberId, Person> = BTreeMap::new();
-    for (member, known) in &standing {
+    for (member, known) in standing {
         let Some(record) = known.record() else { continue };
         let person = people.entry(*member).or_default();
         person.holds.clone_from(&record.holds);
@@ -147,7 +147,7 @@ mod tests {
             (7, Event::Erased(Erased {})), // without the second record
             (6, Event::Restricted(Restricted {})),
         ];
-        let [people, erased] = &parts(standing(&said))[..] else { panic!("people, then the erased") };
+        let [people, erased] = &parts(&standing(&said))[..] else { panic!("people, then the erased") };
         let into = |n| people.people.get(&member(n)).and_then(|person| person.merged_into);
         assert_eq!([into(1), into(4), into(5), into(6)], [Some(member(2)), Some(member(5)), None, None]);
         assert_eq!(people.people[&member(2)].absorbed, BTreeSet::from([member(1)]));

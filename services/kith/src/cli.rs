@@ -29,7 +29,7 @@ struct Cli {
 #[allow(clippy::large_enum_variant)] // there is one, and it lives for one match
 enum Command {
     /// Run the server until Ctrl-C
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Make a token for a caller of the API
     Token(Token),
     /// Import a listing, or members, into a running server

@@ -120,11 +120,6 @@ impl Indexer {
                 Err(_) => Ok(()),
             }
         };
-        stream::iter(members)
-            .map(index)
-            .buffer_unordered(INDEXED_AT_ONCE)
-            .map(Ok)
-            .try_for_each(|indexed| done(indexed))
-            .await
+        stream::iter(members).map(index).buffer_unordered(INDEXED_AT_ONCE).map(Ok).try_for_each(done).await
     }
 }

@@ -151,7 +151,8 @@ impl Relay {
                 _ => 0,
             };
             if failures >= STUCK_AFTER {
-                (failures, _) = (0, self.nats.stuck());
+                failures = 0;
+                self.nats.stuck();
             }
             let wait = if failure.is_lasting() { FOREIGN_RETRY } else { backoff.next() };
             match failure {

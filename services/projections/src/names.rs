@@ -86,17 +86,17 @@ impl NameKeeper {
     }
 
     async fn open(&self, org: &OrgId, members: Vec<(MemberId, Option<Record>)>) -> Result<(), LearnError> {
-        let named = members.iter().filter(|(_, record)| record.as_ref().is_some_and(is_named));
-        let ids: Vec<_> = named.map(|(member, _)| *member).collect();
+        let to_find = members.iter().filter(|(_, record)| record.as_ref().is_some_and(is_named));
+        let ids: Vec<_> = to_find.map(|(member, _)| *member).collect();
         let keys: HashMap<_, _> = self.vault.keys(org, &ids).await?.into_iter().collect();
-        let (kept, org) = (self.names.clone(), org.clone());
+        let (names, org) = (self.names.clone(), org.clone());
         // A thousand names take a while, and whoever searches is waited for.
-        Ok(blocking(move || learn(&kept, &org, &members, &keys)).await?)
+        Ok(blocking(move || learn(&names, &org, &members, &keys)).await?)
     }
 }
 
 /// Opens the members' names, and keeps them.
-fn learn(kept: &Names, org: &OrgId, members: &[(MemberId, Option<Record>)], keys: &HashMap<MemberId, Key>) {
+fn learn(names: &Names, org: &OrgId, members: &[(MemberId, Option<Record>)], keys: &HashMap<MemberId, Key>) {
     let profile = |member: MemberId, fields: &Fields| {
         // Without a key: erased since the view was read.
         match open_profile(keys.get(&member)?, org, member.0, fields, Names::KNOWN) {
@@ -108,10 +108,10 @@ fn learn(kept: &Names, org: &OrgId, members: &[(MemberId, Option<Record>)], keys
         }
     };
     let opened = members.iter().map(|(member, record)| {
-        let named = record.as_ref().filter(|record| is_named(record));
-        (*member, named.and_then(|record| profile(*member, &record.fields)))
+        let to_find = record.as_ref().filter(|record| is_named(record));
+        (*member, to_find.and_then(|record| profile(*member, &record.fields)))
     });
-    kept.update(org, opened.collect());
+    names.update(org, opened.collect());
 }
 
 /// Whether a record is to be found by name.

@@ -33,10 +33,13 @@ impl Blind {
     }
 
     /// By which form all of an index was made.
-    /// The country of a form; none if it is of another build.
-    pub(crate) fn country(form: &str) -> Option<Option<Country>> {
-        let country = form.strip_prefix(FORM)?.trim();
-        if country.is_empty() { Some(None) } else { country.parse().ok().map(Some) }
+    /// The country of a form, if it has one.
+    ///
+    /// # Errors
+    /// If it is another build's.
+    pub(crate) fn country(form: &str) -> Result<Option<Country>, ()> {
+        let country = form.strip_prefix(FORM).ok_or(())?.trim();
+        if country.is_empty() { Ok(None) } else { country.parse().map(Some).map_err(|_| ()) }
     }
 
     pub(crate) fn form(country: Option<Country>) -> String {

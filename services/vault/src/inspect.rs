@@ -48,7 +48,7 @@ pub fn inspect(path: &Path, kek: Option<&Kek>, known: &[Known]) -> Result<Inspec
     let holders: HashSet<_> = store.with_keys().map_err(sqlite)?.into_iter().collect();
     let mut found = Inspected::default();
     // An index of another form is made anew by the next start.
-    let country = store.form().and_then(|form| Blind::country(&form));
+    let country = store.form().and_then(|form| Blind::country(&form).ok());
     let mut org_keys = HashMap::new();
     for known in known {
         let who = (known.org.clone(), known.member);
@@ -59,13 +59,10 @@ pub fn inspect(path: &Path, kek: Option<&Kek>, known: &[Known]) -> Result<Inspec
             continue;
         }
         if let (Some(kek), Some(country)) = (kek, country) {
-            let org_key = match org_keys.get(&known.org) {
-                Some(key) => key,
-                None => {
-                    let key = key(&store, kek, &known.org, Uuid::nil()).map_err(sqlite)?;
-                    org_keys.entry(known.org.clone()).or_insert(key)
-                }
-            };
+            if !org_keys.contains_key(&known.org) {
+                org_keys.insert(known.org.clone(), key(&store, kek, &known.org, Uuid::nil()).map_err(sqlite)?);
+            }
+            let org_key = &org_keys[&known.org];
             let kept = key(&store, kek, &known.org, known.member.0).map_err(sqlite)?;
             match compare(&store, (kept.as_ref(), org_key.as_ref()), country, known).map_err(sqlite)? {
                 Compared::Same => {}

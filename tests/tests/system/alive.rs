@@ -59,6 +59,9 @@ fn views(world: &World) -> PathBuf {
     world.data().join("views.db")
 }
 
+/// Damages a file of views.
+type Damage<'a> = &'a dyn Fn(&Path);
+
 /// Overwrites all of a file but its first page, as a disk does that lies.
 fn overwrite(path: &Path) {
     let file = OpenOptions::new().write(true).open(path).expect("the file");
@@ -83,7 +86,7 @@ async fn views_that_are_deleted_or_damaged_while_they_are_used_show_and_are_fold
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("one file");
         overwrite(views);
     };
-    let damages: [(&str, &dyn Fn(&Path)); 3] =
+    let damages: [(&str, Damage<'_>); 3] =
         [("deleted", &delete), ("overwritten", &overwritten), ("undecodable", &undecodable)];
     for (name, damage) in damages {
         damage(&views(&world));
