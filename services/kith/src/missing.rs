@@ -10,6 +10,8 @@ use crate::DataDir;
 
 /// Events read at once, a count.
 const BATCH_EVENTS: usize = 5_000;
+/// Most keys of people of whom the log may not know yet when everything is killed, a count.
+const KEYS_AHEAD_MAX: usize = 64;
 /// How each sealed value begins, in JSON.
 const SEALED: &[u8] = b"\"s1.";
 
@@ -45,9 +47,12 @@ pub fn check_files(data: &DataDir, embedded: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One that is empty is as good as none.
+/// One that is empty is as good as none, unless all of it is still in its write-ahead log.
 fn is_there(path: &Path) -> bool {
-    path.metadata().is_ok_and(|file| file.is_file() && file.len() > 0)
+    let mut ahead = path.as_os_str().to_owned();
+    ahead.push("-wal");
+    let has_bytes = |path: &Path| path.metadata().is_ok_and(|file| file.is_file() && file.len() > 0);
+    path.is_file() && (has_bytes(path) || has_bytes(Path::new(&ahead)))
 }
 
 /// Looks whether the vault has keys, if the log says that there were some. `accepted` goes on without them.
@@ -56,8 +61,10 @@ fn is_there(path: &Path) -> bool {
 /// If there are none, says what to do; or if one of the two cannot be read.
 pub async fn check_vault(data: &DataDir, log: &dyn EventLog, accepted: bool) -> anyhow::Result<()> {
     let path = data.vault();
-    let has_keys = is_there(&path) && !Vault::holders(&path)?.is_empty();
-    if has_keys && log.exclusive() && *log.head().borrow() == Position::START {
+    let keys = if is_there(&path) { Vault::holders(&path)?.len() } else { 0 };
+    let has_keys = keys > 0;
+    // A few may be of commands that were never done: a key is on disk before what is sealed with it.
+    if keys > KEYS_AHEAD_MAX && log.exclusive() && *log.head().borrow() == Position::START {
         bail!(
             "{} has no events, though {} has keys of people: the event log was lost. Restore a backup with `kith restore` \
              into a new folder",

@@ -79,7 +79,7 @@ const IMPURE: &[&str] = &[
 /// Where the types of a library stop: its name and the only files that speak it, as the ends of their folders.
 const STOPS_AT: &[(&str, &[&str])] = &[
     ("rusqlite", &["eventlog/src/sqlite", "projections/src", "vault/src/store", "vault/src/thread"]),
-    ("chacha20poly1305", &["vault/src/ke"]),
+    ("chacha20poly1305", &["vault/src/ke", "web/src/positions"]),
     ("data_encoding", &["vault/src/ke", "eventlog/src/kurrent"]),
     ("deunicode", &["vault/src/folded"]),
     ("idna", &["vault/src/blind"]),
