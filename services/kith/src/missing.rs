@@ -62,7 +62,8 @@ fn is_there(path: &Path) -> bool {
 pub async fn check_vault(data: &DataDir, log: &dyn EventLog, accepted: bool) -> anyhow::Result<()> {
     let path = data.vault();
     let keys = if is_there(&path) { Vault::holders(&path)?.len() } else { 0 };
-    let has_keys = keys > 0;
+    // Whoever had one and was erased left that behind.
+    let has_keys = keys > 0 || is_there(&path) && !Vault::destroyed(&path)?.is_empty();
     // A few may be of commands that were never done: a key is on disk before what is sealed with it.
     if keys > KEYS_AHEAD_MAX && log.exclusive() && *log.head().borrow() == Position::START {
         bail!(

@@ -140,10 +140,9 @@ proptest! {
     fn any_position_is_one_or_a_problem(value in prop_oneof![noise(), "[+-]?[0-9]{0,24}".prop_map(String::into_bytes)]) {
         let Some(request) = request(&[(HeaderName::from_static("kith-after"), &value)], vec![]) else { return Ok(()) };
         let (mut parts, _) = request.into_parts();
+        // Of whom nobody knows who they are, nothing is opened: what is no position of theirs is for nothing to wait for.
         if let Ok(After(position)) = wait_for(After::from_request_parts(&mut parts, &())) {
-            let shown = position.to_string();
-            let said = std::str::from_utf8(&value).unwrap();
-            prop_assert_eq!(said.strip_prefix('+').unwrap_or(said).trim_start_matches('0'), shown.trim_start_matches('0'));
+            prop_assert_eq!(position, eventlog::Position::START);
         }
     }
 

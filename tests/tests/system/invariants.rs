@@ -80,7 +80,7 @@ const IMPURE: &[&str] = &[
 const STOPS_AT: &[(&str, &[&str])] = &[
     ("rusqlite", &["eventlog/src/sqlite", "projections/src", "vault/src/store", "vault/src/thread"]),
     ("chacha20poly1305", &["vault/src/ke", "web/src/positions"]),
-    ("data_encoding", &["vault/src/ke", "eventlog/src/kurrent"]),
+    ("data_encoding", &["vault/src/ke", "eventlog/src/kurrent", "web/src/positions"]),
     ("deunicode", &["vault/src/folded"]),
     ("idna", &["vault/src/blind"]),
     ("icu_properties", &["domain/src/text", "vault/src/folded"]),

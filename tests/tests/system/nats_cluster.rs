@@ -81,7 +81,7 @@ pub async fn must_not_publish(address: &str, user: &str, password: &str) {
     };
     let options = async_nats::ConnectOptions::with_user_and_password(user.into(), password.into());
     let client = options.event_callback(listen).connect(address).await.expect("who reads may connect");
-    let mut stream = async_nats::jetstream::new(client.clone()).get_stream(messaging::STREAM).await.expect("may read");
+    async_nats::jetstream::new(client.clone()).get_stream(messaging::STREAM).await.expect("may read");
     for subject in ["kith.north-star.member.erased", "$JS.API.STREAM.DELETE.KITH", "$JS.API.STREAM.UPDATE.KITH"] {
         client.publish(subject, "{}".into()).await.expect("sent");
         client.flush().await.expect("sent");
@@ -91,7 +91,4 @@ pub async fn must_not_publish(address: &str, user: &str, password: &str) {
         let refused = tokio::time::timeout(tests::world::PATIENCE, refused).await;
         refused.unwrap_or_else(|_| panic!("{subject} is allowed"));
     }
-    let last = stream.info().await.expect("its state").state.last_sequence;
-    let message = stream.get_raw_message(last).await.expect("a message");
-    assert!(message.headers.get("kith-position").is_some(), "what is in the stream is the relay's");
 }
