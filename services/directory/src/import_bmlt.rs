@@ -6,7 +6,7 @@ use domain::{
     group::{self, Focus, Group},
     programme::{self, Programme},
 };
-use eventlog::{Cause, Done, Position, Reply, Streams, TransactError};
+use eventlog::{Cause, Done, Position, Reply, Streams, TransactError, blocking};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -98,8 +98,8 @@ pub(crate) async fn import_bmlt(
     }
     let origin = origin(caller.org.clone(), &query)?;
     // Reading megabytes takes a while, others wait for this thread.
-    let listing = tokio::task::spawn_blocking(move || bmlt::read(&body, &origin)).await;
-    let listing = listing.map_err(|panic| Problem::internal(&panic))?;
+    let listing = blocking(move || bmlt::read(&body, &origin)).await;
+    let listing = listing.map_err(|unfinished| Problem::internal(&unfinished))?;
     let listing = listing.map_err(|error| match error {
         ListingError::Json(error) => {
             Problem::malformed(format!("the listing is not one of BMLT: {}", scrubbed(&error)))

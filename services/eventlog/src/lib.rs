@@ -8,6 +8,7 @@
 //! **Invariant:** outside the SQLite adapter nothing relies on positions without gaps; they only grow.
 
 mod append;
+mod blocking;
 mod chain;
 #[cfg(test)]
 mod contract;
@@ -18,6 +19,7 @@ mod transact;
 mod verified;
 
 pub use append::{Decision, Expected, decide_append};
+pub use blocking::{Turn, Unfinished, blocking, take_turns};
 pub use log::{
     APPEND_BYTES_MAX, Append, AppendError, Appended, EventLog, LogError, NewEvent, Position, Receipt, ReceiptKey,
     Recorded, StreamName, UnknownStream,

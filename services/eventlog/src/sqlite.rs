@@ -23,9 +23,11 @@ use uuid::Uuid;
 pub use self::{
     copy::{CopyError, copy},
     verify::{VerifyError, verify},
+    writer::Writer,
 };
 use crate::{
     Append, AppendError, Appended, EventLog, LogError, Position, Receipt, ReceiptKey, Recorded, StreamName,
+    blocking,
     log::APPEND_BYTES_MAX,
 };
 
@@ -76,14 +78,25 @@ impl SqliteLog {
     /// # Errors
     /// If the file cannot be opened or is not a log of this format.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let (log, writer) = Self::open_apart(path)?;
+        std::thread::Builder::new().name("event-log".into()).spawn(|| writer.run()).expect("a thread can be started");
+        Ok(log)
+    }
+
+    /// The log, and what writes it, for whoever decides when that is.
+    ///
+    /// # Errors
+    /// As [`SqliteLog::open`].
+    pub fn open_apart(path: &Path) -> Result<(Self, Writer), OpenError> {
         let sqlite = |source| OpenError::Sqlite { path: path.into(), source };
         let found = schema::prepare(path).map_err(sqlite)?;
         if found != schema::FORMAT {
             return Err(OpenError::Format { path: path.into(), found });
         }
         let (jobs, queue) = mpsc::channel(QUEUED_APPENDS_MAX);
-        let head = writer::start(path, queue).map_err(sqlite)?;
-        Ok(Self { jobs, head, readers: Arc::new(Readers::new(path)), append_bytes_max: APPEND_BYTES_MAX })
+        let (writer, head) = Writer::open(path, queue).map_err(sqlite)?;
+        let readers = Arc::new(Readers::new(path));
+        Ok((Self { jobs, head, readers, append_bytes_max: APPEND_BYTES_MAX }, writer))
     }
 
     /// Takes larger appends than it has to, in bytes.
@@ -97,9 +110,9 @@ impl SqliteLog {
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, LogError> {
         let readers = self.readers.clone();
-        tokio::task::spawn_blocking(move || readers.with(read))
+        blocking(move || readers.with(read))
             .await
-            .map_err(|panic| LogError(panic.to_string()))?
+            .map_err(|unfinished| LogError(unfinished.to_string()))?
             .map_err(|error| LogError(error.to_string()))
     }
 }

@@ -17,7 +17,7 @@ use web::{Attester, Audit, Gate};
 
 use crate::{
     DataDir, Service, Services,
-    serve::{new_id, new_secret},
+    serve::Chance,
 };
 
 /// The contexts. Streams of one kind are one value, shared by all who use them.
@@ -61,6 +61,7 @@ impl Contexts {
         access: Streams<domain::access::Access>,
         vaulted: Option<(&Vault, Attester)>,
         reads: &Reads,
+        Chance { new_id, new_secret }: Chance,
     ) -> Self {
         let (programmes, groups) = (Streams::new(log.clone()), Streams::new(log.clone()));
         let (rosters, meetings) = (Streams::new(log.clone()), Streams::new(log.clone()));

@@ -40,10 +40,15 @@ pub async fn nats(
 }
 
 /// What this process distributes.
+#[derive(Debug)]
 pub struct Work {
+    /// Whether it copies the log to NATS.
     pub relay: bool,
+    /// The views, if it has them.
     pub views: Option<Views>,
+    /// The facts, if it has them.
     pub facts: Option<FactsSubscriber>,
+    /// Which of several processes it is.
     pub instance: Option<String>,
 }
 
@@ -57,17 +62,17 @@ pub async fn distribute(
 ) {
     let Work { relay: relays, views, facts, instance } = work;
     let Some(nats) = end.run_until_cancelled(connect(&config, &health)).await else { return };
-    let mut tasks = JoinSet::new();
+    let (mut tasks, bus) = (JoinSet::new(), Arc::new(nats.clone()));
     if relays {
-        tasks.spawn(relay(nats.clone(), log.clone(), health.clone(), end.clone()));
+        tasks.spawn(relay(nats, log.clone(), health.clone(), end.clone()));
     }
     let at_once = ConsumeOptions { instance: instance.clone(), ..ConsumeOptions::default() };
     let lingering = ConsumeOptions { linger: FACTS_LINGER, instance, ..ConsumeOptions::default() };
     if let Some(views) = views {
-        tasks.spawn(consume(Box::new(views), log.clone(), nats.clone(), at_once, health.clone(), end.clone()));
+        tasks.spawn(consume(Box::new(views), log.clone(), bus.clone(), at_once, health.clone(), end.clone()));
     }
     if let Some(facts) = facts {
-        tasks.spawn(consume(Box::new(facts), log, nats, lingering, health, end));
+        tasks.spawn(consume(Box::new(facts), log, bus, lingering, health, end));
     }
     tasks.join_all().await;
 }

@@ -9,7 +9,7 @@ use domain::{
     DomainEvent, MemberId, OrgId, member,
     roster::{Ask, CancelReason, Command, Roster},
 };
-use eventlog::{Cause, EventLog, LogError, Position, Recorded, Reply, Streams, TransactError, sqlite::Readers};
+use eventlog::{Cause, EventLog, LogError, Position, Recorded, Reply, Streams, TransactError, blocking, sqlite::Readers};
 use jiff::tz::TimeZone;
 use projections::{ErasedMember, erased_members};
 use serde::{Deserialize, Serialize};
@@ -85,7 +85,7 @@ impl Eraser {
     /// Sees to all who were erased after a position, as far as the views know; answers the last.
     async fn see_to(&self, after: u64, known: Position) -> anyhow::Result<u64> {
         let views = self.views.clone();
-        let erased = tokio::task::spawn_blocking(move || erased_members(&views, after)).await??;
+        let erased = blocking(move || erased_members(&views, after)).await??;
         for erased in &erased {
             if !self.vault.is_erased(&erased.org, erased.member) {
                 self.vault.erase(&erased.org, erased.member).await?;
@@ -94,7 +94,7 @@ impl Eraser {
         }
         let Some(last) = erased.last().map(|erased| erased.position) else { return Ok(after) };
         if let Some(file) = self.file.clone() {
-            tokio::task::spawn_blocking(move || write(&file, &erased)).await??;
+            blocking(move || write(&file, &erased)).await??;
         }
         self.named.clone().wait_for(|named| *named >= known).await?;
         Ok(last)

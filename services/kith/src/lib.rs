@@ -32,7 +32,8 @@ mod verify;
 
 pub use config::Config;
 pub use data_dir::{DataDir, Kept};
-pub use serve::{Running, clock, serve};
+pub use distribute::Work;
+pub use serve::{Chance, Parts, Running, Stores, assemble, clock, serve};
 pub use service::{Service, Services};
 pub use verify::{Findings, verify};
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use directory::{Directory, calendar::Days, plan_group};
-use eventlog::{Cause, sqlite::Readers};
+use eventlog::{Cause, blocking, sqlite::Readers};
 use jiff::{SignedDuration, Span, Timestamp, tz::TimeZone};
 use projections::{Plannable, plannable};
 use tokio_util::sync::CancellationToken;
@@ -23,7 +23,7 @@ pub async fn run(directory: Directory, views: Arc<Readers>, clock: Clock, days: 
         let ahead = SignedDuration::from_hours(24 * i64::from(days));
         let horizon = now + ahead - NEAR.min(ahead / 2);
         let readers = views.clone();
-        let groups = match tokio::task::spawn_blocking(move || plannable(&readers, horizon)).await {
+        let groups = match blocking(move || plannable(&readers, horizon)).await {
             Ok(Ok(groups)) => groups,
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the planner cannot read the views");

@@ -3,7 +3,7 @@
 use std::{fs::File, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use axum::Extension;
+use axum::{Extension, Router};
 use domain::{GroupId, OrgId};
 use eventlog::{
     EventLog, Streams,
@@ -79,7 +79,8 @@ pub(crate) fn new_secret() -> [u8; 32] {
 /// # Errors
 /// If a part cannot be started.
 pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
-    let (metrics, services) = (telemetry::metrics(), Services::of(config)?);
+    telemetry::metrics(); // before anything is counted
+    let services = Services::of(config)?;
     let data = folders(config)?;
     let lock = data.lock()?;
     let issuer = data.issuer()?;
@@ -90,33 +91,12 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
         None => (None, None),
     };
     let vault = if services.need_vault() { Some(open_vault(config, &data)?) } else { None };
-    let (access, rates, tls) = (Streams::new(log.clone()), config.rates(), config.tls()?);
-    let gate = gate(config, &issuer, &clock)?.heeding(access.clone()).limited(rates.clone());
-    let work = work(&services, &data, log.exclusive())?;
-    let upkeep = Upkeep::new();
-    let reads = reads(&work, &health, &upkeep);
-    let vaulted = match &vault {
-        Some(vault) => Some((vault, data.attester()?)),
-        None => None,
-    };
-    let contexts = Contexts::new(&log, &gate, access, vaulted, &reads);
-    let mut router = contexts.routes(&services, &gate, &data, &reads);
-    if log.exclusive() {
-        router = router.layer(Extension(LogEnd(log.head())));
-    }
-    let around = Around {
-        limits: Limits::new(config.requests_max, Duration::from_secs(config.request_seconds_max)).and(rates),
-        shield: Shield { tls: tls.is_some() },
-        cors_origins: config.cors_origins.clone(),
-        new_id,
-    };
-    let (router, _) = api::api(router, Machine { health: health.clone(), metrics }, around);
+    let tls = config.tls()?;
+    let (stores, chance) = (Stores { log: log.clone(), vault }, Chance { new_id, new_secret });
+    let around = (&clock, chance, &health);
+    let Parts { router, work } = assemble(config, &services, &data, stores, around, (&mut tasks, &end))?;
     if let Some(nats) = nats {
         tasks.spawn(distribute::distribute(nats, log.clone(), work, health.clone(), end.clone()));
-    }
-    if let (true, Some(vault)) = (services.has(Service::Projections), vault) {
-        let views = Arc::new(Readers::new(&data.views()));
-        upkeep.start(config, (contexts, vault, views), reads, &clock, (&mut tasks, &end));
     }
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen at {}", config.listen))?;
@@ -125,6 +105,73 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     let serving = Serving { router, connections_max: config.connections_max, head_time_max, tls: tls.clone() };
     tasks.spawn(listen(listener, serving, end.clone()));
     Ok(Running { address, health, log, services, issuer, clock, end, tasks, nats_server, tls, _lock: lock })
+}
+
+/// Where chance comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Chance {
+    /// Ids of requests, and of events that no command asked for.
+    pub new_id: fn() -> Uuid,
+    /// Keys of API clients.
+    pub new_secret: fn() -> [u8; 32],
+}
+
+/// What is kept, opened.
+#[derive(Debug, Clone)]
+pub struct Stores {
+    /// The event log.
+    pub log: Arc<dyn EventLog>,
+    /// People's keys, for those services that need them.
+    pub vault: Option<Vault>,
+}
+
+/// A server without its listener and its NATS.
+#[derive(Debug)]
+pub struct Parts {
+    /// What answers requests.
+    pub router: Router,
+    /// What follows the log.
+    pub work: Work,
+}
+
+/// Puts a server together, but for its listener and its NATS; starts what follows the views, in `tasks`.
+///
+/// # Errors
+/// If the issuer's key, the views or the facts cannot be used.
+pub fn assemble(
+    config: &Config,
+    services: &Services,
+    data: &DataDir,
+    Stores { log, vault }: Stores,
+    (clock, chance, health): (&Clock, Chance, &Health),
+    (tasks, end): (&mut JoinSet<()>, &CancellationToken),
+) -> anyhow::Result<Parts> {
+    let (access, rates) = (Streams::new(log.clone()), config.rates());
+    let gate = gate(config, &data.issuer()?, clock)?.heeding(access.clone()).limited(rates.clone());
+    let work = work(services, data, log.exclusive())?;
+    let upkeep = Upkeep::new();
+    let reads = reads(&work, health, &upkeep);
+    let vaulted = match &vault {
+        Some(vault) => Some((vault, data.attester()?)),
+        None => None,
+    };
+    let contexts = Contexts::new(&log, &gate, access, vaulted, &reads, chance);
+    let mut router = contexts.routes(services, &gate, data, &reads);
+    if log.exclusive() {
+        router = router.layer(Extension(LogEnd(log.head())));
+    }
+    let around = Around {
+        limits: Limits::new(config.requests_max, Duration::from_secs(config.request_seconds_max)).and(rates),
+        shield: Shield { tls: config.tls_certificate.is_some() && config.tls_key.is_some() },
+        cors_origins: config.cors_origins.clone(),
+        new_id: chance.new_id,
+    };
+    let (router, _) = api::api(router, Machine { health: health.clone(), metrics: telemetry::metrics() }, around);
+    if let (true, Some(vault)) = (services.has(Service::Projections), vault) {
+        let views = Arc::new(Readers::new(&data.views()));
+        upkeep.start(config, (contexts, vault, views), reads, clock, (tasks, end));
+    }
+    Ok(Parts { router, work })
 }
 
 /// What this process does besides answering.
@@ -205,7 +252,8 @@ fn routes(scratch: &Path, services: &Services) -> anyhow::Result<OpenApiRouter> 
     let gate = Gate::new(Issuer::new(&[0; 32]), Clock::new(|| Timestamp::UNIX_EPOCH));
     let vault = Vault::open(&data.vault(), data.kek(None)?, fresh)?;
     let (vaulted, reads) = (Some((&vault, data.attester()?)), Reads::none());
-    let contexts = Contexts::new(&log, &gate, Streams::new(log.clone()), vaulted, &reads);
+    let chance = Chance { new_id, new_secret };
+    let contexts = Contexts::new(&log, &gate, Streams::new(log.clone()), vaulted, &reads, chance);
     Ok(contexts.routes(services, &gate, &data, &reads))
 }
 

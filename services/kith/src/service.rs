@@ -71,6 +71,11 @@ impl Services {
         Self(Service::value_variants().iter().copied().collect())
     }
 
+    /// These.
+    pub fn these(services: impl IntoIterator<Item = Service>) -> Self {
+        Self(services.into_iter().collect())
+    }
+
     /// This one.
     pub fn only(service: Service) -> Self {
         Self(BTreeSet::from([service]))

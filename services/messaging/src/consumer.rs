@@ -9,11 +9,6 @@
 
 use std::{convert::Infallible, mem, sync::Arc, time::Duration};
 
-use async_nats::jetstream::{
-    Message,
-    consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull},
-    stream::Stream,
-};
 use async_trait::async_trait;
 use bytes::Bytes;
 use eventlog::{EventLog, LogError, Position, Recorded};
@@ -25,34 +20,22 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::{BoxError, Health, Nats, Part, STREAM, backoff::Backoff, cloud_event, read_ahead::ReadAhead};
+use crate::{BoxError, Bus, Frame, Frames, Health, Part, STREAM, backoff::Backoff, cloud_event, read_ahead::ReadAhead};
 
 /// Events given to a subscriber at once, at most.
 pub const BATCH_EVENTS_MAX: usize = 2_000;
-/// Messages delivered but not yet acknowledged, at most.
-pub const ACK_PENDING_MAX: i64 = 8_192;
-/// A message not acknowledged within this time is delivered again.
-pub const ACK_WAIT: Duration = Duration::from_secs(30);
 /// Longest [`ConsumeOptions::linger`].
 pub const LINGER_MAX: Duration = Duration::from_secs(1);
 /// When an event that cannot be applied is tried again by itself.
 pub const POISON_RETRY: Duration = Duration::from_secs(30);
 
-/// Messages asked for at once.
-const PULL_MESSAGES: usize = 2 * BATCH_EVENTS_MAX;
-/// How long the server keeps a request for messages.
-const PULL_EXPIRES: Duration = Duration::from_secs(30);
-/// How often the server shows that it still has the request; twice without it the consumer is taken for lost.
-const HEARTBEAT: Duration = Duration::from_secs(5);
 /// An event announced by the log that the stream does not bring within this time is read from the log.
 const STALLED_AFTER: Duration = Duration::from_secs(5);
 /// Longest wait for NATS; then the log is read again, so that a view follows it, if slowly, even without NATS.
 const NATS_WITHIN: Duration = Duration::from_secs(10);
-/// A consumer of one of several processes that nobody asked for messages for so long is forgotten.
-const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
 /// How often a long catching up is logged.
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
@@ -122,12 +105,12 @@ pub struct ConsumeOptions {
 pub async fn consume(
     subscriber: Box<dyn Subscriber>,
     log: Arc<dyn EventLog>,
-    nats: Nats,
+    bus: Arc<dyn Bus>,
     options: ConsumeOptions,
     health: Health,
     cancel: CancellationToken,
 ) {
-    Consumer::new(subscriber, log, nats, options, &health, cancel).run().await;
+    Consumer::new(subscriber, log, bus, options, &health, cancel).run().await;
 }
 
 /// Why a session ended.
@@ -173,7 +156,7 @@ impl Ended {
 struct Consumer {
     subscriber: Box<dyn Subscriber>,
     log: Arc<dyn EventLog>,
-    nats: Nats,
+    bus: Arc<dyn Bus>,
     options: ConsumeOptions,
     cancel: CancellationToken,
     part: Part,
@@ -208,7 +191,7 @@ impl Consumer {
     fn new(
         subscriber: Box<dyn Subscriber>,
         log: Arc<dyn EventLog>,
-        nats: Nats,
+        bus: Arc<dyn Bus>,
         options: ConsumeOptions,
         health: &Health,
         cancel: CancellationToken,
@@ -218,7 +201,7 @@ impl Consumer {
         let reached = part.sender();
         reached.send_replace(subscriber.checkpoint());
         let (metrics, backoff) = (Metrics::new(name), Backoff::new());
-        Self { subscriber, log, nats, options, cancel, part, reached, poison: None, backoff, metrics }
+        Self { subscriber, log, bus, options, cancel, part, reached, poison: None, backoff, metrics }
     }
 
     async fn run(mut self) {
@@ -231,7 +214,7 @@ impl Consumer {
                 break;
             }
         }
-        self.nats.flush().await; // the last acknowledgements
+        self.bus.flush().await; // the last acknowledgements
     }
 
     /// Whether an event failed that was not known to: then those before it are to be applied at once, without it.
@@ -249,7 +232,7 @@ impl Consumer {
         }
         let wait = ended.wait(&mut self.backoff);
         let waited = async {
-            tokio::select! { () = sleep(wait) => (), () = self.options.retry.notified() => () }
+            tokio::select! { biased; () = sleep(wait) => (), () = self.options.retry.notified() => () }
         };
         self.cancel.run_until_cancelled(waited).await.is_some()
     }
@@ -322,22 +305,15 @@ impl Consumer {
         Ok(())
     }
 
-    async fn subscribe(&mut self) -> Result<pull::Stream, Ended> {
-        let (nats, name, checkpoint) = (&self.nats, self.subscriber.name(), self.subscriber.checkpoint());
-        let instance = self.options.instance.as_deref();
-        let subscribing = Box::pin(async {
-            nats.connected().await;
-            let stream = nats.stream().await?;
-            let consumer = durable(&stream, name, instance, checkpoint).await?;
-            let messages = consumer.stream().max_messages_per_batch(PULL_MESSAGES).expires(PULL_EXPIRES);
-            Ok(messages.heartbeat(HEARTBEAT).messages().await?)
-        });
+    async fn subscribe(&mut self) -> Result<Frames, Ended> {
+        let (name, checkpoint) = (self.subscriber.name(), self.subscriber.checkpoint());
+        let subscribing = self.bus.subscribe(name, self.options.instance.as_deref(), checkpoint);
         let subscribed = Self::unless_cancelled(&self.cancel, timeout(NATS_WITHIN, subscribing)).await?;
         subscribed.map_err(Ended::nats)?.map_err(Ended::Nats)
     }
 
     /// Waits for a message and takes what else is there, or comes within the linger.
-    async fn next_batch(&mut self, messages: &mut pull::Stream) -> Result<Vec<Message>, Ended> {
+    async fn next_batch(&mut self, messages: &mut Frames) -> Result<Vec<Frame>, Ended> {
         let first = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return Err(Ended::Cancelled),
@@ -362,11 +338,11 @@ impl Consumer {
     }
 
     /// Applies what is new in the messages and acknowledges them all, once it is durable.
-    async fn take(&mut self, messages: Vec<Message>) -> Result<(), Ended> {
+    async fn take(&mut self, messages: Vec<Frame>) -> Result<(), Ended> {
         let mut events = Vec::with_capacity(messages.len());
         let mut taken = self.subscriber.checkpoint();
         for message in &messages {
-            match cloud_event::decode(message.headers.as_ref(), message.payload.clone()) {
+            match message.event() {
                 Ok((event, _)) if event.position <= taken => self.metrics.duplicates.increment(1),
                 Ok((event, previous)) if previous == taken => {
                     taken = event.position;
@@ -395,9 +371,9 @@ impl Consumer {
     }
 
     /// Skipping is safe: had it been an event, the next one would show the gap.
-    fn skip_unreadable(&self, message: &Message, error: &cloud_event::MessageError) {
+    fn skip_unreadable(&self, message: &Frame, error: &cloud_event::MessageError) {
         self.metrics.unreadable.increment(1);
-        let (consumer, subject) = (self.subscriber.name(), message.subject.as_str());
+        let (consumer, subject) = (self.subscriber.name(), message.subject());
         warn!(consumer, subject, %error, "a message that is not an event of Kith is skipped");
     }
 }
@@ -413,11 +389,11 @@ async fn stalled(head: watch::Receiver<Position>, checkpoint: Position) -> Posit
     }
 }
 
-fn received(message: Option<Result<Message, pull::MessagesError>>) -> Result<Message, Ended> {
-    message.ok_or_else(|| Ended::nats("the messages ended"))?.map_err(Ended::nats)
+fn received(message: Option<Result<Frame, BoxError>>) -> Result<Frame, Ended> {
+    message.ok_or_else(|| Ended::nats("the messages ended"))?.map_err(Ended::Nats)
 }
 
-fn take_what_is_there(messages: &mut pull::Stream, batch: &mut Vec<Message>) -> Result<(), Ended> {
+fn take_what_is_there(messages: &mut Frames, batch: &mut Vec<Frame>) -> Result<(), Ended> {
     while batch.len() < BATCH_EVENTS_MAX {
         // Without `unconstrained`, tokio would pretend after 128 messages that there are no more.
         let Some(message) = unconstrained(messages.next()).now_or_never() else { break };
@@ -427,54 +403,11 @@ fn take_what_is_there(messages: &mut pull::Stream, batch: &mut Vec<Message>) -> 
 }
 
 /// The last message acknowledges all before it.
-async fn acknowledge(messages: &[Message]) -> Result<(), Ended> {
+async fn acknowledge(messages: &[Frame]) -> Result<(), Ended> {
     match messages.last() {
-        Some(last) => last.ack().await.map_err(Ended::Nats),
+        Some(last) => last.acknowledge().await.map_err(Ended::Nats),
         None => Ok(()),
     }
-}
-
-/// The durable consumer `name` of this process, made anew at the first message after `checkpoint`: what the server
-/// remembers of an earlier session could only be less right.
-async fn durable(
-    stream: &Stream,
-    name: &str,
-    instance: Option<&str>,
-    checkpoint: Position,
-) -> Result<PullConsumer, BoxError> {
-    let name = instance.map_or_else(|| name.to_owned(), |instance| format!("{name}-{instance}"));
-    if let Err(error) = stream.delete_consumer(&name).await {
-        debug!(consumer = name, %error, "there is no durable consumer to be replaced");
-    }
-    let start_sequence = first_after(stream, checkpoint).await?;
-    debug!(consumer = name, start_sequence, "the durable consumer is made");
-    let config = pull::Config {
-        durable_name: Some(name),
-        inactive_threshold: instance.map_or(Duration::ZERO, |_| FORGOTTEN_AFTER),
-        deliver_policy: DeliverPolicy::ByStartSequence { start_sequence },
-        ack_policy: AckPolicy::All,
-        ack_wait: ACK_WAIT,
-        max_ack_pending: ACK_PENDING_MAX,
-        ..pull::Config::default()
-    };
-    Ok(stream.create_consumer(config).await?)
-}
-
-/// Sequence of the first message after `checkpoint`, present or to come, by bisection.
-async fn first_after(stream: &Stream, checkpoint: Position) -> Result<u64, BoxError> {
-    let state = &stream.cached_info().state;
-    let (mut low, mut high) = (state.first_sequence.max(1), state.last_sequence + 1);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let message = stream.get_raw_message(middle).await?;
-        // What is not an event does not matter, wherever it is.
-        if cloud_event::position(&message.headers).is_ok_and(|position| position > checkpoint) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    Ok(low)
 }
 
 /// Tells now and then how far a long catching up is.

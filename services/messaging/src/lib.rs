@@ -10,6 +10,7 @@
 //! **Invariant:** no metadata of an event leaves the log: it says who acted.
 
 mod backoff;
+mod bus;
 pub mod cloud_event;
 mod connect;
 mod consumer;
@@ -20,14 +21,14 @@ mod relay;
 #[cfg(test)]
 mod tests;
 
+pub use bus::{ACK_PENDING_MAX, ACK_WAIT, Bus, Frame, Frames};
 pub use connect::{CONNECT_WITHIN, ConnectError, Nats, NatsConfig, PAYLOAD_BYTES_MAX, STREAM, SUBJECTS};
 pub use consumer::{
-    ACK_PENDING_MAX, ACK_WAIT, ApplyError, BATCH_EVENTS_MAX, ConsumeOptions, LINGER_MAX, POISON_RETRY, Subscriber,
-    consume,
+    ApplyError, BATCH_EVENTS_MAX, ConsumeOptions, LINGER_MAX, POISON_RETRY, Subscriber, consume,
 };
 pub use health::{Health, Part, PartReport, PartState, Report};
 pub use nats_server::{NatsServer, NatsServerConfig, START_WITHIN, STOP_WITHIN, StartError};
 pub use relay::{IN_FLIGHT_MAX, relay};
 
 /// An error of a library, kept as a source without its type.
-pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -36,7 +36,7 @@ mod views;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use eventlog::{Position, sqlite::Readers};
+use eventlog::{Position, blocking, sqlite::Readers};
 use jiff::{civil::Date, tz::TimeZone};
 use rusqlite::Connection;
 use tokio::sync::watch;
@@ -93,8 +93,8 @@ impl Projections {
     ) -> Result<Read<T>, Problem> {
         let position = after.seen_by(&self.checkpoint).await?;
         let readers = self.readers.clone();
-        let rows = tokio::task::spawn_blocking(move || readers.with(read)).await;
-        let rows = rows.map_err(|panic| Problem::internal(&panic))?.map_err(|error| Problem::unavailable(&error))?;
+        let rows = blocking(move || readers.with(read)).await;
+        let rows = rows.map_err(|unfinished| Problem::internal(&unfinished))?.map_err(|error| Problem::unavailable(&error))?;
         Ok(Read(position, rows))
     }
 

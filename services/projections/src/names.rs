@@ -1,12 +1,16 @@
 //! Keeps the names to search by as they are in the views.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use domain::{
     MemberId, OrgId,
     member::{Fields, Record},
 };
-use eventlog::{Position, sqlite::Readers};
+use eventlog::{Position, Unfinished, blocking, sqlite::Readers};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use vault::{Names, Vault, VaultError, open_profile};
@@ -64,10 +68,10 @@ impl NameKeeper {
         loop {
             let views = self.views.clone();
             let read = move || views.with(|connection| record_view::changed(connection, after, BATCH_MEMBERS));
-            let changed = tokio::task::spawn_blocking(read).await.map_err(|_| LearnError::Panicked)??;
+            let changed = blocking(read).await??;
             let Some((last, ..)) = changed.last() else { return Ok(after) };
             let last = *last;
-            let mut orgs: HashMap<OrgId, Vec<(MemberId, Option<Record>)>> = HashMap::new();
+            let mut orgs: BTreeMap<OrgId, Vec<(MemberId, Option<Record>)>> = BTreeMap::new();
             for (_, org, member, record) in changed {
                 orgs.entry(org).or_default().push((member, record));
             }
@@ -115,6 +119,6 @@ enum LearnError {
     Views(#[from] rusqlite::Error),
     #[error(transparent)]
     Vault(#[from] VaultError),
-    #[error("reading the views panicked")]
-    Panicked,
+    #[error(transparent)]
+    Unfinished(#[from] Unfinished),
 }

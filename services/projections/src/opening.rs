@@ -85,7 +85,8 @@ impl Projections {
             return Ok(HashMap::new());
         }
         let opened = self.unsealed(caller, sealed, wanted).await?;
-        let members: Vec<_> = opened.keys().copied().collect();
+        let mut members: Vec<_> = opened.keys().copied().collect();
+        members.sort_unstable();
         let fields: Vec<_> = opened_fields.into_iter().collect();
         self.personal.audit.opened(caller, operation, &members, &fields, glass).await?;
         Ok(opened)

@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use domain::{AnyEvent, Decider, member::Member};
-use eventlog::{Position, Recorded, StreamName};
+use eventlog::{Position, Recorded, StreamName, blocking};
 use messaging::{ApplyError, Subscriber};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use tokio::sync::watch;
@@ -138,8 +138,8 @@ impl Subscriber for Views {
 
     async fn apply(&mut self, events: Vec<Recorded>) -> Result<(), ApplyError> {
         let mut views = Self { store: self.store.clone(), checkpoint: self.checkpoint };
-        let folded = tokio::task::spawn_blocking(move || views.fold(&events).map(|()| views.checkpoint));
-        self.checkpoint = folded.await.map_err(|panic| ApplyError::Store(panic.to_string()))??;
+        let folded = blocking(move || views.fold(&events).map(|()| views.checkpoint));
+        self.checkpoint = folded.await.map_err(|unfinished| ApplyError::Store(unfinished.to_string()))??;
         Ok(())
     }
 
@@ -150,7 +150,7 @@ impl Subscriber for Views {
             store.connection.execute_batch(BY_MEMBER)?;
             limit_wal(&store.connection, WAL_PAGES)
         };
-        let indexed = tokio::task::spawn_blocking(index).await.map_err(|panic| ApplyError::Store(panic.to_string()))?;
+        let indexed = blocking(index).await.map_err(|unfinished| ApplyError::Store(unfinished.to_string()))?;
         indexed.map_err(|error| ApplyError::Store(error.to_string()))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use eventlog::Position;
+use eventlog::{Position, blocking};
 use tokio::sync::{Semaphore, watch};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use web::{Gate, Problem};
@@ -50,7 +50,7 @@ impl Reports {
     ) -> Result<T, Problem> {
         let place = self.at_once.clone().try_acquire_owned().map_err(|_| Problem::overloaded())?;
         let facts = self.facts.clone();
-        let computed = tokio::task::spawn_blocking(move || {
+        let computed = blocking(move || {
             let _place = place;
             compute(&facts)
         });

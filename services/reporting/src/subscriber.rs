@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use eventlog::{Position, Recorded};
+use eventlog::{Position, Recorded, blocking};
 use messaging::Subscriber;
 use tokio::sync::watch;
 
@@ -42,7 +42,7 @@ impl Subscriber for FactsSubscriber {
 
     async fn apply(&mut self, events: Vec<Recorded>) -> Result<(), messaging::ApplyError> {
         let (store, applied) = (self.store.clone(), self.applied.clone());
-        let done = tokio::task::spawn_blocking(move || {
+        let done = blocking(move || {
             let mut store =
                 store.lock().map_err(|_| messaging::ApplyError::Store("a write of facts panicked".into()))?;
             let done = store.apply(&events);

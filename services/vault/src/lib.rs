@@ -22,4 +22,4 @@ pub use key::{Key, OpenError, PADDED_BYTES};
 pub use names::Names;
 pub use profile::{SealError, open_profile, seal_profile};
 pub use store::StoreError;
-pub use thread::{Fresh, Vault, VaultError};
+pub use thread::{Fresh, Keeper, Vault, VaultError};

@@ -107,13 +107,22 @@ impl Vault {
     /// # Errors
     /// If it cannot be opened, or its keys are wrapped by another key.
     pub fn open(path: &Path, kek: Kek, fresh: Fresh) -> Result<Self, StoreError> {
+        let (vault, keeper) = Self::open_apart(path, kek, fresh)?;
+        std::thread::Builder::new().name("vault".into()).spawn(|| keeper.run()).expect("a thread can be started");
+        Ok(vault)
+    }
+
+    /// The vault, and what has its file, for whoever decides when that works.
+    ///
+    /// # Errors
+    /// As [`Vault::open`].
+    pub fn open_apart(path: &Path, kek: Kek, fresh: Fresh) -> Result<(Self, Keeper), StoreError> {
         let store = Store::open(path, &kek)?;
         let erased = store.destroyed().map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
         let (jobs, queue) = mpsc::channel(QUEUED_JOBS_MAX);
-        let run = move || serve(store, &kek, fresh, queue);
-        std::thread::Builder::new().name("vault".into()).spawn(run).expect("a thread can be started");
         let keys = Mutex::new(LruCache::new(KEYS_KEPT));
-        Ok(Self(Arc::new(Inner { jobs, keys, erased: RwLock::new(erased.into_iter().collect()) })))
+        let vault = Self(Arc::new(Inner { jobs, keys, erased: RwLock::new(erased.into_iter().collect()) }));
+        Ok((vault, Keeper { store, kek, fresh, queue }))
     }
 
     /// Heeds what other processes destroy in the same file, on this machine, within [`HEEDED_WITHIN`].
@@ -355,19 +364,56 @@ impl Inner {
     }
 }
 
-/// Does jobs, many in one transaction, until nobody can send any more.
-fn serve(mut store: Store, kek: &Kek, fresh: Fresh, mut queue: mpsc::Receiver<Job>) {
-    let mut batch = Vec::new();
-    while queue.blocking_recv_many(&mut batch, BATCH_JOBS_MAX) > 0 {
+/// Has the file and does what is asked of it.
+pub struct Keeper {
+    store: Store,
+    kek: Kek,
+    fresh: Fresh,
+    queue: mpsc::Receiver<Job>,
+}
+
+impl fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeper").field("waiting", &self.waiting()).finish_non_exhaustive()
+    }
+}
+
+impl Keeper {
+    /// Does jobs, many in one transaction, until nobody can send any more.
+    fn run(mut self) {
+        let mut batch = Vec::new();
+        while self.queue.blocking_recv_many(&mut batch, BATCH_JOBS_MAX) > 0 {
+            self.serve(&mut batch);
+        }
+    }
+
+    /// How many jobs wait, a count.
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Does at most `jobs_max` of the jobs that wait, in one transaction; answers how many they were.
+    pub fn turn(&mut self, jobs_max: usize) -> usize {
+        let next = || self.queue.try_recv().ok();
+        let mut batch: Vec<_> = std::iter::from_fn(next).take(jobs_max.min(BATCH_JOBS_MAX)).collect();
+        let jobs = batch.len();
+        if jobs > 0 {
+            self.serve(&mut batch);
+        }
+        jobs
+    }
+
+    fn serve(&mut self, batch: &mut Vec<Job>) {
+        let Self { store, kek, fresh, .. } = self;
         let scrub = batch.iter().any(|job| matches!(job, Job::Destroy { .. }));
         let done = store.begin().and_then(|()| {
             let answers: Vec<_> =
-                batch.drain(..).map(|job| job.run(&store, kek, fresh)).collect::<rusqlite::Result<_>>()?;
+                batch.drain(..).map(|job| job.run(store, kek, *fresh)).collect::<rusqlite::Result<_>>()?;
             store.commit()?;
             if scrub { store.scrub().map(|()| answers) } else { Ok(answers) }
         });
         match done {
-            Ok(answers) => answers.into_iter().for_each(|answer| answer.send(&mut store)),
+            Ok(answers) => answers.into_iter().for_each(|answer| answer.send(store)),
             Err(error) => {
                 // Who waits learns it from the reply that is dropped.
                 store.rollback();

@@ -1,4 +1,4 @@
-//! The one thread that writes.
+//! What writes: on a thread of its own, or in turns that somebody else gives.
 
 use std::{num::NonZeroUsize, path::Path};
 
@@ -27,10 +27,18 @@ struct Stream {
     last: Option<u64>,
 }
 
-struct Writer {
+/// Writes what was asked for.
+pub struct Writer {
     connection: Connection,
     tail: Tail,
     head: watch::Sender<Position>,
+    jobs: mpsc::Receiver<Job>,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").field("waiting", &self.waiting()).finish_non_exhaustive()
+    }
 }
 
 /// What the writer knows of the end of the log without asking SQLite.
@@ -41,23 +49,41 @@ struct Tail {
     recent: LruCache<Uuid, (i64, u64)>,
 }
 
-/// Starts the thread; it ends when nobody can send any more.
-pub fn start(path: &Path, mut jobs: mpsc::Receiver<Job>) -> rusqlite::Result<watch::Receiver<Position>> {
-    let connection = schema::writer(path)?;
-    let tail = Tail::read(&connection)?;
-    let (head, watched) = watch::channel(Position(tail.position));
-    let mut writer = Writer { connection, tail, head };
-    let run = move || {
-        let mut batch = Vec::new();
-        while jobs.blocking_recv_many(&mut batch, BATCH_APPENDS_MAX) > 0 {
-            writer.write(&mut batch);
-        }
-    };
-    std::thread::Builder::new().name("event-log".into()).spawn(run).expect("a thread can be started");
-    Ok(watched)
-}
-
 impl Writer {
+    pub(super) fn open(
+        path: &Path,
+        jobs: mpsc::Receiver<Job>,
+    ) -> rusqlite::Result<(Self, watch::Receiver<Position>)> {
+        let connection = schema::writer(path)?;
+        let tail = Tail::read(&connection)?;
+        let (head, watched) = watch::channel(Position(tail.position));
+        Ok((Self { connection, tail, head, jobs }, watched))
+    }
+
+    /// Writes until nobody can ask any more.
+    pub(super) fn run(mut self) {
+        let mut batch = Vec::new();
+        while self.jobs.blocking_recv_many(&mut batch, BATCH_APPENDS_MAX) > 0 {
+            self.write(&mut batch);
+        }
+    }
+
+    /// How many appends wait, a count.
+    pub fn waiting(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Writes at most `appends_max` of the appends that wait, in one transaction; answers how many they were.
+    pub fn turn(&mut self, appends_max: usize) -> usize {
+        let next = || self.jobs.try_recv().ok();
+        let mut batch: Vec<_> = std::iter::from_fn(next).take(appends_max.min(BATCH_APPENDS_MAX)).collect();
+        let appends = batch.len();
+        if appends > 0 {
+            self.write(&mut batch);
+        }
+        appends
+    }
+
     fn write(&mut self, batch: &mut Vec<Job>) {
         metrics::histogram!("kith_log_batch_appends").record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
         let answers = self.commit(batch).unwrap_or_else(|error| self.start_again(&error, batch.len()));

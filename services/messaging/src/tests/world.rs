@@ -166,7 +166,7 @@ impl World {
         let consume = consume(
             Box::new(view.clone()),
             self.log.clone(),
-            self.nats.clone(),
+            Arc::new(self.nats.clone()),
             options.clone(),
             self.health.clone(),
             self.cancel.clone(),
