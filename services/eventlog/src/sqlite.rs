@@ -26,8 +26,7 @@ pub use self::{
     writer::Writer,
 };
 use crate::{
-    Append, AppendError, Appended, EventLog, LogError, Position, Receipt, ReceiptKey, Recorded, StreamName,
-    blocking,
+    Append, AppendError, Appended, EventLog, LogError, Position, Receipt, ReceiptKey, Recorded, StreamName, blocking,
     log::APPEND_BYTES_MAX,
 };
 

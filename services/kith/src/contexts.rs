@@ -15,10 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use vault::{Names, Vault};
 use web::{Attester, Audit, Gate};
 
-use crate::{
-    DataDir, Service, Services,
-    serve::Chance,
-};
+use crate::{DataDir, Service, Services, serve::Chance};
 
 /// The contexts. Streams of one kind are one value, shared by all who use them.
 pub struct Contexts {

@@ -9,7 +9,9 @@ use domain::{
     DomainEvent, MemberId, OrgId, member,
     roster::{Ask, CancelReason, Command, Roster},
 };
-use eventlog::{Cause, EventLog, LogError, Position, Recorded, Reply, Streams, TransactError, blocking, sqlite::Readers};
+use eventlog::{
+    Cause, EventLog, LogError, Position, Recorded, Reply, Streams, TransactError, blocking, sqlite::Readers,
+};
 use jiff::tz::TimeZone;
 use projections::{ErasedMember, erased_members};
 use serde::{Deserialize, Serialize};

@@ -23,9 +23,7 @@ mod tests;
 
 pub use bus::{ACK_PENDING_MAX, ACK_WAIT, Bus, Frame, Frames};
 pub use connect::{CONNECT_WITHIN, ConnectError, Nats, NatsConfig, PAYLOAD_BYTES_MAX, STREAM, SUBJECTS};
-pub use consumer::{
-    ApplyError, BATCH_EVENTS_MAX, ConsumeOptions, LINGER_MAX, POISON_RETRY, Subscriber, consume,
-};
+pub use consumer::{ApplyError, BATCH_EVENTS_MAX, ConsumeOptions, LINGER_MAX, POISON_RETRY, Subscriber, consume};
 pub use health::{Health, Part, PartReport, PartState, Report};
 pub use nats_server::{NatsServer, NatsServerConfig, START_WITHIN, STOP_WITHIN, StartError};
 pub use relay::{IN_FLIGHT_MAX, relay};

@@ -94,7 +94,8 @@ impl Projections {
         let position = after.seen_by(&self.checkpoint).await?;
         let readers = self.readers.clone();
         let rows = blocking(move || readers.with(read)).await;
-        let rows = rows.map_err(|unfinished| Problem::internal(&unfinished))?.map_err(|error| Problem::unavailable(&error))?;
+        let rows =
+            rows.map_err(|unfinished| Problem::internal(&unfinished))?.map_err(|error| Problem::unavailable(&error))?;
         Ok(Read(position, rows))
     }
 

@@ -54,9 +54,9 @@ fn what_was_committed_survives_a_crash_at_any_change() {
 
 #[test]
 fn what_was_committed_survives_a_power_cut_at_any_change() {
-    let counts = (0..5).map(|seed| survives(Crash::PowerCut, seed)).fold((0, 0), |(lost, torn), counts| {
-        (lost + counts.lost, torn + counts.torn)
-    });
+    let counts = (0..5)
+        .map(|seed| survives(Crash::PowerCut, seed))
+        .fold((0, 0), |(lost, torn), counts| (lost + counts.lost, torn + counts.torn));
     assert!(counts.0 > 50 && counts.1 > 5, "{counts:?}");
 }
 
@@ -122,7 +122,8 @@ fn the_same_seed_gives_the_same_disk() {
         let disk = Disk::mount(dir.path(), seed);
         for round in 0..10 {
             disk.crash_after(20 + round, Crash::PowerCut);
-            let _ = open(&disk).and_then(|connection| (0..50).try_for_each(|n| write(&connection, n * 100).map(|_| ())));
+            let _ =
+                open(&disk).and_then(|connection| (0..50).try_for_each(|n| write(&connection, n * 100).map(|_| ())));
             disk.restart();
         }
         let digest = disk.digest();

@@ -247,9 +247,9 @@ unsafe extern "C" fn lock(file: *mut ffi::sqlite3_file, level: c_int) -> c_int {
     // SAFETY: SQLite gives an open file.
     let open = unsafe { opened(file) };
     let mut state = open.disk.state();
-    let locked = state.alive(open.epoch).and_then(|()| {
-        state.files.get_mut(&open.name).ok_or(ffi::SQLITE_IOERR_LOCK)?.lock(open.handle, level)
-    });
+    let locked = state
+        .alive(open.epoch)
+        .and_then(|()| state.files.get_mut(&open.name).ok_or(ffi::SQLITE_IOERR_LOCK)?.lock(open.handle, level));
     code(locked)
 }
 

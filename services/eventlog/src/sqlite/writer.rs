@@ -50,10 +50,7 @@ struct Tail {
 }
 
 impl Writer {
-    pub(super) fn open(
-        path: &Path,
-        jobs: mpsc::Receiver<Job>,
-    ) -> rusqlite::Result<(Self, watch::Receiver<Position>)> {
+    pub(super) fn open(path: &Path, jobs: mpsc::Receiver<Job>) -> rusqlite::Result<(Self, watch::Receiver<Position>)> {
         let connection = schema::writer(path)?;
         let tail = Tail::read(&connection)?;
         let (head, watched) = watch::channel(Position(tail.position));
