@@ -122,13 +122,19 @@ impl Book {
     /// The request that may have erased a member: of theirs, or of one whom they may have been merged into then. None
     /// if nobody asked for that, or all who did were told that it was not done.
     pub fn cause_of_erasure(&self, org: &OrgId, member: MemberId) -> Option<&Entry> {
-        let erasures = self.grave(org).filter(|entry| matches!(entry.asked, Asked::Erase(_)) && entry.possible());
-        let causes = |erasure: &&Entry| {
-            let Asked::Erase(whose) = erasure.asked else { return false };
-            self.may_be_one(org, member, whose, erasure)
-        };
-        let mut erasures = erasures;
-        erasures.find(causes)
+        self.erasures_of(org, member).find(|erasure| erasure.possible())
+    }
+
+    /// As [`Book::cause_of_erasure`], if it was refused.
+    pub fn refused_erasure(&self, org: &OrgId, member: MemberId) -> Option<&Entry> {
+        self.erasures_of(org, member).find(|erasure| !erasure.possible())
+    }
+
+    fn erasures_of(&self, org: &OrgId, member: MemberId) -> impl Iterator<Item = &Entry> {
+        self.grave(org).filter(move |entry| match entry.asked {
+            Asked::Erase(whose) => self.may_be_one(org, member, whose, entry),
+            _ => false,
+        })
     }
 
     /// What was asked of a member's erasure, and what came of it: to be printed.
@@ -164,8 +170,7 @@ impl Book {
     /// Whether a merge was surely undone before a step: after its answer, and answered itself.
     fn undone(&self, org: &OrgId, merge: &Entry, by: u64) -> bool {
         let Asked::Merge(second, _) = merge.asked else { return false };
-        let undoes =
-            |entry: &Entry| entry.asked == Asked::Unmerge(second) && entry.done() && merge.over_by(entry.sent);
+        let undoes = |entry: &Entry| entry.asked == Asked::Unmerge(second) && entry.done() && merge.over_by(entry.sent);
         merge.done() && self.grave(org).any(|entry| undoes(entry) && entry.over_by(by))
     }
 
@@ -176,7 +181,11 @@ impl Book {
         self.surely_one(org, *whose, erasure).into_iter().find(|member| {
             let mut holds = self.grave(org).filter(|entry| entry.asked == Asked::Hold(*member) && entry.done());
             holds.any(|hold| {
-                let lifted = |entry: &Entry| matches!(&entry.asked, Asked::Lift(of, which) if of == member && hold.names(*which)) && entry.possible() && entry.sent < erasure.answered;
+                let lifted = |entry: &Entry| {
+                    matches!(&entry.asked, Asked::Lift(of, which) if of == member && hold.names(*which))
+                        && entry.possible()
+                        && entry.sent < erasure.answered
+                };
                 hold.over_by(erasure.sent) && !self.grave(org).any(lifted)
             })
         })

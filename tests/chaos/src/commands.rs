@@ -17,6 +17,8 @@ pub(crate) struct Known {
     pub meetings: Vec<MeetingId>,
     /// Members, those asked about most often last.
     pub members: Vec<MemberId>,
+    /// Whom everybody asks about just now.
+    focus: Vec<MemberId>,
     pub holds: Vec<(MemberId, HoldId)>,
     pub consents: Vec<(MemberId, String)>,
     pub glasses: Vec<(MemberId, String)>,
@@ -25,15 +27,22 @@ pub(crate) struct Known {
 impl Known {
     pub fn new(org: &str) -> Self {
         let org = org.parse().expect("an organisation's name");
-        let (groups, meetings, members) = (vec![], vec![], vec![]);
-        Self { org, groups, meetings, members, holds: vec![], consents: vec![], glasses: vec![] }
+        let (groups, meetings, members, focus) = (vec![], vec![], vec![], vec![]);
+        Self { org, groups, meetings, members, focus, holds: vec![], consents: vec![], glasses: vec![] }
     }
 
-    /// Somebody, most often one of the few that everybody asks about now.
+    /// Somebody, most often one of the few that everybody asks about just now.
     fn member(&self, chance: &mut StdRng) -> Option<MemberId> {
-        let hot = self.members.len().saturating_sub(HOT_MEMBERS);
-        let from = if chance.random_bool(0.8) { &self.members[hot..] } else { &self.members[..] };
-        from.choose(chance).copied()
+        let from = if chance.random_bool(0.85) { &self.focus } else { &self.members };
+        from.choose(chance).or(self.members.last()).copied()
+    }
+
+    /// Now and then everybody asks about others, of those who came lately.
+    pub fn look_around(&mut self, chance: &mut StdRng) {
+        if self.focus.len() < FOCUS_MEMBERS || chance.random_bool(0.03) {
+            let lately = &self.members[self.members.len().saturating_sub(LATELY_MEMBERS)..];
+            self.focus = lately.sample(chance, FOCUS_MEMBERS).copied().collect();
+        }
     }
 
     /// Learns of a member.
@@ -44,27 +53,25 @@ impl Known {
     }
 }
 
-/// Members whom most requests are about, a count.
-const HOT_MEMBERS: usize = 4;
+/// Members whom most requests are about, a count: two who are merged, and a third.
+const FOCUS_MEMBERS: usize = 3;
+/// Those who came lately, a count.
+const LATELY_MEMBERS: usize = 6;
 
 /// Those who call, of each organisation.
-pub(crate) const CALLERS: &[(Role, &str)] = &[
-    (Role::Admin, "ann"),
-    (Role::Coordinator, "cy"),
-    (Role::Facilitator, "fay"),
-    (Role::Auditor, "aud"),
-];
+pub(crate) const CALLERS: &[(Role, &str)] =
+    &[(Role::Admin, "ann"), (Role::Coordinator, "cy"), (Role::Facilitator, "fay"), (Role::Auditor, "aud")];
 
 /// Kinds of requests, and how often each is chosen if a run has it: a weight.
 pub(crate) const KINDS: &[(&str, u32)] = &[
     ("register", 10),
     ("import", 3),
     ("change", 6),
-    ("merge", 10),
+    ("merge", 14),
     ("unmerge", 7),
-    ("hold", 6),
-    ("lift", 5),
-    ("erase", 8),
+    ("hold", 9),
+    ("lift", 7),
+    ("erase", 12),
     ("group", 1),
     ("plan", 2),
     ("enrol", 6),
@@ -234,7 +241,8 @@ fn of_meeting(kind: &str, known: &Known, chance: &mut StdRng) -> Option<Wish> {
             let (member, mark) = (known.member(chance)?, *["present", "late", "excused", "absent"].choose(chance)?);
             let body = json!({ "mark": mark });
             let path = at(&format!("attendance/{member}"));
-            Wish::put(Asked::Mark(meeting, member, mark), path, body).by([ADMIN, FACILITATOR][chance.random_range(0..2)])
+            Wish::put(Asked::Mark(meeting, member, mark), path, body)
+                .by([ADMIN, FACILITATOR][chance.random_range(0..2)])
         }
         _ => {
             let body = json!({ "mark": "present", "alias": format!("Walk {}", chance.random_range(0..9)) });

@@ -7,6 +7,7 @@ use domain::{
     member::{self, Field, Record},
 };
 use eventlog::{Position, Recorded, sqlite};
+use serde::{Deserialize, Serialize};
 use vault::{Blind, Vault, open_profile};
 
 use crate::{
@@ -18,11 +19,11 @@ use crate::{
 const BATCH_EVENTS: usize = 1_000;
 
 /// Something that must never be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{kind}: {what}")]
 pub struct Violation {
     /// Which rule was broken: one of [`RULES`].
-    pub kind: &'static str,
+    pub kind: String,
     /// How.
     pub what: String,
 }
@@ -30,8 +31,11 @@ pub struct Violation {
 /// Every rule, and what it says.
 pub const RULES: &[(&str, &str)] = &[
     ("key-without-erasure", "nobody has lost their key whom the log does not say to be erased"),
-    ("erased-by-nobody", "nobody is erased but by a request for them, or for who they are part of, that was not refused"),
-    ("half-erased", "an erasure that was acknowledged erased all records of the person"),
+    (
+        "erased-by-nobody",
+        "nobody is erased but by a request for them, or for who they are part of, that was not refused",
+    ),
+    ("half-erased", "an erasure erases all records of the person if it is acknowledged, none if it is refused"),
     ("hold", "no erasure that a legal hold forbids is done"),
     ("erased-twice", "nothing follows an erasure in a member's stream"),
     ("key-left", "nobody who was erased has a key, or is found by the blind index"),
@@ -50,7 +54,7 @@ pub const RULES: &[(&str, &str)] = &[
 
 pub(crate) fn violated(kind: &'static str, what: impl Into<String>) -> Violation {
     debug_assert!(RULES.iter().any(|(rule, _)| *rule == kind), "{kind}");
-    Violation { kind, what: what.into() }
+    Violation { kind: kind.into(), what: what.into() }
 }
 
 /// What the log says, folded by who looks on.
@@ -123,7 +127,14 @@ impl Seen {
 
     /// Whether the log had said by now that `operation` opens a member's record for the subject; of anybody, if none is
     /// named.
-    pub fn opened_for(&self, after: u64, org: &OrgId, subject: &str, operation: &str, member: Option<MemberId>) -> bool {
+    pub fn opened_for(
+        &self,
+        after: u64,
+        org: &OrgId,
+        subject: &str,
+        operation: &str,
+        member: Option<MemberId>,
+    ) -> bool {
         let later = self.opened.iter().rev().take_while(|(at, ..)| at.0 > after);
         let mut fitting = later.filter(|(_, of, by, how, _)| of == org && by == subject && how == operation);
         fitting.any(|(.., members)| member.is_none_or(|member| members.contains(&member)))
@@ -150,6 +161,11 @@ pub(crate) fn erased_for_cause(book: &Book, (org, member): &(OrgId, MemberId)) -
         return Ok(());
     }
     let asked = book.erasures_asked(org);
+    if let Some(refused) = book.refused_erasure(org, *member) {
+        let what =
+            format!("{:?} was refused, {member} of {org} was erased; what was asked:\n    {asked}", refused.asked);
+        return Err(violated("half-erased", what));
+    }
     Err(violated("erased-by-nobody", format!("{member} of {org} was erased; what was asked:\n    {asked}")))
 }
 
@@ -205,7 +221,8 @@ fn acknowledged(book: &Book, seen: &Seen) -> Result<(), Violation> {
     for entry in &book.entries {
         let Outcome::Done { position, .. } = &entry.outcome else { continue };
         if *position > seen.at.0 {
-            let what = format!("{:?} was acknowledged at position {position}, the log ends at {}", entry.asked, seen.at);
+            let what =
+                format!("{:?} was acknowledged at position {position}, the log ends at {}", entry.asked, seen.at);
             return Err(violated("acknowledged", what));
         }
         if let Asked::Mark(meeting, member, mark) = entry.asked

@@ -9,6 +9,7 @@
 //!
 //! **Invariant:** nothing here is a source of chance or of time but the seed.
 
+mod apart;
 mod book;
 mod bus;
 mod chance;
@@ -19,6 +20,7 @@ mod people;
 mod plan;
 mod simulation;
 
+pub use apart::run_apart;
 pub use judge::{RULES, Violation};
 pub use plan::FAULTS;
 pub use simulation::{Run, run};

@@ -17,7 +17,7 @@ use kith::{Chance, Config, DataDir, Parts, Service, Services, Stores, assemble};
 use messaging::{ConsumeOptions, Health, consume};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use vault::{Kek, Keeper, Vault};
+use vault::{Keeper, Kek, Vault};
 use web::Clock;
 
 use crate::{bus::Wire, chance};
@@ -121,7 +121,8 @@ impl Machine {
 
     /// Does `asked` at once, between two steps, whatever else waits: for who looks on.
     pub fn at_once<T>(&mut self, asked: impl Future<Output = T>) -> T {
-        let mut asked = Box::pin(asked);
+        // Without `unconstrained`, tokio would pretend after many answers that the next one is not there.
+        let mut asked = Box::pin(tokio::task::unconstrained(asked));
         let mut context = Context::from_waker(Waker::noop());
         loop {
             if let Poll::Ready(answer) = Pin::as_mut(&mut asked).poll(&mut context) {

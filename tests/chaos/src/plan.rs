@@ -8,8 +8,17 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use crate::commands::KINDS;
 
 /// Kinds of faults.
-pub const FAULTS: &[&str] =
-    &["kill", "power-cut", "disk-full", "disk-error", "clock-step", "bus-loss", "bus-forgery", "bus-wiped", "views-lost"];
+pub const FAULTS: &[&str] = &[
+    "kill",
+    "power-cut",
+    "disk-full",
+    "disk-error",
+    "clock-step",
+    "bus-loss",
+    "bus-forgery",
+    "bus-wiped",
+    "views-lost",
+];
 
 /// What one run is made of. Each run has some faults and some kinds of requests, not all: what hides one fault behind
 /// another shows in another run.
@@ -43,7 +52,7 @@ impl Plan {
         let kinds = KINDS.iter().map(|(kind, common)| (*kind, weight(*common).max(u32::from(needed(kind)) * common)));
         let kinds: Vec<_> = kinds.collect();
         let (lives, steps) = (chance.random_range(1..4), chance.random_range(150..500));
-        Self { faults, kinds, lives, steps, at_once: chance.random_range(1..10) }
+        Self { faults, kinds, lives, steps, at_once: chance.random_range(1..12) }
     }
 
     pub fn has(&self, fault: &str) -> bool {

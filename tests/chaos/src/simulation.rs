@@ -3,13 +3,14 @@
 //! Between two steps everything has come to a stand: each task of the machine waits for the log, the vault, work that
 //! blocks, the bus or the time. A step lets one of them go on.
 
-use std::{fmt::Write, sync::atomic::Ordering, time::Duration};
+use std::{collections::BTreeMap, fmt::Write, path::Path, sync::atomic::Ordering, time::Duration};
 
 use disk::{Counts, Disk};
 use domain::{DomainEvent, MeetingId, MemberId, member};
 use eventlog::{Position, Recorded, StreamName};
 use jiff::{SignedDuration, Timestamp};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
@@ -33,17 +34,20 @@ const REST_WITHIN: Duration = Duration::from_mins(5);
 /// Steps in which nothing but the time goes on, until all has come to rest: a count.
 const REST_STEPS_MAX: u64 = 200_000;
 
+/// Stack of the thread, in bytes: unoptimised futures are large.
+const STACK_BYTES: usize = 16 << 20;
+
 /// What came of a run.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Run {
     /// A digest of all that happened, in order: the same seed gives the same.
-    pub digest: blake3::Hash,
+    pub digest: String,
     /// Steps, a count.
     pub steps: u64,
     /// Requests, a count.
     pub requests: u64,
     /// Faults that were put in, by kind: counts.
-    pub faults: Vec<(&'static str, u64)>,
+    pub faults: BTreeMap<String, u64>,
     /// What must not be, if it was.
     pub violation: Option<Violation>,
     /// What happened, a line for each step, if that was asked for; else the last of them.
@@ -65,7 +69,7 @@ struct World {
     known: Vec<Known>,
     tokens: Tokens,
     seen: Seen,
-    faults: Vec<(&'static str, u64)>,
+    faults: BTreeMap<String, u64>,
     steps: u64,
     /// How far the machine's clock is from the time that went by.
     off: SignedDuration,
@@ -78,17 +82,32 @@ struct World {
     answers: Vec<(u16, u64)>,
 }
 
-/// Plays a seed.
+/// Plays a seed, on a thread of its own. It is the same run only in a process that has played no other: see
+/// [`crate::run_apart`].
 ///
 /// # Panics
 /// If no folder can be made for it.
 pub fn run(seed: u64, options: &Options) -> Run {
+    let options = options.clone();
+    // Its name is not of the seed: another process may play the same one.
     let dir = tempfile::tempdir().expect("a temporary folder");
     let folder = dir.path().canonicalize().expect("it is there").join("data");
+    let play = move || {
+        disk::seed_thread(Some(seed));
+        play(seed, &folder, &options)
+    };
+    let thread = std::thread::Builder::new().name(format!("seed {seed}")).stack_size(STACK_BYTES);
+    match thread.spawn(play).expect("a thread can be started").join() {
+        Ok(played) => played,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+fn play(seed: u64, folder: &Path, options: &Options) -> Run {
     let began: Timestamp = BEGINNING.parse().expect("a time");
     chance::start(seed);
-    let site = Site::new(&folder, began).expect("a data directory can be made");
-    let disk = Disk::mount(&folder, seed);
+    let site = Site::new(folder, began).expect("a data directory can be made");
+    let disk = Disk::mount(folder, seed);
     let tokens = Tokens::new(site.data().issuer().expect("its key was written"));
     let plan = Plan::of(seed, options.faults.as_deref());
     let mut world = World {
@@ -100,7 +119,7 @@ pub fn run(seed: u64, options: &Options) -> Run {
         known: vec![Known::new("north"), Known::new("south")],
         tokens,
         seen: Seen::default(),
-        faults: Vec::new(),
+        faults: BTreeMap::new(),
         steps: 0,
         off: SignedDuration::ZERO,
         began,
@@ -122,13 +141,13 @@ pub fn run(seed: u64, options: &Options) -> Run {
         ("unsynced write lost", lost),
         ("write torn", torn),
     ] {
-        world.faults.push((kind, count));
+        world.faults.insert(kind.into(), count);
     }
     disk.unmount();
     eventlog::take_turns(None);
     let requests = world.book.entries.len() as u64;
     Run {
-        digest: world.digest.finalize(),
+        digest: world.digest.finalize().to_string(),
         steps: world.steps,
         requests,
         faults: world.faults,
@@ -148,10 +167,7 @@ impl World {
     }
 
     fn fault(&mut self, kind: &'static str) {
-        match self.faults.iter_mut().find(|(known, _)| *known == kind) {
-            Some((_, count)) => *count += 1,
-            None => self.faults.push((kind, 1)),
-        }
+        *self.faults.entry(kind.into()).or_default() += 1;
     }
 
     /// One machine after another; the last one comes to rest.
@@ -202,7 +218,7 @@ impl World {
     /// Whether a rule is looked at.
     fn ruled(options: &Options, result: Result<(), Violation>) -> Result<(), Violation> {
         match (&options.rules, result) {
-            (Some(only), Err(violation)) if !only.iter().any(|rule| rule == violation.kind) => Ok(()),
+            (Some(only), Err(violation)) if !only.iter().any(|rule| *rule == violation.kind) => Ok(()),
             (_, result) => result,
         }
     }
@@ -252,7 +268,7 @@ impl World {
             self.look(machine, inbox, options)?;
             self.may_go_wrong(machine);
             let asks = self.waiting_requests() < self.plan.at_once;
-            if asks && self.chance.random_bool(0.3) {
+            if asks && self.chance.random_bool(0.4) {
                 self.ask(machine, inbox);
             } else if !self.go_on(machine) {
                 let jump = [5, 50, 500, 5_000][self.chance.random_range(0..4)];
@@ -393,6 +409,7 @@ impl World {
             return self.send(machine, inbox, number, "again");
         }
         let at = self.chance.random_range(0..self.known.len());
+        self.known[at].look_around(&mut self.chance);
         let total: u32 = self.plan.kinds.iter().map(|(_, weight)| weight).sum();
         let mut drawn = self.chance.random_range(0..total);
         let chosen = self.plan.kinds.iter().find(|(_, weight)| {
@@ -464,7 +481,10 @@ impl World {
         let Answer { entry: number, status, position, replayed, body } = answer;
         let text = String::from_utf8_lossy(&body).into_owned();
         let shown = if status >= 400 { text.as_str() } else { "" };
-        self.note(format!("answer {number}: {status} at {position}{} {shown:.160}", if replayed { " again" } else { "" }));
+        self.note(format!(
+            "answer {number}: {status} at {position}{} {shown:.160}",
+            if replayed { " again" } else { "" }
+        ));
         self.digest.update(&body);
         match self.answers.iter_mut().find(|(known, _)| *known == status) {
             Some((_, count)) => *count += 1,
@@ -486,7 +506,11 @@ impl World {
                     && !matches!(entry.asked, Asked::Erase(_) | Asked::Open(..))
                     && (*first != status || *said != text.as_bytes())
                 {
-                    let what = format!("{:?} was answered {first} {}, then {status} {text}", entry.asked, String::from_utf8_lossy(said));
+                    let what = format!(
+                        "{:?} was answered {first} {}, then {status} {text}",
+                        entry.asked,
+                        String::from_utf8_lossy(said)
+                    );
                     return Err(violated("replay", what));
                 }
                 learn(known, &entry.asked, &text);
@@ -522,8 +546,8 @@ impl World {
     fn audited(&self, entry: &Entry, member: MemberId, operation: &str, text: &str) -> Result<(), Violation> {
         let shown: Value = serde_json::from_str(text).unwrap_or_default();
         let profile = if operation == "search_members" { &shown } else { &shown["profile"] };
-        let empty = profile.as_object().is_none_or(serde_json::Map::is_empty)
-            && profile.as_array().is_none_or(Vec::is_empty);
+        let empty =
+            profile.as_object().is_none_or(serde_json::Map::is_empty) && profile.as_array().is_none_or(Vec::is_empty);
         let (_, subject) = CALLERS[entry.caller];
         let whom = (member.0 != Uuid::nil()).then_some(member);
         if empty || self.seen.opened_for(entry.after, &entry.org, subject, operation, whom) {
@@ -566,7 +590,8 @@ impl World {
             }
             self.stand(started, 50).await;
         }
-        let waits = self.book.entries.iter().filter(|entry| entry.waiting > 0).map(|entry| format!("{:?}", entry.asked));
+        let waits =
+            self.book.entries.iter().filter(|entry| entry.waiting > 0).map(|entry| format!("{:?}", entry.asked));
         let mut what = waits.collect::<Vec<_>>().join(", ");
         let (views, head) = machine.reached();
         let _ = write!(what, "; the views are at {views}, the log at {head}; {:?}", machine.health.report());
@@ -597,7 +622,9 @@ fn learn(known: &mut Known, asked: &Asked, text: &str) {
                 }
             }
         }
-        Asked::Group => known.groups.extend(id::<domain::GroupId>(&body["id"]).filter(|group| !known.groups.contains(group))),
+        Asked::Group => {
+            known.groups.extend(id::<domain::GroupId>(&body["id"]).filter(|group| !known.groups.contains(group)))
+        }
         Asked::Hold(member) => known.holds.extend(id(&body["hold"]).map(|hold| (*member, hold))),
         Asked::Glass(member) => known.glasses.extend(body["glass"].as_str().map(|glass| (*member, glass.into()))),
         Asked::About(member) => known.consents.extend(body["consent"].as_str().map(|id| (*member, id.into()))),

@@ -8,8 +8,11 @@
 //! A file that is on it is also there as an empty file of the real file system, for whoever looks whether it is there;
 //! whoever removes that one removes this one.
 //!
-//! **Invariant:** `unsafe` is in `vfs.rs` and nowhere else, and there only to speak SQLite's interface in C.
+//! [`seed_thread`] does the same to the system's random bytes.
+//!
+//! **Invariant:** `unsafe` is in `vfs.rs` and `chance.rs` and nowhere else, and there only to speak C.
 
+mod chance;
 mod file;
 mod vfs;
 
@@ -23,6 +26,7 @@ use std::{
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use rusqlite::ffi;
 
+pub use chance::seed_thread;
 use file::{Change, File, Shared};
 
 /// Bytes that are written whole or not at all.

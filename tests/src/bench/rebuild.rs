@@ -86,7 +86,8 @@ async fn rebuild(log: &Arc<dyn EventLog>, nats: &Nats, views: &Path) -> anyhow::
     let mut checkpoint = health.checkpoint("views");
     let views = Box::new(Views::open(views)?);
     let started = Instant::now();
-    let consumed = consume(views, log.clone(), Arc::new(nats.clone()), ConsumeOptions::default(), health.clone(), end.clone());
+    let consumed =
+        consume(views, log.clone(), Arc::new(nats.clone()), ConsumeOptions::default(), health.clone(), end.clone());
     let consumed = tokio::spawn(consumed);
     checkpoint.wait_for(|position| *position >= head).await?;
     while !health.ready() {
