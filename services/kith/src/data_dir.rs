@@ -178,8 +178,10 @@ impl DataDir {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => {
                 bail!(
-                    "another kith has the data directory {}; the embedded log serves one process",
-                    self.path.display()
+                    "another kith has the data directory {}; the embedded log serves one process. If none runs, `fuser \
+                     {}` names who holds the lock",
+                    self.path.display(),
+                    path.display()
                 )
             }
             Err(TryLockError::Error(error)) => {
