@@ -36,6 +36,11 @@ pub fn served_from(address: SocketAddr, log: LogAt) {
     LOGS.lock().expect("nothing panics while it is held").insert(address, log);
 }
 
+/// Lets go of the log of a server that ends.
+pub fn forget(address: SocketAddr) {
+    LOGS.lock().expect("nothing panics while it is held").remove(&address);
+}
+
 /// The position in what a server said to who has this token, if that can be known.
 pub async fn opened(address: SocketAddr, token: &str, sealed: &str) -> Option<u64> {
     Some(seal(address).await?.opened_position(&org(token), sealed)?.0)

@@ -7,6 +7,7 @@ mod actor;
 mod several;
 
 use std::{
+    fs,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::{
@@ -114,10 +115,26 @@ impl World {
         self.resume().await;
     }
 
-    /// Ends the server; the data directory stays until this value is dropped.
+    /// Ends the server, and waits until it has no file open: `SQLite` deletes a write-ahead log when it closes, also one
+    /// that was put there since. The data directory stays until this value is dropped.
     pub async fn stop(&mut self) {
-        self.gateway = None;
+        self.end().await;
+        let data = self.data().to_owned();
+        let closed = async {
+            while let Some(open) = open_below(&data) {
+                println!("{} is still open", open.display());
+                tokio::time::sleep(Duration::from_millis(5)).await; // no file says that it was closed
+            }
+        };
+        timeout(PATIENCE, closed).await.expect("its files are closed in time");
+    }
+
+    async fn end(&mut self) {
+        if let Some(gateway) = self.gateway.take() {
+            positions::forget(gateway.address);
+        }
         for running in self.running.drain(..) {
+            positions::forget(running.address);
             running.stop().await;
         }
     }
@@ -197,7 +214,7 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         let end = async {
-            self.stop().await;
+            self.end().await;
             if let Some(nats) = self.beside.take().and_then(|beside| beside.nats) {
                 nats.stop().await;
             }
@@ -259,6 +276,13 @@ impl World {
         let events = self.events().await.into_iter().filter(|event| event.stream.id() == id);
         events.map(|event| (event.event_type.to_string(), serde_json::from_slice(&event.data).expect("JSON"))).collect()
     }
+}
+
+/// A file in this folder that this process has open.
+fn open_below(dir: &Path) -> Option<PathBuf> {
+    let files = fs::read_dir("/proc/self/fd").expect("Linux says what is open");
+    let open = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+    open.into_iter().find(|path| path.starts_with(dir))
 }
 
 /// An organisation.

@@ -146,7 +146,7 @@ async fn a_log_or_vault_that_is_moved_away_while_it_is_used_takes_nothing_until_
         world.admin().post("/v1/members", json!({ "profile": { "alias": "Bee" } })).await.refused(503, "unavailable");
         let why = stopped(&world, "files").await;
         assert!(why.contains("was deleted or replaced while it was in use"), "{why}");
-        let said = world.nobody().get("/readyz").await.must(503).json();
+        let said = world.ops("/readyz").await.must(503).json();
         assert!(said.to_string().contains(&format!("{name}.db was deleted")), "{said}");
         fs::rename(&away, &path).expect("it is moved back");
         world.admin().register(json!({ "alias": "Cee" })).await;

@@ -65,12 +65,13 @@ fn free(disk: &Path) -> usize {
 struct Full<'a> {
     disk: &'a Path,
     client: Client,
+    operator: Client,
     revoked: usize,
 }
 
 impl Full<'_> {
     async fn part(&mut self, name: &str) -> Value {
-        let said = self.client.send(get("/readyz"), bytes::Bytes::new()).await.expect("an answer").json();
+        let said = self.operator.send(get("/readyz"), bytes::Bytes::new()).await.expect("an answer").json();
         let parts = said["parts"].as_array().cloned().unwrap_or_default();
         parts.into_iter().find(|part| part["name"] == name).unwrap_or(Value::Null)
     }
@@ -122,7 +123,8 @@ async fn a_full_disk_shows_refuses_commands_but_for_what_protects_people_and_all
     assert!(mounted.expect("mount").success());
     let data = disk.join("data");
     let server = Server::start_with(&data, &["--config", settings.to_str().expect("text")]);
-    let mut full = Full { disk: &disk, client: server.client(ORG, Role::Admin), revoked: 0 };
+    let (client, operator) = (server.client(ORG, Role::Admin), Client::new(server.ops, ""));
+    let mut full = Full { disk: &disk, client, operator, revoked: 0 };
     let mut members = Vec::new();
     for n in 0..3 {
         let body = json!({ "profile": { "alias": format!("A{n}"), "email": format!("a{n}@example.org") } });
@@ -183,7 +185,7 @@ async fn a_full_disk_shows_refuses_commands_but_for_what_protects_people_and_all
     fs::remove_file(disk.join("filler")).expect("the filler");
     let mut shown = String::new();
     until("everything runs", async || {
-        let said = full.client.send(get("/readyz"), bytes::Bytes::new()).await.expect("an answer");
+        let said = full.operator.send(get("/readyz"), bytes::Bytes::new()).await.expect("an answer");
         let stands = |part: &&Value| part["state"] != "running";
         let now = format!(
             "{:?}",

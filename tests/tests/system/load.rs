@@ -28,7 +28,9 @@ use crate::operations::Operations;
 /// Most lines of metrics, whatever was asked: each of a histogram's series has some 16.
 const METRICS_LINES_MAX: usize = 25_000;
 /// The only labels, besides bounds of buckets.
-const LABELS: [&str; 6] = ["consumer", "kind", "le", "method", "path", "status"];
+const LABELS: [&str; 7] = ["consumer", "kind", "le", "method", "part", "path", "status"];
+/// What can be restarted or made anew.
+const PARTS: [&str; 8] = ["relay", "views", "facts", "planner", "names", "index", "erasures", "telemetry"];
 /// The only methods.
 const METHODS: [&str; 8] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "other"];
 /// Kinds of facts.
@@ -101,6 +103,7 @@ async fn metrics_hold_nothing_that_callers_make_up() {
             "status" => value.parse().is_ok_and(|status: u16| (200..600).contains(&status)),
             "le" => value == "+Inf" || value.parse::<f64>().is_ok(),
             "consumer" => ["views", "facts"].contains(&value.as_str()),
+            "part" => PARTS.contains(&value.as_str()),
             "kind" => KINDS.contains(&value.as_str()),
             _ => false,
         };
