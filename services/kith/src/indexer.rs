@@ -4,7 +4,11 @@
 //! The views say of whom the log says something new; what it says is asked of the log. Of whom the index follows from all
 //! of that, nothing is opened.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::http::StatusCode;
 use domain::{MemberId, OrgId};
@@ -13,7 +17,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use membership::Membership;
 use messaging::Part;
 use projections::members_after;
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use web::Problem;
 
@@ -21,6 +28,9 @@ use web::Problem;
 const SEEN_TO_AFTER: Duration = Duration::from_secs(2);
 /// After a failure.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// Between two looks for those whose registration failed after they were indexed: whoever is ahead of the log at both is
+/// looked up in it. No registration takes so long.
+const LEFT_BEHIND_EVERY: Duration = Duration::from_secs(10);
 /// Members looked at together, a count.
 const BATCH_MEMBERS: u32 = 1_000;
 /// Members indexed at once, a count: they share the turns of the disk.
@@ -39,20 +49,24 @@ pub struct Indexer {
 
 /// Sees to the index until it is told to end: first of everybody, then of those of whom something new is said.
 pub async fn run(mut indexer: Indexer, part: Part, end: CancellationToken) {
-    let mut after = 0;
+    let (mut after, mut ahead, mut looked) = (0, HashSet::new(), Instant::now());
     end.run_until_cancelled(async {
         loop {
             indexer.people.mark_unchanged();
             sleep(SEEN_TO_AFTER).await;
             let seen_to = match indexer.see_to(after).await {
                 Ok(last) if after == 0 => indexer.strays().await.map(|()| last),
+                Ok(last) if looked.elapsed() >= LEFT_BEHIND_EVERY => {
+                    looked = Instant::now();
+                    indexer.left_behind(&mut ahead).await.map(|()| last)
+                }
                 seen_to => seen_to,
             };
             match seen_to {
                 Ok(last) => {
                     after = last;
                     part.running();
-                    if indexer.people.changed().await.is_err() {
+                    if let Ok(Err(_)) = timeout(LEFT_BEHIND_EVERY, indexer.people.changed()).await {
                         return;
                     }
                 }
@@ -96,11 +110,19 @@ impl Indexer {
         }
         for (org, members) in found {
             let confirmed = |(member, position)| (position > 0).then_some(member);
-            let followed: std::collections::HashSet<_> =
+            let followed: HashSet<_> =
                 self.membership.vault.indexed(&org, &members).await?.into_iter().filter_map(confirmed).collect();
             let strays = members.into_iter().filter(|member| !followed.contains(member));
             self.index(strays.map(|member| (org.clone(), member)).collect()).await?;
         }
+        Ok(())
+    }
+
+    /// Those who are found by something and whose registration failed since, as on a disk that was full.
+    async fn left_behind(&self, ahead: &mut HashSet<(OrgId, MemberId)>) -> anyhow::Result<()> {
+        let now: HashSet<_> = self.membership.vault.ahead().await?.into_iter().collect();
+        self.index(now.intersection(ahead).cloned().collect()).await?;
+        *ahead = now;
         Ok(())
     }
 

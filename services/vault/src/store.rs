@@ -273,6 +273,13 @@ impl Store {
         rows.collect()
     }
 
+    /// Everyone who was indexed before the log said anything of them, and has not been since.
+    pub fn ahead(&self) -> rusqlite::Result<Vec<(String, Uuid)>> {
+        let mut select = self.connection.prepare_cached("SELECT org, person FROM indexed WHERE position = 0")?;
+        let rows = select.query_map([], |row| Ok((row.get(0)?, Uuid::from_bytes(row.get(1)?))))?;
+        rows.collect()
+    }
+
     /// Empties an index that was made by another form of what is compared; answers whether it was.
     pub fn compare_by(&self, form: &str) -> rusqlite::Result<bool> {
         self.connection.execute_batch(

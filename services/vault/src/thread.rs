@@ -102,6 +102,8 @@ enum Job {
         reply: Reply<Vec<(Uuid, u64)>>,
     },
     Found {
+        /// Only those of whom the log had said nothing.
+        ahead: bool,
         reply: Reply<Vec<(String, Uuid)>>,
     },
     CompareBy {
@@ -302,7 +304,20 @@ impl Vault {
     /// # Errors
     /// If the vault does not answer.
     pub async fn found(&self) -> Result<Vec<(OrgId, MemberId)>, VaultError> {
-        let found = self.ask(|reply| Job::Found { reply }).await?;
+        self.listed(false).await
+    }
+
+    /// Everyone who was indexed before the log said anything of them, and has not been since, of all organisations: they
+    /// are being registered, or that failed.
+    ///
+    /// # Errors
+    /// If the vault does not answer.
+    pub async fn ahead(&self) -> Result<Vec<(OrgId, MemberId)>, VaultError> {
+        self.listed(true).await
+    }
+
+    async fn listed(&self, ahead: bool) -> Result<Vec<(OrgId, MemberId)>, VaultError> {
+        let found = self.ask(|reply| Job::Found { ahead, reply }).await?;
         Ok(found.into_iter().filter_map(|(org, person)| Some((org.parse().ok()?, MemberId(person)))).collect())
     }
 
@@ -648,7 +663,7 @@ impl Job {
                 }
                 Answer::Indexed(found, reply)
             }
-            Self::Found { reply } => Answer::Found(store.found()?, reply),
+            Self::Found { ahead, reply } => Answer::Found(if ahead { store.ahead()? } else { store.found()? }, reply),
             Self::CompareBy { form, reply } => Answer::CompareBy(store.compare_by(&form)?, reply),
             Self::Sharing { org, blinds, reply } => Answer::Sharing(store.sharing(&org, &blinds)?, reply),
             Self::Destroy { org, person, reply } => {

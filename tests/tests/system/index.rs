@@ -112,3 +112,37 @@ async fn who_was_indexed_and_never_registered_is_found_no_more() {
     assert_eq!(answer.get("possible_duplicates"), None, "nobody is named who is not there");
     until_found(&world, mail("ann"), &[ann]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_indexed_and_whose_registration_failed_is_found_no_more_while_it_runs() {
+    let world = World::start().await;
+    let vault = Connection::open(world.data().join("vault.db")).expect("the vault");
+    // When the second is seen to, what is done at the start is over.
+    let mut seen_to = Vec::new();
+    for name in ["ann", "bob"] {
+        let member = world.admin().register(mail(name)).await;
+        until("the index follows the log", async || {
+            let sql = "SELECT position > 0 FROM indexed WHERE person = ?1";
+            let follows: bool = vault.query_row(sql, [member.0.as_bytes()], |row| row.get(0)).expect("a row");
+            follows.then_some(())
+        })
+        .await;
+        seen_to.push(member);
+    }
+    let (ann, nobody) = (seen_to[0], MemberId(Uuid::from_u128(0x4000_8000_0000_0000_0001)));
+    // As if the disk had been full between the index and the registration.
+    for left in [
+        "INSERT INTO blinds (org, digest, person) SELECT org, digest, ?1 FROM blinds WHERE person = ?2",
+        "INSERT INTO indexed (org, person, position) SELECT org, ?1, 0 FROM indexed WHERE person = ?2",
+    ] {
+        assert_eq!(vault.execute(left, [nobody.0.as_bytes(), ann.0.as_bytes()]).expect("it is written"), 1);
+    }
+    until("nobody is indexed who is not there", async || {
+        let sql = "SELECT (SELECT count(*) FROM blinds WHERE person = ?1) + count(*) FROM indexed WHERE person = ?1";
+        let entries: i64 = vault.query_row(sql, [nobody.0.as_bytes()], |row| row.get(0)).expect("a count");
+        (entries == 0).then_some(())
+    })
+    .await;
+    assert_eq!(found(&world, mail("ann")).await, [ann]);
+    world.must_be_sound().await;
+}
