@@ -29,7 +29,7 @@ const SEEN_TO_AFTER: Duration = Duration::from_secs(2);
 /// After a failure.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// Between two looks for those whose registration failed after they were indexed: whoever is ahead of the log at both is
-/// looked up in it. No registration takes so long.
+/// looked up in it. One that takes longer and is done after all is indexed again, because the views then say more of it.
 const LEFT_BEHIND_EVERY: Duration = Duration::from_secs(10);
 /// Members looked at together, a count.
 const BATCH_MEMBERS: u32 = 1_000;
