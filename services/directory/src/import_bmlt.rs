@@ -113,9 +113,7 @@ pub(crate) async fn import_bmlt(
         return Ok(Answer(Done { position, events: 0, reply, replayed: false }));
     };
     // The answer is kept with the last group: it is known only now.
-    let mut done = directory.groups.transact(&caller.org, last, cause, group::Command::Require, reply).await?;
-    done.position = done.position.max(position);
-    Ok(Answer(done))
+    Ok(Answer(directory.groups.keep(&caller.org, last, &cause, reply, position).await?))
 }
 
 fn origin(org: OrgId, query: &ImportQuery) -> Result<Origin, Problem> {

@@ -96,9 +96,7 @@ pub(crate) async fn plan_meetings(
     let plans = plan_group(&directory, &caller.org, group, days, &cause).await?;
     // The answer is kept with the group: it is known only now.
     let reply = Reply::json(200, &plans);
-    let mut done = directory.groups.transact(&caller.org, group, cause, group::Command::Require, reply).await?;
-    done.position = done.position.max(plans.position);
-    Ok(Answer(done))
+    Ok(Answer(directory.groups.keep(&caller.org, group, &cause, reply, plans.position).await?))
 }
 
 fn days(PlanBody { from, through }: PlanBody, now: Timestamp) -> Result<Days, Problem> {

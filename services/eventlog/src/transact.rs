@@ -267,6 +267,32 @@ impl<D: Decider> Streams<D> {
         self.log.receipt(&key).await?.map(|receipt| again(cause, receipt)).transpose()
     }
 
+    /// Keeps the answer to a command that was carried out by several others, whose positions reach to `position`.
+    /// Nothing is decided: a state that would refuse the command by now does not take back what was answered.
+    ///
+    /// # Errors
+    /// If another command was done under the same key, or the log cannot be written.
+    pub async fn keep(
+        &self,
+        org: &OrgId,
+        id: impl Into<Uuid>,
+        cause: &Cause,
+        reply: Reply,
+        position: Position,
+    ) -> Result<Done, TransactError<D::Rejection>> {
+        if cause.key.is_some() {
+            let entry = Loaded::<D::State> { position, ..Loaded::default() };
+            let nothing =
+                append::<_, D::Event>(&StreamName::new(D::CATEGORY, org, id.into()), &entry, cause, &[], &reply);
+            match self.log.append(Append { expected: Expected::Any, ..nothing }).await {
+                Ok(_) => {}
+                Err(AppendError::Receipted(receipt)) => return again(cause, *receipt),
+                Err(error) => return Err(TransactError::Unavailable(error.to_string())),
+            }
+        }
+        Ok(Done { position, events: 0, reply, replayed: false })
+    }
+
     async fn refresh(
         &self,
         stream: &StreamName,

@@ -8,9 +8,10 @@ use std::{collections::BTreeSet, fmt::Write};
 use axum::extract::State;
 use domain::{
     GroupId, MemberId, Text,
-    member::{self, Field, Profile},
+    member::{Field, Profile},
+    people,
 };
-use eventlog::{Done, Position, Reply, TransactError};
+use eventlog::{Done, Position, Reply};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -153,13 +154,14 @@ pub(crate) async fn import_members(
     if let Some((_, fingerprint)) = &mut command.cause.key {
         *fingerprint = org_key.id(&shape(&command.body)).into_bytes();
     }
-    if let Some(done) = membership.members.replayed(&command.cause).await? {
-        return Ok(Answer(done));
-    }
     let dry_run = command.body.dry_run;
     // Of two files at once about the same people, the second one must find whom the first one brought.
     let turns = membership.imports.clone();
     let _turn = if dry_run { None } else { Some(turns.turn(&command.caller.org).await) };
+    // Sent again while it is carried out, it is answered as the first time: who was new then may be erased by now.
+    if let Some(done) = membership.members.replayed(&command.cause).await? {
+        return Ok(Answer(done));
+    }
     let lines = membership.plan(&mut command).await?;
     let mut report = MembersReport { dry_run, ..MembersReport::default() };
     let (lines, position) = if dry_run {
@@ -171,7 +173,12 @@ pub(crate) async fn import_members(
         report.add(line);
     }
     membership.shown(&command.caller, "import_members", report.named()).await?;
-    membership.remember(command, report, position).await
+    let (Command { caller, cause, .. }, reply) = (command, Reply::json(200, &report));
+    if dry_run {
+        return Ok(Answer(Done { position, events: 0, reply, replayed: false }));
+    }
+    // With nobody's record: one that must not be touched by now would not take the answer.
+    Ok(Answer(membership.people.keep(&caller.org, people::stream_id(&caller.org), &cause, reply, position).await?))
 }
 
 fn check(file: &MembersFile) -> Result<(), Problem> {
@@ -231,28 +238,5 @@ impl LineReport {
     fn rejected(line: u32, field: &'static str, what: String) -> Self {
         let (field, what) = (Some(field), Some(what));
         Self { line, became: Became::Rejected, member: None, possible_duplicates: vec![], field, what }
-    }
-}
-
-impl Membership {
-    /// Keeps the answer with the last of the members, so that a late repetition does not undo what came after it.
-    async fn remember(
-        &self,
-        command: Command<op::ImportMembers, MembersFile>,
-        report: MembersReport,
-        position: Position,
-    ) -> Result<Answer, Problem> {
-        let Command { caller, cause, .. } = command;
-        let reply = Reply::json(200, &report);
-        let done = Done { position, events: 0, reply: reply.clone(), replayed: false };
-        let last = report.lines.iter().rev().find_map(|line| line.member);
-        let Some(last) = last.filter(|_| !report.dry_run) else { return Ok(Answer(done)) };
-        let nothing = member::Command::Change { set: member::Fields::new(), removed: BTreeSet::new(), typed: false };
-        match self.members.transact(&caller.org, last, cause, nothing, reply).await {
-            Ok(kept) => Ok(Answer(Done { position: kept.position.max(position), ..kept })),
-            // Their record is not to be touched now: then the lines are looked at again when they are sent again.
-            Err(TransactError::Rejected(_)) => Ok(Answer(done)),
-            Err(error) => Err(error.into()),
-        }
     }
 }

@@ -77,6 +77,39 @@ async fn a_late_repetition_gets_its_answer_and_undoes_nothing() {
     assert_eq!(world.types_of(bee).await, ["member.registered", "member.changed"]);
 }
 
+/// Found by the simulation with seed 957452300: the answer was kept with the record, which would not take it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repetition_gets_its_answer_whatever_became_of_who_is_in_it() {
+    let world = World::start().await;
+    let (ada, admin) = (world.coordinator(), world.admin());
+    let bee = who(&import(&ada, &[line(2, "1", "a@example.org")]).await, 0);
+    ada.put(&format!("/v1/members/{bee}/restriction"), json!({ "restricted": true })).await.must(204);
+    let body = json!({ "lines": [line(2, "1", "a@example.org")] });
+    let send = || ada.command(Method::POST, PATH, "once", &body);
+    let first = send().await.must(200);
+    assert_eq!(became(&first.json()), ["matched"]);
+    admin.post(&format!("/v1/members/{bee}/erasure"), Value::Null).await.must(200);
+    let again = send().await.must(200);
+    assert!(again.replayed());
+    assert_eq!(again.body, first.body);
+}
+
+/// Found by the simulation with seed 3026340760.
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_that_are_sent_again_while_they_are_imported_get_the_same_answer() {
+    let world = World::start().await;
+    let ada = world.coordinator();
+    for turn in 0..20 {
+        let body = json!({ "lines": [line(2, &format!("{turn}"), &format!("{turn}@example.org"))] });
+        let key = format!("once {turn}");
+        let send = || ada.command(Method::POST, PATH, &key, &body);
+        let (one, other, third) = tokio::join!(send(), send(), send());
+        let one = one.must(200);
+        assert_eq!(became(&one.json()), ["new"]);
+        assert_eq!((other.must(200).body, third.must(200).body), (one.body.clone(), one.body));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_be_here_already_is_left_out_unless_it_is_asked_for() {
     let world = World::start().await;

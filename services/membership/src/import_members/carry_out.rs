@@ -56,7 +56,9 @@ impl Membership {
                 Ok(None) => {}
                 Ok(Some((member, position))) => {
                     reached = reached.max(position);
-                    for LineEnrolment { group, starts_on } in &line.enrolments {
+                    // Of who was only found, nothing is new.
+                    let enrolments = if let Step::Known(_, false) = line.step { &[][..] } else { &line.enrolments };
+                    for LineEnrolment { group, starts_on } in enrolments {
                         let places: &mut Vec<_> = groups.entry(*group).or_default();
                         places.push(Place { nth, member, starts_on: *starts_on });
                     }
@@ -80,12 +82,16 @@ impl Membership {
         Ok((reports, reached))
     }
 
-    /// Registers or changes somebody; answers who it is, unless nothing is to be done.
+    /// Registers or changes somebody, or finds them; answers who it is.
     async fn write(&self, caller: &Caller, cause: &Cause, line: &Line) -> Result<Option<(MemberId, Position)>, Halt> {
         Ok(match line.step {
             Step::New(member) => Some((member, self.register(caller, cause, member, line).await?)),
             Step::Known(member, true) => Some((member, self.change(caller, cause, member, &line.profile).await?)),
-            _ => None,
+            Step::Known(member, false) => {
+                let position = self.members.look(&caller.org, member, |found| found.position).await;
+                Some((member, position.map_err(|error| halt("member", error))?))
+            }
+            Step::Duplicate(_) | Step::Rejected(..) => None,
         })
     }
 
