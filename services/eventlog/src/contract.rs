@@ -35,6 +35,7 @@ pub async fn run_small(log: &Arc<dyn EventLog>) {
     an_append_of_nothing_is_a_question_about_the_revision(log).await;
     a_receipt_is_kept_and_the_first_one_wins(log).await;
     a_receipt_of_a_refused_append_is_not_kept(log).await;
+    a_receipt_is_kept_beside_a_stream_whatever_that_stands_at(log).await;
     the_whole_log_can_be_read_in_pieces_in_one_order(log).await;
     of_many_writers_at_one_revision_one_wins(log).await;
     the_head_is_what_can_be_read(log).await;
@@ -191,6 +192,16 @@ async fn a_receipt_of_a_refused_append_is_not_kept(log: &Arc<dyn EventLog>) {
     let nothing = Append { receipt: Some(receipt(2, 204)), ..append("receipt", Expected::Exact(0), &[]) };
     written(log, nothing).await;
     assert!(log.receipt(&key(2)).await.unwrap().is_some());
+}
+
+async fn a_receipt_is_kept_beside_a_stream_whatever_that_stands_at(log: &Arc<dyn EventLog>) {
+    for (n, stream) in [(3, "receipt"), (4, "nothing-was-written")] {
+        let keep = |status| Append { receipt: Some(receipt(n, status)), ..append(stream, Expected::Any, &[]) };
+        written(log, keep(200)).await;
+        let first = log.receipt(&key(n)).await.unwrap().unwrap();
+        assert_eq!(log.append(keep(204)).await, Err(AppendError::Receipted(Box::new(first))));
+    }
+    assert_eq!(ids(log, "nothing-was-written").await.len(), 0);
 }
 
 async fn the_whole_log_can_be_read_in_pieces_in_one_order(log: &Arc<dyn EventLog>) {
