@@ -96,6 +96,8 @@ pub struct Store {
     path: PathBuf,
     /// Device and number of the file.
     file: Option<(u64, u64)>,
+    /// Whether something that was destroyed may still be in the file.
+    pub unclean: bool,
 }
 
 impl Store {
@@ -112,10 +114,13 @@ impl Store {
         if id != kek.id() {
             return Err(StoreError::OtherKek { path: path.into() });
         }
-        let store = Self { connection, path: path.into(), file: file_id(path) };
+        let mut store = Self { connection, path: path.into(), file: file_id(path), unclean };
         if unclean {
             // Killed while it wrote, a process may have left in the write-ahead log what it was destroying.
-            store.scrub().unwrap_or_else(|error| tracing::warn!(%error, "the vault is not scrubbed yet"));
+            match store.scrub() {
+                Ok(()) => store.unclean = false,
+                Err(error) => tracing::warn!(%error, "the vault is scrubbed with the next that is written"),
+            }
         }
         Ok(store)
     }
@@ -130,7 +135,7 @@ impl Store {
         if !(1..=FORMAT).contains(&found) {
             return Err(StoreError::Format { path: path.into(), found });
         }
-        Ok(Self { connection, path: path.into(), file: file_id(path) })
+        Ok(Self { connection, path: path.into(), file: file_id(path), unclean: false })
     }
 
     /// Whether the keys are wrapped by this one.

@@ -165,7 +165,8 @@ impl Vault {
         let erased = RwLock::new(erased.into_iter().collect());
         let (heeding, country, due) = (OnceLock::new(), OnceLock::new(), Mutex::default());
         let vault = Self(Arc::new(Inner { jobs, down: watched, heeding, keys, erased, country, due }));
-        Ok((vault, Keeper { store, kek, fresh, queue, down, scrub: false }))
+        let scrub = store.unclean;
+        Ok((vault, Keeper { store, kek, fresh, queue, down, scrub }))
     }
 
     /// Why nothing could be written the last time, as it changes; none if it could. It closes if the vault's thread has
