@@ -11,6 +11,7 @@ use std::{
 use data_encoding::BASE64URL_NOPAD;
 use domain::OrgId;
 use eventlog::{EventLog, Position, kurrent::KurrentLog, sqlite::SqliteLog};
+use jiff::Timestamp;
 use serde_json::Value;
 use web::Seal;
 
@@ -49,7 +50,7 @@ pub async fn opened(address: SocketAddr, token: &str, sealed: &str) -> Option<u6
 /// A position as the server would have said it to who has this token.
 pub async fn sealed(address: SocketAddr, token: &str, position: u64) -> String {
     match seal(address).await {
-        Some(seal) => seal.position(&org(token), Position(position)),
+        Some(seal) => seal.reached(&org(token), Position(position), Timestamp::now()),
         None => position.to_string(),
     }
 }

@@ -235,21 +235,21 @@ fn header(name: &str, schema: ObjectBuilder, description: &str) -> ParameterBuil
     ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header).description(Some(description)).schema(schema)
 }
 
-/// A place in the log, sealed: it says nothing to whoever has it.
+/// A place in the log, sealed: it says nothing to whoever has it, but which of several was told last.
 fn position() -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::String)
-        .min_length(Some(64))
-        .max_length(Some(64))
-        .pattern(Some("^[A-Za-z0-9_-]+$"))
+        .min_length(Some(1))
+        .max_length(Some(web::POSITION_DIGITS_MAX))
+        .pattern(Some("^[0-9]+$"))
 }
 
 /// Up to as many as commands may be sent at once.
 fn positions() -> ObjectBuilder {
-    let longest = web::AFTER_POSITIONS_MAX * 66;
+    let longest = web::AFTER_POSITIONS_MAX * (web::POSITION_DIGITS_MAX + 2);
     ObjectBuilder::new()
         .schema_type(Type::String)
-        .min_length(Some(64))
+        .min_length(Some(1))
         .max_length(Some(longest))
-        .pattern(Some("^[A-Za-z0-9_, -]+$"))
+        .pattern(Some("^[0-9, ]+$"))
 }

@@ -20,7 +20,7 @@ use crate::{
     command::KITH_POSITION,
     positions::Seal,
     rates::Peer,
-    read::{self, At},
+    read::{self, At, Wrote},
     token::Claims,
 };
 
@@ -203,10 +203,13 @@ pub async fn authenticate(State(gate): State<Gate>, mut request: Request, next: 
     }
     request.extensions_mut().insert(caller.sealing(seal.clone()));
     let mut response = next.run(request).await;
-    if let Some(At(position)) = response.extensions_mut().remove() {
-        let sealed = HeaderValue::from_str(&seal.position(&org, position)).expect("base64url is ASCII");
-        response.headers_mut().insert(KITH_POSITION, sealed);
-    }
+    let extensions = response.extensions_mut();
+    let told = match (extensions.remove(), extensions.remove()) {
+        (Some(Wrote(position)), _) => seal.wrote(&org, position, gate.clock.now()),
+        (_, Some(At(position))) => seal.reached(&org, position, gate.clock.now()),
+        (None, None) => return Ok(response),
+    };
+    response.headers_mut().insert(KITH_POSITION, HeaderValue::from_str(&told).expect("digits are ASCII"));
     Ok(response)
 }
 

@@ -17,7 +17,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{Caller, CallerMay, Gate, Problem, authority::Operation, nobody, read::At};
+use crate::{Caller, CallerMay, Gate, Problem, authority::Operation, nobody, read::Wrote};
 
 /// Longest body of a command, in bytes.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -221,7 +221,8 @@ impl IntoResponse for Answer {
         if replayed {
             headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
         }
-        (At(position), response).into_response()
+        response.extensions_mut().insert(Wrote(position));
+        response
     }
 }
 

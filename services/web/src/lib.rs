@@ -38,7 +38,7 @@ pub use extract::{Path, Query};
 pub use gate::{Clock, Gate};
 pub use guard::{Limits, guard, no_such_method, no_such_path, observe};
 pub use page::{PAGE_ROWS_MAX, Page, PageQuery};
-pub use positions::Seal;
+pub use positions::{POSITION_DIGITS_MAX, Seal};
 pub use problem::{Problem, ProblemBody, Problems};
 pub use problem_pages::PAGES;
 pub use rates::{Crowded, Network, Peer, Rate, Rates};

@@ -62,6 +62,10 @@ impl<S: Send + Sync> FromRequestParts<S> for After {
 #[derive(Debug, Clone, Copy)]
 pub struct At(pub Position);
 
+/// Up to where in the log to read to see what was written.
+#[derive(Debug, Clone, Copy)]
+pub struct Wrote(pub Position);
+
 impl IntoResponseParts for At {
     type Error = Infallible;
     fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, Infallible> {

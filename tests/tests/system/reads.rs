@@ -391,7 +391,7 @@ async fn no_answer_says_where_the_log_is_nor_whether_others_wrote() {
             assert!(!number.is_ok_and(|number| (before..=last).contains(&number)), "{at} is {value}");
         }
         let told = answer.header("kith-position").expect("a position");
-        assert!(told.len() == 64 && told.parse::<u64>().is_err(), "{told}");
+        assert!(told.len() > 100 && told.bytes().all(|digit| digit.is_ascii_digit()), "{told}");
     }
     // Nothing happened, and nobody can tell.
     let (one, two) = (admin.get("/v1/groups").await.must(200), admin.get("/v1/groups").await.must(200));
