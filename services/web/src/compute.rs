@@ -36,11 +36,11 @@ impl From<Undone> for Problem {
 }
 
 /// Most pieces of work that wait for their turn, a count; whoever brings more is told to come again.
-pub const WAITING_MAX: usize = 512;
+pub const WAITING_MAX: usize = 1_024;
 /// Most of them of one organisation, or of those of whom is not known yet whose they are; a count.
-pub const WAITING_OF_ORG_MAX: usize = 128;
-/// Most of these of one caller, a count.
-pub const WAITING_OF_CALLER_MAX: usize = 32;
+pub const WAITING_OF_ORG_MAX: usize = 256;
+/// Most of these of one caller, a count: a program that writes with 64 connections only waits.
+pub const WAITING_OF_CALLER_MAX: usize = 128;
 
 /// Does work in turns. Clones share them.
 #[derive(Clone)]
