@@ -90,7 +90,8 @@ impl Kith {
             command.arg("--nats-server").arg(nats_server);
         }
         // One caller on one address plays everybody.
-        command.env("KITH_CALLER_PER_SECOND", "0").env("KITH_ADDRESS_PER_SECOND", "0");
+        let limits = ["CALLER_PER_SECOND", "ADDRESS_PER_SECOND", "AUDIT_MIB_PER_DAY"];
+        command.envs(limits.map(|limit| (format!("KITH_{limit}"), "0")));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(lines).kill_on_drop(true);
         let child = command.spawn().with_context(|| format!("{} cannot be run", self.program.display()))?;
         positions::served_from(address, LogAt::Data(data.into()));

@@ -163,20 +163,16 @@ pub(crate) async fn import_members(
         return Ok(Answer(done));
     }
     let lines = membership.plan(&mut command).await?;
-    let mut report = MembersReport { dry_run, ..MembersReport::default() };
-    let (lines, position) = if dry_run {
-        (lines.iter().map(plan::Line::report).collect(), Position::START)
-    } else {
-        membership.carry_out(&command.caller, &command.cause, lines).await?
-    };
-    for line in lines {
-        report.add(line);
-    }
-    membership.shown(&command.caller, "import_members", report.named()).await?;
-    let (Command { caller, cause, .. }, reply) = (command, Reply::json(200, &report));
+    let planned = MembersReport::of(dry_run, lines.iter().map(plan::Line::report));
+    // Before anything is done, so that nothing is if it cannot be written down who is named.
+    membership.shown(&command.caller, "import_members", planned.named()).await?;
+    let Command { caller, cause, .. } = command;
     if dry_run {
-        return Ok(Answer(Done { position, events: 0, reply, replayed: false }));
+        let reply = Reply::json(200, &planned);
+        return Ok(Answer(Done { position: Position::START, events: 0, reply, replayed: false }));
     }
+    let (lines, position) = membership.carry_out(&caller, &cause, lines).await?;
+    let reply = Reply::json(200, &MembersReport::of(dry_run, lines));
     // With nobody's record: one that must not be touched by now would not take the answer.
     Ok(Answer(membership.people.keep(&caller.org, people::stream_id(&caller.org), &cause, reply, position).await?))
 }
@@ -213,6 +209,14 @@ fn shape(file: &MembersFile) -> String {
 }
 
 impl MembersReport {
+    fn of(dry_run: bool, lines: impl IntoIterator<Item = LineReport>) -> Self {
+        let mut report = Self { dry_run, ..Self::default() };
+        for line in lines {
+            report.add(line);
+        }
+        report
+    }
+
     /// Whom it says to be here already.
     fn named(&self) -> Vec<MemberId> {
         let of = |line: &LineReport, became: &[Became]| line.member.filter(|_| became.contains(&line.became));

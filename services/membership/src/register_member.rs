@@ -62,14 +62,16 @@ pub(crate) async fn register_member(
     let Command { caller, cause, .. } = command;
     let typed_by = caller.proposes().map(|subject| TypedBy { subject, group: None });
     let register = member::Command::Register { fields, typed_by };
-    let registered = membership.decide(&caller, member, cause, register, reply).await;
+    // Before they are registered, so that they are not if it cannot be written down who is named.
+    let registered = match membership.shown(&caller, "register_member", possible_duplicates).await {
+        Ok(()) => membership.decide(&caller, member, cause, register, reply).await,
+        Err(problem) => Err(problem),
+    };
     if registered.is_err() {
         // They are indexed already, and somebody else may be registered under their id. What fails here, is seen to later.
         let _ = membership.index(&caller.org, member).await;
     }
-    let registered = registered?;
-    membership.shown(&caller, "register_member", possible_duplicates).await?;
-    Ok(registered)
+    registered
 }
 
 impl Membership {
