@@ -10,7 +10,7 @@
 //! told of the organisation's commands before. What reads reach moves nothing: they reach as far as others have written.
 
 use std::{
-    fmt,
+    fmt::{self, Write},
     num::NonZeroUsize,
     sync::{Arc, Mutex},
 };
@@ -151,8 +151,11 @@ impl Seal {
         let mut nonce: [u8; NONCE_BYTES] = (self.chance)()[..NONCE_BYTES].try_into().expect("24 of 32 bytes");
         nonce[..WORD_BYTES].copy_from_slice(&at.to_be_bytes());
         let sealed = self.seal_with(nonce, org, POSITION, &position.0.to_be_bytes());
-        let words = sealed.chunks_exact(WORD_BYTES).map(|word| u64::from_be_bytes(word.try_into().expect("8 bytes")));
-        let digits: String = words.map(|word| format!("{word:0WORD_DIGITS$}")).collect();
+        let mut digits = String::with_capacity(POSITION_DIGITS_MAX);
+        for word in sealed.chunks_exact(WORD_BYTES) {
+            let word = u64::from_be_bytes(word.try_into().expect("8 bytes"));
+            let _ = write!(digits, "{word:0WORD_DIGITS$}"); // text takes all
+        }
         digits.trim_start_matches('0').to_owned()
     }
 
