@@ -207,8 +207,6 @@ pub enum Command {
     Schedule(Option<Schedule>),
     /// Both in one: only what differs is written.
     Import(Details, Option<Schedule>),
-    /// Change nothing, but be refused if there is no such group.
-    Require,
 }
 
 /// Why something was refused.
@@ -262,7 +260,6 @@ impl Decider for Group {
             }
             _ if state.details.is_none() => Err(Refusal::Unknown),
             Command::Schedule(schedule) => Ok(scheduled(schedule).into_iter().collect()),
-            Command::Require => Ok(vec![]),
         }
     }
 
@@ -328,6 +325,5 @@ mod tests {
     #[test]
     fn an_unknown_group_cannot_be_scheduled() {
         given::<Group>([]).when(&Command::Schedule(Some(tuesdays()))).then_rejected(&Refusal::Unknown);
-        given::<Group>([]).when(&Command::Require).then_rejected(&Refusal::Unknown);
     }
 }

@@ -287,6 +287,7 @@ impl<D: Decider> Streams<D> {
             match self.log.append(Append { expected: Expected::Any, ..nothing }).await {
                 Ok(_) => {}
                 Err(AppendError::Receipted(receipt)) => return again(cause, *receipt),
+                Err(error @ AppendError::TooLarge(_)) => return Err(TransactError::TooLarge(error)),
                 Err(error) => return Err(TransactError::Unavailable(error.to_string())),
             }
         }
