@@ -121,21 +121,24 @@ type Cache<D> = LruCache<(OrgId, Uuid), Entry<D>>;
 
 /// All streams of one kind. Make one value for each kind and clone it: the clones share what they have cached.
 #[derive(Debug)]
-pub struct Streams<D: Decider> {
+pub struct Streams<D: Decider>(Arc<Shared<D>>);
+
+#[derive(Debug)]
+struct Shared<D: Decider> {
     log: Arc<dyn EventLog>,
-    cache: Arc<std::sync::Mutex<Cache<D>>>,
+    cache: std::sync::Mutex<Cache<D>>,
 }
 
 impl<D: Decider> Clone for Streams<D> {
     fn clone(&self) -> Self {
-        Self { log: self.log.clone(), cache: self.cache.clone() }
+        Self(self.0.clone())
     }
 }
 
 impl<D: Decider> Streams<D> {
     /// All streams of this kind in `log`.
     pub fn new(log: Arc<dyn EventLog>) -> Self {
-        Self { log, cache: Arc::new(std::sync::Mutex::new(LruCache::unbounded())) }
+        Self(Arc::new(Shared { log, cache: std::sync::Mutex::new(LruCache::unbounded()) }))
     }
 
     /// All events of a stream, in order.
@@ -146,7 +149,7 @@ impl<D: Decider> Streams<D> {
         let stream = StreamName::new(D::CATEGORY, org, id.into());
         let mut events = Vec::new();
         loop {
-            let more = self.log.read_stream(&stream, events.len() as u64, READ_EVENTS).await?;
+            let more = self.0.log.read_stream(&stream, events.len() as u64, READ_EVENTS).await?;
             if more.is_empty() {
                 return Ok(events);
             }
@@ -169,7 +172,7 @@ impl<D: Decider> Streams<D> {
         let mut entry = self.entry(org, id).lock_owned().await;
         // Of many who wait, the first reads for all: it began to read after they had asked.
         let read_since = entry.read_at.is_some_and(|read_at| read_at > asked);
-        if !entry.known || !(self.log.exclusive() || read_since) {
+        if !entry.known || !(self.0.log.exclusive() || read_since) {
             let mut loaded = std::mem::take(&mut *entry);
             self.refresh(&StreamName::new(D::CATEGORY, org, id), &mut loaded).await?;
             *entry = loaded;
@@ -212,7 +215,7 @@ impl<D: Decider> Streams<D> {
         command: &D::Command,
         reply: Reply,
     ) -> Result<Done, TransactError<D::Rejection>> {
-        let mut fresh = self.log.exclusive();
+        let mut fresh = self.0.log.exclusive();
         if !entry.known {
             self.refresh(&stream, entry).await?;
             fresh = true;
@@ -233,7 +236,7 @@ impl<D: Decider> Streams<D> {
             if events.is_empty() && cause.key.is_none() {
                 return Ok(Done { position: entry.position, events: 0, reply, replayed: false });
             }
-            match self.log.append(append(&stream, entry, cause, &events, &reply)).await {
+            match self.0.log.append(append(&stream, entry, cause, &events, &reply)).await {
                 Ok(appended) => {
                     for event in &events {
                         entry.state = D::evolve(std::mem::take(&mut entry.state), event);
@@ -264,7 +267,7 @@ impl<D: Decider> Streams<D> {
     /// If another command was done under the same key, or the log cannot be read.
     pub async fn replayed(&self, cause: &Cause) -> Result<Option<Done>, TransactError<D::Rejection>> {
         let Some((key, _)) = cause.key else { return Ok(None) };
-        self.log.receipt(&key).await?.map(|receipt| again(cause, receipt)).transpose()
+        self.0.log.receipt(&key).await?.map(|receipt| again(cause, receipt)).transpose()
     }
 
     /// Keeps the answer to a command that was carried out by several others, whose positions reach to `position`.
@@ -284,7 +287,7 @@ impl<D: Decider> Streams<D> {
             let entry = Loaded::<D::State> { position, ..Loaded::default() };
             let nothing =
                 append::<_, D::Event>(&StreamName::new(D::CATEGORY, org, id.into()), &entry, cause, &[], &reply);
-            match self.log.append(Append { expected: Expected::Any, ..nothing }).await {
+            match self.0.log.append(Append { expected: Expected::Any, ..nothing }).await {
                 Ok(_) => {}
                 Err(AppendError::Receipted(receipt)) => return again(cause, *receipt),
                 Err(error @ AppendError::TooLarge(_)) => return Err(TransactError::TooLarge(error)),
@@ -302,7 +305,7 @@ impl<D: Decider> Streams<D> {
         let read_at = Instant::now();
         loop {
             let from = entry.revision.map_or(0, |revision| revision + 1);
-            let events = self.log.read_stream(stream, from, READ_EVENTS).await?;
+            let events = self.0.log.read_stream(stream, from, READ_EVENTS).await?;
             for Recorded { event_type, version, data, revision, position, .. } in &events {
                 let event = D::Event::decode(event_type, *version, data)
                     .map_err(|source| TransactError::Unreadable { stream: stream.clone(), source })?;
@@ -319,7 +322,7 @@ impl<D: Decider> Streams<D> {
     }
 
     fn entry(&self, org: &OrgId, id: Uuid) -> Entry<D> {
-        let mut cache = self.cache.lock().expect("nothing panics while it is held");
+        let mut cache = self.0.cache.lock().expect("nothing panics while it is held");
         let entry = cache.get_or_insert((org.clone(), id), Entry::<D>::default).clone();
         // An entry in use must stay: a second one beside it could miss what the first is writing.
         let mut in_use = 0;

@@ -60,7 +60,7 @@ impl Contexts {
         access: Streams<domain::access::Access>,
         vaulted: Option<(&Vault, Attester)>,
         reads: &Reads,
-        Chance { new_id, new_secret }: Chance,
+        Chance { new_id, new_secret, .. }: Chance,
     ) -> Self {
         let (programmes, groups) = (Streams::new(log.clone()), Streams::new(log.clone()));
         let (rosters, meetings) = (Streams::new(log.clone()), Streams::new(log.clone()));

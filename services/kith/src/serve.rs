@@ -82,6 +82,12 @@ pub(crate) fn new_secret() -> [u8; 32] {
     random().expect("a system without random bytes can keep no secret")
 }
 
+/// Bytes that are never to come twice, for what is sealed: from the generator of the thread, which the system seeds.
+#[allow(clippy::disallowed_methods)] // as above
+fn new_nonce() -> [u8; 32] {
+    rand::random()
+}
+
 /// Starts a server.
 ///
 /// # Errors
@@ -128,7 +134,7 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     }
     let tls = config.tls()?;
     let proxies = Arc::new(config.proxies()?);
-    let (stores, chance) = (Stores { log: log.clone(), vault }, Chance { new_id, new_secret });
+    let (stores, chance) = (Stores { log: log.clone(), vault }, Chance { new_id, new_secret, new_nonce });
     let around = (&clock, chance, &health);
     let (looks, rooms) = Looks::new();
     let Parts { router, work } = assemble(config, &services, &data, stores, around, (&mut supervisor, rooms))?;
@@ -177,6 +183,8 @@ pub struct Chance {
     pub new_id: fn() -> Uuid,
     /// Keys of API clients.
     pub new_secret: fn() -> [u8; 32],
+    /// Bytes that are never to come twice.
+    pub new_nonce: fn() -> [u8; 32],
 }
 
 /// What is kept, opened.
@@ -211,7 +219,7 @@ pub fn assemble(
 ) -> anyhow::Result<Parts> {
     let (access, rates) = (Streams::new(log.clone()), config.rates());
     let gate = gate(config, &data.issuer()?, clock)?.heeding(access.clone()).limited(rates.clone()).within(rooms);
-    let gate = gate.sealing(log.clone(), chance.new_secret);
+    let gate = gate.sealing(log.clone(), chance.new_nonce);
     let upkeep = Upkeep::new();
     let mut reads = Reads {
         named: upkeep.named(),
@@ -335,7 +343,7 @@ fn routes(scratch: &Path, services: &Services) -> anyhow::Result<OpenApiRouter> 
     let gate = Gate::new(Issuer::new(&[0; 32]), Clock::new(|| Timestamp::UNIX_EPOCH));
     let vault = Vault::open(&data.vault(), data.kek(None)?, fresh)?;
     let (vaulted, reads) = (Some((&vault, data.attester()?)), Reads::none());
-    let chance = Chance { new_id, new_secret };
+    let chance = Chance { new_id, new_secret, new_nonce };
     let contexts = Contexts::new(&log, &gate, Streams::new(log.clone()), vaulted, &reads, chance);
     Ok(contexts.routes(services, &gate, &data, &reads))
 }

@@ -29,9 +29,7 @@ pub const HEADER_SUBJECT: &str = "ce-subject";
 pub const HEADER_TIME: &str = "ce-time";
 /// `ce-dataschema`: `/schemas/events/{type}.v{version}.json`.
 pub const HEADER_DATA_SCHEMA: &str = "ce-dataschema";
-/// `ce-datacontenttype`: always [`CONTENT_TYPE`].
-pub const HEADER_DATA_CONTENT_TYPE: &str = "ce-datacontenttype";
-/// `content-type`: always [`CONTENT_TYPE`].
+/// `content-type`: always [`CONTENT_TYPE`]; what other bindings call `datacontenttype`.
 pub const HEADER_CONTENT_TYPE: &str = "content-type";
 /// `ce-kithrevision`: place of the event in its stream, from 0.
 pub const HEADER_REVISION: &str = "ce-kithrevision";
@@ -81,7 +79,6 @@ pub(crate) fn headers(event: &Recorded, previous: Position) -> HeaderMap {
     headers.insert(HEADER_SUBJECT, event.stream.as_str());
     headers.insert(HEADER_TIME, event.recorded_at.to_string());
     headers.insert(HEADER_DATA_SCHEMA, format!("/schemas/events/{}.v{}.json", event.event_type, event.version));
-    headers.insert(HEADER_DATA_CONTENT_TYPE, CONTENT_TYPE);
     headers.insert(HEADER_CONTENT_TYPE, CONTENT_TYPE);
     headers.insert(HEADER_REVISION, event.revision.to_string());
     headers.insert(HEADER_POSITION, event.position.to_string());
@@ -174,10 +171,7 @@ mod tests {
         assert_eq!(shown(HEADER_SUBJECT), "meeting-acme/00000000-0000-0000-0000-000000000001");
         assert_eq!(shown(HEADER_TIME), "2026-01-01T00:00:07Z");
         assert_eq!(shown(HEADER_DATA_SCHEMA), "/schemas/events/attendance.recorded.v1.json");
-        assert_eq!(
-            (shown(HEADER_DATA_CONTENT_TYPE), shown(HEADER_CONTENT_TYPE)),
-            (CONTENT_TYPE.into(), CONTENT_TYPE.into())
-        );
+        assert_eq!(shown(HEADER_CONTENT_TYPE), CONTENT_TYPE);
         assert_eq!((shown(HEADER_POSITION), shown(HEADER_PREVIOUS)), ("7".into(), "6".into()));
         assert!(headers.iter().all(|(_, values)| values.iter().all(|value| !value.as_str().contains("alice"))));
     }
@@ -203,7 +197,7 @@ mod tests {
         HEADER_SUBJECT,
         HEADER_TIME,
         HEADER_DATA_SCHEMA,
-        HEADER_DATA_CONTENT_TYPE,
+        HEADER_CONTENT_TYPE,
         HEADER_REVISION,
         HEADER_POSITION,
         HEADER_PREVIOUS,

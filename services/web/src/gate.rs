@@ -3,6 +3,7 @@
 use std::{
     fmt,
     num::NonZeroUsize,
+    ops::Deref,
     sync::{Arc, Mutex, MutexGuard},
 };
 
@@ -72,9 +73,13 @@ async fn correct_clock(access: &Streams<Access>, org: &OrgId, now: Timestamp) ->
     Ok(())
 }
 
-/// Checks who calls.
+/// Checks who calls. Clones are the same gate: each request makes several.
 #[derive(Debug, Clone)]
-pub struct Gate {
+pub struct Gate(Arc<Parts>);
+
+/// What a gate is made of.
+#[derive(Debug, Clone)]
+pub struct Parts {
     issuer: Option<Issuer>,
     provider: Option<Provider>,
     access: Option<Streams<Access>>,
@@ -89,12 +94,19 @@ pub struct Gate {
     seal: LogSeal,
 }
 
+impl Deref for Gate {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
 impl Gate {
     /// The gate that accepts tokens of `issuer`, as often as they come.
     pub fn new(issuer: Issuer, clock: Clock) -> Self {
         let checked = Arc::new(Mutex::new(LruCache::new(CHECKED_TOKENS)));
         let (rates, compute) = (Rates::new(Rates::NONE), Compute::default());
-        Self {
+        Self(Arc::new(Parts {
             issuer: Some(issuer),
             provider: None,
             access: None,
@@ -104,19 +116,24 @@ impl Gate {
             compute,
             checked,
             seal: LogSeal::none(),
-        }
+        }))
+    }
+
+    /// The gate with some parts that are others.
+    fn with(self, change: impl FnOnce(Parts) -> Parts) -> Self {
+        Self(Arc::new(change(Arc::unwrap_or_clone(self.0))))
     }
 
     /// Heeds what the log says of each organisation's access: revocations, clients, assignments. A server's gate does.
     #[must_use]
     pub fn heeding(self, access: Streams<Access>) -> Self {
-        Self { access: Some(access), ..self }
+        self.with(|parts| Parts { access: Some(access), ..parts })
     }
 
     /// Seals positions with the key that is in the log, made by `chance` the first time. A server's gate does.
     #[must_use]
     pub fn sealing(self, log: Arc<dyn EventLog>, chance: fn() -> [u8; 32]) -> Self {
-        Self { seal: LogSeal::of(log, chance), ..self }
+        self.with(|parts| Parts { seal: LogSeal::of(log, chance), ..parts })
     }
 
     /// What positions are sealed with.
@@ -130,19 +147,19 @@ impl Gate {
     /// Accepts the provider's tokens as well.
     #[must_use]
     pub fn trusting(self, provider: Provider) -> Self {
-        Self { provider: Some(provider), ..self }
+        self.with(|parts| Parts { provider: Some(provider), ..parts })
     }
 
     /// Accepts no tokens of the built-in issuer.
     #[must_use]
     pub fn without_issuer(self) -> Self {
-        Self { issuer: None, ..self }
+        self.with(|parts| Parts { issuer: None, ..parts })
     }
 
     /// Answers nobody more often than this.
     #[must_use]
     pub fn limited(self, rates: Rates) -> Self {
-        Self { rates, ..self }
+        self.with(|parts| Parts { rates, ..parts })
     }
 
     /// How often callers may ask, and how much may be written of it.
@@ -153,7 +170,7 @@ impl Gate {
     /// Lets through what the disk has room for.
     #[must_use]
     pub fn within(self, rooms: Rooms) -> Self {
-        Self { rooms, ..self }
+        self.with(|parts| Parts { rooms, ..parts })
     }
 
     /// Who calls with this token, from this address.

@@ -90,8 +90,8 @@ pub enum TokenError {
 /// Signs and checks tokens.
 #[derive(Clone)]
 pub struct Issuer {
-    signing: EncodingKey,
-    checking: DecodingKey,
+    signing: Arc<EncodingKey>,
+    checking: Arc<DecodingKey>,
     /// Makes ids of tokens: without it nobody can tell what a token said from its id.
     ids: Arc<Zeroizing<[u8; 32]>>,
 }
@@ -107,8 +107,8 @@ impl Issuer {
     pub fn new(seed: &[u8; 32]) -> Self {
         let public = SigningKey::from_bytes(seed).verifying_key();
         Self {
-            signing: EncodingKey::from_ed_der(&[&PKCS8_PREFIX[..], seed].concat()),
-            checking: DecodingKey::from_ed_der(public.as_bytes()),
+            signing: Arc::new(EncodingKey::from_ed_der(&[&PKCS8_PREFIX[..], seed].concat())),
+            checking: Arc::new(DecodingKey::from_ed_der(public.as_bytes())),
             ids: Arc::new(Zeroizing::new(blake3::derive_key("kith web 2026 token ids", seed))),
         }
     }

@@ -90,8 +90,10 @@ impl Machine {
         let (vault, keeper) = Vault::open_apart(&data.vault(), data.kek(None)?, chance::fresh)?;
         let stores = Stores { log: log.clone(), vault: Some(vault.clone()) };
         let now = site.clone();
-        let (clock, chance) =
-            (Clock::new(move || now.now()), Chance { new_id: chance::new_id, new_secret: chance::new_secret });
+        let (clock, chance) = (
+            Clock::new(move || now.now()),
+            Chance { new_id: chance::new_id, new_secret: chance::new_secret, new_nonce: chance::new_secret },
+        );
         let config = config(&site.folder);
         let around = (&clock, chance, &health);
         let Parts { router, work } =
