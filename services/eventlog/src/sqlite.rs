@@ -5,6 +5,7 @@
 //! Positions are assigned at commit, without gaps, so a position is a prefix of the log.
 
 mod copy;
+mod recent;
 mod schema;
 mod verify;
 mod writer;
@@ -63,6 +64,7 @@ pub struct SqliteLog {
     head: watch::Receiver<Position>,
     down: watch::Receiver<Option<String>>,
     readers: Arc<Readers>,
+    recent: recent::Recent,
     append_bytes_max: usize,
 }
 
@@ -94,9 +96,9 @@ impl SqliteLog {
             return Err(OpenError::Format { path: path.into(), found });
         }
         let (jobs, queue) = mpsc::channel(QUEUED_APPENDS_MAX);
-        let (writer, writer::Watched { head, down }) = Writer::open(path, queue).map_err(sqlite)?;
+        let (writer, writer::Watched { head, down, recent }) = Writer::open(path, queue).map_err(sqlite)?;
         let readers = Arc::new(Readers::new(path));
-        Ok((Self { jobs, head, down, readers, append_bytes_max: APPEND_BYTES_MAX }, writer))
+        Ok((Self { jobs, head, down, readers, recent, append_bytes_max: APPEND_BYTES_MAX }, writer))
     }
 
     /// Why nothing could be written the last time, as it changes; none if it could. It closes if the writer has ended:
@@ -165,6 +167,9 @@ impl EventLog for SqliteLog {
     }
 
     async fn read_all(&self, after: Position, max: usize) -> Result<Vec<Recorded>, LogError> {
+        if let Some(events) = self.recent.after(after, max) {
+            return Ok(events);
+        }
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(schema::READ_ALL)?;
             let rows = statement.query_map(params![int(after.0), int(max)], |row| recorded(row, None))?;

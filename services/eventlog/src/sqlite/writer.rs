@@ -5,14 +5,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jiff::Timestamp;
 use lru::LruCache;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use super::{FileId, Job, find_receipt, int, schema, unsigned};
+use super::{FileId, Job, find_receipt, int, recent::Recent, schema, unsigned};
 use crate::{
-    Append, AppendError, Appended, Decision, NewEvent, Position, Receipt,
+    Append, AppendError, Appended, Decision, NewEvent, Position, Receipt, Recorded,
     chain::{GENESIS, Hash, Link, receipt_hash},
     decide_append,
 };
@@ -36,6 +37,7 @@ pub struct Writer {
     /// None if it has to be read again.
     tail: Option<Tail>,
     head: watch::Sender<Position>,
+    recent: Recent,
     jobs: mpsc::Receiver<Job>,
     /// Why nothing can be written now, if so.
     down: watch::Sender<Option<String>>,
@@ -66,12 +68,15 @@ struct Tail {
     position: u64,
     hash: Hash,
     streams: LruCache<String, Stream>,
-    recent: LruCache<Uuid, (i64, u64)>,
+    ids: LruCache<Uuid, (i64, u64)>,
+    /// Of the transaction that is being written.
+    written: Vec<Recorded>,
 }
 
-/// What is known of a writer from outside: where the log ends, and why it cannot be written, if so. Both channels close
-/// when it ends.
-pub struct Watched {
+/// What is known of a writer from outside: where the log ends, its last events, and why it cannot be written, if so. The
+/// channels close when it ends.
+pub(super) struct Watched {
+    pub recent: Recent,
     pub head: watch::Receiver<Position>,
     pub down: watch::Receiver<Option<String>>,
 }
@@ -81,9 +86,10 @@ impl Writer {
         let connection = schema::writer(path)?;
         let tail = Tail::read(&connection)?;
         let (head, down) = (watch::Sender::new(Position(tail.position)), watch::Sender::new(None));
-        let watched = Watched { head: head.subscribe(), down: down.subscribe() };
+        let recent = Recent::default();
+        let watched = Watched { recent: recent.clone(), head: head.subscribe(), down: down.subscribe() };
         let file = FileId::of(path);
-        Ok((Self { connection, tail: Some(tail), head, jobs, down, path: path.into(), file }, watched))
+        Ok((Self { connection, tail: Some(tail), head, recent, jobs, down, path: path.into(), file }, watched))
     }
 
     /// Writes until nobody can ask any more.
@@ -121,7 +127,8 @@ impl Writer {
             vec![Err(AppendError::Unavailable(error.to_string())); batch.len()]
         });
         self.down.send_if_modified(|before| std::mem::replace(before, down) != *before);
-        if let Some(tail) = &self.tail {
+        if let Some(tail) = &mut self.tail {
+            self.recent.push(tail.written.drain(..));
             self.head.send_if_modified(|head| std::mem::replace(&mut head.0, tail.position) != tail.position);
         }
         for (job, answer) in batch.drain(..).zip(answers) {
@@ -159,7 +166,13 @@ impl Tail {
             })
             .optional()?;
         let (position, hash) = last.unwrap_or((0, GENESIS));
-        Ok(Self { position, hash, streams: LruCache::new(KNOWN_STREAMS), recent: LruCache::new(RECENT_IDS) })
+        Ok(Self {
+            position,
+            hash,
+            streams: LruCache::new(KNOWN_STREAMS),
+            ids: LruCache::new(RECENT_IDS),
+            written: Vec::new(),
+        })
     }
 
     /// Nothing is written before it is certain that all of it will be.
@@ -208,7 +221,7 @@ impl Tail {
                 None
             })
         };
-        let recent = |id| match (self.recent.peek(&id), stream) {
+        let recent = |id| match (self.ids.peek(&id), stream) {
             (Some((key, revision)), Some(stream)) if *key == stream.key => Some(*revision),
             _ => None,
         };
@@ -278,7 +291,18 @@ impl Tail {
         )?;
         self.position = link.position;
         self.hash = hash;
-        self.recent.put(event.id, (key, revision));
+        self.ids.put(event.id, (key, revision));
+        self.written.push(Recorded {
+            position: Position(self.position),
+            stream: append.stream.clone(),
+            revision,
+            id: event.id,
+            event_type: event.event_type.into(),
+            version: event.version,
+            recorded_at: Timestamp::from_microsecond(link.recorded_at).unwrap_or(append.at),
+            data: bytes::Bytes::copy_from_slice(&event.data),
+            metadata: bytes::Bytes::copy_from_slice(&append.metadata),
+        });
         Ok(())
     }
 }
