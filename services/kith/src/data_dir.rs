@@ -153,20 +153,6 @@ impl DataDir {
         self.path.join("nats")
     }
 
-    /// Which of several processes this is: made the first time, the same ever after.
-    ///
-    /// # Errors
-    /// If it cannot be read or made.
-    pub fn instance(&self) -> anyhow::Result<String> {
-        let path = self.path.join("instance");
-        let made = || Ok(Zeroizing::new(format!("{:016x}", u64::from_le_bytes(random()?)).into_bytes()));
-        let text = String::from_utf8(read_or_write(&path, made)?.to_vec()).unwrap_or_default();
-        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            bail!("{} is no name of an instance: delete it to make another", path.display());
-        }
-        Ok(text)
-    }
-
     /// Takes the folder for this process, as long as the answer lives.
     ///
     /// # Errors

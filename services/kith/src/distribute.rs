@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use anyhow::Context;
 use eventlog::{EventLog, Position, sqlite::Readers};
 use messaging::{
-    ConsumeOptions, Health, Nats, NatsConfig, NatsServer, NatsServerConfig, Part, Subscriber, consume, relay,
+    ConsumeOptions, Health, Nats, NatsConfig, NatsServer, NatsServerConfig, Part, Subscriber, consume, hear, relay,
 };
 use projections::Views;
 use reporting::{FactStore, Facts, FactsSubscriber};
@@ -87,8 +87,6 @@ pub struct Work {
     pub views: Option<Views>,
     /// The facts, if it has them.
     pub facts: Option<FactsSubscriber>,
-    /// Which of several processes it is.
-    pub instance: Option<String>,
     /// What of it is made anew when it is found damaged, and who reads it.
     pub derived: Vec<(Derived, Arc<Readers>)>,
 }
@@ -159,9 +157,10 @@ pub struct Distribution {
 impl Distribution {
     /// Starts it: from the log to NATS, and to what is derived from it. Commands do not wait for any of it.
     pub fn start(self, work: Work, supervisor: &mut Supervisor) {
-        let Work { relay: relays, mut views, mut facts, instance, derived } = work;
+        let Work { relay: relays, mut views, mut facts, derived } = work;
         let end = supervisor.end();
-        let connection = |config| Connection { config, health: self.health.clone(), kept: Arc::default() };
+        let connection =
+            |config| Connection { config, health: self.health.clone(), kept: Arc::default(), heard: Arc::default() };
         let Connections { relay: publishes, reader } = self.connections;
         if let Some(connection) = publishes.filter(|_| relays).map(connection) {
             let (log, health, end) = (self.log.clone(), self.health.clone(), end.clone());
@@ -187,13 +186,12 @@ impl Distribution {
                 connection: connection.clone(),
                 log: self.log.clone(),
                 health: self.health.clone(),
-                instance: instance.clone(),
                 anew: watch::Sender::new(None),
             };
             let (following, end) = (Arc::new(following), end.clone());
             supervisor.keep(following.derived.name(), move |part| {
                 let (following, end) = (following.clone(), end.clone());
-                async move { following.follow(part, end).await }
+                async move { Box::pin(following.follow(part, end)).await }
             });
         }
     }
@@ -205,6 +203,8 @@ struct Connection {
     config: NatsConfig,
     health: Health,
     kept: Arc<Mutex<Option<Nats>>>,
+    /// The one subscription of this process.
+    heard: Arc<Mutex<Option<watch::Receiver<Position>>>>,
 }
 
 impl Connection {
@@ -221,6 +221,21 @@ impl Connection {
             sleep(CONNECT_AGAIN).await;
         }
     }
+
+    /// What is heard on it, as long as it lives.
+    async fn heard(&self) -> watch::Receiver<Position> {
+        let mut kept = self.heard.lock().await;
+        if let Some(heard) = kept.as_ref().filter(|heard| heard.has_changed().is_ok()) {
+            return heard.clone();
+        }
+        loop {
+            match hear(&self.nats().await).await {
+                Ok(heard) => return kept.insert(heard).clone(),
+                Err(error) => tracing::warn!(error = &*error, "NATS cannot be heard yet"),
+            }
+            sleep(CONNECT_AGAIN).await;
+        }
+    }
 }
 
 /// What brings the log to one thing that is derived from it.
@@ -233,7 +248,6 @@ struct Following {
     connection: Connection,
     log: Arc<dyn EventLog>,
     health: Health,
-    instance: Option<String>,
     /// When it was last made anew.
     anew: watch::Sender<Option<Instant>>,
 }
@@ -253,10 +267,9 @@ impl Following {
             }
             let over = end.child_token();
             let consuming = async {
-                let Some(nats) = over.run_until_cancelled(self.connection.nats()).await else { return };
-                let (linger, instance) = (self.derived.linger(), self.instance.clone());
-                let options = ConsumeOptions { linger, instance, ..ConsumeOptions::default() };
-                consume(subscriber, self.log.clone(), Arc::new(nats), options, self.health.clone(), over.clone()).await;
+                let Some(heard) = over.run_until_cancelled(self.connection.heard()).await else { return };
+                let options = ConsumeOptions { linger: self.derived.linger(), ..ConsumeOptions::default() };
+                consume(subscriber, self.log.clone(), heard, options, self.health.clone(), over.clone()).await;
             };
             let mut consuming = std::pin::pin!(consuming);
             damage = tokio::select! {

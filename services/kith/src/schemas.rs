@@ -156,7 +156,7 @@ fn headers() -> Value {
         "type": "object",
         "properties": {
             "ce-specversion": { "type": "string", "const": "1.0" },
-            "ce-id": text("The event's id (UUID); also Nats-Msg-Id"),
+            "ce-id": text("The event's id (UUID)"),
             "ce-type": text("noun.verb"),
             "ce-source": text("URI reference of the thing"),
             "ce-subject": text("The stream's name"),
@@ -164,7 +164,6 @@ fn headers() -> Value {
             "ce-dataschema": text("URI reference of the data's JSON Schema, with its version"),
             "kith-position": text("Position in the event log; only grows"),
             "kith-previous": text("Position of the event published before; another one than the last seen means a gap"),
-            "kith-previous-digest": text("BLAKE3 of all that a message says of that event; another one than that of the last seen means that one of the two was forged"),
         },
         "required": ["ce-specversion", "ce-id", "ce-type", "ce-source", "ce-dataschema", "kith-position", "kith-previous"],
     })

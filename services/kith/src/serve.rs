@@ -227,7 +227,7 @@ pub fn assemble(
         file: Arc::new(Readers::new(&data.views())),
         ..Reads::none()
     };
-    let work = work(services, data, log.exclusive(), (&mut reads, health))?;
+    let work = work(services, data, (&mut reads, health))?;
     let vaulted = match &vault {
         Some(vault) => Some((vault, data.attester()?)),
         None => None,
@@ -251,15 +251,8 @@ pub fn assemble(
 }
 
 /// What this process does besides answering; `reads` follows it.
-fn work(
-    services: &Services,
-    data: &DataDir,
-    exclusive: bool,
-    (reads, health): (&mut Reads, &Health),
-) -> anyhow::Result<Work> {
-    let instance = if exclusive { None } else { Some(data.instance()?) };
-    let mut work =
-        Work { relay: services.has(Service::Relay), views: None, facts: None, instance, derived: Vec::new() };
+fn work(services: &Services, data: &DataDir, (reads, health): (&mut Reads, &Health)) -> anyhow::Result<Work> {
+    let mut work = Work { relay: services.has(Service::Relay), views: None, facts: None, derived: Vec::new() };
     if services.has(Service::Projections) {
         let people = watch::Sender::new(Position::START);
         (reads.views, reads.people) = (health.checkpoint("views"), people.subscribe());

@@ -37,12 +37,6 @@ pub const HEADER_REVISION: &str = "ce-kithrevision";
 pub const HEADER_POSITION: &str = "kith-position";
 /// `kith-previous`: place in the log of the event before it, 0 for the first.
 pub const HEADER_PREVIOUS: &str = "kith-previous";
-/// `kith-previous-digest`: BLAKE3 of all that a message says of the event before it, in hexadecimal. Whoever took a forged
-/// event for that one finds out.
-pub const HEADER_PREVIOUS_DIGEST: &str = "kith-previous-digest";
-/// `Nats-Msg-Id`: id of the event again, by which NATS drops what is published twice within two minutes.
-pub const HEADER_MESSAGE_ID: &str = "Nats-Msg-Id";
-
 /// A message that is not an event of Kith.
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
@@ -70,10 +64,8 @@ pub fn subject(event: &Recorded) -> String {
 /// The headers of an event, whose predecessor in the log is at `previous`.
 pub(crate) fn headers(event: &Recorded, previous: Position) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    let id = event.id.to_string();
-    headers.insert(HEADER_MESSAGE_ID, id.as_str());
     headers.insert(HEADER_SPEC_VERSION, SPEC_VERSION);
-    headers.insert(HEADER_ID, id);
+    headers.insert(HEADER_ID, event.id.to_string());
     headers.insert(HEADER_TYPE, &*event.event_type);
     headers.insert(HEADER_SOURCE, source(&event.stream));
     headers.insert(HEADER_SUBJECT, event.stream.as_str());
@@ -105,21 +97,6 @@ pub(crate) fn decode(headers: Option<&HeaderMap>, data: Bytes) -> Result<(Record
         metadata: Bytes::new(),
     };
     Ok((event, Position(parsed(headers, HEADER_PREVIOUS)?)))
-}
-
-/// Says what the event before was.
-pub(crate) fn name_previous(headers: &mut HeaderMap, digest: [u8; 32]) {
-    headers.insert(HEADER_PREVIOUS_DIGEST, hex(digest));
-}
-
-/// Whether a message follows the event with this digest; also if either is not known.
-pub(crate) fn follows(headers: Option<&HeaderMap>, digest: Option<[u8; 32]>) -> bool {
-    let said = headers.and_then(|headers| headers.get(HEADER_PREVIOUS_DIGEST));
-    said.zip(digest).is_none_or(|(said, digest)| said.as_str() == hex(digest))
-}
-
-fn hex(digest: [u8; 32]) -> String {
-    blake3::Hash::from_bytes(digest).to_hex().to_string()
 }
 
 /// Place in the log.
@@ -165,7 +142,6 @@ mod tests {
         assert_eq!(subject(&event), "kith.acme.attendance.recorded");
         assert_eq!(shown(HEADER_SPEC_VERSION), "1.0");
         assert_eq!(shown(HEADER_ID), "00000000-0000-0000-0000-000000000007");
-        assert_eq!(shown(HEADER_MESSAGE_ID), shown(HEADER_ID));
         assert_eq!(shown(HEADER_TYPE), "attendance.recorded");
         assert_eq!(shown(HEADER_SOURCE), "/orgs/acme/meetings/00000000-0000-0000-0000-000000000001");
         assert_eq!(shown(HEADER_SUBJECT), "meeting-acme/00000000-0000-0000-0000-000000000001");
@@ -188,8 +164,7 @@ mod tests {
         }
     }
 
-    const ALL: [&str; 12] = [
-        HEADER_MESSAGE_ID,
+    const ALL: [&str; 11] = [
         HEADER_SPEC_VERSION,
         HEADER_ID,
         HEADER_TYPE,

@@ -12,7 +12,7 @@ use async_nats::{
 };
 use tokio::{
     sync::{Notify, watch},
-    time::{Instant, sleep, timeout, timeout_at},
+    time::{Instant, sleep, timeout_at},
 };
 use tracing::{debug, warn};
 
@@ -30,16 +30,12 @@ pub const PAYLOAD_BYTES_MAX: usize = eventlog::APPEND_BYTES_MAX + HEADER_BYTES_M
 
 /// Longest headers in bytes, generously.
 const HEADER_BYTES_MAX: usize = 16 << 10;
-/// NATS drops a message whose id it has seen within this time. Never the only guard.
-const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
 /// Longest wait for an answer of NATS.
 const REQUEST_WITHIN: Duration = Duration::from_secs(5);
 /// How long an acknowledgement that nobody waits for any more holds its place among those in flight.
 const ABANDONED_ACK_FOR: Duration = Duration::from_secs(1);
 /// Shortest and longest wait between two attempts to reconnect.
 const RECONNECT_AFTER: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
-/// Longest wait for what was sent to leave, when ending.
-const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 /// Name of the part in [`Health`]: the connection of who may publish.
 const PART: &str = "nats";
 /// Name of the part in [`Health`]: the connection of who only reads.
@@ -110,10 +106,8 @@ impl NatsConfig {
             max_messages_per_subject: -1,
             max_consumers: -1,
             num_replicas: self.replicas,
-            duplicate_window: DUPLICATE_WINDOW,
             deny_delete: true,
-            // After a purge the ids of the last two minutes would still count as duplicates: delete the stream instead.
-            deny_purge: true,
+            deny_purge: true, // delete the stream instead
             ..Config::default()
         }
     }
@@ -179,7 +173,6 @@ pub struct Nats {
     link: watch::Receiver<Link>,
     stream: Config,
     stuck: Arc<Notify>,
-    reads_only: bool,
 }
 
 impl fmt::Debug for Nats {
@@ -204,8 +197,8 @@ impl Nats {
         part.running();
         let (jetstream, link) = (jetstream(client), link.subscribe());
         let stuck = config.stuck.clone();
-        let nats = Self { jetstream, link, stream: config.stream(), stuck, reads_only: config.reads_only };
-        if !nats.reads_only {
+        let nats = Self { jetstream, link, stream: config.stream(), stuck };
+        if !config.reads_only {
             nats.set_up_stream_by(deadline).await?;
         }
         Ok(nats)
@@ -224,11 +217,8 @@ impl Nats {
         }
     }
 
-    /// The stream, created anew if it was deleted, unless this only reads.
+    /// The stream, created anew if it was deleted.
     pub(crate) async fn stream(&self) -> Result<Stream, BoxError> {
-        if self.reads_only {
-            return Ok(self.jetstream.get_stream(STREAM).await?);
-        }
         Ok(self.jetstream.get_or_create_stream(self.stream.clone()).await?)
     }
 
@@ -257,11 +247,6 @@ impl Nats {
     pub(crate) async fn lost(&self, epoch: u64) {
         let mut link = self.link.clone();
         let _ = link.wait_for(|link| link.epoch != epoch).await;
-    }
-
-    /// Waits, a moment at most, until what was sent has left.
-    pub(crate) async fn flush(&self) {
-        let _ = timeout(FLUSH_WITHIN, self.jetstream.client().flush()).await;
     }
 }
 
@@ -351,7 +336,7 @@ fn on_event(event: &Event, link: &watch::Sender<Link>, part: &Part) {
             link.send_modify(Link::lose);
             part.stopped("the connection to NATS is lost; it will be made again as soon as a server answers");
         }
-        Event::SlowConsumer(subscription) => warn!(subscription, "messages of NATS were dropped, they will come again"),
+        Event::ServerError(error) => warn!(%error, "the NATS server refuses something"),
         other => debug!(event = %other, "nats"),
     }
 }
@@ -402,12 +387,11 @@ mod tests {
         let server = world::server().await;
         let health = Health::new();
         let nats = Nats::connect(&server.config(), &health).await.unwrap();
-        let other = Config { duplicate_window: Duration::from_secs(1), ..nats.stream.clone() };
+        let other = Config { max_age: Duration::from_hours(1), ..nats.stream.clone() };
         nats.jetstream.update_stream(other).await.unwrap();
         let nats = Nats::connect(&server.config(), &health).await.unwrap();
         let config = nats.stream().await.unwrap().get_info().await.unwrap().config;
         assert_eq!(config.subjects, [SUBJECTS]);
-        assert_eq!(config.duplicate_window, DUPLICATE_WINDOW);
         assert!(config.deny_delete && config.max_age.is_zero());
         assert_eq!(config.retention, RetentionPolicy::Limits);
         let nats_part = health.report().parts.into_iter().find(|part| part.name == PART).unwrap();

@@ -1,43 +1,37 @@
 //! The way of the events to those who read them: views, the facts.
 //!
-//! A [`Subscriber`] keeps its own checkpoint, with its work, in one transaction. That, and not what NATS remembers of
-//! it, decides what it gets: what it has is skipped, what is missing is read from the log. So whatever NATS does, lose,
-//! repeat or reorder, every event is applied once and in order.
+//! A [`Subscriber`] keeps its own checkpoint, with its work, in one transaction; that decides what it gets. NATS says when
+//! there is more ([`crate::hear`]), the log says what: so every event is applied once and in order, and none that did not
+//! happen, whatever NATS does.
 //!
-//! Consuming goes in sessions. Each begins by catching up with the log and then follows the stream; whatever fails ends
-//! the session, and the next one begins after a while.
+//! Consuming goes in sessions. Each begins by catching up with the log; whatever fails ends the session, and the next one
+//! begins after a while.
 
-use std::{convert::Infallible, mem, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use eventlog::{EventLog, LogError, Position, Recorded};
-use futures::{FutureExt, StreamExt};
 use metrics::Counter;
 use tokio::{
     sync::{Notify, watch},
-    task::unconstrained,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::{BoxError, Bus, Frame, Frames, Health, Part, STREAM, backoff::Backoff, cloud_event, read_ahead::ReadAhead};
+use crate::{Health, Part, backoff::Backoff, read_ahead::ReadAhead};
 
-/// Events given to a subscriber at once, at most.
-pub const BATCH_EVENTS_MAX: usize = 2_000;
+/// Events given to a subscriber at once, at most: a view that is far behind writes each page once for many of them.
+pub const BATCH_EVENTS_MAX: usize = 10_000;
 /// Longest [`ConsumeOptions::linger`].
 pub const LINGER_MAX: Duration = Duration::from_secs(1);
 /// When an event that cannot be applied is tried again by itself.
 pub const POISON_RETRY: Duration = Duration::from_secs(30);
 
-/// An event announced by the log that the stream does not bring within this time is read from the log.
-const STALLED_AFTER: Duration = Duration::from_secs(5);
-/// Longest wait for NATS; then the log is read again, so that a view follows it, if slowly, even without NATS.
-const NATS_WITHIN: Duration = Duration::from_secs(10);
-/// When to look, after nothing came for so long, whether what came last was true.
-const DOUBT_AFTER: Duration = Duration::from_secs(1);
+/// Whatever the log has had for so long is read from it, though NATS says nothing.
+const SILENT_FOR: Duration = Duration::from_secs(1);
 /// How often a long catching up is logged.
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
@@ -51,12 +45,12 @@ pub trait Subscriber: Send {
     /// Position of the last event applied; [`Position::START`] if there is none.
     fn checkpoint(&self) -> Position;
 
-    /// [`Recorded::digest`] of the event at the checkpoint, kept with it; none if that is not known. By it a lie that came
-    /// over NATS is found.
+    /// [`Recorded::digest`] of the event at the checkpoint, kept with it; none if that is not known. By it a log that was
+    /// replaced is found.
     fn last_applied(&self) -> Option<[u8; 32]>;
 
     /// Applies events, which follow the checkpoint in order, and moves the checkpoint to the last: both durable in one
-    /// step, or neither. At most [`BATCH_EVENTS_MAX`] events, five times as many while catching up, without metadata.
+    /// step, or neither. At most [`BATCH_EVENTS_MAX`] events, without metadata.
     ///
     /// # Errors
     /// If nothing was applied.
@@ -97,26 +91,23 @@ pub struct ConsumeOptions {
     /// How long to wait for more events after the first: zero for the lowest latency, up to [`LINGER_MAX`] for fewer
     /// and larger batches.
     pub linger: Duration,
-    /// Which of several processes this is, if there may be several with such a subscriber, each with work of its own:
-    /// letters, digits, `-` and `_`. The durable consumers of processes that are gone are forgotten after a day.
-    pub instance: Option<String>,
     /// Cuts the linger short.
     pub flush: Arc<Notify>,
     /// Tries at once what would only be tried again after a while, above all an event that could not be applied.
     pub retry: Arc<Notify>,
 }
 
-/// Brings every event of `log` to `subscriber`, once and in order, until `cancel`. Shows itself in `health` under the
-/// subscriber's name, with its checkpoint.
+/// Brings every event of `log` to `subscriber`, once and in order, until `cancel` or until nothing more can be `heard`
+/// (see [`crate::hear`]). Shows itself in `health` under the subscriber's name, with its checkpoint.
 pub async fn consume(
     subscriber: Box<dyn Subscriber>,
     log: Arc<dyn EventLog>,
-    bus: Arc<dyn Bus>,
+    heard: watch::Receiver<Position>,
     options: ConsumeOptions,
     health: Health,
     cancel: CancellationToken,
 ) {
-    Consumer::new(subscriber, log, bus, options, &health, cancel).run().await;
+    Consumer::new(subscriber, log, heard, options, &health, cancel).run().await;
 }
 
 /// Why a session ended.
@@ -129,39 +120,24 @@ enum Ended {
     #[error(transparent)]
     Log(#[from] LogError),
     #[error(
-        "the checkpoint is at position {0}, where the log does not reach: the log was replaced or cut off, or what was \
-         applied last was forged in NATS; if the log is right, what was built must be deleted and rebuilt"
+        "the checkpoint is at position {0}, where the log does not reach: the log was replaced or cut off; if the log is \
+         right, what was built must be deleted and rebuilt"
     )]
     LogReplaced(Position),
     #[error(
-        "what was applied at position {0} is not what the log has there: it was forged in NATS, or the log was replaced; \
-         change the password of the NATS user who may publish, delete the stream {STREAM} and what was built here: both \
-         come back from the log"
+        "what was applied at position {0} is not what the log has there: the log was replaced; if the log is right, what \
+         was built must be deleted and rebuilt"
     )]
-    LiedTo(Position),
-    #[error(
-        "the NATS stream {STREAM} holds an event at position {0} that this log does not have: the log was replaced or \
-         cut off, or the stream belongs to another Kith"
-    )]
-    StreamAhead(Position),
-    #[error("the log announced events up to position {0} that the stream does not bring")]
-    Stalled(Position),
-    #[error("the events in NATS cannot be read: {0}")]
-    Nats(BoxError),
+    OtherEvent(Position),
+    #[error("the connection to NATS is gone")]
+    Gone,
 }
 
 impl Ended {
-    fn nats(error: impl Into<BoxError>) -> Self {
-        Self::Nats(error.into())
-    }
-
     /// How long to wait before the next session.
     fn wait(&self, backoff: &mut Backoff) -> Duration {
         match self {
-            Self::Apply(ApplyError::Event { .. }) | Self::LogReplaced(_) | Self::LiedTo(_) | Self::StreamAhead(_) => {
-                POISON_RETRY
-            }
-            Self::Stalled(_) => Duration::ZERO,
+            Self::Apply(ApplyError::Event { .. }) | Self::LogReplaced(_) | Self::OtherEvent(_) => POISON_RETRY,
             _ => backoff.next(),
         }
     }
@@ -170,24 +146,22 @@ impl Ended {
 struct Consumer {
     subscriber: Box<dyn Subscriber>,
     log: Arc<dyn EventLog>,
-    bus: Arc<dyn Bus>,
+    heard: watch::Receiver<Position>,
     options: ConsumeOptions,
     cancel: CancellationToken,
     part: Part,
     reached: watch::Sender<Position>,
     /// An event that could not be applied: those before it are applied without it.
     poison: Option<Position>,
-    /// Where the log ended when it was asked whether it has what was applied last.
-    looked_at: Position,
+    /// Whether NATS did not say of what was applied last that it is there.
+    silent: bool,
     backoff: Backoff,
     metrics: Metrics,
 }
 
 struct Metrics {
     applied: Counter,
-    duplicates: Counter,
-    gaps: Counter,
-    unreadable: Counter,
+    silent: Counter,
     position: metrics::Gauge,
 }
 
@@ -195,9 +169,7 @@ impl Metrics {
     fn new(consumer: &'static str) -> Self {
         Self {
             applied: metrics::counter!("kith_consumer_applied_total", "consumer" => consumer),
-            duplicates: metrics::counter!("kith_consumer_duplicates_total", "consumer" => consumer),
-            gaps: metrics::counter!("kith_consumer_gaps_total", "consumer" => consumer),
-            unreadable: metrics::counter!("kith_consumer_unreadable_total", "consumer" => consumer),
+            silent: metrics::counter!("kith_consumer_silent_total", "consumer" => consumer),
             position: metrics::gauge!("kith_consumer_position", "consumer" => consumer),
         }
     }
@@ -207,7 +179,7 @@ impl Consumer {
     fn new(
         subscriber: Box<dyn Subscriber>,
         log: Arc<dyn EventLog>,
-        bus: Arc<dyn Bus>,
+        heard: watch::Receiver<Position>,
         options: ConsumeOptions,
         health: &Health,
         cancel: CancellationToken,
@@ -217,32 +189,19 @@ impl Consumer {
         let reached = part.sender();
         reached.send_replace(subscriber.checkpoint());
         let (metrics, backoff) = (Metrics::new(name), Backoff::new());
-        Self {
-            subscriber,
-            log,
-            bus,
-            options,
-            cancel,
-            part,
-            reached,
-            poison: None,
-            looked_at: Position::START,
-            backoff,
-            metrics,
-        }
+        Self { subscriber, log, heard, options, cancel, part, reached, poison: None, silent: false, backoff, metrics }
     }
 
     async fn run(mut self) {
         loop {
             let Err(ended) = self.session().await;
-            if matches!(ended, Ended::Cancelled) || self.bus.is_gone() {
+            if matches!(ended, Ended::Cancelled | Ended::Gone) {
                 break;
             }
             if !self.isolate(&ended) && !self.pause(&ended).await {
                 break;
             }
         }
-        self.bus.flush().await; // the last acknowledgements
     }
 
     /// Whether an event failed that was not known to: then those before it are to be applied at once, without it.
@@ -253,11 +212,7 @@ impl Consumer {
 
     /// Waits before the next session, and says why. False if it is time to end.
     async fn pause(&mut self, ended: &Ended) -> bool {
-        if let Ended::Stalled(position) = ended {
-            warn!(consumer = self.subscriber.name(), %position, "{ended}; reading it from the log");
-        } else {
-            self.part.stopped(ended.to_string());
-        }
+        self.part.stopped(ended.to_string());
         let wait = ended.wait(&mut self.backoff);
         let waited = async {
             tokio::select! { biased; () = sleep(wait) => (), () = self.options.retry.notified() => () }
@@ -270,11 +225,12 @@ impl Consumer {
         let head = *self.log.head().borrow();
         self.catch_up(head).await?;
         self.subscriber.caught_up().await?;
-        let mut messages = self.subscribe().await?;
         self.part.running();
         loop {
-            let batch = self.next_batch(&mut messages).await?;
-            self.take(batch).await?;
+            self.more().await?;
+            linger(&self.options, &self.cancel).await?;
+            let head = *self.log.head().borrow();
+            self.catch_up(head).await?;
             self.backoff.reset();
         }
     }
@@ -292,8 +248,8 @@ impl Consumer {
         }
         let there = Self::unless_cancelled(&self.cancel, self.log.at(checkpoint)).await??;
         let Some(there) = there else { return Err(Ended::LogReplaced(checkpoint)) };
-        let lied_to = self.subscriber.last_applied().is_some_and(|applied| applied != there.digest());
-        if lied_to { Err(Ended::LiedTo(checkpoint)) } else { Ok(()) }
+        let other = self.subscriber.last_applied().is_some_and(|applied| applied != there.digest());
+        if other { Err(Ended::OtherEvent(checkpoint)) } else { Ok(()) }
     }
 
     /// Applies the log up to `until`, reading while applying.
@@ -303,7 +259,7 @@ impl Consumer {
         while let Some(events) = Self::unless_cancelled(&self.cancel, batches.next()).await? {
             let mut events = events?;
             for event in &mut events {
-                event.metadata = Bytes::new(); // as if it had come over NATS
+                event.metadata = Bytes::new(); // says who acted: that stays in the log
             }
             self.apply_around_poison(events).await?;
             progress.at(self.subscriber.checkpoint());
@@ -335,136 +291,57 @@ impl Consumer {
         Ok(())
     }
 
-    async fn subscribe(&mut self) -> Result<Frames, Ended> {
-        let (name, checkpoint) = (self.subscriber.name(), self.subscriber.checkpoint());
-        let subscribing = self.bus.subscribe(name, self.options.instance.as_deref(), checkpoint);
-        let subscribed = Self::unless_cancelled(&self.cancel, timeout(NATS_WITHIN, subscribing)).await?;
-        subscribed.map_err(Ended::nats)?.map_err(Ended::Nats)
-    }
-
-    /// Waits for a message and takes what else is there, or comes within the linger.
-    async fn next_batch(&mut self, messages: &mut Frames) -> Result<Vec<Frame>, Ended> {
-        let mut stalled = pin!(stalled(self.log.head(), self.subscriber.checkpoint()));
-        let first = loop {
-            tokio::select! {
-                biased;
-                () = self.cancel.cancelled() => return Err(Ended::Cancelled),
-                message = messages.next() => break received(message)?,
-                position = stalled.as_mut() => return Err(Ended::Stalled(position)),
-                () = sleep(DOUBT_AFTER) => self.doubt().await?,
-            }
-        };
-        let mut batch = vec![first];
-        let deadline = Instant::now() + self.options.linger.min(LINGER_MAX);
+    /// Waits until NATS says that there is more and the log has it, or until the log has had it for a while.
+    async fn more(&mut self) -> Result<(), Ended> {
+        let (checkpoint, mut head) = (self.subscriber.checkpoint(), self.log.head());
+        let mut silence = pin!(silence(head.clone(), checkpoint));
         loop {
-            take_what_is_there(messages, &mut batch)?;
-            if batch.len() >= BATCH_EVENTS_MAX || Instant::now() >= deadline {
-                return Ok(batch);
+            let (said, there) = (*self.heard.borrow_and_update(), *head.borrow_and_update());
+            if said.min(there) > checkpoint {
+                self.silent = false;
+                return Ok(());
             }
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => return Err(Ended::Cancelled),
-                message = messages.next() => batch.push(received(message)?),
-                () = sleep_until(deadline) => (),
-                () = self.options.flush.notified() => return take_what_is_there(messages, &mut batch).map(|()| batch),
+                changed = self.heard.changed() => changed.map_err(|_| Ended::Gone)?,
+                // Another process wrote it, and this one does not know of it yet.
+                Ok(()) = head.changed(), if said > there => (),
+                () = silence.as_mut() => {
+                    if !std::mem::replace(&mut self.silent, true) {
+                        let consumer = self.subscriber.name();
+                        warn!(consumer, %checkpoint, "NATS does not say what the log has: it is followed without, later");
+                    }
+                    self.metrics.silent.increment(1);
+                    return Ok(());
+                }
             }
         }
-    }
-
-    /// Looks whether the log has what was applied last, if it has moved since somebody looked: what it announced may
-    /// never come, where a lie has taken its place.
-    async fn doubt(&mut self) -> Result<(), Ended> {
-        let head = *self.log.head().borrow();
-        if head == self.looked_at {
-            return Ok(());
-        }
-        match self.check_log().await {
-            Err(Ended::Log(_)) => return Ok(()), // away; others say so
-            checked => checked?,
-        }
-        self.looked_at = head;
-        Ok(())
-    }
-
-    /// Applies what is new in the messages and acknowledges them all, once it is durable.
-    async fn take(&mut self, messages: Vec<Frame>) -> Result<(), Ended> {
-        let mut events = Vec::with_capacity(messages.len());
-        let (mut taken, mut digest) = (self.subscriber.checkpoint(), self.subscriber.last_applied());
-        let mut again = false;
-        for message in &messages {
-            match message.event() {
-                Ok((event, _)) if event.position <= taken => {
-                    self.metrics.duplicates.increment(1);
-                    again = true;
-                }
-                Ok((event, previous)) if previous == taken && message.follows(digest) => {
-                    (taken, digest) = (event.position, Some(event.digest()));
-                    events.push(event);
-                }
-                Ok((event, previous)) => {
-                    self.apply(mem::take(&mut events)).await?;
-                    self.fill_gap(previous, event.position).await?;
-                    (taken, digest) = (event.position, self.subscriber.last_applied());
-                }
-                Err(error) => self.skip_unreadable(message, &error),
-            }
-        }
-        self.apply(events).await?;
-        if again {
-            // Or it came for the first time, and its place was taken by a lie.
-            self.check_log().await?;
-        }
-        let acknowledged = timeout(NATS_WITHIN, acknowledge(&messages));
-        Self::unless_cancelled(&self.cancel, acknowledged).await?.map_err(Ended::nats)?
-    }
-
-    /// Applies the log up to the event `at`, which did not follow the one before it, unless that one was a lie.
-    async fn fill_gap(&mut self, previous: Position, at: Position) -> Result<(), Ended> {
-        let checkpoint = self.subscriber.checkpoint();
-        info!(consumer = self.subscriber.name(), %checkpoint, %previous, %at, "a gap is filled from the log");
-        self.metrics.gaps.increment(1);
-        self.check_log().await?;
-        self.catch_up(at).await?;
-        if self.subscriber.checkpoint() == at { Ok(()) } else { Err(Ended::StreamAhead(at)) }
-    }
-
-    /// Skipping is safe: had it been an event, the next one would show the gap.
-    fn skip_unreadable(&self, message: &Frame, error: &cloud_event::MessageError) {
-        self.metrics.unreadable.increment(1);
-        let (consumer, subject) = (self.subscriber.name(), message.subject());
-        warn!(consumer, subject, %error, "a message that is not an event of Kith is skipped");
     }
 }
 
-/// Ends when the log has announced something for a while and nothing came.
-async fn stalled(head: watch::Receiver<Position>, checkpoint: Position) -> Position {
+/// Waits for what else may come.
+async fn linger(options: &ConsumeOptions, cancel: &CancellationToken) -> Result<(), Ended> {
+    let linger = options.linger.min(LINGER_MAX);
+    if linger.is_zero() {
+        return Ok(());
+    }
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(Ended::Cancelled),
+        () = options.flush.notified() => Ok(()),
+        () = sleep(linger) => Ok(()),
+    }
+}
+
+/// Ends when the log has had something for a while that is not applied.
+async fn silence(head: watch::Receiver<Position>, checkpoint: Position) {
     loop {
-        let announced = *head.borrow();
-        sleep(STALLED_AFTER).await;
-        if checkpoint < announced {
-            return announced;
+        let there = *head.borrow();
+        sleep(SILENT_FOR).await;
+        if checkpoint < there {
+            return;
         }
-    }
-}
-
-fn received(message: Option<Result<Frame, BoxError>>) -> Result<Frame, Ended> {
-    message.ok_or_else(|| Ended::nats("the messages ended"))?.map_err(Ended::Nats)
-}
-
-fn take_what_is_there(messages: &mut Frames, batch: &mut Vec<Frame>) -> Result<(), Ended> {
-    while batch.len() < BATCH_EVENTS_MAX {
-        // Without `unconstrained`, tokio would pretend after 128 messages that there are no more.
-        let Some(message) = unconstrained(messages.next()).now_or_never() else { break };
-        batch.push(received(message)?);
-    }
-    Ok(())
-}
-
-/// The last message acknowledges all before it.
-async fn acknowledge(messages: &[Frame]) -> Result<(), Ended> {
-    match messages.last() {
-        Some(last) => last.acknowledge().await.map_err(Ended::Nats),
-        None => Ok(()),
     }
 }
 

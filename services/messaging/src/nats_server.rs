@@ -59,12 +59,6 @@ const USER: &str = "kith";
 const READER: &str = "kith-reader";
 /// What the readers' password is derived for.
 const READER_PASSWORD: &str = "kith messaging 2026 password of the readers";
-/// What a reader may say to the server: nothing on `kith.>`, and of `JetStream` only what its own consumers need. Also in
-/// `deploy/nats/cluster.conf`.
-const READER_SUBJECTS: &str = r#"
-        "$JS.API.INFO", "$JS.API.STREAM.INFO.KITH", "$JS.API.STREAM.MSG.GET.KITH",
-        "$JS.API.CONSUMER.CREATE.KITH.>", "$JS.API.CONSUMER.DURABLE.CREATE.KITH.*", "$JS.API.CONSUMER.INFO.KITH.*",
-        "$JS.API.CONSUMER.DELETE.KITH.*", "$JS.API.CONSUMER.MSG.NEXT.KITH.*", "$JS.ACK.KITH.>""#;
 /// Name of the part in [`Health`].
 const PART: &str = "nats-server";
 
@@ -334,7 +328,7 @@ authorization {{
       publish: ["kith.>", "$JS.API.>", "$JS.ACK.>"], subscribe: "_INBOX.>"
     }} }}
     {{ user: "{READER}", password: "{reader_password}", permissions: {{
-      publish: [{READER_SUBJECTS}], subscribe: "_INBOX.>"
+      publish: {{ deny: ">" }}, subscribe: "kith.>"
     }} }}
   ]
 }}

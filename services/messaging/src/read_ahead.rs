@@ -6,10 +6,10 @@ use eventlog::{EventLog, LogError, Position, Recorded};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-/// Events read at once.
-pub(crate) const READ_EVENTS: usize = 2_000;
-/// Events read at once up to a known end: a view that is far behind writes each page once for many of them.
-pub(crate) const CATCH_UP_EVENTS: usize = 10_000;
+use crate::BATCH_EVENTS_MAX;
+
+/// Events read at once without a known end.
+const READ_EVENTS: usize = 2_000;
 /// Batches that wait to be worked on.
 const BATCHES_AHEAD: usize = 1;
 /// When to look at the log even if it announced nothing.
@@ -77,7 +77,7 @@ async fn wait_for_more(head: &mut watch::Receiver<Position>) {
 
 async fn read_until(log: Arc<dyn EventLog>, mut after: Position, until: Position, batches: Batches) {
     while after < until {
-        let mut read = log.read_all(after, CATCH_UP_EVENTS).await;
+        let mut read = log.read_all(after, BATCH_EVENTS_MAX).await;
         if let Ok(events) = &mut read {
             let Some(last) = events.last() else { return };
             after = last.position;

@@ -6,7 +6,7 @@
 //! remembered here; after every failure the last message of the stream says it.
 //!
 //! Messages go out in trains, of which only the last asks for an acknowledgement: the server stores it where it belongs
-//! only if it has stored every one before it.
+//! only if something is stored at every place before it. The first of what waits goes alone, and shows whether that is ours.
 
 use std::{collections::VecDeque, convert::Infallible, future::IntoFuture, sync::Arc, time::Duration};
 
@@ -75,14 +75,12 @@ struct Tail {
     sequence: u64,
     /// Of the event in it, the start if there is none.
     position: Position,
-    /// Of that event.
-    digest: Option<[u8; 32]>,
 }
 
 impl Tail {
     /// A stream without an event, whose last message, if there is one, has this sequence.
     fn without_event(sequence: u64) -> Self {
-        Self { sequence, position: Position::START, digest: None }
+        Self { sequence, position: Position::START }
     }
 }
 
@@ -141,10 +139,10 @@ impl Failure {
 
 impl Relay {
     async fn run(self) {
-        let (mut backoff, mut failures) = (Backoff::new(), 0);
+        let (mut backoff, mut failures, mut confirmed) = (Backoff::new(), 0, None);
         while !self.nats.is_gone() {
             let before = *self.reached.borrow();
-            let Err(failure) = self.session(&mut backoff).await;
+            let Err(failure) = self.session(&mut backoff, &mut confirmed).await;
             metrics::counter!("kith_relay_resumes_total").increment(1);
             failures = match failure {
                 Failure::Publish(_) | Failure::Stream(_) if *self.reached.borrow() <= before => failures + 1,
@@ -164,13 +162,14 @@ impl Relay {
     }
 
     /// Finds out where the stream ends and publishes from there, until something fails.
-    async fn session(&self, backoff: &mut Backoff) -> Result<Infallible, Failure> {
+    async fn session(&self, backoff: &mut Backoff, confirmed: &mut Option<Tail>) -> Result<Infallible, Failure> {
         let epoch = self.nats.connected().await;
-        let tail = self.tail().await?;
+        let tail = self.tail(confirmed.take()).await?;
         debug!(sequence = tail.sequence, position = tail.position.0, "the relay goes on");
         self.part.running();
         self.at(tail.position);
-        let publishing = Publishing::new(self, tail, backoff);
+        *confirmed = Some(tail);
+        let publishing = Publishing::new(self, tail, backoff, confirmed);
         tokio::select! {
             failure = publishing.run() => failure,
             () = self.nats.lost(epoch) => Err(Failure::ConnectionLost),
@@ -183,8 +182,9 @@ impl Relay {
         self.reached.send_replace(position);
     }
 
-    /// The end of the stream, checked against the log.
-    async fn tail(&self) -> Result<Tail, Failure> {
+    /// The end of the stream, checked against the log; also what came after that which was `confirmed` last, since of a
+    /// train only the ends are acknowledged.
+    async fn tail(&self, confirmed: Option<Tail>) -> Result<Tail, Failure> {
         let stream = self.nats.stream().await?;
         let state = &stream.cached_info().state;
         let sequence = state.last_sequence;
@@ -197,16 +197,27 @@ impl Relay {
             let message = stream.get_raw_message(at).await.map_err(|error| Failure::Stream(error.into()))?;
             match cloud_event::decode(Some(&message.headers), message.payload) {
                 Ok((event, _)) => break event,
-                // Whoever put it there, consumers pass over it, too.
+                // Whoever put it there: it is passed over.
                 Err(_) if at > first && sequence - at < GARBAGE_MAX => at -= 1,
                 Err(_) if at == first => return Ok(Tail::without_event(sequence)),
                 Err(error) => return Err(Failure::Unreadable(error)),
             }
         };
-        let digest = Some(last.digest());
-        match self.log.at(last.position).await? {
-            Some(event) if Some(event.digest()) == digest => Ok(Tail { sequence, position: last.position, digest }),
-            _ => Err(Failure::Foreign(last.position)),
+        let since = confirmed.map_or(at, |confirmed| confirmed.sequence + 1).max(first);
+        for sequence in (since..at).take(IN_FLIGHT_MAX) {
+            let message = stream.get_raw_message(sequence).await.map_err(|error| Failure::Stream(error.into()))?;
+            if let Ok((event, _)) = cloud_event::decode(Some(&message.headers), message.payload) {
+                self.must_have(&event).await?;
+            }
+        }
+        self.must_have(&last).await?;
+        Ok(Tail { sequence, position: last.position })
+    }
+
+    async fn must_have(&self, event: &Recorded) -> Result<(), Failure> {
+        match self.log.at(event.position).await? {
+            Some(there) if there.digest() == event.digest() => Ok(()),
+            _ => Err(Failure::Foreign(event.position)),
         }
     }
 
@@ -232,6 +243,8 @@ struct Publishing<'a> {
     relay: &'a Relay,
     client: Client,
     backoff: &'a mut Backoff,
+    /// Where the stream ended when it was as it must be.
+    confirmed: &'a mut Option<Tail>,
     events: ReadAhead,
     /// Read, not yet published.
     waiting: VecDeque<Recorded>,
@@ -246,11 +259,11 @@ struct Publishing<'a> {
 }
 
 impl<'a> Publishing<'a> {
-    fn new(relay: &'a Relay, tail: Tail, backoff: &'a mut Backoff) -> Self {
+    fn new(relay: &'a Relay, tail: Tail, backoff: &'a mut Backoff, confirmed: &'a mut Option<Tail>) -> Self {
         let events = ReadAhead::follow(relay.log.clone(), tail.position);
         let (waiting, in_flight) = (VecDeque::new(), FuturesOrdered::new());
         let client = relay.nats.jetstream().client();
-        Self { relay, client, backoff, events, waiting, in_flight, unacknowledged: 0, train_max: 1, tail }
+        Self { relay, client, backoff, confirmed, events, waiting, in_flight, unacknowledged: 0, train_max: 1, tail }
     }
 
     async fn run(mut self) -> Result<Infallible, Failure> {
@@ -269,8 +282,11 @@ impl<'a> Publishing<'a> {
     }
 
     async fn publish_waiting(&mut self) -> Result<(), Failure> {
+        // Alone, the first shows whether somebody else published since the last.
+        let mut train_max = 1;
         while !self.waiting.is_empty() && self.unacknowledged < IN_FLIGHT_MAX {
-            let messages = self.waiting.len().min(self.train_max).min(IN_FLIGHT_MAX - self.unacknowledged);
+            let messages = self.waiting.len().min(train_max).min(IN_FLIGHT_MAX - self.unacknowledged);
+            train_max = self.train_max;
             for _ in 1..messages {
                 let event = self.waiting.pop_front().expect("as many as were counted");
                 self.publish(event).await?;
@@ -304,11 +320,7 @@ impl<'a> Publishing<'a> {
     fn headers_of_next(&mut self, event: &Recorded) -> HeaderMap {
         let mut headers = cloud_event::headers(event, self.tail.position);
         headers.insert(header::NATS_EXPECTED_LAST_SEQUENCE, self.tail.sequence.to_string());
-        if let Some(digest) = self.tail.digest {
-            cloud_event::name_previous(&mut headers, digest);
-        }
-        let digest = Some(event.digest());
-        self.tail = Tail { sequence: self.tail.sequence + 1, position: event.position, digest };
+        self.tail = Tail { sequence: self.tail.sequence + 1, position: event.position };
         headers
     }
 
@@ -323,6 +335,7 @@ impl<'a> Publishing<'a> {
         self.train_max = TRAIN_MAX;
         self.relay.published.increment(confirmed.messages as u64);
         self.relay.at(confirmed.last.position);
+        *self.confirmed = Some(confirmed.last);
         self.backoff.reset();
         Ok(())
     }

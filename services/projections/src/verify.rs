@@ -74,7 +74,7 @@ pub async fn difference(
         let mut events = log.read_all(at, BATCH_EVENTS).await?;
         events.retain(|event| event.position <= position);
         let Some(last) = events.last() else {
-            return Ok((at, Some(lied_to(format!("position {position}"), format!("{at}, where the log ends")))));
+            return Ok((at, Some(another_log(format!("position {position}"), format!("{at}, where the log ends")))));
         };
         at = last.position;
         anew.fold(&events)?;
@@ -82,7 +82,7 @@ pub async fn difference(
     let anew = Snapshot::of(Connection::open_with_flags(scratch, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?)?;
     if at != position || (digest.is_some() && digest != anew.checkpoint.digest) {
         let is = format!("an event at position {position} that the log does not have there");
-        return Ok((at, Some(lied_to(is, format!("that of the log at position {at}")))));
+        return Ok((at, Some(another_log(is, format!("that of the log at position {at}")))));
     }
     for (table, sql) in TABLES {
         if let Some(difference) = compare(table, sql, &views.connection, &anew.connection)? {
@@ -92,8 +92,8 @@ pub async fn difference(
     Ok((at, None))
 }
 
-/// The views took an event that the log does not have.
-fn lied_to(is: String, should_be: String) -> Difference {
+/// The views are of another log, or of what this one was before.
+fn another_log(is: String, should_be: String) -> Difference {
     Difference { table: "checkpoint", row: 1, is, should_be }
 }
 

@@ -1,12 +1,9 @@
-//! The bus: what the relay published, and what becomes of it on the way to who reads it.
+//! NATS: how far the relay published, and what of that whoever listens is told.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_trait::async_trait;
-use eventlog::{Position, Recorded};
-use futures::{StreamExt, stream};
-use messaging::{BoxError, Bus, Frame, Frames};
-use tokio::sync::mpsc;
+use eventlog::Position;
+use tokio::sync::watch;
 
 /// A bus. Clones are the same one; it outlives the machines that use it.
 #[derive(Debug, Clone, Default)]
@@ -14,27 +11,12 @@ pub(crate) struct Wire(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// What the relay published, in order.
-    published: Vec<(Recorded, Position)>,
-    /// Who reads now, and which message comes next.
-    reader: Option<(mpsc::UnboundedSender<Result<Frame, BoxError>>, usize)>,
-    /// On their way for longer than those after them.
-    late: Vec<(Recorded, Position)>,
-}
-
-/// What becomes of the next message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Passage {
-    /// It arrives.
-    Arrives,
-    /// It never arrives.
-    Lost,
-    /// It arrives twice.
-    Doubled,
-    /// It arrives after others that were sent later.
-    Late,
-    /// It arrives with a header that cannot be read.
-    Damaged,
+    /// Up to where the relay published.
+    published: Position,
+    /// Who listens now.
+    hears: Option<watch::Sender<Position>>,
+    /// What was published and not yet told.
+    waiting: Vec<Position>,
 }
 
 impl Wire {
@@ -44,64 +26,58 @@ impl Wire {
 
     /// Position of the last event that was published.
     pub fn end(&self) -> Position {
-        self.state().published.last().map_or(Position::START, |(event, _)| event.position)
+        self.state().published
     }
 
-    /// Publishes events that follow the last one.
-    pub fn publish(&self, events: Vec<Recorded>) {
+    /// Publishes events that follow the last one, up to this one.
+    pub fn publish(&self, events: impl Iterator<Item = Position>) {
         let mut state = self.state();
-        for event in events {
-            let previous = state.published.last().map_or(Position::START, |(event, _)| event.position);
-            state.published.push((event, previous));
+        for position in events {
+            state.published = position;
+            if state.hears.is_some() {
+                state.waiting.push(position);
+            }
         }
     }
 
-    /// How many messages are on their way to who reads, a count.
+    /// What is heard from now on.
+    pub fn hear(&self) -> watch::Receiver<Position> {
+        let (sender, heard) = watch::channel(Position::START);
+        let mut state = self.state();
+        (state.hears, state.waiting) = (Some(sender), Vec::new());
+        heard
+    }
+
+    /// How many messages are on their way, a count.
     pub fn waiting(&self) -> usize {
-        let state = self.state();
-        match &state.reader {
-            Some((reader, next)) if !reader.is_closed() => state.published.len() - next + state.late.len(),
-            _ => 0,
-        }
+        self.state().waiting.len()
     }
 
-    /// Brings the next message, in a way.
-    pub fn pass(&self, passage: Passage) {
+    /// Brings the message that waits at `which`, or loses it.
+    pub fn pass(&self, which: usize, lost: bool) {
         let mut state = self.state();
-        let Some((reader, next)) = state.reader.clone() else { return };
-        if next >= state.published.len() {
-            let late = state.late.pop();
-            drop(state);
-            if let Some((event, previous)) = late {
-                let _ = reader.send(Ok(Frame::of(&event, previous)));
-            }
-            return;
-        }
-        let (event, previous) = state.published[next].clone();
-        state.reader = Some((reader.clone(), next + 1));
-        let frame = || Ok(Frame::of(&event, previous));
-        match passage {
-            Passage::Arrives => drop(reader.send(frame())),
-            Passage::Lost => {}
-            Passage::Doubled => {
-                let _ = reader.send(frame());
-                let _ = reader.send(frame());
-            }
-            Passage::Late => state.late.push((event, previous)),
-            Passage::Damaged => drop(reader.send(frame().map(|frame| frame.with_header("kith-position", "?")))),
+        let position = state.waiting.remove(which);
+        if !lost {
+            tell(&state, position);
         }
     }
 
-    /// Brings a message that nobody published; false if nobody reads.
-    pub fn forge(&self, event: &Recorded, previous: Position) -> bool {
-        let reader = self.state().reader.clone();
-        reader.is_some_and(|(reader, _)| reader.send(Ok(Frame::of(event, previous))).is_ok())
+    /// Brings a message that nobody published; false if nobody listens.
+    pub fn forge(&self, position: Position) -> bool {
+        let state = self.state();
+        tell(&state, position);
+        state.hears.is_some()
     }
 
-    /// Breaks the connection of who reads.
+    /// Breaks the connection of who listens, for a while: what is on its way is lost.
+    pub fn interrupt(&self) {
+        self.state().waiting.clear();
+    }
+
+    /// Breaks it for good.
     pub fn disconnect(&self) {
         let mut state = self.state();
-        (state.reader, state.late) = (None, Vec::new());
+        (state.hears, state.waiting) = (None, Vec::new());
     }
 
     /// Loses all that was published.
@@ -110,16 +86,12 @@ impl Wire {
     }
 }
 
-#[async_trait]
-impl Bus for Wire {
-    async fn subscribe(&self, _: &str, _: Option<&str>, after: Position) -> Result<Frames, BoxError> {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let mut state = self.state();
-        let next = state.published.partition_point(|(event, _)| event.position <= after);
-        (state.reader, state.late) = (Some((sender, next)), Vec::new());
-        Ok(stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|frame| (frame, receiver)) })
-            .boxed())
+fn tell(state: &State, position: Position) {
+    if let Some(hears) = &state.hears {
+        hears.send_if_modified(|at| {
+            let further = position > *at;
+            *at = position.max(*at);
+            further
+        });
     }
-
-    async fn flush(&self) {}
 }

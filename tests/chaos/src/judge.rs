@@ -218,18 +218,15 @@ pub(crate) fn all(
     book: &Book,
     machine: &mut Machine,
     site: &Site,
-    (scratch, views): (u64, bool),
+    scratch: u64,
     ruled: impl Fn(Result<(), Violation>) -> Result<(), Violation>,
 ) -> Result<(), Violation> {
     ruled(log(site))?;
     ruled(acknowledged(book, seen))?;
     ruled(one_person(seen))?;
     ruled(keys(seen, machine))?;
-    // Where the views were lied to, what follows them is late until they are made anew.
-    if views {
-        ruled(vault(seen, machine, site))?;
-    }
-    if views { ruled(self::views(machine, site, scratch)) } else { Ok(()) }
+    ruled(vault(seen, machine, site))?;
+    ruled(views(machine, site, scratch))
 }
 
 fn log(site: &Site) -> Result<(), Violation> {

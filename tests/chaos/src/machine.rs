@@ -99,9 +99,8 @@ impl Machine {
         let Parts { router, work } =
             assemble(&config, &services(), &data, stores, around, (&mut supervisor, web::Rooms::default()))?;
         let views = work.views.expect("projections are among its services");
-        let (bus, options) = (Arc::new(site.wire.clone()), ConsumeOptions::default());
-        let end = supervisor.end();
-        supervisor.need("views", consume(Box::new(views), log.clone(), bus, options, health.clone(), end));
+        let (heard, options, end) = (site.wire.hear(), ConsumeOptions::default(), supervisor.end());
+        supervisor.need("views", consume(Box::new(views), log.clone(), heard, options, health.clone(), end));
         health.part("relay").running();
         supervisor.need("relay", relay(log.clone(), site.wire.clone()));
         Ok(Self { router, log, vault, health, writer, keeper, turns, waiting: Vec::new(), _supervisor: supervisor })
@@ -185,7 +184,7 @@ async fn relay(log: Arc<dyn EventLog>, wire: Wire) {
                     return;
                 }
             }
-            Ok(events) => wire.publish(events),
+            Ok(events) => wire.publish(events.iter().map(|event| event.position)),
             Err(_) => tokio::time::sleep(std::time::Duration::from_secs(1)).await,
         }
     }

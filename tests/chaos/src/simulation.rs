@@ -6,8 +6,8 @@
 use std::{collections::BTreeMap, fmt::Write, path::Path, sync::atomic::Ordering, time::Duration};
 
 use disk::{Counts, Disk};
-use domain::{DomainEvent, GroupId, MeetingId, MemberId, ProgrammeId, member};
-use eventlog::{Position, Recorded, StreamName};
+use domain::{GroupId, MeetingId, MemberId, ProgrammeId};
+use eventlog::Position;
 use jiff::{SignedDuration, Timestamp};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,6 @@ use uuid::Uuid;
 use crate::{
     Options,
     book::{Asked, Book, Entry, Outcome},
-    bus::Passage,
     chance,
     commands::{CALLERS, Known, first, wish},
     judge::{self, Seen, Violation, violated},
@@ -76,8 +75,6 @@ struct World {
     /// How far the machine's clock is from the time that went by.
     off: SignedDuration,
     began: Timestamp,
-    /// Whether the views were lied to since they were made.
-    lied_to: bool,
     digest: blake3::Hasher,
     trace: Vec<String>,
     keep: usize,
@@ -124,7 +121,6 @@ fn play(seed: u64, folder: &Path, options: &Options) -> Run {
         steps: 0,
         off: SignedDuration::ZERO,
         began,
-        lied_to: false,
         digest: blake3::Hasher::new(),
         trace: Vec::new(),
         keep: if options.trace { usize::MAX } else { 40 },
@@ -199,12 +195,9 @@ impl World {
                 self.site.wire.wipe();
             }
             self.site.wire.disconnect();
-            if self.lied_to || self.plan.has("views-lost") && self.chance.random_bool(0.5) {
-                if !self.lied_to {
-                    self.fault("views-lost");
-                }
+            if self.plan.has("views-lost") && self.chance.random_bool(0.5) {
+                self.fault("views-lost");
                 let _ = std::fs::remove_file(self.site.data().views());
-                self.lied_to = false;
             }
         }
         Ok(())
@@ -322,23 +315,21 @@ impl World {
                 self.note(format!("work {which} of {turns}"));
                 machine.turn(which);
             }
-            Some(_) => self.pass(),
+            Some(_) => self.pass(messages),
         }
         true
     }
 
-    /// Brings a message.
-    fn pass(&mut self) {
-        let faulty = self.plan.has("bus-loss") && self.chance.random_bool(0.2);
-        let passage = if faulty {
-            let all = [Passage::Lost, Passage::Doubled, Passage::Late, Passage::Damaged];
-            self.fault("message lost, doubled, late or damaged");
-            *all.choose(&mut self.chance).expect("some")
-        } else {
-            Passage::Arrives
-        };
-        self.note(format!("message: {passage:?}"));
-        self.site.wire.pass(passage);
+    /// Brings a message, whichever, or loses it.
+    fn pass(&mut self, messages: usize) {
+        let unsure = self.plan.has("bus-loss");
+        let which = if unsure { self.chance.random_range(0..messages) } else { 0 };
+        let lost = unsure && self.chance.random_bool(0.2);
+        if lost {
+            self.fault("message lost");
+        }
+        self.note(format!("message {which} of {messages}, lost: {lost}"));
+        self.site.wire.pass(which, lost);
     }
 
     /// Faults that are not at the end of a life.
@@ -362,42 +353,24 @@ impl World {
         if self.plan.has("bus-loss") && self.chance.random_bool(0.005) {
             self.fault("bus disconnected");
             self.note("bus disconnected");
-            self.site.wire.disconnect();
+            self.site.wire.interrupt();
         }
         if self.plan.has("bus-forgery") && self.chance.random_bool(0.02) {
             self.forge(machine);
         }
     }
 
-    /// Brings an event about somebody that never happened.
+    /// Brings a message that nobody published, about an event that may be there or not.
     fn forge(&mut self, machine: &Machine) {
-        let (views, head) = machine.reached();
-        let at = self.chance.random_range(0..self.known.len());
-        let Some(member) = self.known[at].members.choose(&mut self.chance).copied() else { return };
-        let other = self.known[at].members.choose(&mut self.chance).copied().unwrap_or(member);
-        let event = match self.chance.random_range(0..4) {
-            0 | 1 => member::Event::Erased(member::Erased {}),
-            2 => member::Event::Merged(member::Merged { into: other }),
-            _ => member::Event::Absorbed(member::Absorbed { from: other }),
-        };
-        let (event_type, version) = event.event_type();
-        // After what the views have, be it the end of the log or not.
-        let position = Position(views.0 + 1);
-        let forged = Recorded {
-            position,
-            stream: StreamName::new("member", &self.known[at].org, member.0),
-            revision: 1,
-            id: chance::new_id(),
-            event_type: event_type.into(),
-            version,
-            recorded_at: self.site.now(),
-            data: event.encode().into(),
-            metadata: bytes::Bytes::new(),
-        };
-        if self.site.wire.forge(&forged, views) {
-            self.lied_to = true;
+        let (_, head) = machine.reached();
+        let position = Position(match self.chance.random_range(0..3) {
+            0 => u64::MAX,
+            1 => head.0 + 1 + self.chance.random_range(0..9),
+            _ => self.chance.random_range(0..=head.0),
+        });
+        if self.site.wire.forge(position) {
             self.fault("bus-forgery");
-            self.note(format!("forged: {event_type} of {member} at {position}, the log ends at {head}"));
+            self.note(format!("forged: {position}, the log ends at {head}"));
         }
     }
 
@@ -578,14 +551,14 @@ impl World {
                 if turns > 0 {
                     machine.turn(0);
                 }
-                (0..messages).for_each(|_| self.site.wire.pass(Passage::Arrives));
+                (0..messages).for_each(|_| self.site.wire.pass(0, false));
                 continue;
             }
             let (views, head) = machine.reached();
             let answered = self.book.entries.iter().all(|entry| entry.waiting == 0);
             let followed = views == head && machine.health.ready();
             // What failed is tried again after a while.
-            if answered && (followed || self.lied_to) && began.elapsed() > RETRIED_WITHIN {
+            if answered && followed && began.elapsed() > RETRIED_WITHIN {
                 self.note("at rest");
                 return Ok(());
             }
@@ -603,9 +576,7 @@ impl World {
     }
 
     fn check_all(&mut self, machine: &mut Machine, options: &Options) -> Result<(), Violation> {
-        judge::all(&self.seen, &self.book, machine, &self.site, (self.steps, !self.lied_to), |result| {
-            Self::ruled(options, result)
-        })
+        judge::all(&self.seen, &self.book, machine, &self.site, self.steps, |result| Self::ruled(options, result))
     }
 }
 

@@ -21,7 +21,7 @@ use jiff::{
     civil::{DateTime, date},
     tz::TimeZone,
 };
-use messaging::{BATCH_EVENTS_MAX, ConsumeOptions, Health, Nats, NatsServer, NatsServerConfig, consume};
+use messaging::{BATCH_EVENTS_MAX, ConsumeOptions, Health, Nats, NatsServer, NatsServerConfig, consume, hear};
 use projections::Views;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -86,8 +86,8 @@ async fn rebuild(log: &Arc<dyn EventLog>, nats: &Nats, views: &Path) -> anyhow::
     let mut checkpoint = health.checkpoint("views");
     let views = Box::new(Views::open(views)?);
     let started = Instant::now();
-    let consumed =
-        consume(views, log.clone(), Arc::new(nats.clone()), ConsumeOptions::default(), health.clone(), end.clone());
+    let told = hear(nats).await.map_err(anyhow::Error::from_boxed)?;
+    let consumed = consume(views, log.clone(), told, ConsumeOptions::default(), health.clone(), end.clone());
     let consumed = tokio::spawn(consumed);
     checkpoint.wait_for(|position| *position >= head).await?;
     while !health.ready() {

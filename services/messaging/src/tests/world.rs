@@ -16,13 +16,13 @@ use eventlog::{Append, EventLog, Expected, NewEvent, Position, Recorded, StreamN
 use jiff::Timestamp;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use tempfile::TempDir;
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{sync::watch, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
     ApplyError, ConsumeOptions, Health, Nats, NatsConfig, NatsServer, NatsServerConfig, PartState, Report, Subscriber,
-    cloud_event, consume, relay,
+    cloud_event, consume, hear, relay,
 };
 
 /// Longest wait for anything, generous for slow machines.
@@ -129,8 +129,8 @@ pub(crate) struct World {
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) server: Option<NatsServer>,
     pub(crate) nats: Nats,
-    /// As consumers have it.
-    pub(crate) reader: Nats,
+    /// What consumers hear.
+    pub(crate) heard: watch::Receiver<Position>,
     pub(crate) health: Health,
     cancel: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
@@ -149,11 +149,12 @@ impl World {
         let server = NatsServer::start(server_config(dir.path()), &health).await.unwrap();
         let nats = Nats::connect(&server.config(), &health).await.unwrap();
         let reader = Nats::connect(&server.reader_config(), &health).await.unwrap();
+        let heard = hear(&reader).await.unwrap();
         Self {
             log,
             server: Some(server),
             nats,
-            reader,
+            heard,
             health,
             cancel: CancellationToken::new(),
             tasks: Vec::new(),
@@ -178,7 +179,7 @@ impl World {
         let consume = consume(
             Box::new(view.clone()),
             self.log.clone(),
-            Arc::new(self.reader.clone()),
+            self.heard.clone(),
             options.clone(),
             self.health.clone(),
             self.cancel.clone(),
@@ -205,6 +206,16 @@ impl World {
     pub(crate) async fn restart(self, meanwhile: impl FnOnce(&Path)) -> Self {
         let (dir, log, _) = self.stop().await;
         meanwhile(dir.path());
+        Self::with(dir, log).await
+    }
+
+    /// Stops everything and starts it with another log, of `events` events with other ids.
+    pub(crate) async fn replace_log(self, id: fn(u128) -> Uuid, events: u64) -> Self {
+        let (dir, _, _) = self.stop().await;
+        let other = dir.path().join("other");
+        std::fs::create_dir(&other).unwrap();
+        let log = open_log(&other);
+        append_as(&*log, 1, events, id).await;
         Self::with(dir, log).await
     }
 
@@ -396,5 +407,5 @@ pub(crate) fn count() {
 /// The counter `name` of a consumer.
 pub(crate) fn counted(name: &str, consumer: &str) -> u64 {
     let counters = COUNTERS.get().unwrap().0.lock().unwrap();
-    counters.get(&format!("{name} {consumer}")).map_or(0, |counter| counter.load(Ordering::Relaxed))
+    counters.get(format!("{name} {consumer}").trim_end()).map_or(0, |counter| counter.load(Ordering::Relaxed))
 }
