@@ -34,6 +34,8 @@ const HEADER_BYTES_MAX: usize = 16 << 10;
 const REQUEST_WITHIN: Duration = Duration::from_secs(5);
 /// How long an acknowledgement that nobody waits for any more holds its place among those in flight.
 const ABANDONED_ACK_FOR: Duration = Duration::from_secs(1);
+/// Messages that came and that nobody has taken yet, at most, whole; those after them are dropped.
+const SUBSCRIPTION_MESSAGES_MAX: usize = 512;
 /// Shortest and longest wait between two attempts to reconnect.
 const RECONNECT_AFTER: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 /// Name of the part in [`Health`]: the connection of who may publish.
@@ -301,6 +303,7 @@ async fn options(
         .require_tls(config.tls_required)
         .request_timeout(Some(REQUEST_WITHIN))
         .client_capacity(2 * IN_FLIGHT_MAX)
+        .subscription_capacity(SUBSCRIPTION_MESSAGES_MAX)
         .reconnect_delay_callback(reconnect_after)
         .event_callback(move |event| {
             on_event(&event, &link, &part);

@@ -7,7 +7,7 @@
 use eventlog::Position;
 use futures::StreamExt;
 use tokio::sync::watch;
-use tracing::warn;
+use tracing::debug;
 
 use crate::{BoxError, Nats, SUBJECTS, cloud_event};
 
@@ -37,7 +37,7 @@ pub async fn hear(nats: &Nats) -> Result<watch::Receiver<Position>, BoxError> {
                     furthest = furthest.max(position);
                 } else {
                     unreadable.increment(1);
-                    warn!(subject = message.subject.as_str(), "a message that is not an event of Kith is passed over");
+                    debug!(subject = message.subject.as_str(), "a message that is not an event of Kith is passed over");
                 }
             }
             heard.send_if_modified(|at| std::mem::replace(at, furthest) != furthest);
