@@ -1,4 +1,4 @@
-//! Copies of the data: taken under load, restored as the runbook says, refused if anything in them was changed.
+//! Copies of the data: taken under load, restored as the guide says, refused if anything in them was changed.
 
 use std::{
     fs,
@@ -38,7 +38,7 @@ fn text(output: &[u8]) -> String {
     String::from_utf8_lossy(output).into_owned()
 }
 
-/// The machine of the runbook, in a folder.
+/// The machine of the guide, in a folder.
 struct Machine(tempfile::TempDir);
 
 impl Machine {
@@ -54,14 +54,14 @@ impl Machine {
         self.0.path().join(path.trim_start_matches('/'))
     }
 
-    /// The runbook's command that starts with these words, with paths on this machine; `copy` stands for the copy.
+    /// The guide's command that starts with these words, with paths on this machine; `copy` stands for the copy.
     fn command(&self, words: &str, copy: Option<&Path>) -> Vec<String> {
-        let runbook = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/runbooks/backup-and-restore.md");
-        let runbook = fs::read_to_string(runbook).expect("the runbook");
+        let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/guides/backup.md");
+        let guide = fs::read_to_string(guide).expect("the guide");
         // Every second part is in a fence.
-        let blocks = runbook.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("sh\n"));
+        let blocks = guide.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("sh\n"));
         let mut lines = blocks.flat_map(str::lines).map(str::trim).filter(|line| line.starts_with(words));
-        let line = lines.next().unwrap_or_else(|| panic!("the runbook has no `{words}`"));
+        let line = lines.next().unwrap_or_else(|| panic!("the guide has no `{words}`"));
         let words = line.split_whitespace().skip(1);
         let here = |word: &str| match (word.starts_with("/var/lib/kith-backups/"), copy) {
             (true, Some(copy)) => copy.display().to_string(),
@@ -75,7 +75,7 @@ impl Machine {
         run(self.command(words, copy)).await
     }
 
-    /// The server of the runbook.
+    /// The server of the guide.
     fn serve(&self) -> Server {
         let command = self.command("kith serve", None);
         assert_eq!(command[..2], ["serve", "--data"]);
@@ -253,7 +253,7 @@ async fn copy_under_load(machine: &Machine, server: &Server, mut writer: Writer)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_taken_under_load_is_restored_as_the_runbook_says_and_nobody_comes_back() {
+async fn a_copy_taken_under_load_is_restored_as_the_guide_says_and_nobody_comes_back() {
     let machine = Machine::new();
     succeeded(&machine.run("kith key", None).await);
     refused(&machine.run("kith key", None).await, "cannot be written");
