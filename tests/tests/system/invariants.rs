@@ -104,6 +104,15 @@ const STOPS_AT: &[(&str, &[&str])] = &[
     ("getrandom", &["kith/src"]),
 ];
 
+/// Most words of the README.
+const README_WORDS_MAX: usize = 700;
+/// Folders of the repository that prose names from its root.
+const FOLDERS: &[&str] = &[".ci", "deploy", "schemas", "services", "tests"];
+/// How files end that prose names.
+const ENDINGS: &[&str] = &[".rs", ".md", ".toml", ".json", ".yaml", ".conf", ".service", ".timer"];
+/// What is made, and so is not in the repository.
+const MADE: &[&str] = &["target/", "kith-data/"];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").into()
 }
@@ -276,4 +285,128 @@ fn every_source_says_what_it_is() {
             assert!(text.starts_with("//!"), "{} does not start with //!", path.display());
         }
     }
+}
+
+/// A text about Kith, and the folder to which the paths in it are relative.
+struct Prose {
+    file: PathBuf,
+    text: String,
+    base: PathBuf,
+}
+
+impl Prose {
+    /// All of them.
+    fn all() -> Vec<Self> {
+        let (root, services) = (root(), root().join("services"));
+        let mut all = vec![Self::read(root.join("README.md"), &root), Self::read(root.join("tests/README.md"), &root)];
+        all.push(Self::read(services.join("README.md"), &services));
+        for (folder, base) in [("deploy/guides", &root), ("services/decisions", &services)] {
+            let files = fs::read_dir(root.join(folder)).expect("a folder of texts").flatten();
+            all.extend(files.map(|file| Self::read(file.path(), base)));
+        }
+        all
+    }
+
+    fn read(file: PathBuf, base: &Path) -> Self {
+        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        Self { file, text, base: base.into() }
+    }
+
+    /// What is outside of fences.
+    fn parts(&self) -> impl Iterator<Item = &str> {
+        self.text.split("```").step_by(2)
+    }
+
+    /// Paths in backticks.
+    fn paths(&self) -> Vec<&str> {
+        let words = self.parts().flat_map(|part| part.split('`').skip(1).step_by(2));
+        words.filter(|word| is_path(word)).collect()
+    }
+
+    /// Links to other files.
+    fn links(&self) -> Vec<&str> {
+        let targets = self.parts().flat_map(|part| part.split("](").skip(1)).filter_map(|rest| rest.split(')').next());
+        targets.filter(|target| !target.contains("://")).collect()
+    }
+}
+
+/// Whether a word in backticks is meant to be a file or a folder of the repository.
+fn is_path(word: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/{,}".contains(c);
+    let Some((first, _)) = word.split_once('/') else { return false };
+    let ours = first == ".." || FOLDERS.contains(&first) || services().iter().any(|service| service == first);
+    let is_file = ENDINGS.iter().any(|ending| word.ends_with(ending));
+    let made = MADE.iter().any(|made| word.starts_with(made));
+    word.chars().all(plain) && !first.is_empty() && !made && (ours || is_file)
+}
+
+/// A path with its alternatives: `a/{b,c}.rs` is two.
+fn expanded(path: &str) -> Vec<String> {
+    let Some((before, rest)) = path.split_once('{') else { return vec![path.into()] };
+    let (choices, after) = rest.split_once('}').unwrap_or_else(|| panic!("`{path}` does not close its alternatives"));
+    choices.split(',').flat_map(|choice| expanded(&format!("{before}{choice}{after}"))).collect()
+}
+
+/// As links name a heading.
+fn anchor(heading: &str) -> String {
+    let kept = |c: &char| c.is_alphanumeric() || [' ', '-', '_'].contains(c);
+    heading.trim_start_matches('#').trim().to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")
+}
+
+#[test]
+fn every_path_that_is_named_in_prose_is_there() {
+    let mut named = 0;
+    for prose in Prose::all() {
+        let shown = prose.file.display();
+        for path in prose.paths().into_iter().flat_map(expanded) {
+            assert!(prose.base.join(&path).exists(), "{shown} names `{path}`, which is not there");
+            named += 1;
+        }
+        for link in prose.links() {
+            let (file, heading) = link.split_once('#').map_or((link, None), |(file, heading)| (file, Some(heading)));
+            let target = if file.is_empty() { prose.file.clone() } else { prose.file.with_file_name(file) };
+            assert!(target.exists(), "{shown} links to {link}, which is not there");
+            if let Some(heading) = heading {
+                let text = fs::read_to_string(&target).expect("a text");
+                let mut headings = text.lines().filter(|line| line.starts_with('#')).map(anchor);
+                assert!(
+                    headings.any(|known| known == heading),
+                    "{shown} links to {link}, but there is no such heading"
+                );
+            }
+            named += 1;
+        }
+    }
+    assert!(named > 150, "{named} paths: are they found?");
+    assert_eq!(expanded("a/{b,c/d}.rs"), ["a/b.rs", "a/c/d.rs"]);
+}
+
+#[test]
+fn the_readme_is_short() {
+    let words = Prose::read(root().join("README.md"), &root()).text.split_whitespace().count();
+    assert!(words <= README_WORDS_MAX, "{words} words, at most {README_WORDS_MAX}: the rest is for deploy/guides");
+}
+
+#[test]
+fn every_decision_has_a_number_of_its_own_and_what_is_cited_is_there() {
+    let number = |text: &str| text.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok());
+    let (mut decisions, mut cited) = (BTreeSet::<u16>::new(), BTreeSet::<u16>::new());
+    for prose in Prose::all() {
+        if prose.file.parent().is_some_and(|folder| folder.ends_with("decisions")) {
+            for decision in prose.text.lines().filter_map(|line| number(line.strip_prefix("**")?)) {
+                assert!(decisions.insert(decision), "two decisions are number {decision}");
+            }
+        }
+        let text = prose.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        cited.extend(text.split("ecision ").skip(1).filter_map(number));
+    }
+    for (_, text) in ["services", "tests"].into_iter().flat_map(|folder| sources(&root().join(folder))) {
+        cited.extend(text.split("ecision ").skip(1).filter_map(number));
+    }
+    assert!(decisions.len() > 80 && cited.contains(&84), "{decisions:?}, {cited:?}");
+    assert!(
+        cited.is_subset(&decisions),
+        "cited, but not there: {:?}",
+        cited.difference(&decisions).collect::<Vec<_>>()
+    );
 }
