@@ -138,10 +138,7 @@ impl<'a> Calendar<'a> {
 
 /// The zone of this name, written as the IANA database writes it.
 pub(crate) fn zone(name: &str) -> Result<TimeZone, ScheduleError> {
-    TimeZone::get(name)
-        .ok()
-        .filter(|zone| zone.iana_name() == Some(name) && !zone.is_unknown())
-        .ok_or_else(|| ScheduleError::TimeZone(name.into()))
+    domain::time_zone(name).ok_or_else(|| ScheduleError::TimeZone(name.into()))
 }
 
 fn unusable(schedule: &Schedule, why: String) -> ScheduleError {

@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod audit;
+mod day;
 mod decider;
 mod event;
 pub mod group;
@@ -22,6 +23,7 @@ mod sealed;
 mod subject;
 mod text;
 
+pub use day::{LocalDay, there, time_zone};
 pub use decider::{Decider, Rejection, RejectionKind};
 pub use event::{AnyEvent, DecodeError, DomainEvent, EventType, stored};
 pub use id::{

@@ -93,7 +93,7 @@ impl History {
     }
 
     pub fn plan(&mut self, org: &OrgId, meeting: MeetingId, group: GroupId, local: DateTime, mode: MeetingMode) {
-        let starts_at = local.in_tz("America/New_York").unwrap().timestamp();
+        let starts_at = local.to_zoned(domain::time_zone("America/New_York").unwrap()).unwrap().timestamp();
         let plan = Plan { group, starts_at_local: local, starts_at, ends_at: starts_at, mode };
         self.meeting(org, meeting, &meeting::Event::Replanned(meeting::Replanned { plan }));
     }

@@ -1,0 +1,117 @@
+//! Days. Which one it is depends on where: a group's day is the one where it meets.
+//!
+//! **Invariant:** which time zones there are, and when their clocks change, the database in the binary says, never that
+//! of the system: some systems lack old names such as `US/Pacific`, and two machines would differ about what day it is.
+
+use std::fmt;
+
+use jiff::{
+    Timestamp, Zoned,
+    civil::Date,
+    tz::{TimeZone, TimeZoneDatabase, offset},
+};
+
+/// The time zone of this name, written as the IANA database writes it: the one place where a name becomes a zone.
+#[allow(clippy::disallowed_methods)] // the one place
+pub fn time_zone(name: &str) -> Option<TimeZone> {
+    let zone = TimeZoneDatabase::bundled().get(name).ok()?;
+    (zone.iana_name() == Some(name) && !zone.is_unknown()).then_some(zone)
+}
+
+/// The time in the zone of this name; as it is given if there is no such zone.
+#[must_use]
+pub fn there(now: &Zoned, zone: Option<&str>) -> Zoned {
+    zone.and_then(time_zone).map_or_else(|| now.clone(), |zone| now.with_time_zone(zone))
+}
+
+/// A day where it happens. None is made of a date without saying where that is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalDay {
+    date: Date,
+    zone: TimeZone,
+}
+
+impl LocalDay {
+    /// This date in this zone.
+    pub fn new(date: Date, zone: TimeZone) -> Self {
+        Self { date, zone }
+    }
+
+    /// The day that it is then, in the zone in which the time is given.
+    pub fn of(now: &Zoned) -> Self {
+        Self::new(now.date(), now.time_zone().clone())
+    }
+
+    /// The latest day that has begun anywhere, which it does 14 hours before Greenwich: for what may come too early, but
+    /// never too late.
+    pub fn begun_anywhere(now: Timestamp) -> Self {
+        Self::of(&now.to_zoned(TimeZone::fixed(offset(14))))
+    }
+
+    /// The date, to be compared with others of the same place.
+    pub fn date(&self) -> Date {
+        self.date
+    }
+}
+
+impl fmt::Display for LocalDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.zone.iana_name() {
+            Some(zone) => write!(f, "{} in {zone}", self.date),
+            None => self.date.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    fn in_utc(time: &str) -> Zoned {
+        time.parse::<Timestamp>().unwrap().to_zoned(TimeZone::UTC)
+    }
+
+    #[test]
+    fn at_the_same_time_it_is_another_day_elsewhere() {
+        let now = in_utc("2026-01-31T23:30:00Z");
+        let day = |zone| LocalDay::of(&there(&now, zone)).date();
+        assert_eq!(day(Some("Pacific/Auckland")), date(2026, 2, 1));
+        assert_eq!(day(Some("America/Los_Angeles")), date(2026, 1, 31));
+        assert_eq!(day(None), date(2026, 1, 31));
+        let now = in_utc("2026-02-01T00:30:00Z");
+        let day = |zone| LocalDay::of(&there(&now, zone)).to_string();
+        assert_eq!(day(Some("America/Los_Angeles")), "2026-01-31 in America/Los_Angeles");
+        assert_eq!(day(Some("Mars/Olympus")), "2026-02-01 in UTC");
+    }
+
+    #[test]
+    fn the_same_date_elsewhere_is_another_day() {
+        let day = |zone| LocalDay::new(date(2026, 1, 31), time_zone(zone).unwrap());
+        assert_ne!(day("Pacific/Auckland"), day("America/Los_Angeles"));
+    }
+
+    #[test]
+    fn no_day_begins_anywhere_before_the_latest_that_has_begun() {
+        for (now, day) in [("2026-01-31T09:59:59Z", 31), ("2026-01-31T10:00:00Z", 1)] {
+            let now = in_utc(now);
+            let latest = LocalDay::begun_anywhere(now.timestamp());
+            assert_eq!(latest.date().day(), day);
+            assert_eq!(latest.to_string(), latest.date().to_string(), "it is nowhere in particular");
+            for zone in ["Pacific/Kiritimati", "Pacific/Auckland", "Pacific/Pago_Pago", "Etc/GMT+12", "Etc/GMT-14"] {
+                assert!(LocalDay::of(&there(&now, Some(zone))).date() <= latest.date(), "{zone}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_zone_has_the_name_that_the_database_gives_it_links_included() {
+        for name in ["America/New_York", "US/Pacific", "Asia/Calcutta", "UTC", "Etc/UTC", "GMT", "EST5EDT"] {
+            assert_eq!(time_zone(name).as_ref().and_then(TimeZone::iana_name), Some(name));
+        }
+        for name in ["", "america/new_york", "Etc/Unknown", "Mars/Olympus", "EST5", "+02:00", "../UTC", "localtime"] {
+            assert_eq!(time_zone(name), None, "{name}");
+        }
+    }
+}
