@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{GroupId, MeetingId};
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use web::{After, CallerMay, Page, PageQuery, Path, Problem, Problems, Query, Read, op};
@@ -17,10 +17,10 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Asked {
-    /// Earliest start, a date (UTC); all if not given.
+    /// Earliest day on which they start, where the group meets; all if not given.
     #[param(value_type = Option<String>, format = Date)]
     from: Option<Date>,
-    /// Last start, a date (UTC); all if not given.
+    /// Last day on which they start, where the group meets; all if not given.
     #[param(value_type = Option<String>, format = Date)]
     through: Option<Date>,
     /// Most rows, 1 to 200; 50 if not given.
@@ -45,19 +45,10 @@ pub(crate) async fn list_meetings(
     Query(asked): Query<Asked>,
 ) -> Result<Read<Page<MeetingRow>>, Problem> {
     caller.may_group(group)?;
-    let span = (start(asked.from)?.unwrap_or(Timestamp::MIN), end(asked.through)?.unwrap_or(Timestamp::MAX));
+    let days = (asked.from.unwrap_or(Date::MIN), asked.through.unwrap_or(Date::MAX));
     let page = PageQuery { limit: asked.limit, after: asked.after };
     let (limit, cursor) = (page.limit()?, page.after::<(i64, MeetingId)>()?);
-    let read = move |connection: &_| register_view::list(connection, (caller.org.as_str(), group), span, cursor, limit);
+    let read = move |connection: &_| register_view::list(connection, (caller.org.as_str(), group), days, cursor, limit);
     let Read(position, rows) = projections.find(after, "group", read).await?;
     Ok(Read(position, Page::new(rows, limit, |row| (row.starts_at.as_second(), row.id))))
-}
-
-fn start(day: Option<Date>) -> Result<Option<Timestamp>, Problem> {
-    let start = |day: Date| day.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
-    day.map(start).transpose().map_err(|error| Problem::malformed(error.to_string()))
-}
-
-fn end(day: Option<Date>) -> Result<Option<Timestamp>, Problem> {
-    start(day.map(|day| day.tomorrow().unwrap_or(Date::MAX)))
 }

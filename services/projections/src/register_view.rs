@@ -10,12 +10,18 @@ use domain::{
         HeadcountRecorded, Held, Mark, Opened, Plan, Planned, Reinstated, Replanned, Status,
     },
 };
-use jiff::{Timestamp, civil::DateTime};
+use jiff::{
+    Timestamp,
+    civil::{Date, DateTime, date},
+};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{enrolment_view, group_view, record_view, row, views::Folding};
+
+/// A day, in seconds.
+const DAY: i64 = 24 * 60 * 60;
 
 /// A meeting in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -213,26 +219,34 @@ pub(crate) fn last_held(
     statement.query_map(params![org, group.0.as_bytes(), rows], meeting_row)?.collect()
 }
 
-/// Meetings of a group from a time on, after the one with this start and id.
+/// Meetings of a group that start on these days, local to the group, after the one with this start and id.
 pub(crate) fn list(
     connection: &Connection,
     (org, group): (&str, GroupId),
-    (from, until): (Timestamp, Timestamp),
+    (first, last): (Date, Date),
     after: Option<(i64, MeetingId)>,
     rows: usize,
 ) -> rusqlite::Result<Option<Vec<MeetingRow>>> {
     if !group_view::is_known(connection, org, group)? {
         return Ok(None);
     }
-    let (start, id) = after.map_or((from.as_second(), vec![]), |(start, id)| (start, id.0.as_bytes().to_vec()));
+    let (start, id) = after.map_or((second(first) - DAY, vec![]), |(start, id)| (start, id.0.as_bytes().to_vec()));
+    // By the index, with a day more on both sides for time zones; then exactly.
     let mut statement = connection.prepare_cached(concat!(
         "SELECT ",
         meeting_columns!(),
         " FROM meetings WHERE org = ?1 AND grp = ?2 AND (starts_at, id) > (?3, ?4) AND starts_at < ?5
-          ORDER BY starts_at, id LIMIT ?6"
+            AND substr(starts_at_local, 1, 10) BETWEEN ?6 AND ?7
+          ORDER BY starts_at, id LIMIT ?8"
     ))?;
-    let params = params![org, group.0.as_bytes(), start, id, until.as_second(), row::limit(rows)];
+    let (group, end) = (group.0.as_bytes(), second(last) + 2 * DAY);
+    let params = params![org, group, start, id, end, first.to_string(), last.to_string(), row::limit(rows)];
     statement.query_map(params, meeting_row)?.collect::<Result<_, _>>().map(Some)
+}
+
+/// The second in which a day begins in Greenwich.
+fn second(day: Date) -> i64 {
+    DAY * i64::from((day - date(1970, 1, 1)).get_days())
 }
 
 /// Meetings that are over and of which nobody said what became of them, oldest first.
