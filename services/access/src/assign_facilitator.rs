@@ -21,7 +21,7 @@ pub(crate) struct AssignmentBody {
     subject: Subject,
     /// As what.
     duty: Duty,
-    /// First day.
+    /// First day, from when it begins anywhere.
     #[schema(value_type = String, format = Date)]
     starts_on: Date,
 }

@@ -19,12 +19,13 @@ mod world;
 
 use axum::extract::FromRef;
 use domain::{
-    GroupId, OrgId, ProgrammeId, Schedule,
+    GroupId, LocalDay, OrgId, ProgrammeId, Schedule,
     group::{self, FORMATS_MAX, Group},
     meeting::Meeting,
     programme::{self, Programme},
 };
-use eventlog::Streams;
+use eventlog::{Streams, TransactError};
+use jiff::Timestamp;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use web::{Caller, Gate, Problem};
 
@@ -60,6 +61,20 @@ pub fn routes(directory: Directory) -> OpenApiRouter {
 }
 
 impl Directory {
+    /// The day where the group meets; if there is no such group, that of what belongs to none.
+    ///
+    /// # Errors
+    /// If the log does not answer.
+    pub async fn today(
+        &self,
+        org: &OrgId,
+        group: GroupId,
+        now: Timestamp,
+    ) -> Result<LocalDay, TransactError<group::Refusal>> {
+        let now = self.gate.clock.local(now);
+        self.groups.look(org, group, |group| group.state.today(&now)).await
+    }
+
     /// Refuses what does not describe a group of the organisation. Programmes are never taken away, so what holds
     /// when this looks still holds when the group is written.
     async fn check(&self, org: &OrgId, details: &group::Details) -> Result<(), Problem> {

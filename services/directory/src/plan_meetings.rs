@@ -2,13 +2,13 @@
 
 use axum::extract::State;
 use domain::{
-    GroupId, MeetingId, OrgId, Schedule, ScheduleError,
+    GroupId, LocalDay, MeetingId, OrgId, Schedule, ScheduleError,
     group::{self, MeetingMode},
     meeting::{self, Plan},
 };
 use eventlog::{Cause, Position, Reply, TransactError};
 use futures::{StreamExt, TryStreamExt, stream};
-use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
+use jiff::{Span, civil::Date};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use web::{Answer, Command, Path, Problem, Problems, Undone, op};
@@ -92,21 +92,22 @@ pub(crate) async fn plan_meetings(
     if let Some(done) = directory.groups.replayed(&cause).await? {
         return Ok(Answer(done));
     }
-    let days = days(body, cause.at)?;
+    let today = directory.today(&caller.org, group, cause.at).await?;
+    let days = days(body, &today)?;
     let plans = plan_group(&directory, &caller.org, group, days, &cause).await?;
     // The answer is kept with the group: it is known only now.
     let reply = Reply::json(200, &plans);
     Ok(Answer(directory.groups.keep(&caller.org, group, &cause, reply, plans.position).await?))
 }
 
-fn days(PlanBody { from, through }: PlanBody, now: Timestamp) -> Result<Days, Problem> {
-    let today = now.to_zoned(TimeZone::UTC).date();
+fn days(PlanBody { from, through }: PlanBody, day: &LocalDay) -> Result<Days, Problem> {
+    let today = day.date();
     let year = Span::new().days(PLAN_DAYS_MAX);
     if through < from {
         return Err(Problem::malformed("through is before from"));
     }
     if from < today.saturating_sub(year) || through > today.saturating_add(year) {
-        let what = format!("meetings are planned at most {PLAN_DAYS_MAX} days back and ahead; today is {today}");
+        let what = format!("meetings are planned at most {PLAN_DAYS_MAX} days back and ahead; today is {day}");
         return Err(Problem::malformed(what));
     }
     Days::new(from, through).map_err(|error| Problem::malformed(error.to_string()))
@@ -164,7 +165,7 @@ async fn calendar(
 
 #[cfg(test)]
 mod tests {
-    use jiff::civil::date;
+    use jiff::{Timestamp, civil::date};
     use serde_json::json;
     use uuid::Uuid;
 

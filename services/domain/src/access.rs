@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    ClientId, Decider, GroupId, OrgId, Rejection, RejectionKind, Role, Subject, TokenId, event::events, text::Text,
+    ClientId, Decider, GroupId, LocalDay, OrgId, Rejection, RejectionKind, Role, Subject, TokenId, event::events,
+    text::Text,
 };
 
 /// Stream kind of access: one for each organisation, under [`id`].
@@ -29,8 +30,6 @@ pub const CLIENT_TTL_MAX: SignedDuration = SignedDuration::from_hours(24 * 367);
 pub const CLIENTS_MAX: usize = 1_000;
 /// Most assignments that one organisation ever makes, a count: one for each subject and group.
 pub const ASSIGNMENTS_MAX: usize = 50_000;
-/// A day has begun as soon as it has anywhere: 14 hours before it does in Greenwich.
-const FIRST_ZONE: SignedDuration = SignedDuration::from_hours(14);
 
 /// The id of the organisation's stream.
 pub fn id(org: &OrgId) -> Uuid {
@@ -185,10 +184,10 @@ pub struct Assignment {
 }
 
 impl Assignment {
-    /// Whether it holds now.
+    /// Whether it holds now: from when its first day begins anywhere. Where the group meets, the gate would have to look
+    /// up at each request, to keep out for some hours whom an admin has named; and no day ends an assignment.
     pub fn holds(&self, now: Timestamp) -> bool {
-        let today = (now + FIRST_ZONE).to_zoned(jiff::tz::TimeZone::UTC).date();
-        !self.ended && self.starts_on <= today
+        !self.ended && self.starts_on <= LocalDay::begun_anywhere(now).date()
     }
 }
 

@@ -1,10 +1,11 @@
 //! A group: people who meet about something they share, somewhere or online, by a calendar.
 
+use jiff::Zoned;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Decider, ProgrammeId, Rejection, RejectionKind, Schedule, event::events, text::Text};
+use crate::{Decider, LocalDay, ProgrammeId, Rejection, RejectionKind, Schedule, event::events, text::Text, there};
 
 /// Stream kind of groups.
 #[derive(Debug)]
@@ -197,6 +198,13 @@ pub struct State {
     pub schedule: Option<Schedule>,
 }
 
+impl State {
+    /// The day where the group meets; that of `now` if it has no calendar, which says where.
+    pub fn today(&self, now: &Zoned) -> LocalDay {
+        LocalDay::of(&there(now, self.schedule.as_ref().map(|schedule| schedule.time_zone.as_str())))
+    }
+}
+
 /// What can be asked.
 #[derive(Debug, Clone)]
 #[allow(clippy::large_enum_variant)] // lives for one call
@@ -320,6 +328,16 @@ mod tests {
             .when(&Command::Import(details("Steps"), None))
             .then(&[Event::Unscheduled(Unscheduled {})]);
         asking_twice_changes_nothing::<Group>(&history, &Command::Import(details("Other"), None));
+    }
+
+    #[test]
+    fn its_day_is_the_one_where_it_meets_or_else_the_one_that_is_given() {
+        let now = "2026-02-01T04:30:00Z".parse::<jiff::Timestamp>().unwrap().to_zoned(jiff::tz::TimeZone::UTC);
+        let day = |schedule| State { schedule, ..State::default() }.today(&now).to_string();
+        assert_eq!(day(Some(tuesdays())), "2026-01-31 in America/New_York");
+        assert_eq!(day(None), "2026-02-01 in UTC");
+        let elsewhere = Schedule { time_zone: "Mars/Olympus".parse().unwrap(), ..tuesdays() };
+        assert_eq!(day(Some(elsewhere)), "2026-02-01 in UTC", "another database of time zones took it");
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub use self::{
     state::{End, Enrolment, State},
     vocabulary::{CancelReason, DeclineReason, ErrorReason, IfFull, Places, PlacesError, Stage},
 };
-use crate::{Decider, MemberId, Rejection, RejectionKind, Subject, event::events, sealed::Sealed};
+use crate::{Decider, LocalDay, MemberId, Rejection, RejectionKind, Subject, event::events, sealed::Sealed};
 
 /// Stream kind of rosters: one for each group, under the group's id.
 #[derive(Debug)]
@@ -187,7 +187,7 @@ events! {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     /// The day where the group meets.
-    pub today: Date,
+    pub today: LocalDay,
     /// Who asks, if what begins by it is to be confirmed by somebody else before it opens a record.
     pub proposed_by: Option<Subject>,
     /// What.
@@ -389,7 +389,7 @@ impl Decider for Roster {
     type Rejection = Refusal;
 
     fn decide(Command { today, proposed_by, ask }: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
-        let (today, by) = (*today, proposed_by.as_ref());
+        let (today, by) = (today.date(), proposed_by.as_ref());
         let asked = match ask {
             Ask::Apply { member } => apply(state, (today, by), *member),
             Ask::Enrol { member, starts_on, if_full } => enrol(state, (today, by), (*member, *starts_on), *if_full),

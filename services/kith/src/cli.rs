@@ -97,6 +97,11 @@ struct Serve {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     phone_country: Option<String>,
+    /// IANA time zone, such as Europe/Berlin, in which days are that belong to no group, or to one without a calendar:
+    /// of registrations, consents, wishes [default: UTC]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_zone: Option<String>,
     /// Address to listen at [default: 127.0.0.1:8080]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -14,6 +14,7 @@ use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
 };
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use vault::Country;
 use web::{Mapping, Provider, Rate, Rates, Role};
@@ -52,6 +53,9 @@ pub struct Config {
     pub erasures_file: Option<PathBuf>,
     /// Country, in two letters such as `GB`, in which telephone numbers are meant that do not name theirs.
     pub phone_country: Option<String>,
+    /// Time zone of the IANA database in which days are that belong to no group, or to one without a calendar: of
+    /// registrations, consents, wishes. The same in all processes.
+    pub time_zone: String,
     /// Address to listen at.
     pub listen: SocketAddr,
     /// Address at which operators ask `/readyz` for details and `/metrics`: it tells how busy each part is, so let
@@ -155,6 +159,7 @@ impl Default for Config {
             key_file: None,
             erasures_file: None,
             phone_country: None,
+            time_zone: "UTC".into(),
             listen: (Ipv4Addr::LOCALHOST, 8080).into(),
             ops_listen: (Ipv4Addr::LOCALHOST, 9464).into(),
             nats: None,
@@ -246,6 +251,7 @@ impl Config {
             }
             _ => {
                 self.country()?;
+                self.zone()?;
                 self.proxies()?;
                 Services::of(self)?;
                 self.validate_callers()
@@ -302,6 +308,15 @@ impl Config {
     pub(crate) fn country(&self) -> anyhow::Result<Option<Country>> {
         let country = self.phone_country.as_deref().map(str::parse).transpose();
         country.map_err(|error: vault::NoCountry| anyhow::anyhow!("phone_country {error}"))
+    }
+
+    /// In which days are that belong to no group.
+    ///
+    /// # Errors
+    /// If it is no zone.
+    pub(crate) fn zone(&self) -> anyhow::Result<TimeZone> {
+        let zone = domain::time_zone(&self.time_zone);
+        zone.context("time_zone must be the name of a zone of the IANA database, such as Europe/Berlin")
     }
 
     /// Proxies that are believed.
@@ -415,7 +430,7 @@ mod tests {
 
     #[test]
     fn what_would_leave_the_door_open_or_shut_is_refused() {
-        let wrong: [fn(&mut Config); 12] = [
+        let wrong: [fn(&mut Config); 13] = [
             |config| config.oidc_issuer = Some("https://id.example".into()),
             |config| config.oidc_audience = Some("kith".into()),
             |config| config.builtin_issuer = false,
@@ -431,6 +446,7 @@ mod tests {
             |config| config.head_seconds_max = 0,
             |config| config.trusted_proxies = vec!["10.0.0.0/33".into()],
             |config| config.forwarded_header = "x-real-ip".into(),
+            |config| config.time_zone = "Mars/Olympus".into(),
         ];
         for (n, wrong) in wrong.into_iter().enumerate() {
             let mut config = Config::default();
@@ -450,7 +466,7 @@ mod tests {
         #[test]
         fn any_file_is_a_configuration_that_can_be_said_again_or_none(
             noise in "(\\PC|\n){0,200}",
-            key in prop::sample::select(vec!["data", "listen", "nats", "nats_replicas", "requests_max", "plan_days", "log_json"]),
+            key in prop::sample::select(vec!["data", "listen", "nats", "nats_replicas", "requests_max", "plan_days", "time_zone", "log_json"]),
             value in prop_oneof!["-?[0-9]{1,20}", "\"\\PC{0,30}\"", "[a-z0-9\"{}.,=\\[\\]]{0,20}"],
             (at, cut, put) in (any::<prop::sample::Index>(), 0usize..30, "(\\PC|\n){0,6}"),
         ) {

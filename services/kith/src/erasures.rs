@@ -13,14 +13,15 @@ use std::{
 };
 
 use domain::{
-    AnyEvent, DecodeError, MemberId, OrgId, member,
+    AnyEvent, DecodeError, MemberId, OrgId,
+    group::Group,
+    member,
     people::{self, People},
     roster::{Ask, CancelReason, Command, Roster},
 };
 use eventlog::{
     Cause, EventLog, LogError, Position, Recorded, Reply, Streams, TransactError, blocking, sqlite::Readers,
 };
-use jiff::tz::TimeZone;
 use messaging::Part;
 use projections::{ErasedMember, erased_members};
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,8 @@ pub struct Eraser {
     pub named: watch::Receiver<Position>,
     /// Who was erased, says the log.
     pub erased: Streams<People>,
+    /// Groups, which say what day it is there.
+    pub groups: Streams<Group>,
     /// Who is enrolled.
     pub rosters: Streams<Roster>,
     /// The keys.
@@ -138,17 +141,15 @@ impl Eraser {
                 at,
                 key: None,
             };
-            let today = at.to_zoned(TimeZone::UTC).date();
+            let now = self.clock.local(at);
+            let today = self.groups.look(org, *group, |group| group.state.today(&now)).await?;
             // Whoever has not begun cannot end.
             for ask in [
-                Ask::Withdraw { member: *member, ends_on: today, reason: None },
+                Ask::Withdraw { member: *member, ends_on: today.date(), reason: None },
                 Ask::Cancel { member: *member, reason: CancelReason::Other },
             ] {
-                match self
-                    .rosters
-                    .transact(org, *group, cause.clone(), Command { today, proposed_by: None, ask }, Reply::DONE)
-                    .await
-                {
+                let command = Command { today: today.clone(), proposed_by: None, ask };
+                match self.rosters.transact(org, *group, cause.clone(), command, Reply::DONE).await {
                     Ok(_) => break,
                     Err(TransactError::Rejected(_)) => {}
                     Err(error) => return Err(error.into()),

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use directory::{Directory, calendar::Days, plan_group};
 use eventlog::{Cause, blocking, sqlite::Readers};
-use jiff::{SignedDuration, Span, Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Span, Timestamp};
 use messaging::Part;
 use projections::{Plannable, plannable};
 use tokio_util::sync::CancellationToken;
@@ -57,7 +57,7 @@ pub async fn run(
 
 async fn plan(directory: &Directory, plannable: &Plannable, now: Timestamp, days: u16) -> anyhow::Result<()> {
     let Plannable { org, group } = plannable;
-    let today = now.to_zoned(TimeZone::UTC).date();
+    let today = directory.today(org, *group, now).await?.date();
     let days = Days::new(today, today.checked_add(Span::new().days(days))?)?;
     let cause = Cause {
         // A new one each time: what it plans differs when the calendar has changed.

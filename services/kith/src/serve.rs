@@ -217,6 +217,7 @@ pub fn assemble(
     (clock, chance, health): (&Clock, Chance, &Health),
     (supervisor, rooms): (&mut Supervisor, Rooms),
 ) -> anyhow::Result<Parts> {
+    let clock = &clock.clone().in_zone(config.zone()?);
     let (access, rates) = (Streams::new(log.clone()), config.rates());
     let gate = gate(config, &data.issuer()?, clock)?.heeding(access.clone()).limited(rates.clone()).within(rooms);
     let gate = gate.sealing(log.clone(), chance.new_nonce);

@@ -61,6 +61,7 @@ impl Upkeep {
             people: reads.people,
             named: reads.named,
             erased: people.membership.people,
+            groups: people.membership.groups,
             rosters: people.membership.rosters,
             vault,
             clock: clock.clone(),

@@ -51,7 +51,7 @@ pub(crate) async fn change_member(
     let ProfilePatch { set, removed } = &command.body;
     command.caller.may_set(set.fields().iter().chain(removed))?;
     let sealed = seal_profile(&key, &org, member.0, set);
-    set.check(membership.today()).map_err(|error| Problem::malformed(format!("body: {error}")))?;
+    set.check(&membership.today()).map_err(|error| Problem::malformed(format!("body: {error}")))?;
     let typed = reach == Reach::AsTyped;
     let asked = member::Command::Change { set: sealed, removed: removed.clone(), typed };
     let Command { caller, cause, .. } = command;

@@ -20,7 +20,7 @@ pub(crate) struct NewConsent {
     purpose: Purpose,
     /// Which text was agreed to, and in which version, such as `referral-2026-03`.
     text: Text<80>,
-    /// When; not after today (UTC).
+    /// When; not after today in the server's time zone.
     #[schema(value_type = String, format = Date)]
     given_on: Date,
     means: Means,
@@ -55,7 +55,7 @@ pub(crate) async fn give_consent(
     membership.reach(&command.caller, member).await?;
     let consent = ConsentId(command.new_id("consent"));
     let NewConsent { purpose, text, given_on, means, expires_on, details } = command.body.clone();
-    if given_on > membership.today() {
+    if given_on > membership.today().date() {
         return Err(Problem::malformed("body, at `given_on`: it is in the future"));
     }
     let named = details.as_ref().is_some_and(|details| details.recipient.is_some());

@@ -31,14 +31,14 @@ mod withdraw_member;
 
 use axum::extract::FromRef;
 use domain::{
-    Decider, GroupId, MemberId, OrgId,
+    Decider, GroupId, LocalDay, MemberId, OrgId,
     group::{self, Group},
     member::{self, Member, TypedBy},
     people::{self, People},
     roster::{self, Roster},
 };
 use eventlog::{Cause, Loaded, Position, Reply, Streams, TransactError};
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::Zoned;
 use tokio::sync::watch;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use vault::{Names, Vault};
@@ -179,7 +179,8 @@ impl Membership {
         cause: &Cause,
         ask: roster::Ask,
     ) -> Result<roster::Command, Problem> {
-        let today = self.groups.look(&caller.org, group, |group| today(&group.state, cause.at)).await?;
+        let now = self.gate.clock.local(cause.at);
+        let today = self.groups.look(&caller.org, group, |group| today(&group.state, &now)).await?;
         let today = today.ok_or_else(|| Problem::rejected(&group::Refusal::Unknown))?;
         caller.may_group(group)?;
         Ok(roster::Command { today, proposed_by: caller.proposes(), ask })
@@ -268,18 +269,19 @@ impl Membership {
         self.people.look(org, people::stream_id(org), |people| those(&people.state)).await
     }
 
-    /// Holds members to themselves, and facilitators to who is on a roster of theirs today by somebody else's act, and to
-    /// whom they typed in.
+    /// Holds members to themselves, and facilitators to who is on a roster of theirs today, where that group meets, by
+    /// somebody else's act, and to whom they typed in.
     async fn reach(&self, caller: &Caller, member: MemberId) -> Result<Reach, Problem> {
         caller.may_member(member)?;
-        let (org, today) = (&caller.org, self.today());
+        let org = &caller.org;
         let Some(own) = caller.own_groups() else { return Ok(Reach::All) };
+        let now = self.gate.clock.local(self.gate.clock.now());
         let records = self.people.look(org, people::stream_id(org), |people| people.state.records(member)).await?;
-        for record in records {
-            for group in own {
-                if self.rosters.look(org, *group, |roster| roster.state.is_open(record, today)).await? {
-                    return Ok(Reach::All);
-                }
+        for group in own {
+            let today = self.groups.look(org, *group, |group| group.state.today(&now)).await?;
+            let opens = |roster: &roster::State| records.iter().any(|record| roster.is_open(*record, &today));
+            if self.rosters.look(org, *group, |roster| opens(&roster.state)).await? {
+                return Ok(Reach::All);
             }
         }
         let typed_by = |known: &Loaded<member::State>| known.state.record().and_then(|record| record.typed_by.clone());
@@ -308,9 +310,9 @@ impl Membership {
         Ok(self.vault.key_beside(org, member, &record.fields).await?)
     }
 
-    /// The day (UTC).
-    fn today(&self) -> Date {
-        self.gate.clock.now().to_zoned(TimeZone::UTC).date()
+    /// The day, for what belongs to no group.
+    fn today(&self) -> LocalDay {
+        self.gate.clock.today()
     }
 }
 
@@ -319,9 +321,7 @@ fn part_of(cause: &Cause) -> Cause {
     Cause { key: None, ..cause.clone() }
 }
 
-/// The day where the group meets; in UTC if it has no calendar. None if there is no such group.
-fn today(group: &group::State, now: Timestamp) -> Option<Date> {
-    group.details.as_ref()?;
-    let zone = group.schedule.as_ref().and_then(|schedule| TimeZone::get(schedule.time_zone.as_str()).ok());
-    Some(now.to_zoned(zone.unwrap_or(TimeZone::UTC)).date())
+/// The day where the group meets. None if there is no such group.
+fn today(group: &group::State, now: &Zoned) -> Option<LocalDay> {
+    group.details.is_some().then(|| group.today(now))
 }

@@ -55,7 +55,7 @@ pub(crate) async fn register_member(
         None => membership.vault.new_member(&command.caller.org, command.cause.id).await?,
     };
     let profile = std::mem::take(&mut command.body.profile);
-    profile.check(membership.today()).map_err(|error| Problem::malformed(format!("body, at `profile`: {error}")))?;
+    profile.check(&membership.today()).map_err(|error| Problem::malformed(format!("body, at `profile`: {error}")))?;
     command.caller.may_set(&profile.fields())?;
     let (fields, possible_duplicates) = membership.seal(&mut command, member, &profile).await?;
     let reply = Reply::json(201, &RegisteredMember { member, possible_duplicates: possible_duplicates.clone() });

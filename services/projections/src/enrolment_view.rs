@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use domain::{
-    GroupId, MemberId, Subject,
+    GroupId, LocalDay, MemberId, Subject,
     roster::{
         Applied, Cancelled, CapacitySet, Completed, Confirmed, Declined, Enrolled, EnteredInError, Event, Promoted,
         Stage, Waitlisted, Withdrawn,
@@ -235,18 +235,18 @@ pub(crate) fn of_member(
     connection: &Connection,
     (org, group): (&str, GroupId),
     member: MemberId,
-    day: Date,
+    day: &LocalDay,
 ) -> rusqlite::Result<Vec<Enrolment>> {
     let mut statement = connection.prepare_cached(concat!(
         "SELECT ",
         enrolment_columns!(),
         " FROM enrolments WHERE org = ?2 AND grp = ?3 AND member = ?4 ORDER BY began"
     ))?;
-    let params = params![day.to_string(), org, group.0.as_bytes(), member.0.as_bytes()];
+    let params = params![day.date().to_string(), org, group.0.as_bytes(), member.0.as_bytes()];
     statement.query_map(params, enrolment)?.collect()
 }
 
-/// Members on the roster that day.
+/// Members on the roster that day, which is that of a meeting where it is.
 pub(crate) fn enrolled_on(
     connection: &Connection,
     org: &str,
@@ -286,17 +286,15 @@ pub(crate) fn is_open(
 /// Members on the roster that day whose records are open to those who lead the group.
 pub(crate) fn open_on(
     connection: &Connection,
-    org: &str,
-    group: GroupId,
-    day: Date,
+    (org, group): (&str, GroupId),
+    day: &LocalDay,
 ) -> rusqlite::Result<HashSet<MemberId>> {
     let mut statement = connection.prepare_cached(
         "SELECT member FROM enrolments WHERE org = ?1 AND grp = ?2 AND proposed_by IS NULL
            AND starts_on <= ?3 AND (ends_on IS NULL OR ends_on >= ?3)",
     )?;
-    let rows = statement
-        .query_map(params![org, group.0.as_bytes(), day.to_string()], |row| row::uuid(row, 0).map(MemberId))?;
-    rows.collect()
+    let params = params![org, group.0.as_bytes(), day.date().to_string()];
+    statement.query_map(params, |row| row::uuid(row, 0).map(MemberId))?.collect()
 }
 
 /// An enrolment, or the wish for one, that opens nothing until somebody confirms it.
@@ -355,7 +353,7 @@ pub(crate) fn unconfirmed(
 /// A group's roster on a day, or who is at a stage on that day, after a line; none if there is no such group.
 pub(crate) fn list(
     connection: &Connection,
-    (org, group, day): (&str, GroupId, Date),
+    (org, group, day): (&str, GroupId, &LocalDay),
     stage: Option<Stage>,
     after: Option<LineKey>,
     rows: usize,
@@ -377,7 +375,7 @@ pub(crate) fn list(
           ORDER BY turn, member, began LIMIT ?8"
     ))?;
     let params = params![
-        day.to_string(),
+        day.date().to_string(),
         org,
         group.0.as_bytes(),
         stage.map(Stage::as_str),
@@ -400,14 +398,18 @@ pub(crate) fn list(
 }
 
 /// Members on the roster that day, a count; unit: person.
-pub(crate) fn roster_size(connection: &Connection, org: &str, group: GroupId, day: Date) -> rusqlite::Result<u32> {
+pub(crate) fn roster_size(
+    connection: &Connection,
+    (org, group): (&str, GroupId),
+    day: &LocalDay,
+) -> rusqlite::Result<u32> {
     connection
         .prepare_cached(
             "SELECT count(*) FROM enrolments
              WHERE org = ?1 AND grp = ?2 AND starts_on <= ?3 AND (ends_on IS NULL OR ends_on >= ?3)
                AND NOT EXISTS (SELECT 1 FROM members WHERE org = ?1 AND id = member AND record IS NULL)",
         )?
-        .query_row(params![org, group.0.as_bytes(), day.to_string()], |row| row.get(0))
+        .query_row(params![org, group.0.as_bytes(), day.date().to_string()], |row| row.get(0))
 }
 
 /// How many places a group has, and how many want one.

@@ -1,11 +1,11 @@
 //! The view of groups: what they are, when they meet next, how well they are attended.
 
 use domain::{
-    GroupId, MeetingId, OrgId, ProgrammeId, Schedule,
+    GroupId, LocalDay, MeetingId, OrgId, ProgrammeId, Schedule,
     group::{Changed, Details, Event, MeetingMode, Registered, Scheduled, Unscheduled},
     meeting::Status,
 };
-use jiff::{Timestamp, civil::DateTime};
+use jiff::{Timestamp, Zoned, civil::DateTime};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -39,7 +39,7 @@ pub(crate) struct GroupView {
     pub id: GroupId,
     pub details: Details,
     pub schedule: Option<Schedule>,
-    /// Members enrolled today (UTC); unit: person.
+    /// Members enrolled today, where the group meets; unit: person.
     pub roster_size: u32,
     pub places: PlaceCounts,
     /// The next 5 meetings.
@@ -135,24 +135,34 @@ pub(crate) fn is_known(connection: &Connection, org: &str, group: GroupId) -> ru
         .exists(params![org, group.0.as_bytes()])
 }
 
+/// The time where a group meets; as it is given if it has no calendar, which says where.
+pub(crate) fn there(connection: &Connection, org: &str, group: GroupId, now: &Zoned) -> rusqlite::Result<Zoned> {
+    let zone: Option<Option<String>> = connection
+        .prepare_cached("SELECT schedule ->> '$.time_zone' FROM groups WHERE org = ?1 AND id = ?2")?
+        .query_row(params![org, group.0.as_bytes()], |row| row.get(0))
+        .optional()?;
+    Ok(domain::there(now, zone.flatten().as_deref()))
+}
+
 /// A group as it is now.
 pub(crate) fn find(
     connection: &Connection,
     org: &str,
     id: GroupId,
-    now: Timestamp,
+    now: &Zoned,
 ) -> rusqlite::Result<Option<GroupView>> {
     let found = connection
         .prepare_cached("SELECT details, schedule FROM groups WHERE org = ?1 AND id = ?2")?
         .query_row(params![org, id.0.as_bytes()], |row| Ok((row::json(row, 0)?, row::maybe_json(row, 1)?)))
         .optional()?;
     let Some((details, schedule)) = found else { return Ok(None) };
-    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let today = LocalDay::of(&there(connection, org, id, now)?);
+    let now = now.timestamp();
     Ok(Some(GroupView {
         id,
         details,
         schedule,
-        roster_size: enrolment_view::roster_size(connection, org, id, today)?,
+        roster_size: enrolment_view::roster_size(connection, (org, id), &today)?,
         places: enrolment_view::places(connection, org, id)?,
         next_meetings: next_meetings(connection, org, id, now)?,
         last_meetings: register_view::last_held(connection, org, id, LAST_MEETINGS)?,

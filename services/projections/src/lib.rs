@@ -42,7 +42,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use eventlog::{Position, blocking, sqlite::Readers};
-use jiff::{civil::Date, tz::TimeZone};
+use jiff::Zoned;
 use rusqlite::Connection;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -86,9 +86,10 @@ impl Projections {
         Self { gate, readers, checkpoint, personal }
     }
 
-    /// Today in UTC.
-    fn today(&self) -> Date {
-        self.gate.clock.now().to_zoned(TimeZone::UTC).date()
+    /// The time, in the zone of what belongs to no group.
+    fn now(&self) -> Zoned {
+        let clock = &self.gate.clock;
+        clock.local(clock.now())
     }
 
     /// Reads once the view has reached `after`.

@@ -1,18 +1,18 @@
 //! The view of members: their groups, when they were last seen, their streaks.
 
 use domain::{
-    GroupId, MeetingId, MemberId,
+    GroupId, LocalDay, MeetingId, MemberId,
     meeting::{AttendanceMode, Mark},
     member::{Profile, Record},
 };
-use jiff::{Timestamp, civil::Date};
+use jiff::{Timestamp, Zoned, civil::DateTime};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     enrolment_view::{self, Enrolment},
-    record_view, row,
+    group_view, record_view, row,
 };
 
 /// A member.
@@ -42,7 +42,7 @@ pub(crate) struct MemberView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct MemberGroup {
     pub group: GroupId,
-    /// Oldest first, as they are today (UTC); none for a walk-in.
+    /// Oldest first, as they are today, where the group meets; none for a walk-in.
     pub enrolments: Vec<Enrolment>,
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_seen: Option<Timestamp>,
@@ -58,7 +58,7 @@ pub(crate) fn find(
     connection: &Connection,
     org: &str,
     id: MemberId,
-    today: Date,
+    now: &Zoned,
 ) -> rusqlite::Result<Option<(MemberView, Record)>> {
     if record_view::is_erased(connection, org, id)? {
         return Ok(None);
@@ -70,10 +70,8 @@ pub(crate) fn find(
     if record.is_none() && groups.is_empty() {
         return Ok(None);
     }
-    let groups = groups
-        .into_iter()
-        .map(|group| same.in_group(connection, group, today))
-        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let groups =
+        groups.into_iter().map(|group| same.in_group(connection, group, now)).collect::<rusqlite::Result<Vec<_>>>()?;
     let record = record.unwrap_or_default();
     let view = MemberView {
         id,
@@ -112,8 +110,9 @@ impl<'a> Same<'a> {
         statement.query_map(params![self.org, self.ids], |row| row::uuid(row, 0).map(GroupId))?.collect()
     }
 
-    fn in_group(&self, connection: &Connection, group: GroupId, today: Date) -> rusqlite::Result<MemberGroup> {
-        let of = |member: &MemberId| enrolment_view::of_member(connection, (self.org, group), *member, today);
+    fn in_group(&self, connection: &Connection, group: GroupId, now: &Zoned) -> rusqlite::Result<MemberGroup> {
+        let today = LocalDay::of(&group_view::there(connection, self.org, group, now)?);
+        let of = |member: &MemberId| enrolment_view::of_member(connection, (self.org, group), *member, &today);
         let enrolments = self.members.iter().map(of).collect::<rusqlite::Result<Vec<_>>>()?;
         let marks = self.marks(connection, group)?;
         let last_seen = marks.iter().find(|(_, mark)| mark.attended()).map(|(at, _)| *at);
@@ -146,7 +145,7 @@ impl<'a> Same<'a> {
     /// Every mark, latest first.
     fn attendances(&self, connection: &Connection) -> rusqlite::Result<Vec<MemberAttendance>> {
         let mut statement = connection.prepare_cached(
-            "SELECT id, grp, starts_at, mark, attendance.mode FROM attendance CROSS JOIN meetings ON key = meeting
+            "SELECT id, grp, starts_at, starts_at_local, mark, attendance.mode FROM attendance CROSS JOIN meetings ON key = meeting
              WHERE member IN (SELECT unhex(value) FROM json_each(?2)) AND org = ?1 ORDER BY starts_at DESC",
         )?;
         let rows = statement.query_map(params![self.org, self.ids], |row| {
@@ -154,8 +153,9 @@ impl<'a> Same<'a> {
                 meeting: MeetingId(row::uuid(row, 0)?),
                 group: GroupId(row::uuid(row, 1)?),
                 starts_at: row::time(row, 2)?,
-                mark: row::word(row, 3)?,
-                mode: row::maybe_word(row, 4)?,
+                starts_at_local: row::text(row, 3)?,
+                mark: row::word(row, 4)?,
+                mode: row::maybe_word(row, 5)?,
             })
         })?;
         rows.collect()
@@ -169,6 +169,9 @@ pub(crate) struct MemberAttendance {
     pub group: GroupId,
     #[schema(value_type = String, format = DateTime)]
     pub starts_at: Timestamp,
+    /// In the group's time zone.
+    #[schema(value_type = String)]
+    pub starts_at_local: DateTime,
     pub mark: Mark,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<AttendanceMode>,

@@ -73,10 +73,10 @@ pub(crate) async fn preview_merge(
     after: After,
     Path((member, into_id)): Path<(MemberId, MemberId)>,
 ) -> Result<Read<MergePreview>, Problem> {
-    let (org, today) = (caller.org.clone(), projections.today());
+    let (org, now) = (caller.org.clone(), projections.now());
     let read = move |connection: &_| {
         let find = |id| -> rusqlite::Result<Option<Side>> {
-            let Some((view, record)) = member_view::find(connection, org.as_str(), id, today)? else { return Ok(None) };
+            let Some((view, record)) = member_view::find(connection, org.as_str(), id, &now)? else { return Ok(None) };
             Ok(Some(Side { view, record, marks: member_view::attendances(connection, org.as_str(), id)? }))
         };
         Ok(find(member)?.zip(find(into_id)?))

@@ -54,8 +54,8 @@ pub(crate) async fn search_members(
     // Nobody is found by what the caller may not read, nor among whom they may not.
     let is_shown = |field: &&Field| Names::FIELDS.contains(field);
     let wanted: Vec<_> = web::readable(caller.role).iter().filter(is_shown).copied().collect();
-    let (who, day) = (caller.clone(), projections.today());
-    let read = move |connection: &_| sight::on_own_rosters(connection, &who, day);
+    let (who, now) = (caller.clone(), projections.now());
+    let read = move |connection: &_| sight::on_own_rosters(connection, &who, &now);
     let Read(_, among) = projections.read(After::anything(), read).await?;
     let (org, fields, names) = (caller.org.clone(), wanted.clone(), projections.personal.names.clone());
     let search = move || names.search(&org, name.as_str(), (&fields, among.as_ref()), FOUND_MAX);

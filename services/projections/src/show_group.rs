@@ -24,7 +24,7 @@ pub(crate) async fn show_group(
     Path(group): Path<GroupId>,
 ) -> Result<Read<GroupView>, Problem> {
     caller.may_group(group)?;
-    let now = projections.gate.clock.now();
-    let read = move |connection: &_| group_view::find(connection, caller.org.as_str(), group, now);
+    let now = projections.now();
+    let read = move |connection: &_| group_view::find(connection, caller.org.as_str(), group, &now);
     projections.find(after, "group", read).await
 }

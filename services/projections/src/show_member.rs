@@ -27,10 +27,10 @@ pub(crate) async fn show_member(
     Path(member): Path<MemberId>,
 ) -> Result<Read<MemberView>, Problem> {
     caller.may_member(member)?;
-    let (who, now, today) = (caller.clone(), projections.gate.clock.now(), projections.today());
+    let (who, now) = (caller.clone(), projections.now());
     let read = move |connection: &_| {
-        let Some(sight) = sight::of_member(connection, &who, member, now)? else { return Ok(None) };
-        Ok(member_view::find(connection, who.org.as_str(), member, today)?.map(|found| (found, sight)))
+        let Some(sight) = sight::of_member(connection, &who, member, &now)? else { return Ok(None) };
+        Ok(member_view::find(connection, who.org.as_str(), member, &now)?.map(|found| (found, sight)))
     };
     let Read(position, ((mut view, record), sight)) = projections.find(after, "member", read).await?;
     let Sight { fields, glass, typed } = sight;

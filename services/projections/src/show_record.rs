@@ -140,9 +140,9 @@ pub(crate) async fn show_record(
     Query(RecordQuery { format }): Query<RecordQuery>,
 ) -> Result<Response, Problem> {
     caller.may_member(member)?;
-    let (org, today) = (caller.org.clone(), projections.today());
+    let (org, now) = (caller.org.clone(), projections.now());
     let read = move |connection: &_| {
-        let Some(found) = member_view::find(connection, org.as_str(), member, today)? else { return Ok(None) };
+        let Some(found) = member_view::find(connection, org.as_str(), member, &now)? else { return Ok(None) };
         let attendances = member_view::attendances(connection, org.as_str(), member)?;
         let (mut seconds, mut reasons) = (Vec::new(), Vec::new());
         let records = record_view::same_person(connection, org.as_str(), member)?;

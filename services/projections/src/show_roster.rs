@@ -1,7 +1,7 @@
 //! Show a group's roster.
 
 use axum::extract::State;
-use domain::{GroupId, audit::List, roster::Stage};
+use domain::{GroupId, LocalDay, audit::List, roster::Stage};
 use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -10,6 +10,7 @@ use web::{After, CallerMay, Page, PageQuery, Path, Problem, Problems, Query, Rea
 use crate::{
     Projections,
     enrolment_view::{self, RosterLine},
+    group_view,
     opening::Look,
     sight,
 };
@@ -19,7 +20,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Asked {
-    /// The day; today (UTC) if not given.
+    /// The day; today, where the group meets, if not given.
     #[param(value_type = Option<String>, format = Date)]
     on: Option<Date>,
     /// Who is at this stage on that day, instead of who is on the roster. Who asks, waits or was declined is shown as
@@ -35,7 +36,8 @@ pub(crate) struct Asked {
 
 /// Show a group's roster
 ///
-/// Who is on the roster on a day, that is enrolled or active; today (UTC) if none is given. Or who is at another stage.
+/// Who is on the roster on a day, that is enrolled or active; today, where the group meets, if none is given. Or who is
+/// at another stage.
 #[utoipa::path(get, path = "/v1/groups/{group}/roster", tag = "views",
     params(("group" = GroupId, Path, description = "The group"), Asked),
     responses((status = 200, description = "A page", body = Page<RosterLine>), Problems))]
@@ -48,12 +50,13 @@ pub(crate) async fn show_roster(
     Query(asked): Query<Asked>,
 ) -> Result<Read<Page<RosterLine>>, Problem> {
     caller.may_group(group)?;
-    let day = asked.on.unwrap_or_else(|| projections.today());
     let page = PageQuery { limit: asked.limit, after: asked.after }.opened(&caller)?;
     let (limit, cursor) = (page.limit()?, page.after()?);
-    let who = caller.clone();
+    let (who, now) = (caller.clone(), projections.now());
     let read = move |connection: &_| {
-        let lines = enrolment_view::list(connection, (who.org.as_str(), group, day), asked.stage, cursor, limit)?;
+        let now = group_view::there(connection, who.org.as_str(), group, &now)?;
+        let day = asked.on.map_or_else(|| LocalDay::of(&now), |date| LocalDay::new(date, now.time_zone().clone()));
+        let lines = enrolment_view::list(connection, (who.org.as_str(), group, &day), asked.stage, cursor, limit)?;
         let Some(lines) = lines else { return Ok(None) };
         let shown = lines.iter().take(limit).map(|line| line.member);
         sight::of_list(connection, &who, group, shown).map(|fields| Some((lines, fields)))

@@ -6,14 +6,14 @@
 use std::collections::HashSet;
 
 use domain::{
-    GroupId, MemberId,
+    GroupId, LocalDay, MemberId,
     member::{Field, Fields, Purpose, Record},
 };
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::Zoned;
 use rusqlite::Connection;
 use web::{Caller, Role, readable};
 
-use crate::{enrolment_view, record_view};
+use crate::{enrolment_view, group_view, record_view};
 
 /// How a member can be reached.
 const CONTACT: &[Field] = &[Field::Email, Field::Phone, Field::PostalAddress];
@@ -33,7 +33,7 @@ pub(crate) fn of_member(
     connection: &Connection,
     caller: &Caller,
     member: MemberId,
-    now: Timestamp,
+    now: &Zoned,
 ) -> rusqlite::Result<Option<Sight>> {
     // Asked of everybody, so that it takes as long for nobody.
     let is_open = is_open(connection, caller, member)?;
@@ -41,14 +41,14 @@ pub(crate) fn of_member(
     let Some(record) = record else {
         return Ok(is_open.then(|| Sight { fields: vec![], glass: false, typed: false }));
     };
-    let glass = record.glass_open_for(&caller.subject, now);
+    let glass = record.glass_open_for(&caller.subject, now.timestamp());
     let typed = !is_open && !glass;
     if typed && !record.typed_by.as_ref().is_some_and(|by| caller.typed(by)) {
         return Ok(None);
     }
     let fields = if glass { Field::ALL } else { readable(caller.role) };
-    let today = now.to_zoned(TimeZone::UTC).date();
-    let contact = caller.role == Role::Member || record.permissions.allow(Purpose::Contact, today).is_ok();
+    let today = LocalDay::of(now);
+    let contact = caller.role == Role::Member || record.permissions.allow(Purpose::Contact, &today).is_ok();
     let may = |field: &&Field| (contact || !CONTACT.contains(field)) && (!typed || record.typed.contains(field));
     Ok(Some(Sight { fields: fields.iter().filter(may).copied().collect(), glass, typed }))
 }
@@ -98,16 +98,18 @@ fn typed(caller: &Caller, record: Record) -> Fields {
     fields
 }
 
-/// Who is on a roster of the caller's on a day, and open to them; none if the caller is held to no groups.
+/// Who is on a roster of the caller's today, where that group meets, and open to them; none if the caller is held to no
+/// groups.
 pub(crate) fn on_own_rosters(
     connection: &Connection,
     caller: &Caller,
-    day: Date,
+    now: &Zoned,
 ) -> rusqlite::Result<Option<HashSet<MemberId>>> {
     let Some(own) = caller.own_groups() else { return Ok(None) };
     let (org, mut theirs) = (caller.org.as_str(), HashSet::new());
     for group in own {
-        theirs.extend(enrolment_view::open_on(connection, org, *group, day)?);
+        let today = LocalDay::of(&group_view::there(connection, org, *group, now)?);
+        theirs.extend(enrolment_view::open_on(connection, (org, *group), &today)?);
     }
     // Under which of their records they are enrolled makes no difference.
     let merged: Vec<_> = record_view::merged(connection, org)?;

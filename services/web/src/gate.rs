@@ -8,11 +8,11 @@ use std::{
 };
 
 use domain::{
-    OrgId,
+    LocalDay, OrgId,
     access::{self, Access, ClockCorrected},
 };
 use eventlog::{Cause, EventLog, Loaded, Reply, Streams};
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned, tz::TimeZone};
 use lru::LruCache;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -30,18 +30,38 @@ use crate::{
 /// Tokens whose signature is not checked anew each time, a count.
 const CHECKED_TOKENS: NonZeroUsize = NonZeroUsize::new(4_096).expect("not zero");
 
-/// Where time comes from: the composition root hands it in.
+/// Where time comes from, and in which zone days are that belong to no group: the composition root hands it in.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+pub struct Clock {
+    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    zone: TimeZone,
+}
 
 impl Clock {
-    /// The clock that answers with `now`.
+    /// The clock that answers with `now`, in UTC.
     pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
+        Self { now: Arc::new(now), zone: TimeZone::UTC }
     }
+
+    /// The same clock, in another zone.
+    #[must_use]
+    pub fn in_zone(self, zone: TimeZone) -> Self {
+        Self { zone, ..self }
+    }
+
     /// The time.
     pub fn now(&self) -> Timestamp {
-        (self.0)()
+        (self.now)()
+    }
+
+    /// A time in the clock's zone: what days of groups are found from.
+    pub fn local(&self, time: Timestamp) -> Zoned {
+        time.to_zoned(self.zone.clone())
+    }
+
+    /// The day, for what belongs to no group.
+    pub fn today(&self) -> LocalDay {
+        LocalDay::of(&self.local(self.now()))
     }
 }
 

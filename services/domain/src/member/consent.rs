@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{ConsentId, sealed::Sealed, text::Text};
+use crate::{ConsentId, LocalDay, sealed::Sealed, text::Text};
 
 /// What personal data is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -135,12 +135,12 @@ impl Permissions {
     ///
     /// # Errors
     /// Why it may not.
-    pub fn allow(&self, purpose: Purpose, on: Date) -> Result<(), Denied> {
+    pub fn allow(&self, purpose: Purpose, on: &LocalDay) -> Result<(), Denied> {
         match () {
             () if purpose == Purpose::Record => Ok(()),
             () if self.restricted => Err(Denied::Restricted),
             () if self.objections.contains(&purpose) => Err(Denied::Objected(purpose)),
-            () if purpose.needs_consent() && !self.consented(purpose, on) => Err(Denied::NoConsent(purpose)),
+            () if purpose.needs_consent() && !self.consented(purpose, on.date()) => Err(Denied::NoConsent(purpose)),
             () => Ok(()),
         }
     }

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::text::Text;
+use crate::{LocalDay, text::Text};
 
 /// Most ids of one member in other systems, a count.
 pub const EXTERNAL_IDS_MAX: usize = 16;
@@ -221,7 +220,8 @@ impl Profile {
     ///
     /// # Errors
     /// The first thing that cannot.
-    pub fn check(&self, today: Date) -> Result<(), ProfileError> {
+    pub fn check(&self, today: &LocalDay) -> Result<(), ProfileError> {
+        let today = today.date();
         if self.year_of_birth.is_some_and(|year| !(BIRTH_YEAR_MIN..=today.year()).contains(&year)) {
             return Err(ProfileError::YearOfBirth { through: today.year() });
         }

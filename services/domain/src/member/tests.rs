@@ -1,13 +1,23 @@
 //! What is promised of members.
 
-use jiff::civil::date;
+use jiff::{
+    civil::{Date, date},
+    tz::TimeZone,
+};
 use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::decider::spec::{asking_twice_changes_nothing, given};
+use crate::{
+    LocalDay,
+    decider::spec::{asking_twice_changes_nothing, given},
+};
 
 const NOW: Timestamp = Timestamp::constant(1_780_000_000, 0);
+
+fn here(date: Date) -> LocalDay {
+    LocalDay::new(date, TimeZone::UTC)
+}
 
 fn sealed(text: &str) -> Sealed {
     let Ok(sealed) = text.parse();
@@ -85,7 +95,7 @@ fn whoever_was_erased_is_as_unknown_as_whoever_never_came() {
 fn what_needs_consent_is_allowed_from_the_day_it_was_given_to_the_day_it_ends() {
     let given_event = Event::Given(consent(1, Purpose::Referral));
     let state = [registered(), given_event.clone()].iter().fold(State::default(), Member::evolve);
-    let allow = |state: &State, purpose, on| state.record().unwrap().permissions.allow(purpose, on);
+    let allow = |state: &State, purpose, on| state.record().unwrap().permissions.allow(purpose, &here(on));
     assert_eq!(allow(&state, Purpose::Referral, date(2026, 2, 28)), Err(Denied::NoConsent(Purpose::Referral)));
     assert_eq!(allow(&state, Purpose::Referral, date(2026, 3, 1)), Ok(()));
     assert_eq!(allow(&state, Purpose::Referral, date(2026, 6, 30)), Ok(()));
@@ -101,16 +111,16 @@ fn what_needs_consent_is_allowed_from_the_day_it_was_given_to_the_day_it_ends() 
 
 #[test]
 fn an_objection_or_a_restriction_stops_what_rests_on_no_consent_but_not_the_record_itself() {
-    let on = date(2026, 4, 1);
+    let on = here(date(2026, 4, 1));
     let objected = Event::Objected(Objected { purpose: Purpose::Contact });
     let state = [registered(), objected].iter().fold(State::default(), Member::evolve);
     let permissions = &state.record().unwrap().permissions;
-    assert_eq!(permissions.allow(Purpose::Contact, on), Err(Denied::Objected(Purpose::Contact)));
-    assert_eq!(permissions.allow(Purpose::Statistics, on), Ok(()));
+    assert_eq!(permissions.allow(Purpose::Contact, &on), Err(Denied::Objected(Purpose::Contact)));
+    assert_eq!(permissions.allow(Purpose::Statistics, &on), Ok(()));
     let state = Member::evolve(state.clone(), &Event::Restricted(Restricted {}));
     let permissions = &state.record().unwrap().permissions;
-    assert_eq!(permissions.allow(Purpose::Statistics, on), Err(Denied::Restricted));
-    assert_eq!(permissions.allow(Purpose::Record, on), Ok(()));
+    assert_eq!(permissions.allow(Purpose::Statistics, &on), Err(Denied::Restricted));
+    assert_eq!(permissions.allow(Purpose::Record, &on), Ok(()));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 
 use super::{CancelReason, DeclineReason, Places};
-use crate::MemberId;
+use crate::{LocalDay, MemberId};
 
 /// From which day to which, both included; without an end while it lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,14 +101,14 @@ pub struct State {
 }
 
 impl State {
-    /// Whether the member is on the roster that day.
+    /// Whether the member is on the roster that day, where the group meets.
     pub fn covers(&self, member: MemberId, day: Date) -> bool {
         self.people.get(&member).is_some_and(|person| person.enrolments.iter().any(|e| e.covers(day)))
     }
 
     /// Whether the member is on the roster that day by the act of somebody with authority over their record.
-    pub fn is_open(&self, member: MemberId, day: Date) -> bool {
-        let opens = |enrolment: &Enrolment| enrolment.confirmed && enrolment.covers(day);
+    pub fn is_open(&self, member: MemberId, day: &LocalDay) -> bool {
+        let opens = |enrolment: &Enrolment| enrolment.confirmed && enrolment.covers(day.date());
         self.people.get(&member).is_some_and(|person| person.enrolments.iter().any(opens))
     }
 

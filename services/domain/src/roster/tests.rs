@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{ToSpan, civil::date};
+use jiff::{ToSpan, civil::date, tz::TimeZone};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -19,9 +19,14 @@ fn day(month: i8, day: i8) -> Date {
     date(2026, month, day)
 }
 
+/// That day where the group meets.
+fn here(date: Date) -> LocalDay {
+    LocalDay::new(date, TimeZone::UTC)
+}
+
 /// Asked on 1 February.
 fn ask(ask: Ask) -> Command {
-    Command { today: day(2, 1), proposed_by: None, ask }
+    Command { today: here(day(2, 1)), proposed_by: None, ask }
 }
 fn apply(member: MemberId) -> Command {
     ask(Ask::Apply { member })
@@ -216,7 +221,7 @@ fn whoever_gives_up_leaves_the_turn_or_the_place_to_the_next() {
     let soon = [one_place(), vec![withdrawn(ALICE, day(2, 20)), promoted(BOB, day(2, 21))]].concat();
     given::<Roster>(soon.clone()).when(&cancel(BOB)).then(&[cancelled(BOB), promoted(CID, day(2, 21))]);
     let started = Refusal::Started { starts_on: day(2, 21) };
-    let too_late = Command { today: day(2, 21), ..cancel(BOB) };
+    let too_late = Command { today: here(day(2, 21)), ..cancel(BOB) };
     given::<Roster>(soon).when(&too_late).then_rejected(&started);
     given::<Roster>([]).when(&cancel(BOB)).then_rejected(&Refusal::NotEnrolled);
     let gone = [enrolled(BOB, day(1, 5)), withdrawn(BOB, day(1, 9))];
@@ -392,7 +397,7 @@ fn asked() -> impl Strategy<Value = Vec<Command>> {
         let mut today = FIRST + 10.days();
         let mut command = |(ask, passes): (Ask, bool)| {
             today = if passes { today + 1.day() } else { today };
-            Command { today, proposed_by: None, ask }
+            Command { today: here(today), proposed_by: None, ask }
         };
         steps.into_iter().map(&mut command).collect()
     })
@@ -406,7 +411,7 @@ proptest! {
             asking_twice_changes_nothing::<Roster>(&history, command);
             let decided = Roster::decide(command, &state);
             if let (Ask::Enrol { starts_on, .. }, Err(Refusal::NoPlace { places, .. })) = (&command.ask, &decided) {
-                let mut days = Naive::days().filter(|day| *day >= command.today.max(*starts_on));
+                let mut days = Naive::days().filter(|day| *day >= command.today.date().max(*starts_on));
                 prop_assert!(days.any(|day| naive.people(day) >= places.get().into()), "there is a place");
             }
             for event in decided.unwrap_or_default() {
@@ -414,13 +419,13 @@ proptest! {
                 state = Roster::evolve(state, &event);
                 if let Event::Enrolled(Enrolled { starts_on, .. }) | Event::Promoted(Promoted { starts_on, .. }) = event {
                     let places = state.capacity.unwrap_or(Places::MOST).get();
-                    for day in Naive::days().filter(|day| *day >= starts_on.max(command.today)) {
+                    for day in Naive::days().filter(|day| *day >= starts_on.max(command.today.date())) {
                         prop_assert!(naive.people(day) <= places.into(), "more than {} on {}", places, day);
                     }
                 }
                 history.push(event);
             }
-            prop_assert!(naive.line.is_empty() || state.next_in_line(command.today).is_none(), "a place stays free");
+            prop_assert!(naive.line.is_empty() || state.next_in_line(command.today.date()).is_none(), "a place stays free");
             prop_assert_eq!(state.anybody_waits(), !naive.line.is_empty());
             for member in (1..6).map(|n| MemberId(Uuid::from_u128(n))) {
                 for day in Naive::days() {
@@ -469,7 +474,7 @@ fn what_is_put_forward_opens_nothing_until_somebody_else_confirms_it() {
     let (first, today) = (day(1, 1), day(2, 1));
     let put_forward = || proposing(enrol(ALICE, first));
     let state = after([put_forward()]);
-    assert!(state.covers(ALICE, today) && !state.is_open(ALICE, today));
+    assert!(state.covers(ALICE, today) && !state.is_open(ALICE, &here(today)));
     let history = Roster::decide(&put_forward(), &State::default()).unwrap();
     asking_twice_changes_nothing::<Roster>(&[], &put_forward());
     asking_twice_changes_nothing::<Roster>(&history, &confirms(ALICE, first));
@@ -478,14 +483,14 @@ fn what_is_put_forward_opens_nothing_until_somebody_else_confirms_it() {
     given::<Roster>(history.clone()).when(&confirms(BOB, first)).then_rejected(&Refusal::NotEnrolled);
     let nothing = Refusal::NothingSince { since: today };
     given::<Roster>(history).when(&confirms(ALICE, today)).then_rejected(&nothing);
-    assert!(after([put_forward(), confirms(ALICE, first)]).is_open(ALICE, today));
-    assert!(after([enrol(ALICE, first)]).is_open(ALICE, today));
+    assert!(after([put_forward(), confirms(ALICE, first)]).is_open(ALICE, &here(today)));
+    assert!(after([enrol(ALICE, first)]).is_open(ALICE, &here(today)));
 }
 
 #[test]
 fn an_application_keeps_who_made_it_from_stage_to_stage() {
     let today = day(2, 1);
-    let on = |state: &State| state.is_open(ALICE, today);
+    let on = |state: &State| state.is_open(ALICE, &here(today));
     let by_fay = |command| proposing(command);
     assert!(!on(&after([by_fay(apply(ALICE)), by_fay(enrol(ALICE, today))])));
     assert!(on(&after([apply(ALICE), by_fay(enrol(ALICE, today))])), "asked for by somebody with authority");

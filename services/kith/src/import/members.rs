@@ -3,9 +3,10 @@
 use std::{fmt::Write, time::Duration};
 
 use anyhow::{Context, bail};
+use domain::LocalDay;
 use futures::{StreamExt, TryStreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use membership::IMPORT_LINES_MAX;
 use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
@@ -37,7 +38,8 @@ pub async fn members(asked: ImportMembers) -> anyhow::Result<(String, bool)> {
     anyhow::ensure!(length <= FILE_BYTES_MAX, "{shown} has {length} bytes, at most {FILE_BYTES_MAX} are possible");
     let bytes = std::fs::read(&asked.file).with_context(|| format!("{shown} cannot be read"))?;
     let now: Timestamp = crate::clock().now();
-    let file = members_file::read(&bytes, now.to_zoned(TimeZone::UTC).date())?;
+    // Where the server is, only the server knows: it looks once more.
+    let file = members_file::read(&bytes, &LocalDay::begun_anywhere(now))?;
     let token = super::token(&asked.server, &asked.org)?;
     let url = format!("{}/v1/imports/members", asked.server.url.trim_end_matches('/'));
     let mode = if asked.duplicates.is_import() { "import" } else { "report" };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use domain::{GroupId, IdError, member::Profile};
+use domain::{GroupId, IdError, LocalDay, member::Profile};
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
@@ -63,7 +63,7 @@ pub(crate) struct MembersFile {
 ///
 /// # Errors
 /// If its first line does not name columns.
-pub(crate) fn read(bytes: &[u8], today: Date) -> Result<MembersFile, FileError> {
+pub(crate) fn read(bytes: &[u8], today: &LocalDay) -> Result<MembersFile, FileError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let unclosed = unclosed(bytes);
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
@@ -191,7 +191,7 @@ fn external(person: &Value) -> Option<(String, String)> {
 }
 
 /// The person as the API takes them; none if nothing is said of anybody.
-fn person(cells: &Cells<'_>, today: Date) -> Result<Option<Value>, Fault> {
+fn person(cells: &Cells<'_>, today: &LocalDay) -> Result<Option<Value>, Fault> {
     if cells.is_empty() {
         return Ok(None);
     }
@@ -268,10 +268,12 @@ fn join(first: &mut Value, second: &Value) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
 
     fn read(text: &[u8]) -> Result<MembersFile, FileError> {
-        super::read(text, "2026-06-01".parse().unwrap())
+        super::read(text, &LocalDay::new("2026-06-01".parse().unwrap(), TimeZone::UTC))
     }
 
     #[test]

@@ -3,13 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use domain::{
-    Decider, GroupId, MemberId, OrgId,
+    Decider, GroupId, LocalDay, MemberId, OrgId,
     member::{EXTERNAL_IDS_MAX, ExternalId, Field, Profile, Record, Refusal},
     roster::{self, Ask, IfFull, Roster},
 };
 use eventlog::give_way;
 use futures::{StreamExt, TryStreamExt, stream};
-use jiff::civil::Date;
 use uuid::Uuid;
 use vault::{Blind, Key, open_profile, seal_profile};
 use web::{Command, Problem, op};
@@ -71,8 +70,9 @@ impl Membership {
             .try_collect()
             .await?;
         let mut batch = Batch { claimed: HashMap::new(), rosters: HashMap::new() };
+        let now = self.gate.clock.local(command.cause.at);
         for group in groups {
-            let today = self.groups.look(org, group, |known| today(&known.state, command.cause.at)).await?;
+            let today = self.groups.look(org, group, |known| today(&known.state, &now)).await?;
             let roster = self.rosters.look(org, group, |roster| roster.state.clone()).await?;
             batch.rosters.insert(group, today.map(|today| (today, roster)));
         }
@@ -100,7 +100,7 @@ impl Membership {
         let external = Blind::all(org_key, self.vault.country(), &external);
         let others = Blind::all(org_key, self.vault.country(), &Profile { external_ids: None, ..profile.clone() });
         let mut line = Line { line, profile, enrolments, step: Step::New(id), external, others };
-        if let Err(error) = line.profile.check(self.today()) {
+        if let Err(error) = line.profile.check(&self.today()) {
             line.step = Step::Rejected("profile", error.to_string());
             return Ok(line);
         }
@@ -228,7 +228,7 @@ fn id(command: &Command<op::ImportMembers, MembersFile>, org_key: &Key, line: &I
 struct Batch {
     claimed: HashMap<Blind, (u32, MemberId)>,
     /// Rosters as they will be, and the day; none if there is no such group.
-    rosters: HashMap<GroupId, Option<(Date, roster::State)>>,
+    rosters: HashMap<GroupId, Option<(LocalDay, roster::State)>>,
 }
 
 impl Batch {
@@ -267,7 +267,7 @@ impl Batch {
                 return Err(domain::group::Refusal::Unknown.to_string());
             };
             let ask = Ask::Enrol { member, starts_on: *starts_on, if_full: IfFull::Refuse };
-            let events = Roster::decide(&roster::Command { today: *today, proposed_by: None, ask }, roster);
+            let events = Roster::decide(&roster::Command { today: today.clone(), proposed_by: None, ask }, roster);
             decided.push((*group, events.map_err(|refusal| refusal.to_string())?));
         }
         let enrolled = decided.iter().any(|(_, events)| !events.is_empty());

@@ -3,13 +3,13 @@
 use std::{path::PathBuf, sync::Arc};
 
 use domain::{
-    Decider, DomainEvent, GroupId, MeetingId, MemberId, OrgId,
+    Decider, DomainEvent, GroupId, LocalDay, MeetingId, MemberId, OrgId,
     group::MeetingMode,
     meeting::{AttendanceRecorded, Entry, Held, Mark, Meeting, Opened, Plan, Planned},
     roster::{Ask, CancelReason, Command, DeclineReason, Enrolled, ErrorReason, IfFull, Places, Roster, Stage},
 };
 use eventlog::{Append, EventLog, Expected, NewEvent, sqlite::SqliteLog};
-use jiff::{Timestamp, ToSpan, civil::Date};
+use jiff::{Timestamp, ToSpan, Zoned, civil::Date, tz::TimeZone};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -18,7 +18,11 @@ use crate::{difference, member_view};
 
 const GROUP: GroupId = GroupId(Uuid::from_u128(7));
 const ALICE: MemberId = MemberId(Uuid::from_u128(1));
-const TODAY: jiff::civil::Date = jiff::civil::date(2026, 6, 3);
+
+/// Noon of 3 June 2026 in UTC.
+fn now() -> Zoned {
+    jiff::civil::date(2026, 6, 3).at(12, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap()
+}
 
 struct World {
     dir: tempfile::TempDir,
@@ -109,11 +113,11 @@ async fn views_folded_one_by_one_equal_views_folded_at_once_and_organisations_st
     assert_eq!((position, found), (views.checkpoint(), None));
     let connection = Connection::open(world.file("views.db")).unwrap();
     for org in ["acme", "other"] {
-        let (member, _) = member_view::find(&connection, org, ALICE, TODAY).unwrap().unwrap();
+        let (member, _) = member_view::find(&connection, org, ALICE, &now()).unwrap().unwrap();
         assert_eq!((member.groups.len(), member.groups[0].attended_in_a_row), (1, 1));
         assert_eq!(member.groups[0].enrolments[0].stage, Stage::Active);
     }
-    assert_eq!(member_view::find(&connection, "third", ALICE, TODAY).unwrap(), None);
+    assert_eq!(member_view::find(&connection, "third", ALICE, &now()).unwrap(), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -252,13 +256,15 @@ proptest! {
         for day in (0i16..120).map(|n| DAY + n.days()) {
             let on: Vec<_> = people.iter().copied().filter(|member| state.covers(*member, day)).collect();
             prop_assert_eq!(enrolment_view::enrolled_on(&connection, "acme", GROUP, day).unwrap(), on.clone());
-            let listed = enrolment_view::list(&connection, ("acme", GROUP, day), None, None, 100).unwrap().unwrap();
+            let here = LocalDay::new(day, TimeZone::UTC);
+            let listed = enrolment_view::list(&connection, ("acme", GROUP, &here), None, None, 100).unwrap().unwrap();
             prop_assert!(listed.iter().all(|line| line.enrolment.stage == Stage::Enrolled));
             prop_assert_eq!(listed.iter().map(|line| line.member).collect::<Vec<_>>(), on);
-            let open = people.iter().copied().filter(|member| state.is_open(*member, day)).collect();
-            prop_assert_eq!(enrolment_view::open_on(&connection, "acme", GROUP, day).unwrap(), open);
+            let open = people.iter().copied().filter(|member| state.is_open(*member, &here)).collect();
+            prop_assert_eq!(enrolment_view::open_on(&connection, ("acme", GROUP), &here).unwrap(), open);
         }
-        let waits = enrolment_view::list(&connection, ("acme", GROUP, DAY), Some(Stage::Waitlisted), None, 100);
+        let here = LocalDay::new(DAY, TimeZone::UTC);
+        let waits = enrolment_view::list(&connection, ("acme", GROUP, &here), Some(Stage::Waitlisted), None, 100);
         let waits = waits.unwrap().unwrap();
         prop_assert_eq!(waits.iter().map(|line| line.member).collect::<Vec<_>>(), line(&history));
         prop_assert!(waits.iter().zip(1..).all(|(line, turn)| line.enrolment.waiting == Some(turn)));
@@ -266,7 +272,7 @@ proptest! {
 }
 
 fn command(today: Date, proposes: bool, ask: Ask) -> Command {
-    Command { today, proposed_by: proposes.then(|| "fay".parse().unwrap()), ask }
+    Command { today: LocalDay::new(today, TimeZone::UTC), proposed_by: proposes.then(|| "fay".parse().unwrap()), ask }
 }
 
 fn without_taking_back(ask: Ask) -> Ask {

@@ -1,14 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    AnyEvent, GroupId, MeetingId, MemberId,
+    AnyEvent, GroupId, LocalDay, MeetingId, MemberId,
     group::MeetingMode,
     meeting::{self, AttendanceMode, Entry, HeadCategory, Headcount, Mark, Plan, Status},
     member::{self, Purpose, Record},
     programme,
 };
 use eventlog::Recorded;
-use jiff::civil::date;
+use jiff::{civil::date, tz::TimeZone};
 use proptest::prelude::*;
 
 use super::*;
@@ -140,7 +140,7 @@ impl Reference {
         let theirs = self.members.iter().filter(|(member, _)| self.person(**member) == person);
         theirs
             .map(|(_, record)| &record.permissions)
-            .all(|allowed| allowed.allow(Purpose::Statistics, date(2026, 1, 1)).is_ok())
+            .all(|allowed| allowed.allow(Purpose::Statistics, &LocalDay::new(date(2026, 1, 1), TimeZone::UTC)).is_ok())
     }
 
     fn count(&self, meeting: MeetingId, row: &mut ReachRow, people: &mut BTreeSet<MemberId>) {
