@@ -268,6 +268,22 @@ fn time_and_chance_come_from_the_composition_root_alone() {
     }
 }
 
+/// Where a group meets, it is hardly ever the day of Greenwich.
+#[test]
+fn utc_is_named_where_it_is_meant_and_nowhere_else() {
+    let meant = [
+        "directory/src/calendar.rs", // `UNTIL` with a `Z`
+        "web/src/audit.rs",          // whatever month a stream of the audit has, it has it everywhere
+        "web/src/gate.rs",           // a clock that nobody has given a zone
+    ];
+    for (path, text) in sources(&root().join("services")).into_iter().filter(|(path, _)| !is_test(path)) {
+        let shown = path.display().to_string();
+        let found = code(&text).find(|(_, line)| line.contains("TimeZone::UTC"));
+        let is_meant = meant.iter().any(|file| shown.ends_with(file));
+        assert_eq!(found.is_some(), is_meant, "{shown}: {found:?}");
+    }
+}
+
 #[test]
 fn every_operation_is_a_file_of_its_name() {
     let files = sources(&root().join("services"));

@@ -10,6 +10,7 @@ mod backup;
 mod canary;
 mod command_line;
 mod connections;
+mod days;
 mod door;
 mod enrolment;
 mod erasure;
