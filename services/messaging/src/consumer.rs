@@ -38,8 +38,8 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 /// One reader of the log that keeps its own checkpoint.
 #[async_trait]
 pub trait Subscriber: Send {
-    /// Name of the durable consumer, the part in [`Health`] and the label in metrics: letters, digits, `-` and `_`.
-    /// Only one subscriber at a time may have it.
+    /// Name of the part in [`Health`] and label in metrics: letters, digits, `-` and `_`. Only one subscriber at a time may
+    /// have it.
     fn name(&self) -> &'static str;
 
     /// Position of the last event applied; [`Position::START`] if there is none.

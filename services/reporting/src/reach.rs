@@ -2,7 +2,7 @@
 //!
 //! **Who counts.** A member with a present or late mark at a meeting that was held, once per cell of the report however
 //! often they came. A member who is not recorded is not absent; an absent or excused one was not reached. A cell's
-//! people are counted afresh from the marks: cells share people, so their sum means nothing (`reference/domain.md` 3.7).
+//! people are counted afresh from the marks: cells share people, so their sum means nothing.
 //!
 //! **As whom.** Records that were merged are one person, who is at a meeting once. Who objects to statistics, or whose
 //! record is restricted, is one of the anonymous heads: their seat was taken, and nothing else of them is used.
@@ -11,7 +11,7 @@
 //! new person: people + all heads. The lower bound must hold without any assumption. Those at one meeting are distinct
 //! people, named or not, so there were at least `named + heads` of the fullest meeting; and at least as many as have a
 //! name. Hence max(people, max over meetings of (named + heads)). The usual `people + most heads at one meeting`
-//! (`reference/domain.md` 3.7) takes for granted that no head at one meeting is a named member of another, which is
+//! takes for granted that no head at one meeting is a named member of another, which is
 //! just what somebody does who comes once without giving a name and then enrols. No higher bound can be had from one
 //! meeting at a time: its heads may be the very members who have no mark there.
 //!
