@@ -19,6 +19,7 @@ use domain::{
     MeetingId, MemberId, OrgId, Sealed,
     meeting::{self, AttendanceMode, Mark, Meeting, NewMark},
     member::{self, Member},
+    people::{self, People},
     roster::Roster,
 };
 use eventlog::{Cause, Reply, Streams};
@@ -40,6 +41,8 @@ pub struct Attendance {
     pub rosters: Streams<Roster>,
     /// Who is known, for those who walk in.
     pub members: Streams<Member>,
+    /// Who was erased.
+    pub people: Streams<People>,
     /// Keys: what is said of people is sealed.
     pub vault: Vault,
 }
@@ -135,9 +138,11 @@ impl Attendance {
         Ok(key.seal(&org, Uuid::from(meeting), "reason", reason.as_str().as_bytes()))
     }
 
-    /// Refuses members who are not there.
+    /// Refuses members who are not there, or were erased.
     async fn known(&self, caller: &Caller, member: MemberId) -> Result<(), Problem> {
-        let known = self.members.look(&caller.org, member, |member| member.state.record().is_some()).await?;
-        if known { Ok(()) } else { Err(Problem::rejected(&member::Refusal::Unknown)) }
+        let org = &caller.org;
+        let known = self.members.look(org, member, |member| member.state.record().is_some()).await?;
+        let erased = self.people.look(org, people::stream_id(org), |people| people.state.is_erased(member)).await?;
+        if known && !erased { Ok(()) } else { Err(Problem::rejected(&member::Refusal::Unknown)) }
     }
 }

@@ -75,7 +75,7 @@ impl Contexts {
                 rosters: rosters.clone(),
                 groups,
                 members: members.clone(),
-                people,
+                people: people.clone(),
                 vault: vault.clone(),
                 audit: audit.clone(),
                 attester,
@@ -83,7 +83,7 @@ impl Contexts {
                 erasures: reads.erasures.clone(),
                 imports: membership::Turns::default(),
             },
-            attendance: Attendance { gate: gate.clone(), meetings, rosters, members, vault: vault.clone() },
+            attendance: Attendance { gate: gate.clone(), meetings, rosters, members, people, vault: vault.clone() },
             personal: Personal {
                 vault: vault.clone(),
                 audit,

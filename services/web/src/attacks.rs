@@ -133,7 +133,7 @@ proptest! {
     fn any_body_is_understood_or_a_problem(body in prop_oneof![noise(), "[\\[\\]{}\",:0-9a]{0,200}".prop_map(String::into_bytes)]) {
         let answered = command(b"k", &body).unwrap();
         let object = serde_json::from_slice::<serde_json::Map<_, _>>(&body).is_ok_and(|fields| fields.is_empty());
-        prop_assert!(answered.is_err() || body.is_empty() || object || serde_json::from_slice::<[u8; 0]>(&body).is_ok());
+        prop_assert!(answered.is_err() || body.is_empty() || object);
     }
 
     #[test]

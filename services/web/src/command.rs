@@ -113,6 +113,10 @@ fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
     nobody::refuse_in(body)?;
     // Who needs nothing may say nothing.
     let body: &[u8] = if body.is_empty() { b"{}" } else { body };
+    // Otherwise the fields of an object could be given by their order.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(Problem::malformed("the body must be a JSON object, not an array"));
+    }
     let mut json = serde_json::Deserializer::from_slice(body);
     let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| Problem::malformed_body(&error))?;
     json.end().map_err(|error| Problem::malformed(format!("after the JSON of the body: {error}")))?;

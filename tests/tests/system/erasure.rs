@@ -108,6 +108,24 @@ async fn whoever_was_erased_is_found_by_no_operation_in_any_role_and_what_took_p
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_was_erased_walks_into_no_meeting() {
+    let world = World::start().await;
+    let (admin, group) = (world.admin(), world.group().await);
+    let meeting = world.open_meeting(group).await;
+    let bee = admin.register(whole()).await;
+    admin.post(&format!("/v1/members/{bee}/erasure"), Value::Null).await.must(200);
+    for role in [Role::Facilitator, Role::Coordinator, Role::Admin] {
+        let caller = world.somebody(ORG, role, "fay", vec![group]);
+        let walks_in = caller.post(&at(meeting, "walk-ins"), json!({ "member": bee, "mark": "present" })).await;
+        walks_in.refused(404, "unknown-member");
+    }
+    world.settle().await;
+    let register = admin.get(&at(meeting, "register")).await.must(200).json();
+    assert_eq!((&register["erased"], &register["meeting"]["marks"]["present"]), (&json!(0), &json!(0)));
+    world.must_be_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_attacker_with_all_files_and_the_key_encryption_key_cannot_open_a_single_field() {
     let mut world = World::start().await;
     let (things, _) = remembered(&world).await;
