@@ -380,7 +380,6 @@ async fn a_body_that_is_no_json_is_a_problem() {
         let fields = serde_json::from_slice::<serde_json::Map<String, Value>>(&whole).expect("an object");
         let values = fields.into_iter().map(|(_, value)| value).collect::<Value>();
         let mut bodies = vec![
-            ("values without names", Bytes::from(values.to_string())),
             ("not JSON", Bytes::from_static(b"hello")),
             ("not UTF-8", Bytes::from_static(b"{\"name\":\"\xff\xfe\"}")),
             ("NUL", Bytes::from_static(b"\0")),
@@ -396,6 +395,9 @@ async fn a_body_that_is_no_json_is_a_problem() {
             ("a comma too many", Bytes::from_static(b"{,}")),
             ("a byte order mark", Bytes::from([b"\xef\xbb\xbf", &whole[..]].concat())),
         ];
+        if operation.id != "import_bmlt" {
+            bodies.push(("values without names", Bytes::from(values.to_string()))); // there a list is one of meetings
+        }
         bodies.extend((1..whole.len()).step_by(7).map(|end| ("cut off", whole.slice(..end))));
         for (what, body) in bodies {
             let answer = prober.probe(operation, what, &target, body).await;
