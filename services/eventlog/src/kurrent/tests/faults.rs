@@ -162,6 +162,13 @@ async fn write(log: KurrentLog, writer: u128, seed: u64) -> Told {
                 }
                 Err(AppendError::WrongExpectedRevision { current, .. }) => {
                     told.conflicts += 1;
+                    // It may be this very event that is there: its answer was lost.
+                    let from = at.map_or(0, |at| at + 1);
+                    let Ok(since) = log.read_stream(stream, from, usize::MAX).await else { continue };
+                    if let Some(done) = since.iter().find(|event| event.id.as_u128() == id) {
+                        *at = Some(done.revision);
+                        break;
+                    }
                     *at = current;
                 }
                 Err(AppendError::Unavailable(_)) => {
