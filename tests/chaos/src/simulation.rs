@@ -269,7 +269,8 @@ impl World {
                 self.stand(started, jump).await;
             }
         }
-        Ok(End::Over)
+        // At the last step, too.
+        Ok(if self.disk.crashed() { End::Crashed } else { End::Over })
     }
 
     fn chance_below(&mut self, most: u64) -> u64 {
