@@ -43,7 +43,7 @@ impl Recent {
     pub fn after(&self, after: Position, max: usize) -> Option<Vec<Recorded>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let first = kept.events.front()?.position.0;
-        let skip = usize::try_from((after.0 + 1).checked_sub(first)?).ok()?;
+        let skip = usize::try_from(after.0.checked_add(1)?.checked_sub(first)?).ok()?;
         (skip < kept.events.len()).then(|| kept.events.iter().skip(skip).take(max).cloned().collect())
     }
 }
@@ -89,6 +89,7 @@ mod tests {
         assert_eq!(positions(&recent, 3, 9), None, "4 is not here");
         assert_eq!(positions(&recent, 8, 9), None, "nor is anything after 8");
         assert_eq!(positions(&recent, 99, 9), None);
+        assert_eq!(positions(&recent, u64::MAX, 9), None, "whoever asks with a position that somebody made up");
         recent.push([event(10, 10)]);
         assert_eq!(positions(&recent, 7, 9), None, "what came before a gap is forgotten");
         assert_eq!(positions(&recent, 9, 9), Some(vec![10]));
