@@ -141,7 +141,7 @@ pub struct AssignmentEnded {
 
 events! {
     /// What can have happened to an organisation's access.
-    pub enum Event {
+    pub enum Event of "access" {
         /// One token was revoked.
         TokenRevoked = "token.revoked" v 1,
         /// All tokens of a subject were.
@@ -300,7 +300,6 @@ impl Rejection for Refusal {
 }
 
 impl Decider for Access {
-    const CATEGORY: &'static str = "access";
     type Command = Command;
     type Event = Event;
     type State = State;

@@ -5,8 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{GroupId, MeetingId, MemberId, Subject, event::events, member::Field, text::Text};
 
-/// Category of the streams that keep them, one for each month of an organisation.
-pub const CATEGORY: &str = "audit";
 /// Most members named in one event, a count: more than stand on any register. More take several events.
 pub const MEMBERS_MAX: usize = 4_096;
 
@@ -85,7 +83,7 @@ impl From<OpenedV1> for Opened {
 
 events! {
     /// What can have happened.
-    pub enum Event {
+    pub enum Event of "audit" {
         /// Members were shown to somebody.
         Opened = "personal_data.opened" v 2 (v 1 OpenedV1),
     }

@@ -6,11 +6,9 @@ use crate::event::DomainEvent;
 
 /// What may happen next, given what has happened.
 pub trait Decider: Debug + Send + Sync + 'static {
-    /// First part of the stream's name, the same for all streams of this kind.
-    const CATEGORY: &'static str;
     /// What can be asked.
     type Command: Send + Sync;
-    /// What can have happened.
+    /// What can have happened: its type is the kind of stream.
     type Event: DomainEvent;
     /// What is known; the default is the state before the first event.
     type State: Default + Clone + Debug + Send + Sync;

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use serde::de::DeserializeOwned;
 
-use crate::{access, audit, group, meeting, member, people, programme, roster, text::mended};
+use crate::text::mended;
 
 /// Bytes that are not the event they claim to be.
 #[derive(Debug, thiserror::Error)]
@@ -40,8 +40,10 @@ pub struct EventType {
     pub schema: fn() -> schemars::Schema,
 }
 
-/// An event of one kind of stream.
-pub trait DomainEvent: Debug + Clone + Sized + Send + Sync + 'static {
+/// What can have happened to one kind of stream: the type of its events is the kind.
+pub trait DomainEvent: Debug + Clone + PartialEq + Sized + Send + Sync + 'static {
+    /// First part of the stream's name, the same for all streams of this kind.
+    const CATEGORY: &'static str;
     /// All types of event of this kind of stream, of each the older versions first.
     fn types() -> Vec<EventType>;
     /// Name of the event's type and the version of its data.
@@ -55,10 +57,10 @@ pub trait DomainEvent: Debug + Clone + Sized + Send + Sync + 'static {
     fn decode(event_type: &str, version: u16, data: &[u8]) -> Result<Self, DecodeError>;
 }
 
-/// Declares the events of a stream: an enum over payload structs, each with its stored name and version, and in
-/// parentheses what it was in older versions, which are read as the present one.
+/// Declares the events of a kind of stream, named by the category of its streams: an enum over payload structs, each with
+/// its stored name and version, and in parentheses what it was in older versions, which are read as the present one.
 macro_rules! events {
-    ($(#[$doc:meta])* pub enum $enum:ident { $(
+    ($(#[$doc:meta])* pub enum $enum:ident of $category:literal { $(
         $(#[$vdoc:meta])* $variant:ident = $name:literal v $version:literal $((v $older:literal $old:ident))*
     ),+ $(,)? }) => {
         $(#[$doc])*
@@ -67,6 +69,8 @@ macro_rules! events {
         pub enum $enum { $($(#[$vdoc])* $variant($variant)),+ }
 
         impl $crate::event::DomainEvent for $enum {
+            const CATEGORY: &'static str = $category;
+
             fn types() -> Vec<$crate::event::EventType> {
                 vec![$(
                     $($crate::event::EventType {
@@ -112,63 +116,4 @@ pub fn stored<T: DeserializeOwned>(data: &[u8]) -> Result<T, serde_json::Error> 
         let json = serde_json::from_slice(data).map(mended);
         json.and_then(serde_json::from_value).map_err(|_| error)
     })
-}
-
-/// An event of any stream, for those who read the whole log.
-#[derive(Debug, Clone, PartialEq)]
-pub enum AnyEvent {
-    /// Of a programme.
-    Programme(programme::Event),
-    /// Of a group.
-    Group(group::Event),
-    /// Of a group's roster.
-    Roster(roster::Event),
-    /// Of a meeting.
-    Meeting(meeting::Event),
-    /// Of a member.
-    Member(member::Event),
-    /// Of an organisation's people.
-    People(people::Event),
-    /// Of the audit.
-    Audit(audit::Event),
-    /// Of an organisation's access.
-    Access(access::Event),
-}
-
-impl AnyEvent {
-    /// The event that was stored in a stream of `category`.
-    ///
-    /// # Errors
-    /// If the category or type is not known or the data does not fit it.
-    pub fn decode(category: &str, event_type: &str, version: u16, data: &[u8]) -> Result<Self, DecodeError> {
-        use crate::{
-            Decider, access::Access, group::Group, meeting::Meeting, member::Member, people::People,
-            programme::Programme, roster::Roster,
-        };
-        match category {
-            Meeting::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Meeting),
-            Roster::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Roster),
-            Group::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Group),
-            Programme::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Programme),
-            Member::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Member),
-            People::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::People),
-            audit::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Audit),
-            Access::CATEGORY => DomainEvent::decode(event_type, version, data).map(Self::Access),
-            _ => Err(DecodeError::Unknown { event_type: event_type.into(), version }),
-        }
-    }
-
-    /// Every type of event that Kith writes, with the category of its streams.
-    pub fn types() -> Vec<(&'static str, EventType)> {
-        use crate::{
-            Decider, access::Access, group::Group, meeting::Meeting, member::Member, people::People,
-            programme::Programme, roster::Roster,
-        };
-        fn of<D: Decider>() -> impl Iterator<Item = (&'static str, EventType)> {
-            D::Event::types().into_iter().map(|event_type| (D::CATEGORY, event_type))
-        }
-        let audit = audit::Event::types().into_iter().map(|event_type| (audit::CATEGORY, event_type));
-        let decided = of::<Programme>().chain(of::<Group>()).chain(of::<Roster>()).chain(of::<Meeting>());
-        decided.chain(of::<Access>()).chain(of::<Member>()).chain(of::<People>()).chain(audit).collect()
-    }
 }

@@ -177,7 +177,7 @@ pub struct Unscheduled {}
 
 events! {
     /// What can have happened to a group.
-    pub enum Event {
+    pub enum Event of "group" {
         /// It was registered.
         Registered = "group.registered" v 1,
         /// Its details were changed.
@@ -244,7 +244,6 @@ impl Rejection for Refusal {
 }
 
 impl Decider for Group {
-    const CATEGORY: &'static str = "group";
     type Command = Command;
     type Event = Event;
     type State = State;

@@ -12,6 +12,7 @@ mod decider;
 mod event;
 pub mod group;
 mod id;
+mod kinds;
 pub mod meeting;
 pub mod member;
 pub mod people;
@@ -25,10 +26,11 @@ mod text;
 
 pub use day::{LocalDay, there, time_zone};
 pub use decider::{Decider, Rejection, RejectionKind};
-pub use event::{AnyEvent, DecodeError, DomainEvent, EventType, stored};
+pub use event::{DecodeError, DomainEvent, EventType, stored};
 pub use id::{
     ClientId, ConsentId, GlassId, GroupId, HoldId, IdError, MeetingId, MemberId, OrgId, ProgrammeId, is_nobody,
 };
+pub use kinds::{AnyEvent, KINDS, Kind};
 pub use role::Role;
 pub use schedule::{Schedule, ScheduleError};
 pub use sealed::Sealed;

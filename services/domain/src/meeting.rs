@@ -214,7 +214,7 @@ pub struct HeadcountRecorded {
 
 events! {
     /// What can have happened to a meeting.
-    pub enum Event {
+    pub enum Event of "meeting" {
         /// It was planned.
         Planned = "meeting.planned" v 1,
         /// It was planned anew.
@@ -497,7 +497,6 @@ impl Rejection for Refusal {
 }
 
 impl Decider for Meeting {
-    const CATEGORY: &'static str = "meeting";
     type Command = Command;
     type Event = Event;
     type State = State;

@@ -192,7 +192,7 @@ pub struct Erased {}
 
 events! {
     /// What can have happened to a member.
-    pub enum Event {
+    pub enum Event of "member" {
         /// They were registered.
         Registered = "member.registered" v 2 (v 1 RegisteredV1),
         /// Their fields were changed.
@@ -422,7 +422,6 @@ impl Rejection for Refusal {
 }
 
 impl Decider for Member {
-    const CATEGORY: &'static str = "member";
     type Command = Command;
     type Event = Event;
     type State = State;

@@ -132,7 +132,7 @@ pub struct Adopted {
 
 events! {
     /// What can have happened to an organisation's people.
-    pub enum Event {
+    pub enum Event of "people" {
         /// Two records became one person's.
         Merged = "member.merged" v 2,
         /// That was undone.
@@ -317,7 +317,6 @@ pub enum Command {
 }
 
 impl Decider for People {
-    const CATEGORY: &'static str = "people";
     type Command = Command;
     type Event = Event;
     type State = State;

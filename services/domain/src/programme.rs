@@ -38,7 +38,7 @@ pub struct Changed {
 
 events! {
     /// What can have happened to a programme.
-    pub enum Event {
+    pub enum Event of "programme" {
         /// It was registered.
         Registered = "programme.registered" v 1,
         /// Its details were changed.
@@ -80,7 +80,6 @@ impl Rejection for Refusal {
 }
 
 impl Decider for Programme {
-    const CATEGORY: &'static str = "programme";
     type Command = Command;
     type Event = Event;
     type State = State;

@@ -157,7 +157,7 @@ pub struct CapacitySet {
 
 events! {
     /// What can have happened to a roster.
-    pub enum Event {
+    pub enum Event of "roster" {
         /// Somebody asked for a place.
         Applied = "enrolment.applied" v 2 (v 1 AppliedV1),
         /// Somebody was put on the waiting list.
@@ -382,7 +382,6 @@ impl Rejection for Refusal {
 }
 
 impl Decider for Roster {
-    const CATEGORY: &'static str = "roster";
     type Command = Command;
     type Event = Event;
     type State = State;

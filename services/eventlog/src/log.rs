@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::{AnyEvent, DecodeError, OrgId};
+use domain::{AnyEvent, DecodeError, DomainEvent, OrgId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -225,6 +225,15 @@ impl Recorded {
     /// If this build does not know it.
     pub fn decode(&self) -> Result<AnyEvent, DecodeError> {
         AnyEvent::decode(self.stream.category(), &self.event_type, self.version, &self.data)
+    }
+
+    /// As an event of one kind of stream; none if it is of another.
+    ///
+    /// # Errors
+    /// If this build does not know it.
+    pub fn of<E: DomainEvent>(&self) -> Result<Option<E>, DecodeError> {
+        let is_one = self.stream.category() == E::CATEGORY;
+        is_one.then(|| E::decode(&self.event_type, self.version, &self.data)).transpose()
     }
 
     /// A digest of all of it but the metadata, which does not leave the log: by it a copy is told from what is there.

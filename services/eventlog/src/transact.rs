@@ -146,7 +146,7 @@ impl<D: Decider> Streams<D> {
     /// # Errors
     /// If the log does not answer.
     pub async fn events(&self, org: &OrgId, id: impl Into<Uuid>) -> Result<Vec<Recorded>, TransactError<D::Rejection>> {
-        let stream = StreamName::new(D::CATEGORY, org, id.into());
+        let stream = StreamName::new(D::Event::CATEGORY, org, id.into());
         let mut events = Vec::new();
         loop {
             let more = self.0.log.read_stream(&stream, events.len() as u64, READ_EVENTS).await?;
@@ -174,7 +174,7 @@ impl<D: Decider> Streams<D> {
         let read_since = entry.read_at.is_some_and(|read_at| read_at > asked);
         if !entry.known || !(self.0.log.exclusive() || read_since) {
             let mut loaded = std::mem::take(&mut *entry);
-            self.refresh(&StreamName::new(D::CATEGORY, org, id), &mut loaded).await?;
+            self.refresh(&StreamName::new(D::Event::CATEGORY, org, id), &mut loaded).await?;
             *entry = loaded;
         }
         Ok(look(&entry))
@@ -200,7 +200,8 @@ impl<D: Decider> Streams<D> {
             let mut entry = streams.entry(&org, id).lock_owned().await;
             // What a panic interrupts is read anew: only what came to its end is put back.
             let mut loaded = std::mem::take(&mut *entry);
-            let done = streams.run(StreamName::new(D::CATEGORY, &org, id), &mut loaded, &cause, &command, reply).await;
+            let done =
+                streams.run(StreamName::new(D::Event::CATEGORY, &org, id), &mut loaded, &cause, &command, reply).await;
             *entry = loaded;
             done
         });
@@ -286,7 +287,7 @@ impl<D: Decider> Streams<D> {
         if cause.key.is_some() {
             let entry = Loaded::<D::State> { position, ..Loaded::default() };
             let nothing =
-                append::<_, D::Event>(&StreamName::new(D::CATEGORY, org, id.into()), &entry, cause, &[], &reply);
+                append::<_, D::Event>(&StreamName::new(D::Event::CATEGORY, org, id.into()), &entry, cause, &[], &reply);
             match self.0.log.append(Append { expected: Expected::Any, ..nothing }).await {
                 Ok(_) => {}
                 Err(AppendError::Receipted(receipt)) => return again(cause, *receipt),

@@ -49,7 +49,7 @@ async fn read(log: &dyn EventLog) -> anyhow::Result<HashMap<OrgId, Standing>> {
         let events = log.read_all(after, BATCH_EVENTS).await?;
         let Some(last) = events.last() else { return Ok(found) };
         after = last.position;
-        let of_members = events.iter().filter(|event| event.stream.category() == Member::CATEGORY);
+        let of_members = events.iter().filter(|event| event.stream.category() == member::Event::CATEGORY);
         for event in of_members.filter(|event| is_of_people(&event.event_type)) {
             let said = member::Event::decode(&event.event_type, event.version, &event.data)?;
             let standing = found.entry(event.stream.org()).or_default();

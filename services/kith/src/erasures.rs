@@ -13,7 +13,7 @@ use std::{
 };
 
 use domain::{
-    AnyEvent, DecodeError, MemberId, OrgId,
+    DecodeError, MemberId, OrgId,
     group::Group,
     member,
     people::{self, People},
@@ -182,11 +182,11 @@ pub(crate) async fn in_log(log: &dyn EventLog) -> Result<Vec<(OrgId, MemberId)>,
 /// # Errors
 /// If this build does not know it.
 pub(crate) fn erased_by(event: &Recorded) -> Result<Vec<MemberId>, DecodeError> {
-    Ok(match event.decode()? {
-        AnyEvent::Member(member::Event::Erased(_)) => vec![MemberId(event.stream.id())],
-        AnyEvent::People(people::Event::Erased(people::Erased { records })) => records,
-        _ => vec![],
-    })
+    if let Some(people::Event::Erased(people::Erased { records })) = event.of()? {
+        return Ok(records);
+    }
+    let said = event.of::<member::Event>()?;
+    Ok(if let Some(member::Event::Erased(_)) = said { vec![MemberId(event.stream.id())] } else { vec![] })
 }
 
 /// Adds those that are not in the file yet; durable when it returns.

@@ -3,11 +3,7 @@
 use std::{collections::HashSet, fmt, fs, io::Read, path::Path};
 
 use anyhow::Context;
-use domain::{
-    AnyEvent, Decider, MemberId, OrgId,
-    member::Member,
-    people::{self, People},
-};
+use domain::{DomainEvent, MemberId, OrgId, member, people};
 use eventlog::{EventLog, Position, Recorded, StreamName, sqlite::Readers};
 use membership::{ErasedRecord, Erasure, RECEIPT};
 use serde::Deserialize;
@@ -157,11 +153,11 @@ async fn named(log: &dyn EventLog, erasure: &Erasure) -> anyhow::Result<(bool, S
 
 /// What the log says about a record: in its own stream, and in that of the organisation's people.
 async fn events(log: &dyn EventLog, org: &OrgId, member: MemberId) -> anyhow::Result<Vec<Recorded>> {
-    let stream = StreamName::new(Member::CATEGORY, org, member.0);
-    let people = StreamName::new(People::CATEGORY, org, people::stream_id(org));
+    let stream = StreamName::new(member::Event::CATEGORY, org, member.0);
+    let people = StreamName::new(people::Event::CATEGORY, org, people::stream_id(org));
     let mut events = log.read_stream(&stream, 0, EVENTS_MAX).await?;
     for event in log.read_stream(&people, 0, EVENTS_MAX).await? {
-        if let AnyEvent::People(said) = event.decode()?
+        if let Some(said) = event.of::<people::Event>()?
             && said.of_records().iter().any(|(record, _)| *record == member)
         {
             events.push(event);

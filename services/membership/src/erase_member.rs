@@ -1,7 +1,7 @@
 //! Erase a member.
 
 use axum::extract::State;
-use domain::{AnyEvent, DecodeError, MemberId, OrgId, people};
+use domain::{DecodeError, MemberId, OrgId, people};
 use eventlog::{Position, Recorded, Reply, give_way};
 use futures::future::try_join_all;
 use jiff::Timestamp;
@@ -185,10 +185,8 @@ impl Membership {
 
 /// Whether an event of people says something of this record.
 fn is_about(event: &Recorded, member: MemberId) -> Result<bool, DecodeError> {
-    Ok(match event.decode()? {
-        AnyEvent::People(said) => said.of_records().iter().any(|(record, _)| *record == member),
-        _ => false,
-    })
+    let said = event.of::<people::Event>()?;
+    Ok(said.is_some_and(|said| said.of_records().iter().any(|(record, _)| *record == member)))
 }
 
 impl ErasedRecord {

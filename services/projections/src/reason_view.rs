@@ -40,16 +40,13 @@ impl ReasonFor {
 }
 
 pub(crate) fn fold(folding: &mut Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
-    let (member, what, reason) = match event {
-        AnyEvent::Meeting(meeting::Event::AttendanceCorrected(AttendanceCorrected { member, reason, .. })) => {
-            (*member, ReasonFor::Correction, reason)
-        }
-        AnyEvent::Roster(roster::Event::Withdrawn(Withdrawn { member, reason: Some(reason), .. })) => {
-            (*member, ReasonFor::Withdrawal, reason)
-        }
-        _ => return Ok(()),
-    };
-    store(folding, member, what, reason)
+    if let Some(meeting::Event::AttendanceCorrected(AttendanceCorrected { member, reason, .. })) = event.of() {
+        return store(folding, *member, ReasonFor::Correction, reason);
+    }
+    if let Some(roster::Event::Withdrawn(Withdrawn { member, reason: Some(reason), .. })) = event.of() {
+        return store(folding, *member, ReasonFor::Withdrawal, reason);
+    }
+    Ok(())
 }
 
 /// What is said of one record.

@@ -7,11 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use domain::{
-    AnyEvent, Decider, MemberId,
-    member::{self, Member},
-    people::People,
-};
+use domain::{DomainEvent, MemberId, member, people};
 use eventlog::{Position, Recorded, StreamName, blocking};
 use messaging::{ApplyError, Subscriber};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -233,7 +229,10 @@ impl Store {
             self.meetings.clear();
             store(error)
         })?;
-        if events.iter().any(|event| [Member::CATEGORY, People::CATEGORY].contains(&event.stream.category())) {
+        if events
+            .iter()
+            .any(|event| [member::Event::CATEGORY, people::Event::CATEGORY].contains(&event.stream.category()))
+        {
             self.people.send_replace(last.position);
         }
         Ok(Some(Checkpoint { position: last.position, digest: Some(digest) }))
@@ -252,18 +251,22 @@ fn fold_one(mut folding: Folding<'_>) -> Result<(), ApplyError> {
         let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
         poison(event, format!("{error}{source}"))
     })?;
-    let folded = match &decoded {
-        AnyEvent::Programme(event) => programme_view::fold(&mut folding, event),
-        AnyEvent::Group(event) => group_view::fold(&mut folding, event),
-        AnyEvent::Roster(event) => enrolment_view::fold(&mut folding, event),
-        AnyEvent::Meeting(event) => register_view::fold(&mut folding, event),
-        AnyEvent::Member(said) => fold_record(&mut folding, MemberId(event.stream.id()), said),
-        AnyEvent::People(said) => {
-            said.of_records().iter().try_for_each(|(member, said)| fold_record(&mut folding, *member, said))
-        }
-        AnyEvent::Audit(event) => audit_view::fold(&mut folding, event),
-        // Who may call is decided from the log alone.
-        AnyEvent::Access(_) => Ok(()),
+    let folded = if let Some(event) = decoded.of() {
+        programme_view::fold(&mut folding, event)
+    } else if let Some(event) = decoded.of() {
+        group_view::fold(&mut folding, event)
+    } else if let Some(event) = decoded.of() {
+        enrolment_view::fold(&mut folding, event)
+    } else if let Some(event) = decoded.of() {
+        register_view::fold(&mut folding, event)
+    } else if let Some(said) = decoded.of() {
+        fold_record(&mut folding, MemberId(event.stream.id()), said)
+    } else if let Some(said) = decoded.of::<people::Event>() {
+        said.of_records().iter().try_for_each(|(member, said)| fold_record(&mut folding, *member, said))
+    } else if let Some(event) = decoded.of() {
+        audit_view::fold(&mut folding, event)
+    } else {
+        Ok(())
     };
     let folded = folded.and_then(|()| reason_view::fold(&mut folding, &decoded));
     folded.map_err(|error| match error.sqlite_error_code() {

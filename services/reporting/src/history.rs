@@ -4,11 +4,10 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    Decider, DomainEvent, GroupId, MeetingId, MemberId, OrgId, ProgrammeId,
-    group::{self, Focus, Group, MeetingMode},
-    meeting::{self, AttendanceMode, Entry, HeadCategory, Mark, Meeting, Plan},
-    member::{self, Member},
-    programme::{self, Programme},
+    DomainEvent, GroupId, MeetingId, MemberId, OrgId, ProgrammeId,
+    group::{self, Focus, MeetingMode},
+    meeting::{self, AttendanceMode, Entry, HeadCategory, Mark, Plan},
+    member, programme,
 };
 use eventlog::{Position, Recorded, StreamName};
 use jiff::{Timestamp, civil::DateTime};
@@ -42,12 +41,12 @@ pub(crate) fn member(number: u64) -> MemberId {
 }
 
 impl History {
-    pub fn push(&mut self, category: &str, org: &OrgId, id: Uuid, event: &impl DomainEvent) {
+    pub fn push<E: DomainEvent>(&mut self, org: &OrgId, id: Uuid, event: &E) {
         let last = self.events.last().map_or(0, |event| event.position.0);
         let (event_type, version) = event.event_type();
         self.events.push(Recorded {
             position: Position(last + 1 + self.gap),
-            stream: StreamName::new(category, org, id),
+            stream: StreamName::new(E::CATEGORY, org, id),
             revision: 0,
             id: Uuid::from_u64_pair(0, last),
             event_type: event_type.into(),
@@ -59,11 +58,11 @@ impl History {
     }
 
     fn meeting(&mut self, org: &OrgId, meeting: MeetingId, event: &meeting::Event) {
-        self.push(Meeting::CATEGORY, org, meeting.0, event);
+        self.push(org, meeting.0, event);
     }
 
     pub fn member(&mut self, org: &OrgId, member: MemberId, event: &member::Event) {
-        self.push(Member::CATEGORY, org, member.0, event);
+        self.push(org, member.0, event);
     }
 
     pub fn merge(&mut self, org: &OrgId, from: MemberId, into: MemberId) {
@@ -73,7 +72,7 @@ impl History {
     pub fn programme(&mut self, org: &OrgId, programme: ProgrammeId, name: &str) {
         let details = programme::Details { name: name.parse().unwrap(), source: None };
         let event = programme::Event::Changed(programme::Changed { details });
-        self.push(Programme::CATEGORY, org, programme.0, &event);
+        self.push(org, programme.0, &event);
     }
 
     pub fn group(&mut self, org: &OrgId, group: GroupId, programme: ProgrammeId) {
@@ -89,7 +88,7 @@ impl History {
             listed: false,
             source: None,
         };
-        self.push(Group::CATEGORY, org, group.0, &group::Event::Changed(group::Changed { details }));
+        self.push(org, group.0, &group::Event::Changed(group::Changed { details }));
     }
 
     pub fn plan(&mut self, org: &OrgId, meeting: MeetingId, group: GroupId, local: DateTime, mode: MeetingMode) {

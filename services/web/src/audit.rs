@@ -94,7 +94,7 @@ impl Audit {
         let stream = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("audit {} {month}", caller.org).as_bytes());
         let (event_type, version) = event.event_type();
         let append = Append {
-            stream: StreamName::new(audit::CATEGORY, &caller.org, stream),
+            stream: StreamName::new(audit::Event::CATEGORY, &caller.org, stream),
             // Nobody decides whether it happened.
             expected: Expected::Any,
             events: vec![NewEvent { id: (self.new_id)(), event_type, version, data: event.encode() }],

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    AnyEvent, MemberId, OrgId, audit,
+    MemberId, OrgId, audit, meeting,
     member::{self, Field, Profile, Record},
+    people,
 };
 use eventlog::{Position, Recorded, sqlite};
 use serde::{Deserialize, Serialize};
@@ -93,30 +94,24 @@ impl Seen {
         let mut erased = Vec::new();
         let decoded = event.decode().map_err(|error| violated("log", error.to_string()))?;
         let (org, id) = (event.stream.org(), event.stream.id());
-        match decoded {
-            AnyEvent::Member(said) => {
-                // What somebody was still writing of a person who was being erased is lost with the key.
-                if let Some(Some(known)) = self.members.get_mut(&(org.clone(), MemberId(id))) {
-                    known.evolve(&said);
-                } else if !self.erased.contains(&(org.clone(), MemberId(id))) {
-                    let mut record = Record::default();
-                    record.evolve(&said);
-                    self.members.insert((org, MemberId(id)), Some(record));
-                }
+        if let Some(said) = decoded.of::<member::Event>() {
+            // What somebody was still writing of a person who was being erased is lost with the key.
+            if let Some(Some(known)) = self.members.get_mut(&(org.clone(), MemberId(id))) {
+                known.evolve(said);
+            } else if !self.erased.contains(&(org.clone(), MemberId(id))) {
+                let mut record = Record::default();
+                record.evolve(said);
+                self.members.insert((org, MemberId(id)), Some(record));
             }
-            AnyEvent::People(said) => {
-                for (member, said) in said.of_records() {
-                    erased.extend(self.fold_people((org.clone(), member), event.position, &said)?);
-                }
+        } else if let Some(said) = decoded.of::<people::Event>() {
+            for (member, said) in said.of_records() {
+                erased.extend(self.fold_people((org.clone(), member), event.position, &said)?);
             }
-            AnyEvent::Audit(audit::Event::Opened(opened)) => {
-                let (subject, operation) = (opened.subject.to_string(), opened.operation.to_string());
-                self.opened.push((event.position, org, subject, operation, opened.members));
-            }
-            AnyEvent::Meeting(_) => {
-                self.marks.push((event.position, org, id, String::from_utf8_lossy(&event.data).into_owned()));
-            }
-            _ => {}
+        } else if let Some(audit::Event::Opened(opened)) = decoded.of() {
+            let (subject, operation) = (opened.subject.to_string(), opened.operation.to_string());
+            self.opened.push((event.position, org, subject, operation, opened.members.clone()));
+        } else if decoded.of::<meeting::Event>().is_some() {
+            self.marks.push((event.position, org, id, String::from_utf8_lossy(&event.data).into_owned()));
         }
         Ok(erased)
     }

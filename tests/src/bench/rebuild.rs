@@ -172,7 +172,7 @@ fn append<D: Decider>(org: &OrgId, id: Uuid, from: u64, at: Timestamp, events: &
         NewEvent { id: Uuid::new_v5(&id, &revision.to_le_bytes()), event_type, version, data: event.encode() }
     };
     Append {
-        stream: StreamName::new(D::CATEGORY, org, id),
+        stream: StreamName::new(D::Event::CATEGORY, org, id),
         expected: from.checked_sub(1).map_or(Expected::NoStream, Expected::Exact),
         events: (from..).zip(events).map(new_event).collect(),
         metadata: METADATA.to_vec(),

@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use async_nats::{HeaderMap, jetstream};
 use bytes::Bytes;
-use domain::{AnyEvent, EventType, access, audit, people};
+use domain::{AnyEvent, DomainEvent, EventType, access, audit, people};
 use eventlog::{Position, Recorded, StreamName};
 use messaging::{PartState, Report, cloud_event as header};
 use rusqlite::{Connection, OpenFlags, types::Value};
@@ -36,7 +36,7 @@ fn lie(before: &Recorded, category: &str, event: &EventType, things: &Things) ->
         "member" => things.other.0,
         "people" => people::stream_id(&org(ORG)),
         "access" => access::id(&org(ORG)),
-        audit::CATEGORY => Uuid::from_u128(7),
+        audit::Event::CATEGORY => Uuid::from_u128(7),
         new => panic!("say whose stream of the kind {new} is forged"),
     };
     let other = things.other.to_string();

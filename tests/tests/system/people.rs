@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::{Decider, DomainEvent, HoldId, MemberId, member};
+use domain::{DomainEvent, HoldId, MemberId, member};
 use eventlog::{Append, EventLog, Expected, NewEvent, StreamName, sqlite::SqliteLog};
 use hyper::Method;
 use jiff::{Timestamp, civil::date};
@@ -132,7 +132,7 @@ async fn two_merges_in_opposite_directions_are_one_merge() {
 
 /// Appends to a member's own stream what is not written there any more.
 async fn written_before(log: &SqliteLog, member: MemberId, events: &[member::Event]) {
-    let stream = StreamName::new(member::Member::CATEGORY, &org(ORG), member.0);
+    let stream = StreamName::new(member::Event::CATEGORY, &org(ORG), member.0);
     let known = log.read_stream(&stream, 0, 100).await.expect("a log").len() as u64;
     let event = |(nth, event): (u64, &member::Event)| {
         let (event_type, version) = event.event_type();

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use domain::audit;
+use domain::{DomainEvent, audit};
 
 use super::{
     KurrentLog, PAGE_EVENTS_MAX,
@@ -35,7 +35,7 @@ impl KurrentLog {
                 if previous.is_some_and(|previous| before.is_none_or(|(_, hash)| hash != previous)) {
                     return broken("the hash that it carries is not that of the event before it".into());
                 }
-                if previous.is_none() && before.is_some() && event.stream.category() != audit::CATEGORY {
+                if previous.is_none() && before.is_some() && event.stream.category() != audit::Event::CATEGORY {
                     return broken("does not carry the hash of the event before it".into());
                 }
                 if !ids.insert(event.id) {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use domain::{
-    AnyEvent, Decider, MemberId, OrgId,
+    Decider, MemberId, OrgId,
     member::{self, Member},
 };
 use eventlog::{EventLog, Position};
@@ -84,8 +84,8 @@ async fn known(log: &dyn EventLog, erased: &[(OrgId, MemberId)]) -> anyhow::Resu
         let events = log.read_all(after, BATCH_EVENTS).await?;
         let Some(last) = events.last() else { break };
         after = last.position;
-        for event in events.iter().filter(|event| event.stream.category() == Member::CATEGORY) {
-            let AnyEvent::Member(said) = event.decode()? else { continue };
+        for event in &events {
+            let Some(said) = event.of::<member::Event>()? else { continue };
             let (state, position) = states.entry((event.stream.org(), MemberId(event.stream.id()))).or_default();
             (*state, *position) = (Member::evolve(std::mem::take(state), &said), event.position);
         }

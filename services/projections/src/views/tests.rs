@@ -66,7 +66,7 @@ impl World {
                 (event_type, version, event.encode())
             })
             .collect();
-        self.append(D::CATEGORY, org, id, &types).await;
+        self.append(D::Event::CATEGORY, org, id, &types).await;
     }
 
     /// A held meeting that Alice attended, in each of two organisations.

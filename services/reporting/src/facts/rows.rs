@@ -7,7 +7,7 @@ use domain::{
     group::{self, MeetingMode},
     meeting::{self, Entry, HeadCategory, Headcount, Plan, Status},
     member::{self, Purpose},
-    programme,
+    people, programme,
 };
 use eventlog::{Position, Recorded};
 use polars::prelude::*;
@@ -77,26 +77,32 @@ struct Attendance {
 
 impl Rows {
     fn add(&mut self, id: Uuid, event: &AnyEvent, at: Position) {
-        match event {
-            AnyEvent::Programme(
-                programme::Event::Registered(programme::Registered { details })
-                | programme::Event::Changed(programme::Changed { details }),
-            ) => self.programmes.push((ProgrammeId(id), details.name.to_string(), at)),
-            AnyEvent::Group(
-                group::Event::Registered(group::Registered { details })
-                | group::Event::Changed(group::Changed { details }),
-            ) => self.groups.push((GroupId(id), details.programme, at)),
-            AnyEvent::Member(said) => self.add_member(MemberId(id), said, at),
-            AnyEvent::People(event) => {
-                for (member, said) in event.of_records() {
-                    self.add_member(member, &said, at);
-                }
+        if let Some(event) = event.of::<meeting::Event>() {
+            self.add_meeting(MeetingId(id), event, at);
+        } else if let Some(said) = event.of::<member::Event>() {
+            self.add_member(MemberId(id), said, at);
+        } else if let Some(event) = event.of::<people::Event>() {
+            for (member, said) in event.of_records() {
+                self.add_member(member, &said, at);
             }
-            AnyEvent::Group(group::Event::Scheduled(_) | group::Event::Unscheduled(_))
-            | AnyEvent::Roster(_)
-            | AnyEvent::Access(_)
-            | AnyEvent::Audit(_) => {}
-            AnyEvent::Meeting(event) => self.add_meeting(MeetingId(id), event, at),
+        } else if let Some(event) = event.of::<group::Event>() {
+            self.add_group(GroupId(id), event, at);
+        } else if let Some(
+            programme::Event::Registered(programme::Registered { details })
+            | programme::Event::Changed(programme::Changed { details }),
+        ) = event.of()
+        {
+            self.programmes.push((ProgrammeId(id), details.name.to_string(), at));
+        }
+    }
+
+    fn add_group(&mut self, id: GroupId, event: &group::Event, at: Position) {
+        use group::Event;
+        match event {
+            Event::Registered(group::Registered { details }) | Event::Changed(group::Changed { details }) => {
+                self.groups.push((id, details.programme, at));
+            }
+            Event::Scheduled(_) | Event::Unscheduled(_) => {}
         }
     }
 

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    AnyEvent, GroupId, LocalDay, MeetingId, MemberId,
+    GroupId, LocalDay, MeetingId, MemberId,
     group::MeetingMode,
     meeting::{self, AttendanceMode, Entry, HeadCategory, Headcount, Mark, Plan, Status},
     member::{self, Purpose, Record},
@@ -66,14 +66,15 @@ impl Reference {
         let mut status = |status| {
             self.statuses.insert(meeting, (status, at));
         };
-        match event.decode().unwrap() {
-            AnyEvent::Programme(programme::Event::Changed(changed)) => {
-                self.names.insert(ProgrammeId(id), changed.details.name.to_string());
-            }
-            AnyEvent::Group(domain::group::Event::Changed(changed)) => {
-                self.groups.push((GroupId(id), changed.details.programme, at));
-            }
-            AnyEvent::Meeting(event) => match event {
+        let event = event.decode().unwrap();
+        if let Some(programme::Event::Changed(changed)) = event.of() {
+            self.names.insert(ProgrammeId(id), changed.details.name.to_string());
+        } else if let Some(domain::group::Event::Changed(changed)) = event.of() {
+            self.groups.push((GroupId(id), changed.details.programme, at));
+        } else if let Some(event) = event.of::<member::Event>() {
+            self.members.entry(MemberId(id)).or_default().evolve(event);
+        } else {
+            match event.of::<meeting::Event>().expect("nothing else is in these histories").clone() {
                 Event::Planned(meeting::Planned { plan }) | Event::Replanned(meeting::Replanned { plan }) => {
                     self.plans.insert(meeting, plan);
                 }
@@ -94,9 +95,7 @@ impl Reference {
                 Event::HeadcountRecorded(now) => {
                     self.heads.insert(meeting, now.heads);
                 }
-            },
-            AnyEvent::Member(event) => self.members.entry(MemberId(id)).or_default().evolve(&event),
-            event => panic!("{event:?} is not in these histories"),
+            }
         }
     }
 
