@@ -3,6 +3,7 @@
 pub mod append;
 pub mod command;
 pub mod empty_server;
+pub mod floor;
 pub mod health;
 pub mod members;
 pub mod memory;

@@ -86,7 +86,7 @@ pub struct EmptyServer {
     pub address: SocketAddr,
     /// A token that it takes.
     pub token: String,
-    _child: Child,
+    child: Child,
 }
 
 impl EmptyServer {
@@ -108,6 +108,14 @@ impl EmptyServer {
         let org = "bench".parse()?;
         let (who, now) = ((&org, Role::Admin, "bench"), kith::clock().now());
         let token = Issuer::new(&KEY).sign(who, vec![], now, SignedDuration::from_hours(1))?;
-        Ok(Self { address, token, _child: child })
+        Ok(Self { address, token, child })
+    }
+
+    /// Process id.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn pid(&self) -> anyhow::Result<u32> {
+        self.child.id().context("the empty server has ended")
     }
 }
