@@ -67,6 +67,6 @@ impl Access {
     /// Refuses groups that are not there.
     async fn require_group(&self, caller: &Caller, group: GroupId) -> Result<(), Problem> {
         let there = self.groups.look(&caller.org, group, |group| group.state.details.is_some()).await?;
-        if there { Ok(()) } else { Err(Problem::rejected(&group::Refusal::Unknown)) }
+        if there { Ok(()) } else { Err(Problem::refused(&group::Refusal::Unknown)) }
     }
 }

@@ -68,7 +68,7 @@ pub(crate) async fn add_walk_in(
     if let Some(refusal) = refused {
         attendance.recognise(&mut command, member).await?;
         let done = attendance.meetings.replayed(&command.cause).await?;
-        return done.map(Answer).ok_or_else(|| Problem::rejected(&refusal));
+        return done.map(Answer).ok_or_else(|| Problem::refused(&refusal));
     }
     match named {
         Some(_) if command.body.alias.is_some() => {

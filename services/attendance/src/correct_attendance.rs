@@ -86,6 +86,6 @@ impl Attendance {
             command.about(&key);
         }
         let done = self.meetings.replayed(&command.cause).await?;
-        done.map(Answer).ok_or_else(|| Problem::rejected(&member::Refusal::Unknown))
+        done.map(Answer).ok_or_else(|| Problem::refused(&member::Refusal::Unknown))
     }
 }

@@ -89,7 +89,7 @@ impl Attendance {
     async fn plan(&self, caller: &Caller, meeting: MeetingId) -> Result<meeting::Plan, Problem> {
         let plan = self.meetings.look(&caller.org, meeting, |loaded| match &loaded.state {
             meeting::State::Known(register) => Ok(register.plan),
-            meeting::State::Unknown => Err(Problem::rejected(&meeting::Refusal::Unknown)),
+            meeting::State::Unknown => Err(Problem::refused(&meeting::Refusal::Unknown)),
         });
         let plan = plan.await??;
         caller.may_group(plan.group)?;
@@ -143,6 +143,6 @@ impl Attendance {
         let org = &caller.org;
         let known = self.members.look(org, member, |member| member.state.record().is_some()).await?;
         let erased = self.people.look(org, people::stream_id(org), |people| people.state.is_erased(member)).await?;
-        if known && !erased { Ok(()) } else { Err(Problem::rejected(&member::Refusal::Unknown)) }
+        if known && !erased { Ok(()) } else { Err(Problem::refused(&member::Refusal::Unknown)) }
     }
 }

@@ -168,7 +168,7 @@ fn each<D: Decider>(
     cause: &Cause,
     commands: Vec<(Uuid, D::Command)>,
     dry_run: bool,
-) -> impl Stream<Item = Result<(Outcome, Position), TransactError<D::Rejection>>>
+) -> impl Stream<Item = Result<(Outcome, Position), TransactError<D::Refusal>>>
 where
     D::Command: 'static,
 {
@@ -188,13 +188,13 @@ async fn one<D: Decider>(
     cause: Cause,
     command: D::Command,
     dry_run: bool,
-) -> Result<(Outcome, Position), TransactError<D::Rejection>>
+) -> Result<(Outcome, Position), TransactError<D::Refusal>>
 where
     D::Command: 'static,
 {
     let look = streams.look(org, id, |now| (now.revision, now.position, D::decide(&command, &now.state)));
     let (revision, position, decided) = look.await?;
-    let outcome = match (revision, decided.map_err(TransactError::Rejected)?.is_empty()) {
+    let outcome = match (revision, decided.map_err(TransactError::Refused)?.is_empty()) {
         (_, true) => return Ok((Outcome::Unchanged, position)),
         (None, false) => Outcome::Created,
         (Some(_), false) => Outcome::Changed,

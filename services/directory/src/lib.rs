@@ -87,7 +87,7 @@ impl Directory {
 
     async fn require_programme(&self, org: &OrgId, programme: ProgrammeId) -> Result<(), Problem> {
         let there = self.programmes.look(org, programme, |loaded| loaded.state.is_some()).await?;
-        there.then_some(()).ok_or_else(|| Problem::rejected(&programme::Refusal::Unknown))
+        there.then_some(()).ok_or_else(|| Problem::refused(&programme::Refusal::Unknown))
     }
 
     /// Refuses a calendar that cannot be used. To find that a rule names no day can take long.
@@ -100,6 +100,6 @@ impl Directory {
     /// Groups are never taken away either.
     async fn require_group(&self, org: &OrgId, group: GroupId) -> Result<(), Problem> {
         let there = self.groups.look(org, group, |loaded| loaded.state.details.is_some()).await?;
-        there.then_some(()).ok_or_else(|| Problem::rejected(&group::Refusal::Unknown))
+        there.then_some(()).ok_or_else(|| Problem::refused(&group::Refusal::Unknown))
     }
 }

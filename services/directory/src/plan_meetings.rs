@@ -160,7 +160,7 @@ async fn calendar(
         (Some(_), None) => Err(group::Refusal::NoSchedule),
         (Some(details), Some(schedule)) => Ok((details.mode, schedule.clone())),
     });
-    look.await?.map_err(TransactError::Rejected)
+    look.await?.map_err(TransactError::Refused)
 }
 
 #[cfg(test)]
@@ -261,6 +261,6 @@ mod tests {
         assert_eq!((register.plan.group, register.plan.starts_at_local), (group, local));
         assert_eq!(register.plan.starts_at.to_string(), "2026-03-10T23:00:00Z");
         let nowhere = plan_group(&world.directory, &world.org, GroupId(Uuid::from_u128(0x99)), week, &run(3)).await;
-        assert!(matches!(nowhere, Err(PlanError::Group(TransactError::Rejected(group::Refusal::Unknown)))));
+        assert!(matches!(nowhere, Err(PlanError::Group(TransactError::Refused(group::Refusal::Unknown)))));
     }
 }

@@ -10,8 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    ClientId, Decider, GroupId, LocalDay, OrgId, Rejection, RejectionKind, Role, Subject, TokenId, event::events,
-    text::Text,
+    ClientId, Decider, GroupId, LocalDay, OrgId, RefusalKind, Role, Subject, TokenId, event::events, text::Text,
 };
 
 /// Stream kind of access: one for each organisation, under [`id`].
@@ -283,7 +282,7 @@ pub enum Refusal {
     Full(&'static str),
 }
 
-impl Rejection for Refusal {
+impl crate::Refusal for Refusal {
     fn code(&self) -> &'static str {
         match self {
             Self::UnknownClient => "unknown-client",
@@ -291,10 +290,10 @@ impl Rejection for Refusal {
             Self::Full(_) => "access-full",
         }
     }
-    fn kind(&self) -> RejectionKind {
+    fn kind(&self) -> RefusalKind {
         match self {
-            Self::UnknownClient => RejectionKind::Absent,
-            Self::NotAssigned | Self::Full(_) => RejectionKind::Conflict,
+            Self::UnknownClient => RefusalKind::Absent,
+            Self::NotAssigned | Self::Full(_) => RefusalKind::Conflict,
         }
     }
 }
@@ -303,7 +302,7 @@ impl Decider for Access {
     type Command = Command;
     type Event = Event;
     type State = State;
-    type Rejection = Refusal;
+    type Refusal = Refusal;
 
     fn decide(command: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
         match command {
@@ -583,14 +582,14 @@ mod tests {
         let there = state(history.clone());
         assert!(there.client(id, after(59)).is_some() && there.client(id, after(60)).is_none());
         let revoke = Command::RevokeClient(id);
-        given::<Access>([]).when(&revoke).then_rejected(&Refusal::UnknownClient);
+        given::<Access>([]).when(&revoke).then_refused(&Refusal::UnknownClient);
         asking_twice_changes_nothing::<Access>(&history, &revoke);
         let gone = Access::evolve(there, &Event::ClientRevoked(ClientRevoked { client: id }));
         assert!(gone.client(id, NOON).is_none());
         assert_eq!(gone.clients().map(|(_, client)| client.revoked).collect::<Vec<_>>(), [true]);
         given::<Access>((0..1_000).map(|n| Event::ClientRegistered(client(n + 2))))
             .when(&register)
-            .then_rejected(&Refusal::Full("1,000 clients"));
+            .then_refused(&Refusal::Full("1,000 clients"));
     }
 
     #[test]
@@ -605,7 +604,7 @@ mod tests {
         assert_eq!(there.assigned_to(assigned(1).group).map(|(who, _)| who.as_str()).collect::<Vec<_>>(), ["fay"]);
         let end = Command::EndAssignment(ended(1));
         asking_twice_changes_nothing::<Access>(&history, &end);
-        given::<Access>(history).when(&Command::EndAssignment(ended(2))).then_rejected(&Refusal::NotAssigned);
+        given::<Access>(history).when(&Command::EndAssignment(ended(2))).then_refused(&Refusal::NotAssigned);
         let gone = Access::evolve(there, &Event::AssignmentEnded(ended(1)));
         assert_eq!((held(&gone, "2027-02-01T00:00:00Z"), gone.assigned_to(assigned(1).group).count()), (0, 0));
         let again = Access::decide(&assign, &gone).unwrap();

@@ -13,25 +13,25 @@ pub trait Decider: Debug + Send + Sync + 'static {
     /// What is known; the default is the state before the first event.
     type State: Default + Clone + Debug + Send + Sync;
     /// Why something was refused.
-    type Rejection: Rejection;
+    type Refusal: Refusal;
 
     /// The events that follow from `command`, none if what it asks for already holds.
     ///
     /// # Errors
-    /// A rejection, if the rules of the domain forbid it.
-    fn decide(command: &Self::Command, state: &Self::State) -> Result<Vec<Self::Event>, Self::Rejection>;
+    /// A refusal, if the rules of the domain forbid it.
+    fn decide(command: &Self::Command, state: &Self::State) -> Result<Vec<Self::Event>, Self::Refusal>;
 
     /// The state after `event`. Never fails: what happened, happened.
     fn evolve(state: Self::State, event: &Self::Event) -> Self::State;
 }
 
 /// A sentence of the domain that says why a command was refused. Not an error: nothing is broken.
-pub trait Rejection: Debug + Display + Send + Sync + 'static {
+pub trait Refusal: Debug + Display + Send + Sync + 'static {
     /// Name of the page in `schemas/problems/` that explains it.
     fn code(&self) -> &'static str;
     /// Whether the thing asked about is absent, or present and in the way.
-    fn kind(&self) -> RejectionKind {
-        RejectionKind::Conflict
+    fn kind(&self) -> RefusalKind {
+        RefusalKind::Conflict
     }
     /// For a command with many parts: each refused part and why.
     fn parts(&self) -> Vec<(String, String)> {
@@ -39,9 +39,9 @@ pub trait Rejection: Debug + Display + Send + Sync + 'static {
     }
 }
 
-/// How a rejection shows over HTTP.
+/// How a refusal shows over HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RejectionKind {
+pub enum RefusalKind {
     /// There is no such thing here (404).
     Absent,
     /// What holds now forbids it (409).
@@ -56,7 +56,7 @@ pub(crate) mod spec {
     /// A stream with a history, waiting for a command.
     pub struct Given<D: Decider>(D::State);
     /// What the command led to.
-    pub struct When<D: Decider>(D::State, Result<Vec<D::Event>, D::Rejection>);
+    pub struct When<D: Decider>(D::State, Result<Vec<D::Event>, D::Refusal>);
 
     pub fn given<D: Decider>(history: impl IntoIterator<Item = D::Event>) -> Given<D> {
         Given(history.into_iter().fold(D::State::default(), |state, event| D::evolve(state, &event)))
@@ -72,11 +72,11 @@ pub(crate) mod spec {
     impl<D: Decider> When<D>
     where
         D::Event: PartialEq,
-        D::Rejection: PartialEq,
+        D::Refusal: PartialEq,
     {
         #[track_caller]
         pub fn then(self, expected: &[D::Event]) {
-            assert_eq!(self.1.expect("not rejected"), expected);
+            assert_eq!(self.1.expect("not refused"), expected);
         }
 
         #[track_caller]
@@ -85,8 +85,8 @@ pub(crate) mod spec {
         }
 
         #[track_caller]
-        pub fn then_rejected(self, expected: &D::Rejection) {
-            assert_eq!(&self.1.expect_err("rejected"), expected);
+        pub fn then_refused(self, expected: &D::Refusal) {
+            assert_eq!(&self.1.expect_err("refused"), expected);
         }
     }
 
@@ -99,7 +99,7 @@ pub(crate) mod spec {
         let state = history.iter().fold(D::State::default(), D::evolve);
         if let Ok(events) = D::decide(command, &state) {
             let after = events.iter().fold(state, D::evolve);
-            assert_eq!(D::decide(command, &after).expect("not rejected the second time"), []);
+            assert_eq!(D::decide(command, &after).expect("not refused the second time"), []);
         }
     }
 }

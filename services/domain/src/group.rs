@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Decider, LocalDay, ProgrammeId, Rejection, RejectionKind, Schedule, event::events, text::Text, there};
+use crate::{Decider, LocalDay, ProgrammeId, RefusalKind, Schedule, event::events, text::Text, there};
 
 /// Stream kind of groups.
 #[derive(Debug)]
@@ -228,17 +228,17 @@ pub enum Refusal {
     NoSchedule,
 }
 
-impl Rejection for Refusal {
+impl crate::Refusal for Refusal {
     fn code(&self) -> &'static str {
         match self {
             Self::Unknown => "unknown-group",
             Self::NoSchedule => "no-schedule",
         }
     }
-    fn kind(&self) -> RejectionKind {
+    fn kind(&self) -> RefusalKind {
         match self {
-            Self::Unknown => RejectionKind::Absent,
-            Self::NoSchedule => RejectionKind::Conflict,
+            Self::Unknown => RefusalKind::Absent,
+            Self::NoSchedule => RefusalKind::Conflict,
         }
     }
 }
@@ -247,7 +247,7 @@ impl Decider for Group {
     type Command = Command;
     type Event = Event;
     type State = State;
-    type Rejection = Refusal;
+    type Refusal = Refusal;
 
     fn decide(command: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
         let described = |details: &Details| match &state.details {
@@ -341,6 +341,6 @@ mod tests {
 
     #[test]
     fn an_unknown_group_cannot_be_scheduled() {
-        given::<Group>([]).when(&Command::Schedule(Some(tuesdays()))).then_rejected(&Refusal::Unknown);
+        given::<Group>([]).when(&Command::Schedule(Some(tuesdays()))).then_refused(&Refusal::Unknown);
     }
 }

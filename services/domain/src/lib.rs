@@ -1,7 +1,7 @@
 //! The specification of Kith as code: what can be asked ([`Decider::Command`]), what may be refused and why
-//! ([`Rejection`]), what then has happened ([`DomainEvent`]) and what follows from it ([`Decider::State`]).
+//! ([`Refusal`]), what then has happened ([`DomainEvent`]) and what follows from it ([`Decider::State`]).
 //!
-//! One file per kind of stream, each read top-down: events, state, commands, rejections, decisions, tests.
+//! One file per kind of stream, each read top-down: events, state, commands, refusals, decisions, tests.
 //!
 //! **Invariant:** nothing here is async, does I/O, reads a clock or draws a random number.
 
@@ -25,7 +25,7 @@ mod subject;
 mod text;
 
 pub use day::{LocalDay, there, time_zone};
-pub use decider::{Decider, Rejection, RejectionKind};
+pub use decider::{Decider, Refusal, RefusalKind};
 pub use event::{DecodeError, DomainEvent, EventType, stored};
 pub use id::{
     ClientId, ConsentId, GlassId, GroupId, HoldId, IdError, MeetingId, MemberId, OrgId, ProgrammeId, is_nobody,

@@ -10,9 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{
-    Decider, GroupId, MemberId, Rejection, RejectionKind, event::events, group::MeetingMode, sealed::Sealed, text::Text,
-};
+use crate::{Decider, GroupId, MemberId, RefusalKind, event::events, group::MeetingMode, sealed::Sealed, text::Text};
 
 /// Stream kind of meetings.
 #[derive(Debug)]
@@ -463,7 +461,7 @@ impl MarkRefusal {
     }
 }
 
-impl Rejection for Refusal {
+impl crate::Refusal for Refusal {
     fn code(&self) -> &'static str {
         match self {
             Self::Unknown => "unknown-meeting",
@@ -481,10 +479,10 @@ impl Rejection for Refusal {
         }
     }
 
-    fn kind(&self) -> RejectionKind {
+    fn kind(&self) -> RefusalKind {
         match self {
-            Self::Unknown => RejectionKind::Absent,
-            _ => RejectionKind::Conflict,
+            Self::Unknown => RefusalKind::Absent,
+            _ => RefusalKind::Conflict,
         }
     }
 
@@ -500,7 +498,7 @@ impl Decider for Meeting {
     type Command = Command;
     type Event = Event;
     type State = State;
-    type Rejection = Refusal;
+    type Refusal = Refusal;
 
     fn decide(command: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
         let register = match (command, state) {

@@ -13,8 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ConsentId, Decider, GlassId, GroupId, HoldId, MemberId, Rejection, RejectionKind, Subject, event::events,
-    sealed::Sealed,
+    ConsentId, Decider, GlassId, GroupId, HoldId, MemberId, RefusalKind, Subject, event::events, sealed::Sealed,
 };
 
 mod consent;
@@ -394,7 +393,7 @@ pub enum Refusal {
     },
 }
 
-impl Rejection for Refusal {
+impl crate::Refusal for Refusal {
     fn code(&self) -> &'static str {
         match self {
             Self::Unknown => "unknown-member",
@@ -413,10 +412,10 @@ impl Rejection for Refusal {
             Self::TooMany { .. } => "record-full",
         }
     }
-    fn kind(&self) -> RejectionKind {
+    fn kind(&self) -> RefusalKind {
         match self {
-            Self::Unknown | Self::NoConsent | Self::NoHold | Self::NoGlass => RejectionKind::Absent,
-            _ => RejectionKind::Conflict,
+            Self::Unknown | Self::NoConsent | Self::NoHold | Self::NoGlass => RefusalKind::Absent,
+            _ => RefusalKind::Conflict,
         }
     }
 }
@@ -425,7 +424,7 @@ impl Decider for Member {
     type Command = Command;
     type Event = Event;
     type State = State;
-    type Rejection = Refusal;
+    type Refusal = Refusal;
 
     fn decide(command: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
         let record = match (command, state) {

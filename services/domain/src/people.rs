@@ -320,7 +320,7 @@ impl Decider for People {
     type Command = Command;
     type Event = Event;
     type State = State;
-    type Rejection = Refusal;
+    type Refusal = Refusal;
 
     fn decide(command: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
         let one = |event: Option<Event>| event.into_iter().collect();

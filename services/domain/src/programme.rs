@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Decider, Rejection, RejectionKind, event::events, text::Text};
+use crate::{Decider, RefusalKind, event::events, text::Text};
 
 /// Stream kind of programmes.
 #[derive(Debug)]
@@ -66,15 +66,15 @@ pub enum Refusal {
     Unknown,
 }
 
-impl Rejection for Refusal {
+impl crate::Refusal for Refusal {
     fn code(&self) -> &'static str {
         match self {
             Self::Unknown => "unknown-programme",
         }
     }
-    fn kind(&self) -> RejectionKind {
+    fn kind(&self) -> RefusalKind {
         match self {
-            Self::Unknown => RejectionKind::Absent,
+            Self::Unknown => RefusalKind::Absent,
         }
     }
 }
@@ -83,7 +83,7 @@ impl Decider for Programme {
     type Command = Command;
     type Event = Event;
     type State = State;
-    type Rejection = Refusal;
+    type Refusal = Refusal;
 
     fn decide(command: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
         Ok(match (command, state) {
@@ -121,6 +121,6 @@ mod tests {
             .when(&Command::Describe(named("Renewal")))
             .then(&[Event::Changed(Changed { details: named("Renewal") })]);
         asking_twice_changes_nothing::<Programme>(&history, &Command::Describe(named("Renewal")));
-        given::<Programme>([]).when(&Command::Require).then_rejected(&Refusal::Unknown);
+        given::<Programme>([]).when(&Command::Require).then_refused(&Refusal::Unknown);
     }
 }

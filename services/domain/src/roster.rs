@@ -22,7 +22,7 @@ pub use self::{
     state::{End, Enrolment, State},
     vocabulary::{CancelReason, DeclineReason, ErrorReason, IfFull, Places, PlacesError, Stage},
 };
-use crate::{Decider, LocalDay, MemberId, Rejection, RejectionKind, Subject, event::events, sealed::Sealed};
+use crate::{Decider, LocalDay, MemberId, RefusalKind, Subject, event::events, sealed::Sealed};
 
 /// Stream kind of rosters: one for each group, under the group's id.
 #[derive(Debug)]
@@ -348,7 +348,7 @@ fn but_from(free: Option<Date>) -> String {
     free.map(|day| format!("; one is free from {day} on")).unwrap_or_default()
 }
 
-impl Rejection for Refusal {
+impl crate::Refusal for Refusal {
     fn code(&self) -> &'static str {
         match self {
             Self::AlreadyEnrolled { .. } => "already-enrolled",
@@ -364,9 +364,9 @@ impl Rejection for Refusal {
             Self::NothingSince { .. } => "no-such-enrolment",
         }
     }
-    fn kind(&self) -> RejectionKind {
+    fn kind(&self) -> RefusalKind {
         match self {
-            Self::NotEnrolled => RejectionKind::Absent,
+            Self::NotEnrolled => RefusalKind::Absent,
             Self::AlreadyEnrolled { .. }
             | Self::Overlaps { .. }
             | Self::Ended { .. }
@@ -376,7 +376,7 @@ impl Rejection for Refusal {
             | Self::TooManyAsk
             | Self::NotAsking
             | Self::Started { .. }
-            | Self::NothingSince { .. } => RejectionKind::Conflict,
+            | Self::NothingSince { .. } => RefusalKind::Conflict,
         }
     }
 }
@@ -385,7 +385,7 @@ impl Decider for Roster {
     type Command = Command;
     type Event = Event;
     type State = State;
-    type Rejection = Refusal;
+    type Refusal = Refusal;
 
     fn decide(Command { today, proposed_by, ask }: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
         let (today, by) = (today.date(), proposed_by.as_ref());

@@ -73,7 +73,7 @@ pub struct Done {
 pub enum TransactError<R> {
     /// The domain forbids it.
     #[error("{0}")]
-    Rejected(R),
+    Refused(R),
     /// Another command was done before under the same key.
     #[error("another command was done before with this idempotency key")]
     KeyReused,
@@ -145,7 +145,7 @@ impl<D: Decider> Streams<D> {
     ///
     /// # Errors
     /// If the log does not answer.
-    pub async fn events(&self, org: &OrgId, id: impl Into<Uuid>) -> Result<Vec<Recorded>, TransactError<D::Rejection>> {
+    pub async fn events(&self, org: &OrgId, id: impl Into<Uuid>) -> Result<Vec<Recorded>, TransactError<D::Refusal>> {
         let stream = StreamName::new(D::Event::CATEGORY, org, id.into());
         let mut events = Vec::new();
         loop {
@@ -166,7 +166,7 @@ impl<D: Decider> Streams<D> {
         org: &OrgId,
         id: impl Into<Uuid>,
         look: impl FnOnce(&Loaded<D::State>) -> T,
-    ) -> Result<T, TransactError<D::Rejection>> {
+    ) -> Result<T, TransactError<D::Refusal>> {
         let id = id.into();
         let asked = Instant::now();
         let mut entry = self.entry(org, id).lock_owned().await;
@@ -191,7 +191,7 @@ impl<D: Decider> Streams<D> {
         cause: Cause,
         command: D::Command,
         reply: Reply,
-    ) -> Result<Done, TransactError<D::Rejection>>
+    ) -> Result<Done, TransactError<D::Refusal>>
     where
         D::Command: 'static,
     {
@@ -215,7 +215,7 @@ impl<D: Decider> Streams<D> {
         cause: &Cause,
         command: &D::Command,
         reply: Reply,
-    ) -> Result<Done, TransactError<D::Rejection>> {
+    ) -> Result<Done, TransactError<D::Refusal>> {
         let mut fresh = self.0.log.exclusive();
         if !entry.known {
             self.refresh(&stream, entry).await?;
@@ -232,7 +232,7 @@ impl<D: Decider> Streams<D> {
             }
             let events = match decided {
                 Ok(events) => events,
-                Err(rejection) => return self.replayed(cause).await?.ok_or(TransactError::Rejected(rejection)),
+                Err(refusal) => return self.replayed(cause).await?.ok_or(TransactError::Refused(refusal)),
             };
             if events.is_empty() && cause.key.is_none() {
                 return Ok(Done { position: entry.position, events: 0, reply, replayed: false });
@@ -266,7 +266,7 @@ impl<D: Decider> Streams<D> {
     ///
     /// # Errors
     /// If another command was done under the same key, or the log cannot be read.
-    pub async fn replayed(&self, cause: &Cause) -> Result<Option<Done>, TransactError<D::Rejection>> {
+    pub async fn replayed(&self, cause: &Cause) -> Result<Option<Done>, TransactError<D::Refusal>> {
         let Some((key, _)) = cause.key else { return Ok(None) };
         self.0.log.receipt(&key).await?.map(|receipt| again(cause, receipt)).transpose()
     }
@@ -283,7 +283,7 @@ impl<D: Decider> Streams<D> {
         cause: &Cause,
         reply: Reply,
         position: Position,
-    ) -> Result<Done, TransactError<D::Rejection>> {
+    ) -> Result<Done, TransactError<D::Refusal>> {
         if cause.key.is_some() {
             let entry = Loaded::<D::State> { position, ..Loaded::default() };
             let nothing =
@@ -302,7 +302,7 @@ impl<D: Decider> Streams<D> {
         &self,
         stream: &StreamName,
         entry: &mut Loaded<D::State>,
-    ) -> Result<(), TransactError<D::Rejection>> {
+    ) -> Result<(), TransactError<D::Refusal>> {
         let read_at = Instant::now();
         loop {
             let from = entry.revision.map_or(0, |revision| revision + 1);

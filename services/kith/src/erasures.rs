@@ -151,7 +151,7 @@ impl Eraser {
                 let command = Command { today: today.clone(), proposed_by: None, ask };
                 match self.rosters.transact(org, *group, cause.clone(), command, Reply::DONE).await {
                     Ok(_) => break,
-                    Err(TransactError::Rejected(_)) => {}
+                    Err(TransactError::Refused(_)) => {}
                     Err(error) => return Err(error.into()),
                 }
             }

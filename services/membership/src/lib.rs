@@ -131,7 +131,7 @@ impl Membership {
         let command = self.ask(caller, group, &cause, ask).await?;
         if erased {
             // As of whoever never had to do with the group.
-            return Err(Problem::rejected(&roster::Refusal::NotEnrolled));
+            return Err(Problem::refused(&roster::Refusal::NotEnrolled));
         }
         Ok(Answer(self.rosters.transact(&caller.org, group, cause, command, reply).await?))
     }
@@ -158,7 +158,7 @@ impl Membership {
         match (refused, is_new) {
             (Some(refusal), _) => {
                 let done = self.rosters.replayed(&cause).await?;
-                return done.map(Answer).ok_or_else(|| Problem::rejected(&refusal));
+                return done.map(Answer).ok_or_else(|| Problem::refused(&refusal));
             }
             (None, false) => drop(self.record(org, member).await?),
             (None, true) => {
@@ -181,7 +181,7 @@ impl Membership {
     ) -> Result<roster::Command, Problem> {
         let now = self.gate.clock.local(cause.at);
         let today = self.groups.look(&caller.org, group, |group| today(&group.state, &now)).await?;
-        let today = today.ok_or_else(|| Problem::rejected(&group::Refusal::Unknown))?;
+        let today = today.ok_or_else(|| Problem::refused(&group::Refusal::Unknown))?;
         caller.may_group(group)?;
         Ok(roster::Command { today, proposed_by: caller.proposes(), ask })
     }
@@ -201,7 +201,7 @@ impl Membership {
     async fn reach_group(&self, caller: &Caller, group: GroupId) -> Result<(), Problem> {
         let registered = self.groups.look(&caller.org, group, |group| group.state.details.is_some()).await?;
         if !registered {
-            return Err(Problem::rejected(&group::Refusal::Unknown));
+            return Err(Problem::refused(&group::Refusal::Unknown));
         }
         caller.may_group(group)
     }
@@ -218,7 +218,7 @@ impl Membership {
     ) -> Result<Answer, Problem> {
         if let Err(refusal) = self.may(&caller.org, member, &command).await? {
             let replayed = self.members.replayed(&cause).await?;
-            return replayed.map(Answer).ok_or_else(|| Problem::rejected(&refusal));
+            return replayed.map(Answer).ok_or_else(|| Problem::refused(&refusal));
         }
         Ok(Answer(self.members.transact(&caller.org, member, cause, command, reply).await?))
     }
@@ -257,7 +257,7 @@ impl Membership {
         let org = &caller.org;
         for member in registered {
             if !self.members.look(org, *member, |member| member.state.record().is_some()).await? {
-                return Err(Problem::rejected(&member::Refusal::Unknown));
+                return Err(Problem::refused(&member::Refusal::Unknown));
             }
         }
         Ok(Answer(self.people.transact(org, people::stream_id(org), cause, command, reply).await?))
@@ -287,7 +287,7 @@ impl Membership {
         let typed_by = |known: &Loaded<member::State>| known.state.record().and_then(|record| record.typed_by.clone());
         match self.members.look(org, member, typed_by).await? {
             Some(by) if caller.typed(&by) => Ok(Reach::AsTyped),
-            _ => Err(Problem::rejected(&member::Refusal::Unknown)),
+            _ => Err(Problem::refused(&member::Refusal::Unknown)),
         }
     }
 
@@ -301,7 +301,7 @@ impl Membership {
 
     /// As [`Self::known_record`], of somebody who must be there.
     async fn record(&self, org: &OrgId, member: MemberId) -> Result<member::Record, Problem> {
-        self.known_record(org, member).await?.ok_or_else(|| Problem::rejected(&member::Refusal::Unknown))
+        self.known_record(org, member).await?.ok_or_else(|| Problem::refused(&member::Refusal::Unknown))
     }
 
     /// The key of a member who is there: what is about them is sealed with it.

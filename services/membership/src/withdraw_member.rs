@@ -41,7 +41,7 @@ pub(crate) async fn withdraw_member(
 ) -> Result<Answer, Problem> {
     membership.reach_group(&command.caller, group).await?;
     if !membership.stands_in(&command.caller, group, member).await? {
-        return Err(Problem::rejected(&Refusal::NotEnrolled));
+        return Err(Problem::refused(&Refusal::NotEnrolled));
     }
     let reason = match command.body.reason.take() {
         None => None,

@@ -10,7 +10,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use domain::{Rejection, RejectionKind};
+use domain::{Refusal, RefusalKind};
 use eventlog::TransactError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -165,13 +165,13 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "a mistake of Kith; the server's log says more")
     }
     /// 404 or 409: the domain forbids it.
-    pub fn rejected(rejection: &impl Rejection) -> Self {
-        let status = match rejection.kind() {
-            RejectionKind::Absent => StatusCode::NOT_FOUND,
-            RejectionKind::Conflict => StatusCode::CONFLICT,
+    pub fn refused(refusal: &impl Refusal) -> Self {
+        let status = match refusal.kind() {
+            RefusalKind::Absent => StatusCode::NOT_FOUND,
+            RefusalKind::Conflict => StatusCode::CONFLICT,
         };
-        let errors = rejection.parts().into_iter().map(|(at, detail)| Part { at, detail }).collect();
-        Self { errors, ..Self::new(status, rejection.code(), rejection.to_string()) }
+        let errors = refusal.parts().into_iter().map(|(at, detail)| Part { at, detail }).collect();
+        Self { errors, ..Self::new(status, refusal.code(), refusal.to_string()) }
     }
     /// HTTP status.
     pub fn status(&self) -> StatusCode {
@@ -179,10 +179,10 @@ impl Problem {
     }
 }
 
-impl<R: Rejection> From<TransactError<R>> for Problem {
+impl<R: Refusal> From<TransactError<R>> for Problem {
     fn from(error: TransactError<R>) -> Self {
         match error {
-            TransactError::Rejected(rejection) => Self::rejected(&rejection),
+            TransactError::Refused(refusal) => Self::refused(&refusal),
             TransactError::KeyReused => {
                 let detail = "another command was sent before with this `Idempotency-Key`; use a new one";
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail)
@@ -203,7 +203,7 @@ impl From<vault::VaultError> for Problem {
     fn from(error: vault::VaultError) -> Self {
         match error {
             // Whoever was erased was never here.
-            vault::VaultError::Erased => Self::rejected(&domain::member::Refusal::Unknown),
+            vault::VaultError::Erased => Self::refused(&domain::member::Refusal::Unknown),
             error @ vault::VaultError::Missing(_) => Self::internal(&error),
             vault::VaultError::Unavailable(why) => Self::unavailable(&why),
         }
@@ -253,7 +253,7 @@ pub enum Problems {
     NotFound(ProblemBody),
     /// What holds now forbids it
     #[response(status = 409, content_type = "application/problem+json")]
-    Rejected(ProblemBody),
+    Refused(ProblemBody),
     /// Others were faster
     #[response(status = 412, content_type = "application/problem+json")]
     LostRace(ProblemBody),

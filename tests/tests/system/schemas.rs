@@ -7,7 +7,7 @@ use std::{
 };
 
 use domain::{
-    AnyEvent, MemberId, Rejection, access, group,
+    AnyEvent, MemberId, Refusal as _, access, group,
     meeting::{MarkRefusal, Refusal, Status},
     member, programme, roster,
 };
@@ -336,10 +336,10 @@ fn every_refusal_has_a_page_and_says_what_happened_in_a_sentence() {
 fn every_problem_that_the_sources_name_has_a_page_and_no_page_is_of_none() {
     let source = fs::read_to_string(folder().join("../services/web/src/problem.rs")).expect("problem.rs");
     let named = |code: &str| source.contains(&format!("\"{code}\""));
-    let domain: BTreeSet<_> = (meeting_refusals().iter().map(Rejection::code))
-        .chain(roster_refusals().iter().map(Rejection::code))
-        .chain(member_refusals().iter().map(Rejection::code))
-        .chain(access_refusals().iter().map(Rejection::code))
+    let domain: BTreeSet<_> = (meeting_refusals().iter().map(domain::Refusal::code))
+        .chain(roster_refusals().iter().map(domain::Refusal::code))
+        .chain(member_refusals().iter().map(domain::Refusal::code))
+        .chain(access_refusals().iter().map(domain::Refusal::code))
         .chain([group::Refusal::Unknown.code(), group::Refusal::NoSchedule.code(), programme::Refusal::Unknown.code()])
         .collect();
     for (code, _) in web::PAGES {

@@ -75,7 +75,7 @@ fn a_meeting_goes_from_planned_to_open_to_held() {
 #[test]
 fn nothing_can_be_done_with_a_meeting_that_nobody_planned() {
     for command in [Command::Hold, Command::Open { at: plan().starts_at }, record(ALICE, Mark::Present)] {
-        given::<Meeting>([]).when(&command).then_rejected(&Refusal::Unknown);
+        given::<Meeting>([]).when(&command).then_refused(&Refusal::Unknown);
     }
 }
 
@@ -85,7 +85,7 @@ fn a_register_opens_twelve_hours_before_the_start_and_no_earlier() {
     given::<Meeting>([planned()]).when(&Command::Open { at: starts_at - OPENS_EARLY_MAX }).then(&[opened()]);
     given::<Meeting>([planned()])
         .when(&Command::Open { at: starts_at - OPENS_EARLY_MAX - SignedDuration::from_secs(1) })
-        .then_rejected(&Refusal::TooEarly { starts_at });
+        .then_refused(&Refusal::TooEarly { starts_at });
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn someone_who_came_has_a_mode_and_someone_who_did_not_has_none() {
     let absent = NewMark { mode: Some(AttendanceMode::Video), ..new(ALICE, Mark::Absent, true) };
     given::<Meeting>([planned(), opened()])
         .when(&Command::Record(vec![absent]))
-        .then_rejected(&Refusal::Mark(MarkRefusal::ModeOfAbsent));
+        .then_refused(&Refusal::Mark(MarkRefusal::ModeOfAbsent));
     assert_eq!(AttendanceMode::usual(MeetingMode::Virtual), AttendanceMode::Video);
 }
 
@@ -114,17 +114,17 @@ fn someone_who_came_has_a_mode_and_someone_who_did_not_has_none() {
 fn someone_not_on_the_roster_cannot_be_marked_but_can_walk_in() {
     given::<Meeting>([planned(), opened()])
         .when(&Command::Record(vec![new(BOB, Mark::Present, false)]))
-        .then_rejected(&Refusal::Mark(MarkRefusal::NotOnRoster));
+        .then_refused(&Refusal::Mark(MarkRefusal::NotOnRoster));
     let walk_in = Command::AddWalkIn(new(BOB, Mark::Present, false));
     given::<Meeting>([planned(), opened()]).when(&walk_in).then(&[walked_in(BOB)]);
     given::<Meeting>([planned(), opened(), walked_in(BOB)]).when(&walk_in).then_nothing();
     given::<Meeting>([planned(), opened(), held()]).when(&walk_in).then(&[walked_in(BOB)]);
     given::<Meeting>([planned(), opened()])
         .when(&Command::AddWalkIn(new(BOB, Mark::Absent, false)))
-        .then_rejected(&Refusal::Mark(MarkRefusal::WalkInAbsent));
+        .then_refused(&Refusal::Mark(MarkRefusal::WalkInAbsent));
     given::<Meeting>([planned(), opened()])
         .when(&Command::AddWalkIn(new(ALICE, Mark::Present, true)))
-        .then_rejected(&Refusal::OnRoster);
+        .then_refused(&Refusal::OnRoster);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn of_many_marks_all_are_made_or_none_and_each_mistake_is_named() {
     let marks = vec![new(ALICE, Mark::Present, true), new(BOB, Mark::Present, false), new(ALICE, Mark::Late, true)];
     given::<Meeting>([planned(), opened()])
         .when(&Command::Record(marks))
-        .then_rejected(&Refusal::Marks(vec![(BOB, MarkRefusal::NotOnRoster), (ALICE, MarkRefusal::Twice)]));
+        .then_refused(&Refusal::Marks(vec![(BOB, MarkRefusal::NotOnRoster), (ALICE, MarkRefusal::Twice)]));
     let marks = vec![new(ALICE, Mark::Present, true), new(BOB, Mark::Absent, true)];
     given::<Meeting>([planned(), opened(), recorded(BOB, Mark::Absent)])
         .when(&Command::Record(marks))
@@ -161,7 +161,7 @@ fn a_register_holds_so_many_members_and_no_more() {
 fn once_the_register_is_closed_a_mark_changes_only_by_a_correction_that_keeps_the_old_one() {
     let history = [planned(), opened(), recorded(ALICE, Mark::Absent), held()];
     given::<Meeting>(history.clone()).when(&record(ALICE, Mark::Absent)).then_nothing();
-    given::<Meeting>(history.clone()).when(&record(ALICE, Mark::Present)).then_rejected(&Refusal::RegisterClosed);
+    given::<Meeting>(history.clone()).when(&record(ALICE, Mark::Present)).then_refused(&Refusal::RegisterClosed);
     let corrected = |member, was: Option<Mark>, now: Option<Mark>| {
         let (was, now) = (was.map(entry), now.map(entry));
         Event::AttendanceCorrected(AttendanceCorrected { member, was, now, reason: why("told us") })
@@ -173,7 +173,7 @@ fn once_the_register_is_closed_a_mark_changes_only_by_a_correction_that_keeps_th
     )]);
     given::<Meeting>(history.clone()).when(&correct(ALICE, None)).then(&[corrected(ALICE, Some(Mark::Absent), None)]);
     given::<Meeting>(history).when(&correct(BOB, Some(Mark::Late))).then(&[corrected(BOB, None, Some(Mark::Late))]);
-    given::<Meeting>([planned(), opened()]).when(&correct(ALICE, None)).then_rejected(&Refusal::NotClosed);
+    given::<Meeting>([planned(), opened()]).when(&correct(ALICE, None)).then_refused(&Refusal::NotClosed);
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn a_meeting_where_someone_was_recorded_cannot_be_cancelled() {
     for recorded in [recorded(ALICE, Mark::Absent), held()] {
         given::<Meeting>([planned(), opened(), recorded])
             .when(&cancel)
-            .then_rejected(&Refusal::AttendanceRecorded { to: Status::Cancelled });
+            .then_refused(&Refusal::AttendanceRecorded { to: Status::Cancelled });
     }
 }
 
@@ -196,7 +196,7 @@ fn what_was_said_by_mistake_can_be_taken_back() {
         .then(&[Event::Reinstated(Reinstated { reason: why("wrong week") })]);
     given::<Meeting>([planned(), cancelled()])
         .when(&Command::DidNotOccur { reason: why("locked out") })
-        .then_rejected(&Refusal::NotPossible { status: Status::Cancelled, to: Status::DidNotOccur });
+        .then_refused(&Refusal::NotPossible { status: Status::Cancelled, to: Status::DidNotOccur });
 }
 
 #[test]
@@ -208,14 +208,14 @@ fn heads_are_counted_while_the_register_is_open_and_with_a_reason_after() {
     given::<Meeting>([planned(), opened()]).when(&count(3, None)).then(&[recorded(3, None)]);
     let history = [planned(), opened(), recorded(3, None), held()];
     given::<Meeting>(history.clone()).when(&count(3, None)).then_nothing();
-    given::<Meeting>(history.clone()).when(&count(0, None)).then_rejected(&Refusal::ReasonNeeded);
+    given::<Meeting>(history.clone()).when(&count(0, None)).then_refused(&Refusal::ReasonNeeded);
     given::<Meeting>(history)
         .when(&count(0, Some("one was on the list")))
         .then(&[recorded(0, Some("one was on the list"))]);
-    given::<Meeting>([planned()]).when(&count(1, None)).then_rejected(&Refusal::NotOpen { status: Status::Planned });
+    given::<Meeting>([planned()]).when(&count(1, None)).then_refused(&Refusal::NotOpen { status: Status::Planned });
     given::<Meeting>([planned(), opened()])
         .when(&count(HEADS_MAX + 1, None))
-        .then_rejected(&Refusal::TooManyHeads(HEADS_MAX + 1));
+        .then_refused(&Refusal::TooManyHeads(HEADS_MAX + 1));
 }
 
 fn commands() -> impl Strategy<Value = Command> {

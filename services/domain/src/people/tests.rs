@@ -47,24 +47,24 @@ fn whoever_was_erased_is_unknown() {
         Command::Object(member(1), Purpose::Contact, true),
         Command::Erase(member(1)),
     ] {
-        given::<People>([erased(&[1])]).when(&command).then_rejected(&Refusal::Unknown);
+        given::<People>([erased(&[1])]).when(&command).then_refused(&Refusal::Unknown);
     }
 }
 
 #[test]
 fn a_merge_that_is_refused_leaves_no_trace_on_anybody() {
     let history = || vec![Event::Merged(merged(1, 2))];
-    given::<People>(history()).when(&merge(1, 3)).then_rejected(&Refusal::Merged { into: member(2) });
+    given::<People>(history()).when(&merge(1, 3)).then_refused(&Refusal::Merged { into: member(2) });
     let apart = [history(), vec![unmerged(1, 2)]].concat();
     given::<People>(apart).when(&Command::Erase(member(3))).then(&[erased(&[3])]);
 }
 
 #[test]
 fn nobody_is_merged_in_a_circle_or_into_themselves_or_into_a_second_record() {
-    given::<People>([]).when(&merge(1, 1)).then_rejected(&Refusal::Itself);
+    given::<People>([]).when(&merge(1, 1)).then_refused(&Refusal::Itself);
     let history = || vec![Event::Merged(merged(1, 2))];
-    given::<People>(history()).when(&merge(2, 1)).then_rejected(&Refusal::Merged { into: member(2) });
-    given::<People>(history()).when(&merge(3, 1)).then_rejected(&Refusal::Merged { into: member(2) });
+    given::<People>(history()).when(&merge(2, 1)).then_refused(&Refusal::Merged { into: member(2) });
+    given::<People>(history()).when(&merge(3, 1)).then_refused(&Refusal::Merged { into: member(2) });
     given::<People>(history()).when(&merge(2, 3)).then(&[Event::Merged(merged(2, 3))]);
 }
 
@@ -73,7 +73,7 @@ fn a_person_is_erased_with_all_records_at_once() {
     let history = vec![Event::Merged(merged(1, 2)), Event::Merged(merged(2, 3)), Event::Merged(merged(4, 3))];
     given::<People>(history.clone())
         .when(&Command::Erase(member(2)))
-        .then_rejected(&Refusal::Merged { into: member(3) });
+        .then_refused(&Refusal::Merged { into: member(3) });
     given::<People>(history.clone()).when(&Command::Erase(member(3))).then(&[erased(&[3, 2, 4, 1])]);
     let state = history.iter().chain([&erased(&[3, 2, 4, 1])]).fold(State::default(), People::evolve);
     assert_eq!(state.erased_by(member(3)), [3, 1, 2, 4].map(member));
@@ -84,10 +84,10 @@ fn a_person_is_erased_with_all_records_at_once() {
 fn a_legal_hold_on_any_record_keeps_the_person_from_being_erased_until_it_is_lifted() {
     let refusal = Refusal::Held { count: 1, review_on: date(2027, 1, 1) };
     let history = vec![Event::Merged(merged(1, 2)), Event::HoldPlaced(held(1, 7))];
-    given::<People>(history.clone()).when(&Command::Erase(member(2))).then_rejected(&refusal);
+    given::<People>(history.clone()).when(&Command::Erase(member(2))).then_refused(&refusal);
     let lifted = [history, vec![Event::HoldLifted(lifted(1, 7))]].concat();
     given::<People>(lifted.clone()).when(&Command::Erase(member(2))).then(&[erased(&[2, 1])]);
-    given::<People>(lifted).when(&Command::LiftHold(super::tests::lifted(1, 7))).then_rejected(&Refusal::NoHold);
+    given::<People>(lifted).when(&Command::LiftHold(super::tests::lifted(1, 7))).then_refused(&Refusal::NoHold);
 }
 
 #[test]
@@ -107,8 +107,8 @@ fn what_a_second_record_forbids_stays_forbidden_when_the_merge_is_undone() {
 fn a_second_record_takes_no_wishes_but_holds() {
     let history = || vec![Event::Merged(merged(1, 2))];
     let refusal = Refusal::Merged { into: member(2) };
-    given::<People>(history()).when(&Command::Restrict(member(1), true)).then_rejected(&refusal);
-    given::<People>(history()).when(&Command::Object(member(1), Purpose::Contact, true)).then_rejected(&refusal);
+    given::<People>(history()).when(&Command::Restrict(member(1), true)).then_refused(&refusal);
+    given::<People>(history()).when(&Command::Object(member(1), Purpose::Contact, true)).then_refused(&refusal);
     given::<People>(history()).when(&Command::PlaceHold(held(1, 1))).then(&[Event::HoldPlaced(held(1, 1))]);
 }
 

@@ -132,7 +132,7 @@ impl Membership {
         let command = self.ask(caller, group, cause, ask).await?;
         match self.rosters.transact(&caller.org, group, cause.clone(), command, Reply::DONE).await {
             Ok(done) => Ok(Ok(done.position)),
-            Err(TransactError::Rejected(refusal)) => Ok(Err(refusal)),
+            Err(TransactError::Refused(refusal)) => Ok(Err(refusal)),
             Err(error) => Err(error.into()),
         }
     }
@@ -188,9 +188,9 @@ impl Membership {
     }
 }
 
-fn halt<R: domain::Rejection>(field: &'static str, error: TransactError<R>) -> Halt {
+fn halt<R: domain::Refusal>(field: &'static str, error: TransactError<R>) -> Halt {
     match error {
-        TransactError::Rejected(refusal) => Halt::Refused(field, refusal.to_string()),
+        TransactError::Refused(refusal) => Halt::Refused(field, refusal.to_string()),
         error => Halt::Failed(error.into()),
     }
 }
