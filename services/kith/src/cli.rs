@@ -52,7 +52,7 @@ enum Command {
     },
     /// Wrap the keys of all people with another key-encryption key; the server must be stopped
     RotateKey(RotateKey),
-    /// Write the generated schemas: events, openapi.json, asyncapi.yaml
+    /// Write the generated schemas: events, openapi.json, asyncapi.json
     Schemas {
         /// Folder to write to
         #[arg(long, default_value = "schemas")]
@@ -451,28 +451,38 @@ mod tests {
     use std::collections::BTreeMap;
 
     use figment::Jail;
-    use serde_json::Value;
+    use yaml_rust2::{Yaml, YamlLoader};
 
     use super::*;
     use crate::Services;
+
+    /// What a mapping of YAML says, with what it takes over from another (`<<`).
+    fn merged(mapping: &Yaml) -> BTreeMap<&str, &Yaml> {
+        let Some(own) = mapping.as_hash() else { return BTreeMap::new() };
+        let mut all = merged(&mapping["<<"]);
+        all.extend(own.iter().map(|(key, value)| (key.as_str().unwrap(), value)));
+        all.remove("<<");
+        all
+    }
 
     /// As far as that can be seen without an engine that runs it: every command line and setting is one of this build.
     #[test]
     #[allow(clippy::result_large_err)] // figment's own
     fn the_composition_for_many_runs_each_role_twice_with_settings_that_hold() {
         let text = include_str!("../../../deploy/compose.scaled.yaml");
-        let mut composition: serde_norway::Value = serde_norway::from_str(text).unwrap();
-        composition.apply_merge().unwrap();
-        let composition: Value = serde_json::to_value(composition).unwrap();
-        let services = composition["services"].as_object().unwrap();
+        let composition = &YamlLoader::load_from_str(text).unwrap()[0];
+        let services = merged(&composition["services"]);
         let mut roles = BTreeMap::<String, u32>::new();
-        for service in services.values().filter(|service| service["image"] == "kith") {
-            let command = service["command"].as_array().unwrap().iter().map(|word| word.as_str().unwrap());
+        for service in services.values().map(|service| merged(service)) {
+            if service["image"].as_str() != Some("kith") {
+                continue;
+            }
+            let command = service["command"].as_vec().unwrap().iter().map(|word| word.as_str().unwrap());
             let Command::Serve(flags) = Cli::try_parse_from(["kith"].into_iter().chain(command)).unwrap().command
             else {
                 panic!("it serves")
             };
-            let environment = service["environment"].as_object().unwrap().clone();
+            let environment = merged(service["environment"]);
             let mut checked = None;
             Jail::expect_with(|jail| {
                 for (name, value) in &environment {

@@ -23,7 +23,7 @@ pub fn generate() -> anyhow::Result<BTreeMap<PathBuf, String>> {
     let openapi = crate::serve::document(scratch.path())?;
     let mut files = BTreeMap::from([
         (PathBuf::from("openapi.json"), openapi.to_pretty_json()? + "\n"),
-        (PathBuf::from("asyncapi.yaml"), serde_norway::to_string(&asyncapi())?),
+        (PathBuf::from("asyncapi.json"), serde_json::to_string_pretty(&asyncapi())? + "\n"),
         (PathBuf::from("authority.md"), authority()),
         (PathBuf::from("routes.conf"), routes()?),
     ]);
