@@ -62,6 +62,7 @@ fn given(config: &Config, relays: bool, reads: bool) -> anyhow::Result<Connectio
         nats.tls_ca_file.clone_from(&config.nats_ca);
         nats.tls_required = config.nats_ca.is_some();
         (nats.replicas, nats.reads_only) = (config.nats_replicas, reads_only);
+        nats.jitter = rand::random();
         Ok::<_, anyhow::Error>(nats)
     };
     let reader = config.nats.as_ref().filter(|_| reads);
@@ -268,7 +269,8 @@ impl Following {
             let over = end.child_token();
             let consuming = async {
                 let Some(heard) = over.run_until_cancelled(self.connection.heard()).await else { return };
-                let options = ConsumeOptions { linger: self.derived.linger(), ..ConsumeOptions::default() };
+                let (linger, jitter) = (self.derived.linger(), rand::random());
+                let options = ConsumeOptions { linger, jitter, ..ConsumeOptions::default() };
                 consume(subscriber, self.log.clone(), heard, options, self.health.clone(), over.clone()).await;
             };
             let mut consuming = std::pin::pin!(consuming);

@@ -62,6 +62,8 @@ pub struct NatsConfig {
     pub(crate) stuck: Arc<Notify>,
     /// Whether this user only reads: then the stream is somebody else's to make.
     pub reads_only: bool,
+    /// Drawn for each process: who loses the same server as others comes back to it at another time.
+    pub jitter: u64,
 }
 
 impl NatsConfig {
@@ -76,6 +78,7 @@ impl NatsConfig {
             replicas: 1,
             stuck: Arc::default(),
             reads_only: false,
+            jitter: 0,
         }
     }
 
@@ -175,6 +178,7 @@ pub struct Nats {
     link: watch::Receiver<Link>,
     stream: Config,
     stuck: Arc<Notify>,
+    jitter: u64,
 }
 
 impl fmt::Debug for Nats {
@@ -199,7 +203,7 @@ impl Nats {
         part.running();
         let (jetstream, link) = (jetstream(client), link.subscribe());
         let stuck = config.stuck.clone();
-        let nats = Self { jetstream, link, stream: config.stream(), stuck };
+        let nats = Self { jetstream, link, stream: config.stream(), stuck, jitter: config.jitter };
         if !config.reads_only {
             nats.set_up_stream_by(deadline).await?;
         }
@@ -207,7 +211,7 @@ impl Nats {
     }
 
     async fn set_up_stream_by(&self, deadline: Instant) -> Result<(), ConnectError> {
-        let mut backoff = Backoff::new();
+        let mut backoff = self.backoff();
         loop {
             let Err(error) = self.jetstream.create_or_update_stream(self.stream.clone()).await else { return Ok(()) };
             let wait = backoff.next(); // just started, a server or cluster may not have its JetStream ready
@@ -222,6 +226,11 @@ impl Nats {
     /// The stream, created anew if it was deleted.
     pub(crate) async fn stream(&self) -> Result<Stream, BoxError> {
         Ok(self.jetstream.get_or_create_stream(self.stream.clone()).await?)
+    }
+
+    /// Waits of whoever tries again with this server.
+    pub(crate) fn backoff(&self) -> Backoff {
+        Backoff::new(self.jitter)
     }
 
     pub(crate) fn jetstream(&self) -> &Context {
@@ -267,7 +276,7 @@ async fn connect_by(
     part: &Part,
     deadline: Instant,
 ) -> Result<Client, ConnectError> {
-    let mut backoff = Backoff::new();
+    let mut backoff = Backoff::new(config.jitter);
     loop {
         let options = options(config, link, part).await?;
         let unreachable = |source| ConnectError::Unreachable { url: config.shown_url(), source };

@@ -95,6 +95,8 @@ pub struct ConsumeOptions {
     pub flush: Arc<Notify>,
     /// Tries at once what would only be tried again after a while, above all an event that could not be applied.
     pub retry: Arc<Notify>,
+    /// Drawn for each consumer: who loses the same log as others comes back to it at another time.
+    pub jitter: u64,
 }
 
 /// Brings every event of `log` to `subscriber`, once and in order, until `cancel` or until nothing more can be `heard`
@@ -188,7 +190,7 @@ impl Consumer {
         let part = health.part(name);
         let reached = part.sender();
         reached.send_replace(subscriber.checkpoint());
-        let (metrics, backoff) = (Metrics::new(name), Backoff::new());
+        let (metrics, backoff) = (Metrics::new(name), Backoff::new(options.jitter));
         Self { subscriber, log, heard, options, cancel, part, reached, poison: None, silent: false, backoff, metrics }
     }
 

@@ -400,7 +400,7 @@ fn files(path: &Path) -> impl FnOnce(io::Error) -> StartError {
 
 /// Starts the server again whenever it dies or is stuck, until `ending`.
 async fn supervise(mut keeper: Keeper, launch: Launch, part: Part, ending: CancellationToken) {
-    let mut backoff = Backoff::new();
+    let mut backoff = Backoff::new(0); // nobody else waits for it
     loop {
         let log = launch.log();
         tokio::select! {

@@ -139,7 +139,7 @@ impl Failure {
 
 impl Relay {
     async fn run(self) {
-        let (mut backoff, mut failures, mut confirmed) = (Backoff::new(), 0, None);
+        let (mut backoff, mut failures, mut confirmed) = (self.nats.backoff(), 0, None);
         while !self.nats.is_gone() {
             let before = *self.reached.borrow();
             let Err(failure) = self.session(&mut backoff, &mut confirmed).await;
