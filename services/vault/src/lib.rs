@@ -18,6 +18,7 @@ mod phone;
 mod profile;
 mod store;
 mod thread;
+mod vault;
 
 pub use blind::Blind;
 pub use folded::folded;
@@ -28,4 +29,5 @@ pub use names::Names;
 pub use phone::{Country, NoCountry, learn_numbers};
 pub use profile::{SealError, open_profile, seal_profile};
 pub use store::StoreError;
-pub use thread::{Fresh, Keeper, Vault, VaultError};
+pub use thread::{Fresh, Keeper, VaultError};
+pub use vault::Vault;

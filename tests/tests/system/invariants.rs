@@ -78,7 +78,7 @@ const IMPURE: &[&str] = &[
 
 /// Where the types of a library stop: its name and the only files that speak it, as the ends of their folders.
 const STOPS_AT: &[(&str, &[&str])] = &[
-    ("rusqlite", &["eventlog/src/sqlite", "projections/src", "vault/src/store", "vault/src/thread"]),
+    ("rusqlite", &["eventlog/src/sqlite", "projections/src", "vault/src/store", "vault/src/thread", "vault/src/vault"]),
     ("chacha20poly1305", &["vault/src/ke", "web/src/positions"]),
     ("data_encoding", &["vault/src/ke", "eventlog/src/kurrent", "web/src/positions"]),
     ("deunicode", &["vault/src/folded"]),
