@@ -3,140 +3,29 @@
 //! planned → open → held, or cancelled, or did not occur. A register that nobody filled in is not a state: it is
 //! computed by those who read ("overdue"). A member without a mark is *not recorded*, never absent.
 
+mod refusal;
+mod vocabulary;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp, civil::DateTime};
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
-use crate::{Decider, GroupId, MemberId, RefusalKind, event::events, group::MeetingMode, sealed::Sealed, text::Text};
+pub use self::{
+    refusal::{MarkRefusal, Refusal},
+    vocabulary::{
+        AttendanceMode, Entry, HEADS_MAX, HeadCategory, Headcount, MARKS_MAX, Mark, OPENS_EARLY_MAX, Plan, Status,
+    },
+};
+use crate::{Decider, GroupId, MemberId, event::events, sealed::Sealed, text::Text};
 
 /// Stream kind of meetings.
 #[derive(Debug)]
 pub struct Meeting;
 
-/// Most members on one register, a count.
-pub const MARKS_MAX: usize = 1_000;
-/// Most anonymous heads of one category, a count.
-pub const HEADS_MAX: u16 = 10_000;
-/// How long before its start a meeting can be opened.
-pub const OPENS_EARLY_MAX: SignedDuration = SignedDuration::from_hours(12);
-
 /// Why a command says so: as it is written, before it is sealed.
 pub type Reason = Text<300>;
-
-/// Whether a member came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Mark {
-    /// Came on time.
-    Present,
-    /// Came late.
-    Late,
-    /// Did not come, and had said so.
-    Excused,
-    /// Did not come.
-    Absent,
-}
-
-impl Mark {
-    /// Whether the member was there.
-    pub fn attended(self) -> bool {
-        match self {
-            Self::Present | Self::Late => true,
-            Self::Excused | Self::Absent => false,
-        }
-    }
-
-    /// As stored and shown.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Present => "present",
-            Self::Late => "late",
-            Self::Excused => "excused",
-            Self::Absent => "absent",
-        }
-    }
-}
-
-/// How someone took part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum AttendanceMode {
-    /// In the room.
-    InPerson,
-    /// By video.
-    Video,
-    /// By phone.
-    Phone,
-}
-
-impl AttendanceMode {
-    /// As stored and shown.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::InPerson => "in_person",
-            Self::Video => "video",
-            Self::Phone => "phone",
-        }
-    }
-
-    /// How people take part in such a meeting unless said otherwise.
-    pub fn usual(mode: MeetingMode) -> Self {
-        match mode {
-            MeetingMode::InPerson | MeetingMode::Hybrid => Self::InPerson,
-            MeetingMode::Virtual => Self::Video,
-        }
-    }
-}
-
-/// Kinds of people counted without a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum HeadCategory {
-    /// Came for the first time.
-    Newcomer,
-    /// Came before, does not want to be on a list.
-    Visitor,
-    /// Family member or friend.
-    Supporter,
-    /// Child.
-    Child,
-    /// Anyone else.
-    Other,
-}
-
-/// Anonymous heads by category.
-pub type Headcount = BTreeMap<HeadCategory, u16>;
-
-/// When and how a meeting is meant to take place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Plan {
-    /// The group that meets.
-    pub group: GroupId,
-    /// Local start, in the group's time zone; its date is the one that decides who is on the roster.
-    #[schemars(with = "String")]
-    pub starts_at_local: DateTime,
-    /// Start.
-    #[schemars(with = "String")]
-    pub starts_at: Timestamp,
-    /// End.
-    #[schemars(with = "String")]
-    pub ends_at: Timestamp,
-    /// How it meets.
-    pub mode: MeetingMode,
-}
-
-/// What the register says of one member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
-pub struct Entry {
-    /// Whether they came.
-    pub mark: Mark,
-    /// How they took part; only of those who came.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mode: Option<AttendanceMode>,
-}
 
 /// A meeting was planned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -233,35 +122,6 @@ events! {
         AttendanceCorrected = "attendance.corrected" v 1,
         /// Anonymous heads were counted.
         HeadcountRecorded = "headcount.recorded" v 1,
-    }
-}
-
-/// How far a meeting has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// Ahead, or its register was forgotten.
-    Planned,
-    /// Its register can be filled in.
-    Open,
-    /// It took place.
-    Held,
-    /// It was called off.
-    Cancelled,
-    /// It did not take place.
-    DidNotOccur,
-}
-
-impl Status {
-    /// As stored and shown.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Planned => "planned",
-            Self::Open => "open",
-            Self::Held => "held",
-            Self::Cancelled => "cancelled",
-            Self::DidNotOccur => "did_not_occur",
-        }
     }
 }
 
@@ -371,127 +231,6 @@ pub enum Command {
         /// Why; needed once the register is closed.
         reason: Option<Sealed>,
     },
-}
-
-/// Why something was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// No such meeting.
-    #[error("there is no such meeting")]
-    Unknown,
-    /// Its register cannot be opened yet.
-    #[error("the meeting starts at {starts_at}; its register opens {hours} hours before at the earliest",
-        hours = OPENS_EARLY_MAX.as_hours())]
-    TooEarly {
-        /// When it starts.
-        starts_at: Timestamp,
-    },
-    /// It is not open.
-    #[error("the meeting is {}, its register is not open", status.as_str())]
-    NotOpen {
-        /// What it is.
-        status: Status,
-    },
-    /// It is held: marks are corrected, with a reason.
-    #[error("the register is closed; a mark is changed by a correction, with a reason")]
-    RegisterClosed,
-    /// It took place, or someone was recorded.
-    #[error("attendance was recorded, so the meeting cannot be {}", to.as_str())]
-    AttendanceRecorded {
-        /// What was asked.
-        to: Status,
-    },
-    /// It already is something else.
-    #[error("the meeting is {}, so it cannot be {}", status.as_str(), to.as_str())]
-    NotPossible {
-        /// What it is.
-        status: Status,
-        /// What was asked.
-        to: Status,
-    },
-    /// Some marks cannot be made, so none was.
-    #[error("{} of the marks cannot be made, so none was", .0.len())]
-    Marks(Vec<(MemberId, MarkRefusal)>),
-    /// One mark cannot be made.
-    #[error("{0}")]
-    Mark(MarkRefusal),
-    /// A walk-in who is on the roster.
-    #[error("the member is on the roster: record the attendance instead")]
-    OnRoster,
-    /// A correction of a register that is still open.
-    #[error("the register is still open: record the attendance instead")]
-    NotClosed,
-    /// A changed headcount without a reason after the register was closed.
-    #[error("the register is closed; a changed headcount needs a reason")]
-    ReasonNeeded,
-    /// More heads than a room holds.
-    #[error("a category has {0} heads, at most {HEADS_MAX} are possible")]
-    TooManyHeads(u16),
-}
-
-/// Why one mark cannot be made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MarkRefusal {
-    /// Not enrolled that day, nor a walk-in.
-    #[error("the member is not on the roster of the meeting's date, nor a walk-in")]
-    NotOnRoster,
-    /// Twice in one command.
-    #[error("the member is marked twice in one command")]
-    Twice,
-    /// How someone took part who did not.
-    #[error("someone who did not come has no mode")]
-    ModeOfAbsent,
-    /// A walk-in who did not come.
-    #[error("a walk-in is present or late")]
-    WalkInAbsent,
-    /// The register is full.
-    #[error("the register has {MARKS_MAX} members, the most that are possible")]
-    Full,
-}
-
-impl MarkRefusal {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::NotOnRoster => "not-on-roster",
-            Self::Twice => "marked-twice",
-            Self::ModeOfAbsent => "mode-of-absent",
-            Self::WalkInAbsent => "walk-in-absent",
-            Self::Full => "register-full",
-        }
-    }
-}
-
-impl crate::Refusal for Refusal {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown-meeting",
-            Self::TooEarly { .. } => "meeting-too-early",
-            Self::NotOpen { .. } => "meeting-not-open",
-            Self::RegisterClosed => "register-closed",
-            Self::AttendanceRecorded { .. } => "attendance-recorded",
-            Self::NotPossible { .. } => "meeting-not-possible",
-            Self::Marks(_) => "marks-refused",
-            Self::Mark(refusal) => refusal.code(),
-            Self::OnRoster => "on-roster",
-            Self::NotClosed => "register-open",
-            Self::ReasonNeeded => "reason-needed",
-            Self::TooManyHeads(_) => "too-many-heads",
-        }
-    }
-
-    fn kind(&self) -> RefusalKind {
-        match self {
-            Self::Unknown => RefusalKind::Absent,
-            _ => RefusalKind::Conflict,
-        }
-    }
-
-    fn parts(&self) -> Vec<(String, String)> {
-        match self {
-            Self::Marks(refused) => refused.iter().map(|(member, why)| (member.to_string(), why.to_string())).collect(),
-            _ => Vec::new(),
-        }
-    }
 }
 
 impl Decider for Meeting {

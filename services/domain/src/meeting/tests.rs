@@ -1,13 +1,14 @@
 //! What a meeting promises.
 
-use jiff::civil::datetime;
+use jiff::{SignedDuration, civil::datetime};
 use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
 use crate::{
-    DomainEvent,
+    DomainEvent, GroupId,
     decider::spec::{asking_twice_changes_nothing, given},
+    group::MeetingMode,
 };
 
 const ALICE: MemberId = MemberId(Uuid::from_u128(1));
