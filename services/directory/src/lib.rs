@@ -4,7 +4,7 @@
 //! reads a listing.
 //!
 //! **Invariant:** nothing here asks what day it is: commands carry their time, plans their range.
-//! **Invariant:** `rrule`'s types stop at `calendar.rs`.
+//! **Invariant:** `rrule`'s types stop at `calendar/rule.rs`.
 
 pub mod bmlt;
 pub mod calendar;

@@ -90,7 +90,7 @@ const STOPS_AT: &[(&str, &[&str])] = &[
     ("rustls", &["eventlog/src/kurrent/settings", "kith/src/tls"]),
     ("rustix", &["eventlog/src/kurrent/at_once", "kith/src/private", "kith/src/room"]),
     ("polars", &["reporting/src"]),
-    ("rrule", &["directory/src/calendar"]),
+    ("rrule", &["directory/src/calendar/rule"]),
     ("ed25519_dalek", &["web/src/token", "web/src/attest"]),
     ("jsonwebtoken", &["web/src/token", "web/src/attest"]),
     ("clap", &["kith/src"]),
@@ -272,9 +272,9 @@ fn time_and_chance_come_from_the_composition_root_alone() {
 #[test]
 fn utc_is_named_where_it_is_meant_and_nowhere_else() {
     let meant = [
-        "directory/src/calendar.rs", // `UNTIL` with a `Z`
-        "web/src/audit.rs",          // whatever month a stream of the audit has, it has it everywhere
-        "web/src/gate.rs",           // a clock that nobody has given a zone
+        "directory/src/calendar/rule.rs", // `UNTIL` with a `Z`
+        "web/src/audit.rs",               // whatever month a stream of the audit has, it has it everywhere
+        "web/src/gate.rs",                // a clock that nobody has given a zone
     ];
     for (path, text) in sources(&root().join("services")).into_iter().filter(|(path, _)| !is_test(path)) {
         let shown = path.display().to_string();
