@@ -7,7 +7,7 @@
 //! Consuming goes in sessions. Each begins by catching up with the log; whatever fails ends the session, and the next one
 //! begins after a while.
 
-use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, error::Error, pin::pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -83,6 +83,25 @@ pub enum ApplyError {
     /// They cannot be stored now.
     #[error("events cannot be stored: {0}")]
     Store(String),
+}
+
+impl ApplyError {
+    /// This event cannot be applied.
+    pub fn event(event: &Recorded, why: &dyn Error) -> Self {
+        let event_type = event.event_type.to_string();
+        Self::Event { position: event.position, id: event.id, event_type, why: in_full(why) }
+    }
+
+    /// Events cannot be stored now.
+    pub fn store(why: &dyn Error) -> Self {
+        Self::Store(in_full(why))
+    }
+}
+
+/// An error and what caused it, on one line.
+fn in_full(error: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// How to consume.

@@ -18,10 +18,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use domain::{DecodeError, OrgId};
+use domain::OrgId;
 use eventlog::{Position, Recorded};
+use messaging::ApplyError;
 use polars::prelude::DataFrame;
-use uuid::Uuid;
 
 pub(crate) use kind::Kind;
 use manifest::{Manifest, Segment, segment_path};
@@ -48,26 +48,6 @@ pub enum StoreError {
     /// The disk or a file on it.
     #[error("the facts cannot be written")]
     Write(#[source] Cause),
-}
-
-/// Events that were not applied: none of them was.
-#[derive(Debug, thiserror::Error)]
-pub enum ApplyError {
-    /// This build cannot read one.
-    #[error("event `{event_type}` {id} at position {position} cannot be applied")]
-    Event {
-        /// Where in the log.
-        position: Position,
-        /// Its id.
-        id: Uuid,
-        /// As stored.
-        event_type: String,
-        /// Why.
-        source: DecodeError,
-    },
-    /// They cannot be stored.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// When segments are merged.
@@ -131,7 +111,7 @@ impl FactStore {
             }
         }
         if let Some(last) = last {
-            self.commit(&batch, last).map_err(StoreError::Write)?;
+            self.commit(&batch, last).map_err(|error| ApplyError::store(&StoreError::Write(error)))?;
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ mod reports;
 mod subscriber;
 mod verify;
 
-pub use facts::{ApplyError, FactStore, Facts, FactsError, SEGMENT_ROWS_MAX, SEGMENTS_MAX, StoreError};
+pub use facts::{FactStore, Facts, FactsError, SEGMENT_ROWS_MAX, SEGMENTS_MAX, StoreError};
 pub use month::{Month, PERIOD_MONTHS_MAX, Period, PeriodError};
 pub use reach::{Dimension, Reach, ReachRow, UnknownDimension};
 pub use report::{CLASSIFICATION, Measure, NOT_ADDITIVE, ReachReport, ReachSpec};

@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use eventlog::{Position, Recorded, blocking};
-use messaging::Subscriber;
+use messaging::{ApplyError, Subscriber};
 use tokio::sync::watch;
 
-use crate::facts::{ApplyError, FactStore};
+use crate::facts::FactStore;
 
 /// Brings what happens into the facts.
 #[derive(Debug)]
@@ -46,37 +46,16 @@ impl Subscriber for FactsSubscriber {
         self.store.lock().unwrap_or_else(std::sync::PoisonError::into_inner).last_applied()
     }
 
-    async fn apply(&mut self, events: Vec<Recorded>) -> Result<(), messaging::ApplyError> {
+    async fn apply(&mut self, events: Vec<Recorded>) -> Result<(), ApplyError> {
         let (store, applied) = (self.store.clone(), self.applied.clone());
         let done = blocking(move || {
-            let mut store =
-                store.lock().map_err(|_| messaging::ApplyError::Store("a write of facts panicked".into()))?;
+            let mut store = store.lock().map_err(|_| ApplyError::Store("a write of facts panicked".into()))?;
             let done = store.apply(&events);
             applied.send_replace(store.checkpoint());
-            done.map_err(said)
+            done
         });
-        done.await.unwrap_or_else(|error| Err(messaging::ApplyError::Store(error.to_string())))
+        done.await.unwrap_or_else(|error| Err(ApplyError::store(&error)))
     }
-}
-
-fn said(error: ApplyError) -> messaging::ApplyError {
-    match error {
-        ApplyError::Event { position, id, event_type, source } => {
-            messaging::ApplyError::Event { position, id, event_type, why: in_full(&source) }
-        }
-        ApplyError::Store(error) => messaging::ApplyError::Store(in_full(&error)),
-    }
-}
-
-/// An error and what caused it, on one line.
-fn in_full(error: &dyn std::error::Error) -> String {
-    let mut said = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        said = format!("{said}: {error}");
-        source = error.source();
-    }
-    said
 }
 
 #[cfg(test)]
@@ -102,7 +81,7 @@ mod tests {
         facts.apply(history.events[..2].to_vec()).await.unwrap();
         assert_eq!((facts.checkpoint(), *applied.borrow()), (Position(2), Position(2)));
         let error = facts.apply(history.events.clone()).await.unwrap_err();
-        assert!(matches!(&error, messaging::ApplyError::Event { position: Position(3), .. }), "{error}");
+        assert!(matches!(&error, ApplyError::Event { position: Position(3), .. }), "{error}");
         assert!(error.to_string().contains("does not fit: missing field"), "{error}");
         assert_eq!(facts.checkpoint(), Position(2));
     }

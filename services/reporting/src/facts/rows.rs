@@ -10,10 +10,11 @@ use domain::{
     people, programme,
 };
 use eventlog::{Position, Recorded};
+use messaging::ApplyError;
 use polars::prelude::*;
 use uuid::Uuid;
 
-use super::{ApplyError, kind::Kind};
+use super::kind::Kind;
 use crate::month::Month;
 
 /// Rows of one batch of events, by organisation.
@@ -25,12 +26,7 @@ pub(super) struct Batch {
 impl Batch {
     /// Adds what `event` says.
     pub fn add(&mut self, event: &Recorded) -> Result<(), ApplyError> {
-        let decoded = event.decode().map_err(|source| ApplyError::Event {
-            position: event.position,
-            id: event.id,
-            event_type: event.event_type.to_string(),
-            source,
-        })?;
+        let decoded = event.decode().map_err(|error| ApplyError::event(event, &error))?;
         let rows = self.orgs.entry(event.stream.org()).or_default();
         rows.add(event.stream.id(), &decoded, event.position);
         Ok(())
