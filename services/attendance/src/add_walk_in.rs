@@ -6,7 +6,7 @@ use domain::{
     meeting::{self, AttendanceMode, Mark, Meeting},
     member::{self, Fields, Profile, TypedBy},
 };
-use eventlog::{Cause, Reply};
+use eventlog::Reply;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use vault::seal_profile;
@@ -100,8 +100,7 @@ impl Attendance {
         };
         let subject = command.caller.subject.clone();
         let typed_by = Some(TypedBy { subject, group: Some(group) });
-        // The receipt is the mark's: until that is made, the same command goes through here again.
-        let cause = Cause { key: None, ..command.cause.clone() };
+        let cause = command.cause.part(); // the receipt is the mark's
         let register = member::Command::Register { fields, typed_by };
         self.members.transact(&org, member, cause, register, Reply::DONE).await?;
         Ok(())

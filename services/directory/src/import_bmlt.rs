@@ -138,7 +138,7 @@ pub async fn import(
 ) -> Result<Report, Problem> {
     let Listing { programmes, groups, mut remarks, rejected } = listing;
     let unlisted = groups.iter().filter(|group| !group.details.listed).count();
-    let cause = Cause { key: None, ..cause.clone() };
+    let cause = cause.part();
     let programmes =
         programmes.into_iter().map(|listed| (listed.id.0, programme::Command::Describe(listed.details))).collect();
     let programmes = tally(each::<Programme>(&directory.programmes, org, &cause, programmes, dry_run)).await?;

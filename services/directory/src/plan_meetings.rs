@@ -131,7 +131,7 @@ pub async fn plan_group(
     // A calendar that began long ago is gone through from there on.
     let meetings = directory.gate.compute.run((org, cause.actor.clone()), move || occurrences(&schedule, days)).await?;
     let meetings = meetings.map_err(|source| PlanError::Calendar { group, source })?;
-    let cause = Cause { key: None, ..cause.clone() };
+    let cause = cause.part();
     let plans = meetings.into_iter().map(|Occurrence { local, starts_at, ends_at }| {
         let (directory, org, cause) = (directory.clone(), org.clone(), cause.clone());
         let plan = meeting::Command::Plan(Plan { group, starts_at_local: local, starts_at, ends_at, mode });
@@ -244,13 +244,7 @@ mod tests {
         let world = World::new();
         let programme = world.programme().await;
         let group: GroupId = world.group(&programme, Some(tuesdays())).await.parse().unwrap();
-        let run = |number| Cause {
-            id: Uuid::from_u128(number),
-            actor: "planner".into(),
-            role: "kith",
-            at: Timestamp::UNIX_EPOCH,
-            key: None,
-        };
+        let run = |number| Cause::of_process("planner", Uuid::from_u128(number), Timestamp::UNIX_EPOCH);
         let week = Days::new(date(2026, 3, 8), date(2026, 3, 14)).unwrap();
         let plans = plan_group(&world.directory, &world.org, group, week, &run(1)).await.unwrap();
         let again = plan_group(&world.directory, &world.org, group, week, &run(2)).await.unwrap();

@@ -36,6 +36,19 @@ pub struct Cause {
     pub key: Option<(ReceiptKey, [u8; 16])>,
 }
 
+impl Cause {
+    /// Of what a process inside Kith does of itself: nobody asks for its answer again.
+    pub fn of_process(name: &str, id: Uuid, at: Timestamp) -> Self {
+        Self { id, actor: name.into(), role: "kith", at, key: None }
+    }
+
+    /// A part of the command: the receipt is the whole's, until which the same command goes through here again.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        Self { key: None, ..self.clone() }
+    }
+}
+
 /// The answer to a command, known before it is carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {

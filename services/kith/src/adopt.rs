@@ -29,13 +29,8 @@ pub(crate) async fn adopt(log: &dyn EventLog, people: &Streams<People>, now: Tim
     for (org, standing) in read(log).await? {
         for (nth, part) in parts(&standing).into_iter().enumerate() {
             adopted += part.people.len() + part.erased.len();
-            let cause = Cause {
-                id: Uuid::new_v5(&people::stream_id(&org), format!("adopted {nth}").as_bytes()),
-                actor: "kith".into(),
-                role: "kith",
-                at: now,
-                key: None,
-            };
+            let id = Uuid::new_v5(&people::stream_id(&org), format!("adopted {nth}").as_bytes());
+            let cause = Cause::of_process("kith", id, now);
             people.transact(&org, people::stream_id(&org), cause, people::Command::Adopt(part), Reply::DONE).await?;
         }
     }

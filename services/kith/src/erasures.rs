@@ -134,13 +134,8 @@ impl Eraser {
         let ErasedMember { org, member, groups, .. } = erased;
         for group in groups {
             let at = self.clock.now();
-            let cause = Cause {
-                id: Uuid::new_v5(&group.0, format!("erased {org} {member}").as_bytes()),
-                actor: "erasures".into(),
-                role: "kith",
-                at,
-                key: None,
-            };
+            let id = Uuid::new_v5(&group.0, format!("erased {org} {member}").as_bytes());
+            let cause = Cause::of_process("erasures", id, at);
             let now = self.clock.local(at);
             let today = self.groups.look(org, *group, |group| group.state.today(&now)).await?;
             // Whoever has not begun cannot end.

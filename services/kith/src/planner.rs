@@ -59,14 +59,8 @@ async fn plan(directory: &Directory, plannable: &Plannable, now: Timestamp, days
     let Plannable { org, group } = plannable;
     let today = directory.today(org, *group, now).await?.date();
     let days = Days::new(today, today.checked_add(Span::new().days(days))?)?;
-    let cause = Cause {
-        // A new one each time: what it plans differs when the calendar has changed.
-        id: Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("planner {org} {group} {now}").as_bytes()),
-        actor: "planner".into(),
-        role: "kith",
-        at: now,
-        key: None,
-    };
-    plan_group(directory, org, *group, days, &cause).await?;
+    // A new one each time: what it plans differs when the calendar has changed.
+    let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("planner {org} {group} {now}").as_bytes());
+    plan_group(directory, org, *group, days, &Cause::of_process("planner", id, now)).await?;
     Ok(())
 }

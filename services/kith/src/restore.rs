@@ -141,13 +141,7 @@ async fn forget(
     if members.look(org, member, |member| member.state.record().is_none()).await? {
         return Ok(false);
     }
-    let cause = Cause {
-        id: Uuid::new_v5(&member.0, b"kith restore"),
-        actor: RESTORE.into(),
-        role: "kith",
-        at: crate::clock().now(),
-        key: None,
-    };
+    let cause = Cause::of_process(RESTORE, Uuid::new_v5(&member.0, b"kith restore"), crate::clock().now());
     people.transact(org, people::stream_id(org), cause, people::Command::EraseAgain(member), Reply::DONE).await?;
     Ok(true)
 }

@@ -165,7 +165,7 @@ impl Membership {
                 let typed_by = caller.proposes().map(|subject| TypedBy { subject, group: Some(group) });
                 let register = member::Command::Register { fields: member::Fields::new(), typed_by };
                 // The receipt is the enrolment's.
-                self.members.transact(org, member, part_of(&cause), register, Reply::DONE).await?;
+                self.members.transact(org, member, cause.part(), register, Reply::DONE).await?;
             }
         }
         Ok(Answer(self.rosters.transact(org, group, cause, command, reply).await?))
@@ -314,11 +314,6 @@ impl Membership {
     fn today(&self) -> LocalDay {
         self.gate.clock.today()
     }
-}
-
-/// The first half of a command: its receipt is the second's, until which the same command goes through here again.
-fn part_of(cause: &Cause) -> Cause {
-    Cause { key: None, ..cause.clone() }
 }
 
 /// The day where the group meets. None if there is no such group.

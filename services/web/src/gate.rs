@@ -86,7 +86,7 @@ type CheckedTokens = LruCache<[u8; 32], Checked>;
 /// Writes down that a clock had been ahead when something was revoked: what is issued from now on is not.
 async fn correct_clock(access: &Streams<Access>, org: &OrgId, now: Timestamp) -> Result<(), Problem> {
     let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("clock of {org} {now}").as_bytes());
-    let cause = Cause { id, actor: "gate".into(), role: "kith", at: now, key: None };
+    let cause = Cause::of_process("gate", id, now);
     let correct = access::Command::CorrectClock(ClockCorrected { at: now });
     access.transact(org, access::id(org), cause, correct, Reply::DONE).await?;
     tracing::warn!(%org, "a token was revoked by a clock that was ahead; tokens issued from now on are accepted");

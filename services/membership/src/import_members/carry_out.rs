@@ -17,7 +17,7 @@ use super::{
     LINES_AT_ONCE, LineEnrolment, LineReport, SEALED_BYTES,
     plan::{Line, Step},
 };
-use crate::{Membership, part_of};
+use crate::Membership;
 
 /// Groups in which people are enrolled at once, a count.
 const GROUPS_AT_ONCE: usize = 16;
@@ -47,7 +47,7 @@ impl Membership {
         cause: &Cause,
         lines: Vec<Line>,
     ) -> Result<(Vec<LineReport>, Position), Problem> {
-        let cause = &part_of(cause);
+        let cause = &cause.part();
         let write = |nth: usize| self.write(caller, cause, &lines[nth]);
         let written: Vec<_> = stream::iter(0..lines.len()).map(write).buffered(LINES_AT_ONCE).collect().await;
         let (mut reached, mut refused, mut groups) = (Position::START, Refused::new(), BTreeMap::new());
