@@ -14,8 +14,6 @@ mod plan_meetings;
 mod register_group;
 mod register_programme;
 mod schedule_group;
-#[cfg(test)]
-mod world;
 
 use axum::extract::FromRef;
 use domain::{

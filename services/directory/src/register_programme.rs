@@ -39,20 +39,3 @@ pub(crate) async fn register_programme(
     let reply = Reply::json(201, &ProgrammeRegistered { id });
     Ok(Answer(directory.programmes.transact(&caller.org, id, cause, describe, reply).await?))
 }
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use crate::world::World;
-
-    #[tokio::test]
-    async fn a_programme_is_registered_once_however_often_it_is_sent() {
-        let world = World::new();
-        let first = world.post("k1", "/v1/programmes", json!({ "name": "Recovery" })).await.status(201);
-        let again = world.post("k1", "/v1/programmes", json!({ "name": "Recovery" })).await.status(201);
-        assert_eq!(first, again);
-        assert_eq!(world.written().await, ["programme.registered"]);
-        world.post("k2", "/v1/programmes", json!({ "name": " " })).await.problem(422, "malformed");
-    }
-}
