@@ -5,6 +5,7 @@
 //! Positions are assigned at commit, without gaps, so a position is a prefix of the log.
 
 mod copy;
+mod receipts;
 mod recent;
 mod schema;
 mod verify;
@@ -17,7 +18,7 @@ use std::{
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
@@ -65,6 +66,7 @@ pub struct SqliteLog {
     down: watch::Receiver<Option<String>>,
     readers: Arc<Readers>,
     recent: recent::Recent,
+    receipts: receipts::Latest,
     append_bytes_max: usize,
 }
 
@@ -96,9 +98,10 @@ impl SqliteLog {
             return Err(OpenError::Format { path: path.into(), found });
         }
         let (jobs, queue) = mpsc::channel(QUEUED_APPENDS_MAX);
-        let (writer, writer::Watched { head, down, recent }) = Writer::open(path, queue).map_err(sqlite)?;
+        let (writer, watched) = Writer::open(path, queue).map_err(sqlite)?;
+        let writer::Watched { head, down, recent, receipts } = watched;
         let readers = Arc::new(Readers::new(path));
-        Ok((Self { jobs, head, down, readers, recent, append_bytes_max: APPEND_BYTES_MAX }, writer))
+        Ok((Self { jobs, head, down, readers, recent, receipts, append_bytes_max: APPEND_BYTES_MAX }, writer))
     }
 
     /// Why nothing could be written the last time, as it changes; none if it could. It closes if the writer has ended:
@@ -185,8 +188,8 @@ impl EventLog for SqliteLog {
     }
 
     async fn receipt(&self, key: &ReceiptKey) -> Result<Option<Receipt>, LogError> {
-        let key = *key;
-        self.read(move |connection| find_receipt(connection, &key)).await
+        let (key, receipts) = (*key, self.receipts.clone());
+        self.read(move |connection| receipts.find(connection, &key)).await
     }
 
     fn head(&self) -> watch::Receiver<Position> {
@@ -292,11 +295,6 @@ fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::{Error, ErrorCode};
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
         || matches!(error, Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..))
-}
-
-fn find_receipt(connection: &Connection, key: &ReceiptKey) -> rusqlite::Result<Option<Receipt>> {
-    let mut statement = connection.prepare_cached(schema::FIND_RECEIPT)?;
-    statement.query_row([key.as_slice()], receipt).optional()
 }
 
 /// Columns: key, fingerprint, status, body, position.

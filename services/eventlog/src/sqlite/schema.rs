@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig};
 
 /// Format of the file, kept in SQLite's `user_version`.
-pub const FORMAT: i64 = 1;
+pub const FORMAT: i64 = 2;
 
 /// Bytes of page cache of a connection, in KiB; negative as SQLite wants it.
 const CACHE_KIB: i64 = -16_384;
@@ -31,14 +31,30 @@ CREATE TABLE events (
     hash BLOB NOT NULL -- of this row and its predecessor's hash
 ) STRICT;
 CREATE UNIQUE INDEX events_by_stream ON events (stream, revision);
+";
+
+/// Receipts in the order in which they were written, and where the one with a key is, unless it is one of the last.
+const RECEIPTS: &str = "
 CREATE TABLE receipts (
-    key BLOB PRIMARY KEY,
+    place INTEGER PRIMARY KEY,
+    key BLOB NOT NULL,
     fingerprint BLOB NOT NULL,
     status INTEGER NOT NULL,
     body BLOB NOT NULL,
     position INTEGER NOT NULL,
     hash BLOB NOT NULL -- of this row
+) STRICT;
+CREATE TABLE receipt_keys (
+    key BLOB PRIMARY KEY,
+    place INTEGER NOT NULL REFERENCES receipts (place)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// In format 1, receipts were in the order of their keys.
+const RECEIPTS_OF_1: &str = "
+INSERT INTO receipts SELECT NULL, key, fingerprint, status, body, position, hash FROM receipts_1 ORDER BY position;
+INSERT INTO receipt_keys SELECT key, place FROM receipts ORDER BY key;
+DROP TABLE receipts_1;
 ";
 
 pub const READ_STREAM: &str = "
@@ -50,17 +66,44 @@ SELECT position, name, revision, id, type, version, recorded_at, data, metadata,
 FROM events CROSS JOIN streams ON streams.key = events.stream
 WHERE position > ?1 ORDER BY position LIMIT ?2";
 
-pub const FIND_RECEIPT: &str = "SELECT key, fingerprint, status, body, position FROM receipts WHERE key = ?1";
+pub const FIND_RECEIPT: &str = "
+SELECT key, fingerprint, status, body, position FROM receipts
+WHERE place = coalesce(?2, (SELECT place FROM receipt_keys WHERE key = ?1)) AND key = ?1";
 pub const ALL_RECEIPTS: &str = "SELECT key, fingerprint, status, body, position, hash FROM receipts";
 
-/// Makes the file and its tables if they are not there; answers its format.
+/// Of the last so many receipts, those whose keys are not in the index.
+pub const UNINDEXED_RECEIPTS: &str = "
+SELECT key, place FROM receipts WHERE place > (SELECT max(place) FROM receipts) - ?1
+AND NOT EXISTS (SELECT 1 FROM receipt_keys WHERE receipt_keys.key = receipts.key)";
+
+/// Receipts that cannot be found, since the index lacks their keys or has them elsewhere, a count.
+pub const LOST_RECEIPTS: &str = "
+SELECT (SELECT count(*) FROM receipts LEFT JOIN receipt_keys USING (key)
+        WHERE receipts.place <= (SELECT max(place) FROM receipts) - ?1 AND receipt_keys.place IS NULL)
+     + (SELECT count(*) FROM receipt_keys LEFT JOIN receipts USING (place) WHERE receipts.key IS NOT receipt_keys.key)";
+
+/// Makes the file and its tables if they are not there, and takes over format 1; answers its format.
 pub fn prepare(path: &Path) -> rusqlite::Result<i64> {
-    let connection = Connection::open(path)?;
+    let mut connection = Connection::open(path)?;
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    let now = format(&connection)?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if tables == 0 {
-        connection.execute_batch(&format!("BEGIN; {TABLES} PRAGMA user_version = {FORMAT}; COMMIT;"))?;
+    if now == FORMAT || (tables > 0 && now != 1) {
+        return Ok(now);
     }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if tables == 0 {
+        transaction.execute_batch(&format!("{TABLES} {RECEIPTS}"))?;
+    } else {
+        transaction.execute_batch(&format!("ALTER TABLE receipts RENAME TO receipts_1; {RECEIPTS} {RECEIPTS_OF_1}"))?;
+    }
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.commit()?;
+    Ok(FORMAT)
+}
+
+/// The format of a file.
+pub fn format(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 

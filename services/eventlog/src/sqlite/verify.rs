@@ -5,9 +5,9 @@ use std::{collections::HashSet, path::Path};
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
-use super::{receipt, recorded, schema};
+use super::{receipt, receipts::UNINDEXED_AMONG, recorded, schema};
 use crate::{
-    Finding, Position, Recorded, Verified,
+    Finding, Position, ReceiptKey, Recorded, Verified,
     chain::{GENESIS, Hash, Link, receipt_hash},
 };
 
@@ -109,7 +109,7 @@ fn streams(connection: &Connection, verified: &mut Verified) -> Result<(), Verif
 
 fn receipts(connection: &Connection, verified: &mut Verified) -> Result<(), VerifyError> {
     let mut statement = connection.prepare(schema::ALL_RECEIPTS)?;
-    let (mut rows, mut count) = (statement.query([])?, 0);
+    let (mut rows, mut keys) = (statement.query([])?, HashSet::<ReceiptKey>::new());
     while let Some(row) = rows.next()? {
         let (receipt, stored): (_, Hash) = (receipt(row)?, row.get(5)?);
         if receipt_hash(&receipt) != stored {
@@ -118,10 +118,21 @@ fn receipts(connection: &Connection, verified: &mut Verified) -> Result<(), Veri
         if receipt.position > verified.head {
             return Err(broken(None, None, format!("a receipt names position {}, after the end", receipt.position)));
         }
-        count += 1;
+        if !keys.insert(receipt.key) {
+            return Err(broken(
+                None,
+                None,
+                format!("the receipt for position {} has the key of another", receipt.position),
+            ));
+        }
     }
-    verified.receipts = Some(count);
-    Ok(())
+    verified.receipts = Some(keys.len() as u64);
+    // In format 1 the key says where a receipt is.
+    let lost: i64 = match schema::format(connection)? {
+        1 => 0,
+        _ => connection.query_row(schema::LOST_RECEIPTS, [super::int(UNINDEXED_AMONG)], |row| row.get(0))?,
+    };
+    if lost > 0 { Err(broken(None, None, format!("{lost} receipts cannot be found by their key"))) } else { Ok(()) }
 }
 
 fn structure(connection: &Connection) -> Result<(), VerifyError> {

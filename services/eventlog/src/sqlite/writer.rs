@@ -11,15 +11,20 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use super::{FileId, Job, find_receipt, int, recent::Recent, schema, unsigned};
+use super::{
+    FileId, Job, int,
+    receipts::{Latest, Receipts},
+    recent::Recent,
+    schema, unsigned,
+};
 use crate::{
     Append, AppendError, Appended, Decision, NewEvent, Position, Receipt, Recorded,
-    chain::{GENESIS, Hash, Link, receipt_hash},
+    chain::{GENESIS, Hash, Link},
     decide_append,
 };
 
 /// Most appends in one transaction, a count.
-const BATCH_APPENDS_MAX: usize = 512;
+pub(super) const BATCH_APPENDS_MAX: usize = 512;
 /// Streams whose last revision is kept in memory, a count.
 const KNOWN_STREAMS: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
 /// Recently committed event ids kept in memory (`KurrentDB` keeps 8 MiB of them), a count.
@@ -38,6 +43,7 @@ pub struct Writer {
     tail: Option<Tail>,
     head: watch::Sender<Position>,
     recent: Recent,
+    receipts: Latest,
     jobs: mpsc::Receiver<Job>,
     /// Why nothing can be written now, if so.
     down: watch::Sender<Option<String>>,
@@ -69,14 +75,16 @@ struct Tail {
     hash: Hash,
     streams: LruCache<String, Stream>,
     ids: LruCache<Uuid, (i64, u64)>,
+    receipts: Receipts,
     /// Of the transaction that is being written.
     written: Vec<Recorded>,
 }
 
-/// What is known of a writer from outside: where the log ends, its last events, and why it cannot be written, if so. The
-/// channels close when it ends.
+/// What is known of a writer from outside: where the log ends, its last events and receipts, and why it cannot be written,
+/// if so. The channels close when it ends.
 pub(super) struct Watched {
     pub recent: Recent,
+    pub receipts: Latest,
     pub head: watch::Receiver<Position>,
     pub down: watch::Receiver<Option<String>>,
 }
@@ -84,12 +92,17 @@ pub(super) struct Watched {
 impl Writer {
     pub(super) fn open(path: &Path, jobs: mpsc::Receiver<Job>) -> rusqlite::Result<(Self, Watched)> {
         let connection = schema::writer(path)?;
-        let tail = Tail::read(&connection)?;
+        let receipts = Latest::default();
+        let tail = Tail::read(&connection, &receipts)?;
         let (head, down) = (watch::Sender::new(Position(tail.position)), watch::Sender::new(None));
         let recent = Recent::default();
-        let watched = Watched { recent: recent.clone(), head: head.subscribe(), down: down.subscribe() };
+        let (head_now, down_now) = (head.subscribe(), down.subscribe());
+        let watched = Watched { recent: recent.clone(), receipts: receipts.clone(), head: head_now, down: down_now };
         let file = FileId::of(path);
-        Ok((Self { connection, tail: Some(tail), head, recent, jobs, down, path: path.into(), file }, watched))
+        Ok((
+            Self { connection, tail: Some(tail), head, recent, receipts, jobs, down, path: path.into(), file },
+            watched,
+        ))
     }
 
     /// Writes until nobody can ask any more.
@@ -139,12 +152,13 @@ impl Writer {
 
     fn commit(&mut self, batch: &[Job]) -> Result<Vec<Result<Appended, AppendError>>, Failure> {
         if self.tail.is_none() {
-            self.tail = Some(Tail::read(&self.connection)?);
+            self.tail = Some(Tail::read(&self.connection, &self.receipts)?);
         }
         let tail = self.tail.as_mut().expect("it was read");
         let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let answers =
             batch.iter().map(|job| tail.append(&transaction, &job.append)).collect::<rusqlite::Result<_>>()?;
+        tail.receipts.index(&transaction)?;
         if batch.iter().any(|job| job.append.events.is_empty() && job.append.receipt.is_none()) {
             // Somebody wants to know whether anything can be written: the same once more is written, too.
             transaction.pragma_update(None, "user_version", schema::FORMAT)?;
@@ -159,7 +173,7 @@ impl Writer {
 }
 
 impl Tail {
-    fn read(connection: &Connection) -> rusqlite::Result<Self> {
+    fn read(connection: &Connection, receipts: &Latest) -> rusqlite::Result<Self> {
         let last = connection
             .query_row("SELECT position, hash FROM events ORDER BY position DESC LIMIT 1", [], |row| {
                 Ok((unsigned(row.get(0)?), row.get(1)?))
@@ -171,6 +185,7 @@ impl Tail {
             hash,
             streams: LruCache::new(KNOWN_STREAMS),
             ids: LruCache::new(RECENT_IDS),
+            receipts: Receipts::read(connection, receipts.clone())?,
             written: Vec::new(),
         })
     }
@@ -196,7 +211,7 @@ impl Tail {
         let mut position = Position(position);
         if let Some(receipt) = &append.receipt {
             let receipt = Receipt { position: receipt.position.max(position), ..receipt.clone() };
-            if let Some(first) = write_receipt(transaction, &receipt)? {
+            if let Some(first) = self.receipts.write(transaction, &receipt)? {
                 return Ok(Err(AppendError::Receipted(Box::new(first))));
             }
             position = receipt.position;
@@ -324,19 +339,4 @@ fn position_of(transaction: &Transaction<'_>, stream: Option<Stream>, revision: 
     transaction
         .prepare_cached("SELECT position FROM events WHERE stream = ?1 AND revision = ?2")?
         .query_row(params![key, int(revision)], |row| row.get(0).map(unsigned))
-}
-
-/// Writes the receipt, or answers the one that was there first.
-fn write_receipt(transaction: &Transaction<'_>, receipt: &Receipt) -> rusqlite::Result<Option<Receipt>> {
-    let written = transaction
-        .prepare_cached("INSERT OR IGNORE INTO receipts VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-        .execute(params![
-            receipt.key.as_slice(),
-            receipt.fingerprint.as_slice(),
-            receipt.status,
-            receipt.body.as_slice(),
-            int(receipt.position.0),
-            receipt_hash(receipt).as_slice(),
-        ])?;
-    if written == 1 { Ok(None) } else { find_receipt(transaction, &receipt.key) }
 }
