@@ -22,7 +22,6 @@ pub(crate) struct AssignmentBody {
     /// As what.
     duty: Duty,
     /// First day, from when it begins anywhere.
-    #[schema(value_type = String, format = Date)]
     starts_on: Date,
 }
 

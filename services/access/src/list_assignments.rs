@@ -14,7 +14,6 @@ use crate::Access;
 pub(crate) struct AssignmentRow {
     subject: String,
     duty: Duty,
-    #[schema(value_type = String, format = Date)]
     starts_on: Date,
 }
 

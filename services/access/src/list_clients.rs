@@ -17,7 +17,6 @@ pub(crate) struct ClientRow {
     role: Role,
     groups: Vec<GroupId>,
     scopes: Vec<Text<64>>,
-    #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
     /// Whether its key was revoked.
     revoked: bool,

@@ -35,7 +35,7 @@ pub(crate) struct ClientBody {
     #[schema(example = json!(["list_groups"]), min_items = 1)]
     scopes: Vec<Text<64>>,
     /// When its key ends, at most 367 days ahead.
-    #[schema(value_type = String, format = DateTime, example = "2026-12-31T00:00:00Z")]
+    #[schema(example = "2026-12-31T00:00:00Z")]
     expires_at: Timestamp,
 }
 

@@ -23,10 +23,8 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(crate) struct PlanBody {
     /// First day; at most 400 days ago.
-    #[schema(value_type = String, format = Date)]
     from: Date,
     /// Last day; at most 400 days ahead, and at most 400 days in all.
-    #[schema(value_type = String, format = Date)]
     through: Date,
 }
 

@@ -51,7 +51,6 @@ pub struct TokenRevoked {
     /// Its `jti`.
     pub jti: TokenId,
     /// When.
-    #[schemars(with = "String")]
     pub at: Timestamp,
 }
 
@@ -61,7 +60,6 @@ pub struct LoggedOut {
     /// Whose.
     pub subject: Subject,
     /// When.
-    #[schemars(with = "String")]
     pub at: Timestamp,
 }
 
@@ -83,7 +81,6 @@ pub struct Readmitted {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClockCorrected {
     /// What time it is.
-    #[schemars(with = "String")]
     pub at: Timestamp,
 }
 
@@ -104,7 +101,6 @@ pub struct ClientRegistered {
     /// BLAKE3 of its key, in hexadecimal. The key is 256 random bits: nobody can try them, so it needs no slow hash.
     pub key_hash: Text<64>,
     /// When the key ends.
-    #[schemars(with = "String")]
     pub expires_at: Timestamp,
 }
 
@@ -125,7 +121,6 @@ pub struct Assigned {
     /// As what.
     pub duty: Duty,
     /// First day.
-    #[schemars(with = "String")]
     pub starts_on: Date,
 }
 

@@ -87,7 +87,6 @@ pub struct Withdrawn {
     /// Which.
     pub consent: ConsentId,
     /// When.
-    #[schemars(with = "String")]
     pub withdrawn_on: Date,
     /// How.
     pub means: Means,
@@ -123,7 +122,6 @@ pub struct HoldPlaced {
     /// Why.
     pub reason: Sealed,
     /// When to look whether it is still needed.
-    #[schemars(with = "String")]
     pub review_on: Date,
 }
 
@@ -172,7 +170,6 @@ pub struct GlassBroken {
     /// Why.
     pub reason: Sealed,
     /// Until when.
-    #[schemars(with = "String")]
     pub until: Timestamp,
 }
 

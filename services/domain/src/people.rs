@@ -69,7 +69,6 @@ pub struct HoldPlaced {
     /// Why.
     pub reason: Sealed,
     /// When to look whether it is still needed.
-    #[schemars(with = "String")]
     pub review_on: Date,
 }
 
@@ -215,7 +214,6 @@ pub struct Person {
     pub absorbed: BTreeSet<MemberId>,
     /// Legal holds, and when to look at each.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(with = "BTreeMap<HoldId, String>")]
     pub holds: BTreeMap<HoldId, Date>,
     /// Purposes that the member objected to.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]

@@ -39,7 +39,6 @@ pub struct Applied {
     /// Who.
     pub member: MemberId,
     /// When, where the group meets.
-    #[schemars(with = "String")]
     pub on: Date,
     /// Who put them forward, if that opens nothing: somebody who wants to read, and whom nobody has confirmed yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,10 +51,8 @@ pub struct Waitlisted {
     /// Who.
     pub member: MemberId,
     /// When, where the group meets.
-    #[schemars(with = "String")]
     pub on: Date,
     /// First day that they want to be on the roster.
-    #[schemars(with = "String")]
     pub starts_on: Date,
     /// Who put them forward, if that opens nothing: somebody who wants to read, and whom nobody has confirmed yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,7 +65,6 @@ pub struct Enrolled {
     /// Who.
     pub member: MemberId,
     /// First day on the roster.
-    #[schemars(with = "String")]
     pub starts_on: Date,
     /// Who put them forward, if that opens nothing: somebody who wants to read, and whom nobody has confirmed yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,7 +77,6 @@ pub struct Confirmed {
     /// Who.
     pub member: MemberId,
     /// Which: the enrolment that began on this day, or for which they asked on it and have no answer.
-    #[schemars(with = "String")]
     pub since: Date,
 }
 
@@ -91,7 +86,6 @@ pub struct Promoted {
     /// Who.
     pub member: MemberId,
     /// First day on the roster.
-    #[schemars(with = "String")]
     pub starts_on: Date,
 }
 
@@ -101,7 +95,6 @@ pub struct Completed {
     /// Who.
     pub member: MemberId,
     /// Last day on the roster.
-    #[schemars(with = "String")]
     pub ends_on: Date,
 }
 
@@ -111,7 +104,6 @@ pub struct Withdrawn {
     /// Who.
     pub member: MemberId,
     /// Last day on the roster.
-    #[schemars(with = "String")]
     pub ends_on: Date,
     /// Why, if it was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,7 +134,6 @@ pub struct EnteredInError {
     /// Who.
     pub member: MemberId,
     /// Which: the one that began on this day, or for which they asked on it and have no answer.
-    #[schemars(with = "String")]
     pub since: Date,
     /// What is wrong with it.
     pub reason: ErrorReason,

@@ -15,8 +15,7 @@ use crate::text::Text;
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
     /// First local date from which the rule counts (RFC 5545 `DTSTART`).
-    #[schemars(with = "String")]
-    #[schema(value_type = String, format = Date, example = "2026-01-06")]
+    #[schema(example = "2026-01-06")]
     pub starts_on: Date,
     /// Local start of each meeting.
     #[schemars(with = "String")]
@@ -33,7 +32,6 @@ pub struct Schedule {
     pub recurrence: Text<256>,
     /// Local dates on which the rule's meeting is left out (RFC 5545 `EXDATE`), at most [`Schedule::EXCEPT_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<String>")]
     #[schema(schema_with = dates)]
     pub except: Vec<Date>,
 }

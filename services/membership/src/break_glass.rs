@@ -26,7 +26,6 @@ pub(crate) struct Emergency {
 pub(crate) struct OpenGlass {
     glass: GlassId,
     /// Three hours from now.
-    #[schema(value_type = String, format = DateTime)]
     until: Timestamp,
 }
 

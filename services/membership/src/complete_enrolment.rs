@@ -15,7 +15,6 @@ use crate::Membership;
 #[serde(deny_unknown_fields)]
 pub(crate) struct CompletionBody {
     /// Last day on the roster; may be in the past.
-    #[schema(value_type = String, format = Date)]
     ends_on: Date,
 }
 

@@ -21,7 +21,6 @@ pub(crate) struct EnrolmentBody {
     #[serde(default)]
     member: Option<MemberId>,
     /// First day on the roster; may be in the past.
-    #[schema(value_type = String, format = Date)]
     starts_on: Date,
     /// What is to be done if the group has no place from that day on; refuse if not given.
     #[serde(default)]

@@ -18,7 +18,6 @@ use crate::Membership;
 #[serde(deny_unknown_fields)]
 pub(crate) struct EnteredInErrorBody {
     /// First day of the enrolment, or the day of an application that has no answer yet.
-    #[schema(value_type = String, format = Date)]
     since: Date,
     reason: ErrorReason,
 }

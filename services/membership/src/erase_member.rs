@@ -73,7 +73,6 @@ pub struct ShownErasure {
     /// Who it was; from now on an id of nobody.
     pub member: MemberId,
     /// When this was signed.
-    #[schema(value_type = String, format = DateTime)]
     pub signed_at: Timestamp,
     /// All records of the person: the member's own first, then those that were merged into it.
     pub records: Vec<ShownRecord>,

@@ -21,12 +21,10 @@ pub(crate) struct NewConsent {
     /// Which text was agreed to, and in which version, such as `referral-2026-03`.
     text: Text<80>,
     /// When; not after today in the server's time zone.
-    #[schema(value_type = String, format = Date)]
     given_on: Date,
     means: Means,
     /// Last day on which it holds; without one until it is withdrawn.
     #[serde(default)]
-    #[schema(value_type = Option<String>, format = Date)]
     expires_on: Option<Date>,
     /// Who gets what; a consent to a referral names at least the recipient.
     #[serde(default)]

@@ -73,7 +73,6 @@ pub(crate) struct ImportLine {
 pub(crate) struct LineEnrolment {
     group: GroupId,
     /// First day on the roster; may be in the past.
-    #[schema(value_type = String, format = Date)]
     starts_on: Date,
 }
 

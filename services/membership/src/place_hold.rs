@@ -20,7 +20,6 @@ pub(crate) struct NewHold {
     /// Such as a claim that is pending. Kept sealed.
     reason: Text<300>,
     /// When to look whether it is still needed.
-    #[schema(value_type = String, format = Date)]
     review_on: Date,
 }
 

@@ -17,7 +17,6 @@ use crate::Membership;
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ConsentWithdrawal {
-    #[schema(value_type = String, format = Date)]
     withdrawn_on: Date,
     means: Means,
 }

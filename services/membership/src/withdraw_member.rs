@@ -18,7 +18,6 @@ use crate::Membership;
 #[serde(deny_unknown_fields)]
 pub(crate) struct WithdrawalBody {
     /// Last day on the roster; may be in the past.
-    #[schema(value_type = String, format = Date)]
     ends_on: Date,
     /// Why, if it was said. Kept sealed.
     #[serde(default)]

@@ -29,7 +29,6 @@ pub(crate) struct Opening {
     /// Where the log says so: nobody else's business.
     #[serde(skip)]
     pub position: u64,
-    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// To whom: the subject of their token.
     pub subject: String,

@@ -23,7 +23,6 @@ pub(crate) struct GlassLine {
     subject: String,
     /// Why.
     reason: String,
-    #[schema(value_type = String, format = DateTime)]
     until: Timestamp,
 }
 

@@ -18,10 +18,8 @@ use crate::{
 #[into_params(parameter_in = Query)]
 pub(crate) struct Asked {
     /// Earliest day on which they start, where the group meets; all if not given.
-    #[param(value_type = Option<String>, format = Date)]
     from: Option<Date>,
     /// Last day on which they start, where the group meets; all if not given.
-    #[param(value_type = Option<String>, format = Date)]
     through: Option<Date>,
     /// Most rows, 1 to 200; 50 if not given.
     #[param(minimum = 1, maximum = 200)]

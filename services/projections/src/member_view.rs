@@ -33,7 +33,6 @@ pub(crate) struct MemberView {
     /// Whether the record is only kept, and not used.
     pub restricted: bool,
     /// Start of the last held meeting that the member attended.
-    #[schema(value_type = Option<String>, format = DateTime)]
     pub last_seen: Option<Timestamp>,
     pub groups: Vec<MemberGroup>,
 }
@@ -44,7 +43,6 @@ pub(crate) struct MemberGroup {
     pub group: GroupId,
     /// Oldest first, as they are today, where the group meets; none for a walk-in.
     pub enrolments: Vec<Enrolment>,
-    #[schema(value_type = Option<String>, format = DateTime)]
     pub last_seen: Option<Timestamp>,
     /// Held meetings attended in a row, up to the latest; unit: meeting. Meetings where the member was excused or not
     /// recorded neither count nor break it, nor do those that were not held.
@@ -167,7 +165,6 @@ impl<'a> Same<'a> {
 pub(crate) struct MemberAttendance {
     pub meeting: MeetingId,
     pub group: GroupId,
-    #[schema(value_type = String, format = DateTime)]
     pub starts_at: Timestamp,
     /// In the group's time zone.
     #[schema(value_type = String)]

@@ -91,7 +91,6 @@ pub(crate) struct Agreed {
 /// Something that was written about a member.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct ReasonLine {
-    #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
     given_for: ReasonFor,
     reason: String,
@@ -103,11 +102,9 @@ pub(crate) struct ConsentLine {
     consent: ConsentId,
     purpose: Purpose,
     text: String,
-    #[schema(value_type = String, format = Date)]
     given_on: Date,
     means: Means,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = Date)]
     expires_on: Option<Date>,
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<Details>,
@@ -117,7 +114,6 @@ pub(crate) struct ConsentLine {
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub(crate) struct HoldLine {
     hold: HoldId,
-    #[schema(value_type = String, format = Date)]
     review_on: Date,
 }
 

@@ -21,7 +21,6 @@ use crate::{
 #[into_params(parameter_in = Query)]
 pub(crate) struct Asked {
     /// The day; today, where the group meets, if not given.
-    #[param(value_type = Option<String>, format = Date)]
     on: Option<Date>,
     /// Who is at this stage on that day, instead of who is on the roster. Who asks, waits or was declined is shown as
     /// it is now, in the order of the waiting list.

@@ -138,10 +138,8 @@ pub struct Plan {
     #[schemars(with = "String")]
     pub starts_at_local: DateTime,
     /// Start.
-    #[schemars(with = "String")]
     pub starts_at: Timestamp,
     /// End.
-    #[schemars(with = "String")]
     pub ends_at: Timestamp,
     /// How it meets.
     pub mode: MeetingMode,

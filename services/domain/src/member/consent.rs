@@ -69,13 +69,11 @@ pub struct Given {
     /// Which text was agreed to, and in which version, such as `referral-2026-03`.
     pub text: Text<80>,
     /// When.
-    #[schemars(with = "String")]
     pub given_on: Date,
     /// How.
     pub means: Means,
     /// Last day on which it holds; without one until it is withdrawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
     pub expires_on: Option<Date>,
     /// Who gets it, what it covers, and what else 42 CFR Part 2 asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -15,7 +15,6 @@ pub struct AppliedV1 {
     /// Who.
     pub member: MemberId,
     /// When, where the group meets.
-    #[schemars(with = "String")]
     pub on: Date,
 }
 
@@ -26,10 +25,8 @@ pub struct WaitlistedV1 {
     /// Who.
     pub member: MemberId,
     /// When, where the group meets.
-    #[schemars(with = "String")]
     pub on: Date,
     /// First day that they want to be on the roster.
-    #[schemars(with = "String")]
     pub starts_on: Date,
 }
 
@@ -40,7 +37,6 @@ pub struct EnrolledV1 {
     /// Who.
     pub member: MemberId,
     /// First day on the roster.
-    #[schemars(with = "String")]
     pub starts_on: Date,
 }
 
