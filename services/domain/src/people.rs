@@ -5,6 +5,8 @@
 //! no crash leaves a half: a merge is one event, an erasure is one event, however many records it is about. What is
 //! about one record alone is its own stream's ([`crate::member`]).
 
+mod persons;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
@@ -12,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use self::persons::Persons;
 use crate::{
     Decider, HoldId, MemberId, OrgId,
     event::events,
@@ -201,6 +204,7 @@ pub struct State {
     people: BTreeMap<MemberId, Person>,
     /// Records that were erased, each with the one by which the person was.
     erased: BTreeMap<MemberId, MemberId>,
+    persons: Persons,
 }
 
 /// What stands of one record.
@@ -241,6 +245,11 @@ impl State {
     /// What stands of a record; nothing of those who were erased.
     pub fn person(&self, member: MemberId) -> &Person {
         self.people.get(&member).unwrap_or(&NOBODY)
+    }
+
+    /// Which records are one person's.
+    pub fn persons(&self) -> &Persons {
+        &self.persons
     }
 
     /// All records of a person: this one, then those merged into it, and so on.
@@ -376,10 +385,13 @@ impl Decider for People {
                 other.absorbed.insert(*from);
                 other.objections.extend(objections);
                 other.restricted |= restricted;
+                state.count_as_one(*into);
             }
             Event::Unmerged(Unmerged { from, into }) => {
                 state.of(*from).merged_into = None;
                 state.of(*into).absorbed.remove(from);
+                state.count_as_one(*from);
+                state.count_as_one(*into);
             }
             Event::HoldPlaced(HoldPlaced { member, hold, review_on, .. }) => {
                 state.of(*member).holds.insert(*hold, *review_on);
@@ -404,6 +416,9 @@ impl Decider for People {
             Event::Adopted(Adopted { people, erased }) => {
                 state.people.extend(people.iter().map(|(member, person)| (*member, person.clone())));
                 state.erased.extend(erased.iter().map(|member| (*member, *member)));
+                for member in people.keys() {
+                    state.count_as_one(*member);
+                }
             }
         }
         state
@@ -413,6 +428,17 @@ impl Decider for People {
 impl State {
     fn of(&mut self, member: MemberId) -> &mut Person {
         self.people.entry(member).or_default()
+    }
+
+    /// The record and all that are the same person's by now are.
+    fn count_as_one(&mut self, member: MemberId) {
+        let mut first = member;
+        // No merge closes a circle; were there one, this would end all the same.
+        for _ in 0..=ABSORBED_MAX {
+            first = self.person(first).merged_into.unwrap_or(first);
+        }
+        let records = self.records(first);
+        self.persons.are_one(&records);
     }
 
     fn merge(&self, from: MemberId, into: MemberId) -> Result<Option<Event>, Refusal> {

@@ -124,6 +124,27 @@ fn an_erasure_that_is_repeated_is_of_that_record_alone() {
 }
 
 #[test]
+fn records_of_one_person_are_one_until_they_are_parted_and_also_when_they_are_erased() {
+    let person = |history: &[Event], n| {
+        let state = history.iter().cloned().fold(State::default(), |state, event| People::evolve(state, &event));
+        state.persons().records(&member(n)).to_vec()
+    };
+    let one = vec![Event::Merged(merged(1, 2)), Event::Merged(merged(2, 3))];
+    assert!([1, 2, 3].into_iter().all(|n| person(&one, n) == [3, 2, 1].map(member)));
+    let parted = [one.clone(), vec![unmerged(2, 3)]].concat();
+    assert!([1, 2].into_iter().all(|n| person(&parted, n) == [2, 1].map(member)));
+    assert_eq!(person(&parted, 3), [member(3)]);
+    let gone = [one, vec![erased(&[3, 2, 1])]].concat();
+    assert!([1, 2, 3].into_iter().all(|n| person(&gone, n) == [3, 2, 1].map(member)));
+    let of = |into| Person { merged_into: Some(member(into)), ..Person::default() };
+    let has = |from| Person { absorbed: BTreeSet::from([member(from)]), ..Person::default() };
+    let second = Person { merged_into: Some(member(3)), ..has(1) };
+    let people = BTreeMap::from([(member(1), of(2)), (member(2), second), (member(3), has(2))]);
+    let adopted = [Event::Adopted(Adopted { people, erased: BTreeSet::new() })];
+    assert!([1, 2, 3].into_iter().all(|n| person(&adopted, n) == [3, 2, 1].map(member)));
+}
+
+#[test]
 fn what_was_taken_over_is_not_taken_over_again() {
     let person = Person { merged_into: Some(member(2)), ..Person::default() };
     let adopted = Adopted { people: BTreeMap::from([(member(1), person)]), erased: BTreeSet::from([member(9)]) };
@@ -166,6 +187,14 @@ fn sound(state: &State) -> Result<(), TestCaseError> {
             at = state.person(at).merged_into.unwrap_or(at);
         }
         prop_assert!(state.person(at).merged_into.is_none());
+        if !state.is_erased(member(n)) {
+            let (named, mut records) = (member(n), state.records(at));
+            prop_assert_eq!(state.persons().of(named), at);
+            let mut one = state.persons().records(&named).to_vec();
+            one.sort_unstable();
+            records.sort_unstable();
+            prop_assert_eq!(one, records);
+        }
     }
     Ok(())
 }
