@@ -30,7 +30,7 @@ pub(crate) struct WalkInBody {
     mode: Option<AttendanceMode>,
 }
 
-/// The member who walked in.
+/// The member who walked in: the record under which they go on, if another one was named.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub(crate) struct WalkIn {
     member: MemberId,
@@ -60,7 +60,9 @@ pub(crate) async fn add_walk_in(
         Some(member) => member,
         None => attendance.vault.new_member(&org, command.cause.id).await?,
     };
-    let add = meeting::Command::AddWalkIn(attendance.new_mark(&org, &plan, (member, mark, mode)).await?);
+    let new = attendance.new_mark(&command.caller, (meeting, &plan), (member, mark, mode)).await?;
+    let (nobody, goes_on) = (new.erased, new.records.first().copied().unwrap_or(member));
+    let add = meeting::Command::AddWalkIn(new);
     let refused =
         attendance.meetings.look(&org, meeting, |meeting| Meeting::decide(&add, &meeting.state).err()).await?;
     // To others, what the register says comes first, so that a refusal does not tell somebody from nobody; and nobody is
@@ -74,11 +76,12 @@ pub(crate) async fn add_walk_in(
         Some(_) if command.body.alias.is_some() => {
             return Err(Problem::malformed("body, at `alias`: it is for a new member; change the one there is"));
         }
+        Some(_) if nobody => return Err(Problem::refused(&member::Refusal::Unknown)),
         Some(member) => attendance.known(&command.caller, member).await?,
         None => attendance.register(&mut command, member, plan.group).await?,
     }
     let Command { caller, cause, .. } = command;
-    attendance.transact(&caller, meeting, cause, add, Reply::json(201, &WalkIn { member })).await
+    attendance.transact(&caller, meeting, cause, add, Reply::json(201, &WalkIn { member: goes_on })).await
 }
 
 impl Attendance {

@@ -9,7 +9,7 @@ use domain::{
 use eventlog::Reply;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use web::{Answer, Caller, Command, Path, Problem, Problems, op};
 
 use crate::Attendance;
 
@@ -46,33 +46,43 @@ pub(crate) async fn correct_attendance(
     }
     let (org, reason) = (command.caller.org.clone(), reason.clone());
     let plan = attendance.plan(&command.caller, meeting).await?;
-    let Some(enrolled) = attendance.stands(&org, (meeting, &plan), member).await? else {
+    let Some((records, enrolled)) = attendance.stands(&command.caller, (meeting, &plan), member).await? else {
         return attendance.corrected_before(&mut command, member).await;
     };
     attendance.known(&command.caller, member).await?;
-    let sealed = attendance.members.look(&org, member, |known| known.state.record().map(|known| known.fields.clone()));
-    let sealed = sealed.await?.unwrap_or_default();
-    let key = attendance.vault.key_beside(&org, member, &sealed).await?;
-    command.about(&key);
-    let reason = key.seal(&org, member.0, "correction", reason.as_str().as_bytes());
+    command.about(&attendance.key(&org, member).await?);
+    let mut reasons = Vec::with_capacity(records.len());
+    for record in records {
+        let key = attendance.key(&org, record).await?;
+        reasons.push((record, key.seal(&org, record.0, "correction", reason.as_str().as_bytes())));
+    }
     let Command { caller, cause, .. } = command;
     let to = mark.map(|mark| (mark, mode));
-    let command = meeting::Command::Correct { member, to, enrolled, reason };
+    let command = meeting::Command::Correct { records: reasons, to, enrolled };
     attendance.transact(&caller, meeting, cause, command, Reply::DONE).await
 }
 
 impl Attendance {
-    /// Whether the member is on the roster of the meeting's date; none for whoever is neither there nor on the register.
+    /// All records of the person, and whether they are on the roster of the meeting's date; none for whoever is neither
+    /// there nor on the register.
     async fn stands(
         &self,
-        org: &OrgId,
+        caller: &Caller,
         (meeting, plan): (MeetingId, &meeting::Plan),
         member: MemberId,
-    ) -> Result<Option<bool>, Problem> {
-        let day = plan.starts_at_local.date();
-        let enrolled = self.rosters.look(org, plan.group, |roster| roster.state.covers(member, day)).await?;
-        let marked = self.meetings.look(org, meeting, |meeting| meeting.state.has(member)).await?;
-        Ok((enrolled || marked).then_some(enrolled))
+    ) -> Result<Option<(Vec<MemberId>, bool)>, Problem> {
+        // Whatever the mark is.
+        let mark = self.new_mark(caller, (meeting, plan), (member, Mark::Absent, None)).await?;
+        let on_register = |state: &meeting::State| mark.records.iter().any(|record| state.has(*record));
+        let marked = self.meetings.look(&caller.org, meeting, |meeting| on_register(&meeting.state)).await?;
+        let stands = !mark.erased && (mark.enrolled || marked);
+        Ok(stands.then_some((mark.records, mark.enrolled)))
+    }
+
+    /// The member's key: what is about them is sealed with it.
+    async fn key(&self, org: &OrgId, member: MemberId) -> Result<vault::Key, Problem> {
+        let sealed = self.members.look(org, member, |known| known.state.record().map(|known| known.fields.clone()));
+        Ok(self.vault.key_beside(org, member, &sealed.await?.unwrap_or_default()).await?)
     }
 
     /// What was answered when the command was done before. Else nothing is told of the member, not even that they are

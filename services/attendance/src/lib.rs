@@ -16,13 +16,14 @@ mod reinstate_meeting;
 
 use axum::extract::FromRef;
 use domain::{
-    MeetingId, MemberId, OrgId, Sealed,
+    MeetingId, MemberId, Sealed,
     meeting::{self, AttendanceMode, Mark, Meeting, NewMark},
     member::{self, Member},
-    people::{self, People},
-    roster::Roster,
+    people::{self, People, Persons},
+    roster::{self, Roster},
 };
 use eventlog::{Cause, Reply, Streams};
+use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -41,7 +42,7 @@ pub struct Attendance {
     pub rosters: Streams<Roster>,
     /// Who is known, for those who walk in.
     pub members: Streams<Member>,
-    /// Who was erased.
+    /// Who is the same person as whom, or was erased.
     pub people: Streams<People>,
     /// Keys: what is said of people is sealed.
     pub vault: Vault,
@@ -96,18 +97,26 @@ impl Attendance {
         Ok(plan)
     }
 
-    /// Marks to be made, with what the roster of the meeting's date says of each member.
+    /// Marks to be made, with what the roster of the meeting's date says of each person.
     async fn new_marks(
         &self,
-        org: &OrgId,
-        plan: &meeting::Plan,
-        marks: impl IntoIterator<Item = (MemberId, Mark, Option<AttendanceMode>)>,
+        caller: &Caller,
+        (meeting, plan): (MeetingId, &meeting::Plan),
+        marks: Vec<(MemberId, Mark, Option<AttendanceMode>)>,
     ) -> Result<Vec<NewMark>, Problem> {
-        let day = plan.starts_at_local.date();
+        let (org, day) = (&caller.org, plan.starts_at_local.date());
+        let persons = self.people.look(org, people::stream_id(org), |people| people.state.persons().clone()).await?;
+        let mut hidden: Vec<_> = marks.iter().map(|(member, ..)| *member).collect();
+        hidden.retain(|member| caller.own_groups().is_some() && persons.of(*member) != *member);
+        if !hidden.is_empty() {
+            self.meetings.look(org, meeting, |meeting| hidden.retain(|member| !meeting.state.has(*member))).await?;
+        }
         let new = self.rosters.look(org, plan.group, |roster| {
             let new = |(member, mark, mode)| {
-                let (enrolled, erased) = (roster.state.covers(member, day), self.vault.is_erased(org, member));
-                NewMark { member, mark, mode, enrolled, erased }
+                let (records, enrolled) = on_roster(&persons, &roster.state, day, member);
+                // A second record is nobody to callers who are held to groups, but where it stands itself.
+                let nobody = hidden.contains(&member) && !roster.state.knows(member);
+                NewMark { member, records, mark, mode, enrolled, erased: nobody || self.vault.is_erased(org, member) }
             };
             marks.into_iter().map(new).collect()
         });
@@ -117,11 +126,11 @@ impl Attendance {
     /// As [`Self::new_marks`], of one.
     async fn new_mark(
         &self,
-        org: &OrgId,
-        plan: &meeting::Plan,
+        caller: &Caller,
+        of: (MeetingId, &meeting::Plan),
         mark: (MemberId, Mark, Option<AttendanceMode>),
     ) -> Result<NewMark, Problem> {
-        let new = self.new_marks(org, plan, [mark]).await?.pop();
+        let new = self.new_marks(caller, of, vec![mark]).await?.pop();
         new.ok_or_else(|| Problem::internal(&"no mark of one mark"))
     }
 
@@ -145,4 +154,15 @@ impl Attendance {
         let erased = self.people.look(org, people::stream_id(org), |people| people.state.is_erased(member)).await?;
         if known && !erased { Ok(()) } else { Err(Problem::refused(&member::Refusal::Unknown)) }
     }
+}
+
+/// All records of the person, and whether one of them is on the roster that day: that one is first, or else the one under
+/// which they go on.
+fn on_roster(persons: &Persons, roster: &roster::State, day: Date, member: MemberId) -> (Vec<MemberId>, bool) {
+    let mut records = persons.records(&member).to_vec();
+    let enrolled = records.iter().position(|record| roster.covers(*record, day));
+    if let Some(nth) = enrolled {
+        records[..=nth].rotate_right(1);
+    }
+    (records, enrolled.is_some())
 }

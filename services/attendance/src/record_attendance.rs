@@ -37,6 +37,7 @@ pub(crate) async fn record_attendance(
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: MarkBody { mark, mode }, .. } = command;
     let plan = attendance.plan(&caller, meeting).await?;
-    let command = meeting::Command::Record(attendance.new_marks(&caller.org, &plan, [(member, mark, mode)]).await?);
+    let command =
+        meeting::Command::Record(attendance.new_marks(&caller, (meeting, &plan), vec![(member, mark, mode)]).await?);
     attendance.transact(&caller, meeting, cause, command, Reply::DONE).await
 }

@@ -49,7 +49,7 @@ pub(crate) async fn record_register(
         return Err(Problem::malformed(format!("marks has {} members, at most {MARKS_MAX} are possible", marks.len())));
     }
     let plan = attendance.plan(&caller, meeting).await?;
-    let marks = marks.into_iter().map(|MemberMark { member, mark, mode }| (member, mark, mode));
-    let command = meeting::Command::Record(attendance.new_marks(&caller.org, &plan, marks).await?);
+    let marks = marks.into_iter().map(|MemberMark { member, mark, mode }| (member, mark, mode)).collect();
+    let command = meeting::Command::Record(attendance.new_marks(&caller, (meeting, &plan), marks).await?);
     attendance.transact(&caller, meeting, cause, command, Reply::DONE).await
 }

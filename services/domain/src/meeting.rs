@@ -148,12 +148,30 @@ pub struct Register {
     pub heads: Headcount,
 }
 
+impl Register {
+    /// Whether it says something of one of these records.
+    fn has(&self, records: &[MemberId]) -> bool {
+        records.iter().any(|record| self.entries.contains_key(record))
+    }
+
+    /// Under which of a person's records it must say something else, so that it says this of the person: under all that
+    /// have a mark, or the first.
+    fn to_change(&self, records: &[MemberId], now: Option<Entry>) -> Vec<MemberId> {
+        let marked = self.has(records);
+        let at = records.iter().enumerate().filter(|(nth, record)| match self.entries.get(*record) {
+            None => !marked && *nth == 0 && now.is_some(),
+            was => was.copied() != now,
+        });
+        at.map(|(_, record)| *record).collect()
+    }
+}
+
 impl State {
     /// Whether the register says something of the member.
     pub fn has(&self, member: MemberId) -> bool {
         match self {
             Self::Unknown => false,
-            Self::Known(register) => register.entries.contains_key(&member),
+            Self::Known(register) => register.has(&[member]),
         }
     }
 
@@ -167,10 +185,12 @@ impl State {
 }
 
 /// A mark to be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMark {
-    /// Who.
+    /// Who, as the caller says it.
     pub member: MemberId,
+    /// All records of the person, first the one under which they are marked if none has a mark yet.
+    pub records: Vec<MemberId>,
     /// Whether they came.
     pub mark: Mark,
     /// How they took part, if not in the usual way; only of those who came.
@@ -215,14 +235,13 @@ pub enum Command {
     AddWalkIn(NewMark),
     /// Correct one member's attendance.
     Correct {
-        /// Who.
-        member: MemberId,
+        /// All records of the person, first the one under which they are marked if none has a mark yet; and why, sealed
+        /// for each.
+        records: Vec<(MemberId, Sealed)>,
         /// What the register shall say; nothing to make it not recorded.
         to: Option<(Mark, Option<AttendanceMode>)>,
         /// Whether the member is enrolled on the meeting's date.
         enrolled: bool,
-        /// Why.
-        reason: Sealed,
     },
     /// Count anonymous heads.
     Count {
@@ -258,7 +277,7 @@ impl Decider for Meeting {
             Command::Reinstate { reason } => reinstate(register, reason),
             Command::Record(marks) => record(register, marks),
             Command::AddWalkIn(mark) => add_walk_in(register, mark),
-            Command::Correct { member, to, enrolled, reason } => correct(register, *member, *to, *enrolled, reason),
+            Command::Correct { records, to, enrolled } => correct(register, records, *to, *enrolled),
             Command::Count { heads, reason } => count(register, heads, reason.as_ref()),
         }
     }
@@ -355,8 +374,8 @@ fn record(register: &Register, marks: &[NewMark]) -> Result<Vec<Event>, Refusal>
     let mut events = Vec::new();
     let mut refused = Vec::new();
     for new in marks {
-        match record_one(register, new, !seen.insert(new.member), seen.len()) {
-            Ok(event) => events.extend(event),
+        match record_one(register, new, !seen.insert(new.records.first()), seen.len()) {
+            Ok(more) => events.extend(more),
             Err(why) => refused.push((new.member, why)),
         }
     }
@@ -368,20 +387,22 @@ fn record(register: &Register, marks: &[NewMark]) -> Result<Vec<Event>, Refusal>
     }
 }
 
-fn record_one(register: &Register, new: &NewMark, twice: bool, marks: usize) -> Result<Option<Event>, MarkRefusal> {
+fn record_one(register: &Register, new: &NewMark, twice: bool, marks: usize) -> Result<Vec<Event>, MarkRefusal> {
     let now = entry(&register.plan, new.mark, new.mode)?;
-    let was = register.entries.get(&new.member);
-    match was {
-        _ if twice => Err(MarkRefusal::Twice),
-        _ if new.erased => Err(MarkRefusal::NotOnRoster),
-        None if !new.enrolled => Err(MarkRefusal::NotOnRoster),
-        None if register.entries.len() + marks > MARKS_MAX => Err(MarkRefusal::Full),
-        Some(was) if *was == now => Ok(None),
-        _ => {
-            let recorded = AttendanceRecorded { member: new.member, entry: now, walk_in: !new.enrolled };
-            Ok(Some(Event::AttendanceRecorded(recorded)))
-        }
+    let is_new = !register.has(&new.records);
+    match () {
+        () if twice => Err(MarkRefusal::Twice),
+        () if new.erased || (is_new && !new.enrolled) => Err(MarkRefusal::NotOnRoster),
+        () if is_new && register.entries.len() + marks > MARKS_MAX => Err(MarkRefusal::Full),
+        () => Ok(mark(register, new, now, !new.enrolled)),
     }
+}
+
+/// The person's marks that are not so yet.
+fn mark(register: &Register, new: &NewMark, now: Entry, walk_in: bool) -> Vec<Event> {
+    let other = register.to_change(&new.records, Some(now));
+    let recorded = |member| Event::AttendanceRecorded(AttendanceRecorded { member, entry: now, walk_in });
+    other.into_iter().map(recorded).collect()
 }
 
 fn add_walk_in(register: &Register, new: &NewMark) -> Result<Vec<Event>, Refusal> {
@@ -389,31 +410,36 @@ fn add_walk_in(register: &Register, new: &NewMark) -> Result<Vec<Event>, Refusal
         return Err(Refusal::NotOpen { status: register.status });
     }
     let entry = entry(&register.plan, new.mark, new.mode).map_err(Refusal::Mark)?;
-    match register.entries.get(&new.member).filter(|_| !new.erased) {
+    let is_new = new.erased || !register.has(&new.records);
+    match mark(register, new, entry, true) {
         _ if new.enrolled && !new.erased => Err(Refusal::OnRoster),
         _ if !new.mark.attended() => Err(Refusal::Mark(MarkRefusal::WalkInAbsent)),
-        Some(was) if *was == entry => Ok(vec![]),
-        Some(_) if register.status == Status::Held => Err(Refusal::RegisterClosed),
-        None if register.entries.len() >= MARKS_MAX => Err(Refusal::Mark(MarkRefusal::Full)),
-        _ => Ok(vec![Event::AttendanceRecorded(AttendanceRecorded { member: new.member, entry, walk_in: true })]),
+        marked if !is_new && marked.is_empty() => Ok(marked),
+        _ if !is_new && register.status == Status::Held => Err(Refusal::RegisterClosed),
+        _ if is_new && register.entries.len() >= MARKS_MAX => Err(Refusal::Mark(MarkRefusal::Full)),
+        marked => Ok(marked),
     }
 }
 
 fn correct(
     register: &Register,
-    member: MemberId,
+    records: &[(MemberId, Sealed)],
     to: Option<(Mark, Option<AttendanceMode>)>,
     enrolled: bool,
-    reason: &Sealed,
 ) -> Result<Vec<Event>, Refusal> {
-    let was = register.entries.get(&member).copied();
     let now = to.map(|(mark, mode)| entry(&register.plan, mark, mode)).transpose().map_err(Refusal::Mark)?;
+    let members: Vec<_> = records.iter().map(|(member, _)| *member).collect();
+    let changed = register.to_change(&members, now);
     match register.status {
         Status::Open => Err(Refusal::NotClosed),
-        Status::Held if was == now => Ok(vec![]),
-        Status::Held if was.is_none() && !enrolled => Err(Refusal::Mark(MarkRefusal::NotOnRoster)),
+        Status::Held if changed.is_empty() => Ok(vec![]),
+        Status::Held if !register.has(&members) && !enrolled => Err(Refusal::Mark(MarkRefusal::NotOnRoster)),
         Status::Held => {
-            Ok(vec![Event::AttendanceCorrected(AttendanceCorrected { member, was, now, reason: reason.clone() })])
+            let corrected = |(member, reason): &(MemberId, Sealed)| {
+                let (member, was, reason) = (*member, register.entries.get(member).copied(), reason.clone());
+                Event::AttendanceCorrected(AttendanceCorrected { member, was, now, reason })
+            };
+            Ok(records.iter().filter(|(member, _)| changed.contains(member)).map(corrected).collect())
         }
         status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur) => Err(Refusal::NotOpen { status }),
     }

@@ -3,6 +3,11 @@
 //! A group has places. Nobody is enrolled beyond them from today on, and no place stays free while somebody waits:
 //! whatever frees one also gives it to whoever has waited longest, in the same append. What is past is recorded as it
 //! was, whatever the places.
+//!
+//! Events are about records; who is one person is decided elsewhere ([`crate::people`]) and comes with each command. A
+//! person has one place and one turn. What begins, begins under the record under which they asked for it, or else under
+//! the one under which they go on; what ends or is answered does so under each of their records. So all is as it was when
+//! a merge is undone, but for what was done meanwhile.
 
 mod older;
 mod state;
@@ -10,19 +15,21 @@ mod state;
 mod tests;
 mod vocabulary;
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::{
     older::{AppliedV1, EnrolledV1, WaitlistedV1},
-    state::Standing,
+    state::{Known, Person, Standing},
 };
 pub use self::{
     state::{End, Enrolment, State},
     vocabulary::{CancelReason, DeclineReason, ErrorReason, IfFull, Places, PlacesError, Stage},
 };
-use crate::{Decider, LocalDay, MemberId, RefusalKind, Subject, event::events, sealed::Sealed};
+use crate::{Decider, LocalDay, MemberId, RefusalKind, Subject, event::events, people::Persons, sealed::Sealed};
 
 /// Stream kind of rosters: one for each group, under the group's id.
 #[derive(Debug)]
@@ -181,6 +188,8 @@ pub struct Command {
     pub today: LocalDay,
     /// Who asks, if what begins by it is to be confirmed by somebody else before it opens a record.
     pub proposed_by: Option<Subject>,
+    /// Which records are one person's.
+    pub persons: Persons,
     /// What.
     pub ask: Ask,
 }
@@ -224,8 +233,8 @@ pub enum Ask {
         member: MemberId,
         /// Last day on the roster.
         ends_on: Date,
-        /// Why, if it is said.
-        reason: Option<Sealed>,
+        /// Why, if it is said: sealed for each record under which they may be enrolled.
+        reason: BTreeMap<MemberId, Sealed>,
     },
     /// Say no to somebody who asks or waits.
     Decline {
@@ -255,6 +264,8 @@ pub enum Ask {
         /// How many; none if as many as a roster can hold.
         places: Option<Places>,
     },
+    /// Give places to those who wait, if it is other people now than it was.
+    Settle,
 }
 
 impl Ask {
@@ -269,8 +280,25 @@ impl Ask {
             | Self::Decline { member, .. }
             | Self::Cancel { member, .. }
             | Self::TakeBack { member, .. } => Some(*member),
-            Self::EnrolAll(_) | Self::SetCapacity { .. } => None,
+            Self::EnrolAll(_) | Self::SetCapacity { .. } | Self::Settle => None,
         }
+    }
+
+    /// The same of somebody else, if it is about one person.
+    #[must_use]
+    pub fn of(mut self, other: MemberId) -> Self {
+        match &mut self {
+            Self::Apply { member }
+            | Self::Enrol { member, .. }
+            | Self::Confirm { member, .. }
+            | Self::Complete { member, .. }
+            | Self::Withdraw { member, .. }
+            | Self::Decline { member, .. }
+            | Self::Cancel { member, .. }
+            | Self::TakeBack { member, .. } => *member = other,
+            Self::EnrolAll(_) | Self::SetCapacity { .. } | Self::Settle => {}
+        }
+        self
     }
 }
 
@@ -378,28 +406,32 @@ impl Decider for Roster {
     type State = State;
     type Refusal = Refusal;
 
-    fn decide(Command { today, proposed_by, ask }: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
-        let (today, by) = (today.date(), proposed_by.as_ref());
+    fn decide(Command { today, proposed_by, persons, ask }: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
+        let act = Act { today: today.date(), by: proposed_by.as_ref(), persons };
         let asked = match ask {
-            Ask::Apply { member } => apply(state, (today, by), *member),
-            Ask::Enrol { member, starts_on, if_full } => enrol(state, (today, by), (*member, *starts_on), *if_full),
-            Ask::EnrolAll(members) => enrol_all(state, (today, by), members),
-            Ask::Confirm { member, since } => confirm(state, *member, *since),
+            Ask::Apply { member } => apply(state, act, *member),
+            Ask::Enrol { member, starts_on, if_full } => enrol(state, act, (*member, *starts_on), *if_full),
+            Ask::EnrolAll(members) => enrol_all(state, act, members),
+            Ask::Confirm { member, since } => confirm(state, act, *member, *since),
             Ask::Complete { member, ends_on } => {
-                let completed = Event::Completed(Completed { member: *member, ends_on: *ends_on });
-                end(state, *member, End { on: *ends_on, completed: true }, completed)
+                let completed = |member| Event::Completed(Completed { member, ends_on: *ends_on });
+                end(state, act, *member, End { on: *ends_on, completed: true }, completed)
             }
             Ask::Withdraw { member, ends_on, reason } => {
-                let withdrawn = Withdrawn { member: *member, ends_on: *ends_on, reason: reason.clone() };
-                end(state, *member, End { on: *ends_on, completed: false }, Event::Withdrawn(withdrawn))
+                let withdrawn = |member| {
+                    let reason = reason.get(&member).cloned();
+                    Event::Withdrawn(Withdrawn { member, ends_on: *ends_on, reason })
+                };
+                end(state, act, *member, End { on: *ends_on, completed: false }, withdrawn)
             }
-            Ask::Decline { member, reason } => decline(state, *member, *reason),
-            Ask::Cancel { member, reason } => cancel(state, today, *member, *reason),
-            Ask::TakeBack { member, since, reason } => take_back(state, *member, *since, *reason),
+            Ask::Decline { member, reason } => decline(state, act, *member, *reason),
+            Ask::Cancel { member, reason } => cancel(state, act, *member, *reason),
+            Ask::TakeBack { member, since, reason } => take_back(state, act, *member, *since, *reason),
             Ask::SetCapacity { places } if *places == state.capacity => Ok(vec![]),
             Ask::SetCapacity { places } => Ok(vec![Event::CapacitySet(CapacitySet { places: *places })]),
+            Ask::Settle => return Ok(with_promotions(state, act, vec![])),
         };
-        asked.map(|events| with_promotions(state, today, events))
+        asked.map(|events| if events.is_empty() { events } else { with_promotions(state, act, events) })
     }
 
     fn evolve(mut state: State, event: &Event) -> State {
@@ -446,13 +478,13 @@ impl Decider for Roster {
 }
 
 /// The events, and what follows for those who wait: whoever has waited longest gets what has become free.
-fn with_promotions(state: &State, today: Date, mut events: Vec<Event>) -> Vec<Event> {
+fn with_promotions(state: &State, act: Act<'_>, mut events: Vec<Event>) -> Vec<Event> {
     let waits = state.anybody_waits() || events.iter().any(|event| matches!(event, Event::Waitlisted(_)));
-    if events.is_empty() || !waits {
+    if !waits {
         return events;
     }
     let mut after = events.iter().fold(state.clone(), Roster::evolve);
-    while let Some((member, starts_on)) = after.next_in_line(today) {
+    while let Some((member, starts_on)) = after.next_in_line(act.persons, act.today) {
         let promoted = Event::Promoted(Promoted { member, starts_on });
         after = Roster::evolve(after, &promoted);
         events.push(promoted);
@@ -460,31 +492,39 @@ fn with_promotions(state: &State, today: Date, mut events: Vec<Event>) -> Vec<Ev
     events
 }
 
-/// The day, and who put somebody forward if that is to be confirmed.
-type Act<'a> = (Date, Option<&'a Subject>);
-
-/// Who put the member forward, if nobody with authority did before.
-fn proposed(state: &State, member: MemberId, by: Option<&Subject>) -> Option<Subject> {
-    let standing = state.standing(member);
-    let is_open = standing.asked_on().is_some() && standing.is_confirmed();
-    if is_open { None } else { by.cloned() }
+/// The day, who put somebody forward if that is to be confirmed, and who is one person.
+#[derive(Clone, Copy)]
+struct Act<'a> {
+    today: Date,
+    by: Option<&'a Subject>,
+    persons: &'a Persons,
 }
 
-/// Said again by somebody with authority, what was put forward is confirmed.
-fn said_again(member: MemberId, since: Date, confirmed: bool, by: Option<&Subject>) -> Vec<Event> {
-    let confirms = !confirmed && by.is_none();
-    if confirms { vec![Event::Confirmed(Confirmed { member, since })] } else { vec![] }
-}
-
-fn confirm(state: &State, member: MemberId, since: Date) -> Result<Vec<Event>, Refusal> {
-    let person = state.person(member).ok_or(Refusal::NotEnrolled)?;
-    let asks = person.standing.asked_on() == Some(since);
-    let begun: Vec<_> = person.enrolments.iter().filter(|enrolment| enrolment.starts_on == since).collect();
-    if !asks && begun.is_empty() {
-        return Err(Refusal::NothingSince { since });
+impl Act<'_> {
+    /// Who put the person forward, if nobody with authority did before.
+    fn proposed(self, person: Option<&Person<'_>>) -> Option<Subject> {
+        let is_open = person.is_some_and(|person| person.open().any(|(_, standing)| standing.is_confirmed()));
+        if is_open { None } else { self.by.cloned() }
     }
-    let open = (!asks || person.standing.is_confirmed()) && begun.iter().all(|enrolment| enrolment.confirmed);
-    Ok(said_again(member, since, open, None))
+
+    /// Said again by somebody with authority, what was put forward is confirmed.
+    fn said_again(self, member: MemberId, since: Date, confirmed: bool) -> Vec<Event> {
+        let confirms = !confirmed && self.by.is_none();
+        if confirms { vec![Event::Confirmed(Confirmed { member, since })] } else { vec![] }
+    }
+}
+
+fn confirm(state: &State, act: Act<'_>, member: MemberId, since: Date) -> Result<Vec<Event>, Refusal> {
+    let person = state.person(act.persons, member).ok_or(Refusal::NotEnrolled)?;
+    let (mut any, mut events) = (false, vec![]);
+    for (record, known) in person.0 {
+        let asks = known.standing.asked_on() == Some(since);
+        let mut begun = known.enrolments.iter().filter(|enrolment| enrolment.starts_on == since).peekable();
+        any |= asks || begun.peek().is_some();
+        let open = (!asks || known.standing.is_confirmed()) && begun.all(|enrolment| enrolment.confirmed);
+        events.extend((!open).then_some(Event::Confirmed(Confirmed { member: record, since })));
+    }
+    if any { Ok(events) } else { Err(Refusal::NothingSince { since }) }
 }
 
 fn enrol_all(state: &State, act: Act<'_>, members: &[(MemberId, Date)]) -> Result<Vec<Event>, Refusal> {
@@ -497,98 +537,147 @@ fn enrol_all(state: &State, act: Act<'_>, members: &[(MemberId, Date)]) -> Resul
     Ok(all)
 }
 
-fn apply(state: &State, (today, by): Act<'_>, member: MemberId) -> Result<Vec<Event>, Refusal> {
-    let standing = state.standing(member);
-    match (state.last(member), standing.asked_on()) {
-        (Some(Enrolment { starts_on: since, end: None, .. }), _) => Err(Refusal::AlreadyEnrolled { since }),
-        (_, Some(on)) => Ok(said_again(member, on, standing.is_confirmed(), by)),
-        _ if state.asking() >= APPLICATIONS_MAX => Err(Refusal::TooManyAsk),
-        _ => Ok(vec![Event::Applied(Applied { member, on: today, proposed_by: by.cloned() })]),
+fn apply(state: &State, act: Act<'_>, member: MemberId) -> Result<Vec<Event>, Refusal> {
+    let person = state.person(act.persons, member);
+    if let Some((_, first)) = person.as_ref().and_then(|person| person.lasting().into_iter().next()) {
+        return Err(Refusal::AlreadyEnrolled { since: first.starts_on });
+    }
+    match person.and_then(|person| state.asks(&person)) {
+        Some((record, standing)) => {
+            let on = standing.asked_on().unwrap_or(act.today);
+            Ok(act.said_again(record, on, standing.is_confirmed()))
+        }
+        None if state.asking(act.persons) >= APPLICATIONS_MAX => Err(Refusal::TooManyAsk),
+        None => {
+            let (member, proposed_by) = (act.persons.of(member), act.by.cloned());
+            Ok(vec![Event::Applied(Applied { member, on: act.today, proposed_by })])
+        }
     }
 }
 
 fn enrol(
     state: &State,
-    (today, by): Act<'_>,
+    act: Act<'_>,
     (member, starts_on): (MemberId, Date),
     if_full: IfFull,
 ) -> Result<Vec<Event>, Refusal> {
-    match state.last(member) {
-        Some(Enrolment { starts_on: since, end: None, confirmed }) => {
-            // Who would have waited for a place has one.
-            let has_it = since == starts_on || (if_full == IfFull::Wait && since > starts_on);
-            let refusal = Refusal::AlreadyEnrolled { since };
-            return if has_it { Ok(said_again(member, since, confirmed, by)) } else { Err(refusal) };
-        }
-        Some(Enrolment { end: Some(End { on: ended_on, .. }), .. }) if starts_on <= ended_on => {
-            return Err(Refusal::Overlaps { ended_on });
-        }
-        _ => {}
+    let person = state.person(act.persons, member);
+    let lasting = person.as_ref().map(Person::lasting).unwrap_or_default();
+    if let Some((_, first)) = lasting.first() {
+        let since = first.starts_on;
+        // Who would have waited for a place has one.
+        let would_wait = if_full == IfFull::Wait && since > starts_on;
+        let has_it = lasting.iter().find(|(_, enrolment)| would_wait || enrolment.starts_on == starts_on);
+        let (record, Enrolment { starts_on, confirmed, .. }) = has_it.ok_or(Refusal::AlreadyEnrolled { since })?;
+        return Ok(act.said_again(*record, *starts_on, *confirmed));
     }
-    let from = starts_on.max(today);
-    match (state.free_from(from), if_full, state.capacity) {
+    if let Some(End { on: ended_on, .. }) = person.as_ref().and_then(Person::ended).filter(|end| starts_on <= end.on) {
+        return Err(Refusal::Overlaps { ended_on });
+    }
+    let from = starts_on.max(act.today);
+    match (state.free_from(act.persons, from), if_full, state.capacity) {
         (Some(free), _, _) if free == from => {
-            let proposed_by = proposed(state, member, by);
+            let asks = person.as_ref().and_then(|person| state.asks(person));
+            let member = asks.map_or_else(|| act.persons.of(member), |(record, _)| record);
+            let proposed_by = act.proposed(person.as_ref());
             Ok(vec![Event::Enrolled(Enrolled { member, starts_on, proposed_by })])
         }
-        (_, IfFull::Wait, _) => wait(state, (today, by), member, from),
+        (_, IfFull::Wait, _) => wait(state, act, member, from),
         (free_from, IfFull::Refuse, Some(places)) => Err(Refusal::NoPlace { places, free_from }),
         (_, IfFull::Refuse, None) => Err(Refusal::Full),
     }
 }
 
-fn wait(state: &State, (today, by): Act<'_>, member: MemberId, starts_on: Date) -> Result<Vec<Event>, Refusal> {
-    let proposed_by = proposed(state, member, by);
-    let waitlisted = || vec![Event::Waitlisted(Waitlisted { member, on: today, starts_on, proposed_by })];
-    match state.standing(member) {
-        Standing::Waitlisted { on, confirmed, .. } => Ok(said_again(member, on, confirmed, by)),
-        Standing::Applied { .. } => Ok(waitlisted()),
-        _ if state.asking() >= APPLICATIONS_MAX => Err(Refusal::TooManyAsk),
-        _ => Ok(waitlisted()),
+fn wait(state: &State, act: Act<'_>, member: MemberId, starts_on: Date) -> Result<Vec<Event>, Refusal> {
+    let person = state.person(act.persons, member);
+    let proposed_by = act.proposed(person.as_ref());
+    let waitlisted = |member| vec![Event::Waitlisted(Waitlisted { member, on: act.today, starts_on, proposed_by })];
+    match person.and_then(|person| state.asks(&person)) {
+        Some((record, Standing::Waitlisted { on, confirmed, .. })) => Ok(act.said_again(record, on, confirmed)),
+        Some((record, _)) => Ok(waitlisted(record)),
+        None if state.asking(act.persons) >= APPLICATIONS_MAX => Err(Refusal::TooManyAsk),
+        None => Ok(waitlisted(act.persons.of(member))),
     }
 }
 
-/// `event`, if the member's enrolment can have this end and does not have it yet.
-fn end(state: &State, member: MemberId, end: End, event: Event) -> Result<Vec<Event>, Refusal> {
-    match state.last(member) {
-        None => Err(Refusal::NotEnrolled),
-        Some(Enrolment { end: Some(ended), .. }) if ended == end => Ok(vec![]),
-        Some(Enrolment { end: Some(ended), .. }) => Err(Refusal::Ended { ended_on: ended.on }),
-        Some(Enrolment { starts_on, end: None, .. }) if end.on < starts_on => {
-            Err(Refusal::EndsBeforeStart { starts_on })
+/// `event` for each enrolment that lasts, if the person's place can have this end and does not have it yet. They are to
+/// come no more: what begins later and what has no answer is given up.
+fn end(
+    state: &State,
+    act: Act<'_>,
+    member: MemberId,
+    end: End,
+    event: impl Fn(MemberId) -> Event,
+) -> Result<Vec<Event>, Refusal> {
+    let person = state.person(act.persons, member).ok_or(Refusal::NotEnrolled)?;
+    let lasting = person.lasting();
+    let Some((_, first)) = lasting.first() else {
+        let is_so = |(_, known): &(MemberId, &Known)| known.enrolments.last().is_some_and(|last| last.end == Some(end));
+        return match person.ended() {
+            None => Err(Refusal::NotEnrolled),
+            Some(_) if person.0.iter().any(is_so) => Ok(vec![]),
+            Some(End { on: ended_on, .. }) => Err(Refusal::Ended { ended_on }),
+        };
+    };
+    let mut events = vec![];
+    for (record, Enrolment { starts_on, .. }) in &lasting {
+        match *starts_on {
+            starts_on if starts_on <= end.on => events.push(event(*record)),
+            starts_on if first.starts_on <= end.on && starts_on > act.today => events.push(gives_up(*record)),
+            starts_on => return Err(Refusal::EndsBeforeStart { starts_on }),
         }
-        Some(Enrolment { end: None, .. }) => Ok(vec![event]),
+    }
+    events.extend(person.open().map(|(record, _)| gives_up(record)));
+    Ok(events)
+}
+
+fn gives_up(member: MemberId) -> Event {
+    Event::Cancelled(Cancelled { member, reason: CancelReason::NotSaid })
+}
+
+fn decline(state: &State, act: Act<'_>, member: MemberId, reason: DeclineReason) -> Result<Vec<Event>, Refusal> {
+    let person = state.person(act.persons, member).ok_or(Refusal::NotEnrolled)?;
+    let has_place = !person.lasting().is_empty();
+    let declined: Vec<_> = person.open().map(|(member, _)| Event::Declined(Declined { member, reason })).collect();
+    match person.0.iter().any(|(_, known)| known.standing == Standing::Declined(reason)) {
+        _ if has_place => Err(Refusal::NotAsking),
+        _ if !declined.is_empty() => Ok(declined),
+        true => Ok(vec![]),
+        false => Err(Refusal::NotAsking),
     }
 }
 
-fn decline(state: &State, member: MemberId, reason: DeclineReason) -> Result<Vec<Event>, Refusal> {
-    match state.person(member).ok_or(Refusal::NotEnrolled)?.standing {
-        Standing::Applied { .. } | Standing::Waitlisted { .. } => {
-            Ok(vec![Event::Declined(Declined { member, reason })])
+fn cancel(state: &State, act: Act<'_>, member: MemberId, reason: CancelReason) -> Result<Vec<Event>, Refusal> {
+    let person = state.person(act.persons, member).ok_or(Refusal::NotEnrolled)?;
+    let lasting = person.lasting();
+    if let Some((_, Enrolment { starts_on, .. })) = lasting.first().filter(|(_, first)| first.starts_on <= act.today) {
+        return Err(Refusal::Started { starts_on: *starts_on });
+    }
+    let open = lasting.into_iter().map(|(record, _)| record).chain(person.open().map(|(record, _)| record));
+    let cancelled: Vec<_> = open.map(|member| Event::Cancelled(Cancelled { member, reason })).collect();
+    match person.0.iter().any(|(_, known)| known.standing == Standing::Cancelled(reason)) {
+        _ if !cancelled.is_empty() => Ok(cancelled),
+        true => Ok(vec![]),
+        false => Err(Refusal::NotAsking),
+    }
+}
+
+fn take_back(
+    state: &State,
+    act: Act<'_>,
+    member: MemberId,
+    since: Date,
+    reason: ErrorReason,
+) -> Result<Vec<Event>, Refusal> {
+    let person = state.person(act.persons, member).ok_or(Refusal::NotEnrolled)?;
+    let (mut is_so, mut events) = (false, vec![]);
+    for (member, known) in person.0 {
+        let began = known.standing.asked_on() == Some(since) || known.enrolments.iter().any(|e| e.starts_on == since);
+        match known.taken_back {
+            Some(last) if last == since => is_so = true,
+            _ if began => events.push(Event::EnteredInError(EnteredInError { member, since, reason })),
+            _ => {}
         }
-        Standing::Declined(said) if said == reason => Ok(vec![]),
-        _ => Err(Refusal::NotAsking),
     }
-}
-
-fn cancel(state: &State, today: Date, member: MemberId, reason: CancelReason) -> Result<Vec<Event>, Refusal> {
-    let person = state.person(member).ok_or(Refusal::NotEnrolled)?;
-    let cancelled = vec![Event::Cancelled(Cancelled { member, reason })];
-    match (person.standing, person.enrolments.last()) {
-        (Standing::Applied { .. } | Standing::Waitlisted { .. }, _) => Ok(cancelled),
-        (_, Some(Enrolment { starts_on, end: None, .. })) if *starts_on > today => Ok(cancelled),
-        (_, Some(Enrolment { starts_on, end: None, .. })) => Err(Refusal::Started { starts_on: *starts_on }),
-        (Standing::Cancelled(said), _) if said == reason => Ok(vec![]),
-        _ => Err(Refusal::NotAsking),
-    }
-}
-
-fn take_back(state: &State, member: MemberId, since: Date, reason: ErrorReason) -> Result<Vec<Event>, Refusal> {
-    let person = state.person(member).ok_or(Refusal::NotEnrolled)?;
-    let began = person.standing.asked_on() == Some(since) || person.enrolments.iter().any(|e| e.starts_on == since);
-    match person.taken_back {
-        Some(last) if last == since => Ok(vec![]),
-        _ if began => Ok(vec![Event::EnteredInError(EnteredInError { member, since, reason })]),
-        _ => Err(Refusal::NothingSince { since }),
-    }
+    if is_so || !events.is_empty() { Ok(events) } else { Err(Refusal::NothingSince { since }) }
 }

@@ -7,7 +7,7 @@ use attendance::Attendance;
 use axum::middleware::from_fn_with_state;
 use directory::Directory;
 use eventlog::{EventLog, Position, Streams, sqlite::Readers};
-use membership::Membership;
+use membership::{Membership, Settled};
 use projections::{Personal, Projections};
 use reporting::{Facts, Reports};
 use tokio::sync::watch;
@@ -40,6 +40,7 @@ pub struct Reads {
     pub people: watch::Receiver<Position>,
     pub named: watch::Receiver<Position>,
     pub erasures: watch::Receiver<Position>,
+    pub settled: watch::Receiver<Settled>,
     /// Who reads the file of the views.
     pub file: Arc<Readers>,
 }
@@ -49,7 +50,8 @@ impl Reads {
     pub fn none() -> Self {
         let (_, nothing) = watch::channel(Position::START);
         let [views, facts, people, named, erasures] = std::array::from_fn(|_| nothing.clone());
-        Self { views, facts, people, named, erasures, file: Arc::new(Readers::new(Path::new(""))) }
+        let (_, settled) = watch::channel(Settled::default());
+        Self { views, facts, people, named, erasures, settled, file: Arc::new(Readers::new(Path::new(""))) }
     }
 }
 
@@ -81,6 +83,7 @@ impl Contexts {
                 attester,
                 names: names.clone(),
                 erasures: reads.erasures.clone(),
+                settled: reads.settled.clone(),
                 imports: membership::Turns::default(),
             },
             attendance: Attendance { gate: gate.clone(), meetings, rosters, members, people, vault: vault.clone() },

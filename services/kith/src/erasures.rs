@@ -5,6 +5,7 @@
 //! those who were erased are ended, and every erasure is written to a file of its own, for `kith restore`.
 
 use std::{
+    collections::BTreeMap,
     fs::OpenOptions,
     io::{Read, Write},
     path::PathBuf,
@@ -138,15 +139,17 @@ impl Eraser {
             let cause = Cause::of_process("erasures", id, at);
             let now = self.clock.local(at);
             let today = self.groups.look(org, *group, |group| group.state.today(&now)).await?;
+            let stream = people::stream_id(org);
+            let persons = self.erased.look(org, stream, |people| people.state.persons().clone()).await?;
             // Whoever has not begun cannot end.
             for ask in [
-                Ask::Withdraw { member: *member, ends_on: today.date(), reason: None },
+                Ask::Withdraw { member: *member, ends_on: today.date(), reason: BTreeMap::new() },
                 Ask::Cancel { member: *member, reason: CancelReason::Other },
             ] {
-                let command = Command { today: today.clone(), proposed_by: None, ask };
+                let (today, persons) = (today.clone(), persons.clone());
+                let command = Command { today, proposed_by: None, persons, ask };
                 match self.rosters.transact(org, *group, cause.clone(), command, Reply::DONE).await {
-                    Ok(_) => break,
-                    Err(TransactError::Refused(_)) => {}
+                    Ok(_) | Err(TransactError::Refused(_)) => {}
                     Err(error) => return Err(error.into()),
                 }
             }

@@ -19,6 +19,7 @@ mod keys;
 mod links;
 mod listen;
 mod log;
+mod merges;
 mod missing;
 mod oidc;
 mod places;

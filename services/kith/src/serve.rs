@@ -225,6 +225,7 @@ pub fn assemble(
     let mut reads = Reads {
         named: upkeep.named(),
         erasures: upkeep.erasures(),
+        settled: upkeep.settled(),
         file: Arc::new(Readers::new(&data.views())),
         ..Reads::none()
     };

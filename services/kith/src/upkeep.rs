@@ -1,6 +1,7 @@
-//! What follows the views: names kept in memory, the blind index and erasures seen to, meetings planned ahead.
+//! What follows the views: names kept in memory, the blind index, erasures and merges seen to, meetings planned ahead.
 
 use eventlog::Position;
+use membership::Settled;
 use projections::NameKeeper;
 use tokio::sync::watch;
 use vault::Vault;
@@ -11,7 +12,7 @@ use crate::{
     contexts::{Contexts, Reads},
     erasures,
     indexer::{self, Indexer},
-    planner,
+    merges, planner,
     supervisor::Supervisor,
 };
 
@@ -19,11 +20,16 @@ use crate::{
 pub struct Upkeep {
     named: watch::Sender<Position>,
     erasures: watch::Sender<Position>,
+    settled: watch::Sender<Settled>,
 }
 
 impl Upkeep {
     pub fn new() -> Self {
-        Self { named: watch::Sender::new(Position::START), erasures: watch::Sender::new(Position::START) }
+        Self {
+            named: watch::Sender::new(Position::START),
+            erasures: watch::Sender::new(Position::START),
+            settled: watch::Sender::default(),
+        }
     }
 
     /// Up to where names are in memory.
@@ -34,6 +40,11 @@ impl Upkeep {
     /// Up to where erasures are done.
     pub fn erasures(&self) -> watch::Receiver<Position> {
         self.erasures.subscribe()
+    }
+
+    /// Up to where places follow from merges.
+    pub fn settled(&self) -> watch::Receiver<Settled> {
+        self.settled.subscribe()
     }
 
     /// Starts it, if people's keys are here.
@@ -56,6 +67,15 @@ impl Upkeep {
         };
         let indexer =
             Indexer { views: views.clone(), people: reads.people.clone(), membership: people.membership.clone() };
+        let settler = merges::Settler {
+            views: views.clone(),
+            known: reads.people.clone(),
+            people: people.membership.people.clone(),
+            groups: people.membership.groups.clone(),
+            rosters: people.membership.rosters.clone(),
+            clock: clock.clone(),
+            done: self.settled,
+        };
         let eraser = erasures::Eraser {
             views: views.clone(),
             people: reads.people,
@@ -79,6 +99,8 @@ impl Upkeep {
         supervisor.keep("names", move |part| keeper.clone().run(part, ends.clone()));
         let ends = end.clone();
         supervisor.keep("index", move |part| indexer::run(indexer.clone(), part, ends.clone()));
+        let ends = end.clone();
+        supervisor.keep("merges", move |part| merges::run(settler.clone(), part, ends.clone()));
         supervisor.keep("erasures", move |part| erasures::run(eraser.clone(), part, end.clone()));
     }
 }

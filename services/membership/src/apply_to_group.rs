@@ -18,7 +18,7 @@ pub(crate) struct ApplicationBody {
     member: Option<MemberId>,
 }
 
-/// The member who asks.
+/// The member who asks: the record under which they go on, if another one was named.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub(crate) struct Applicant {
     member: MemberId,
@@ -42,6 +42,6 @@ pub(crate) async fn apply_to_group(
         Some(member) => member,
         None => membership.vault.new_member(&caller.org, cause.id).await?,
     };
-    let reply = Reply::json(201, &Applicant { member });
+    let reply = |member| Reply::json(201, &Applicant { member });
     membership.admit(&caller, (group, member), named.is_none(), cause, Ask::Apply { member }, reply).await
 }

@@ -27,7 +27,7 @@ pub(crate) struct EnrolmentBody {
     if_full: IfFull,
 }
 
-/// The member who is enrolled or waits.
+/// The member who is enrolled or waits: the record under which they go on, if another one was named.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub(crate) struct Enrolled {
     member: MemberId,
@@ -53,6 +53,6 @@ pub(crate) async fn enrol_member(
         None => membership.vault.new_member(&caller.org, cause.id).await?,
     };
     let ask = Ask::Enrol { member, starts_on, if_full };
-    let reply = Reply::json(201, &Enrolled { member });
+    let reply = |member| Reply::json(201, &Enrolled { member });
     membership.admit(&caller, (group, member), named.is_none(), cause, ask, reply).await
 }

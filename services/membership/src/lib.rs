@@ -24,6 +24,7 @@ mod register_member;
 mod restrict_processing;
 mod review_glass;
 mod set_capacity;
+mod settled;
 mod turns;
 mod unmerge_member;
 mod withdraw_consent;
@@ -34,10 +35,10 @@ use domain::{
     Decider, GroupId, LocalDay, MemberId, OrgId,
     group::{self, Group},
     member::{self, Member, TypedBy},
-    people::{self, People},
+    people::{self, People, Persons},
     roster::{self, Roster},
 };
-use eventlog::{Cause, Loaded, Position, Reply, Streams, TransactError};
+use eventlog::{Cause, Done, Loaded, Position, Reply, Streams, TransactError};
 use jiff::Zoned;
 use tokio::sync::watch;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -46,6 +47,7 @@ use web::{Answer, Attester, Audit, Caller, Gate, Opening, Problem};
 
 pub use erase_member::{ErasedRecord, Erasure, RECEIPT, ShownErasure, ShownRecord};
 pub use import_members::{IMPORT_LINES_MAX, LINE_ENROLMENTS_MAX};
+pub use settled::Settled;
 pub use turns::Turns;
 
 /// The context: its streams, the vault, and the gate before them.
@@ -71,6 +73,8 @@ pub struct Membership {
     pub names: Names,
     /// Up to where everybody who was erased is forgotten everywhere.
     pub erasures: watch::Receiver<Position>,
+    /// Up to where places follow from who is one person.
+    pub settled: watch::Receiver<Settled>,
     /// Turns of imports.
     pub imports: Turns,
 }
@@ -124,19 +128,20 @@ impl Membership {
         ask: roster::Ask,
         reply: Reply,
     ) -> Result<Answer, Problem> {
-        let erased = match ask.member() {
-            Some(member) => !self.erased(&caller.org, &[member]).await?.is_empty(),
+        let nobody = match ask.member() {
+            Some(member) => self.is_nobody(caller, group, member).await?,
             None => false,
         };
         let command = self.ask(caller, group, &cause, ask).await?;
-        if erased {
+        if nobody {
             // As of whoever never had to do with the group.
             return Err(Problem::refused(&roster::Refusal::NotEnrolled));
         }
-        Ok(Answer(self.rosters.transact(&caller.org, group, cause, command, reply).await?))
+        Ok(Answer(self.on_roster(&caller.org, group, cause, command, reply).await?))
     }
 
-    /// As [`Self::transact`], for a member who is registered, or who is new and then is.
+    /// As [`Self::transact`], for a member who is registered, or who is new and then is; answers under which record they
+    /// go on.
     async fn admit(
         &self,
         caller: &Caller,
@@ -144,9 +149,12 @@ impl Membership {
         is_new: bool,
         cause: Cause,
         ask: roster::Ask,
-        reply: Reply,
+        reply: impl FnOnce(MemberId) -> Reply,
     ) -> Result<Answer, Problem> {
         let org = &caller.org;
+        let nobody = !is_new && self.is_nobody(caller, group, member).await?;
+        // Of nobody, the roster says what it says of whom it does not know.
+        let ask = if nobody { ask.of(MemberId(cause.id)) } else { ask };
         let command = self.ask(caller, group, &cause, ask).await?;
         // Who may see everybody is told first that it is nobody.
         if !is_new && caller.own_groups().is_none() {
@@ -160,6 +168,7 @@ impl Membership {
                 let done = self.rosters.replayed(&cause).await?;
                 return done.map(Answer).ok_or_else(|| Problem::refused(&refusal));
             }
+            (None, false) if nobody => return Err(Problem::refused(&member::Refusal::Unknown)),
             (None, false) => drop(self.record(org, member).await?),
             (None, true) => {
                 let typed_by = caller.proposes().map(|subject| TypedBy { subject, group: Some(group) });
@@ -168,7 +177,8 @@ impl Membership {
                 self.members.transact(org, member, cause.part(), register, Reply::DONE).await?;
             }
         }
-        Ok(Answer(self.rosters.transact(org, group, cause, command, reply).await?))
+        let reply = reply(command.persons.of(member));
+        Ok(Answer(self.on_roster(org, group, cause, command, reply).await?))
     }
 
     /// What is asked of the roster of a group that is there and that the caller may reach.
@@ -183,13 +193,59 @@ impl Membership {
         let today = self.groups.look(&caller.org, group, |group| today(&group.state, &now)).await?;
         let today = today.ok_or_else(|| Problem::refused(&group::Refusal::Unknown))?;
         caller.may_group(group)?;
-        Ok(roster::Command { today, proposed_by: caller.proposes(), ask })
+        let persons = self.persons(&caller.org).await?;
+        Ok(roster::Command { today, proposed_by: caller.proposes(), persons, ask })
     }
 
-    /// Whether the member ever had to do with the group, and was not erased.
-    async fn stands_in(&self, caller: &Caller, group: GroupId, member: MemberId) -> Result<bool, Problem> {
-        let known = self.rosters.look(&caller.org, group, |roster| roster.state.knows(member)).await?;
-        Ok(known && self.erased(&caller.org, &[member]).await?.is_empty())
+    /// Does what is asked of a roster. If it is other people meanwhile, who waits has what that makes free.
+    async fn on_roster(
+        &self,
+        org: &OrgId,
+        group: GroupId,
+        cause: Cause,
+        command: roster::Command,
+        reply: Reply,
+    ) -> Result<Done, TransactError<roster::Refusal>> {
+        let (before, settles) = (command.persons.clone(), cause.part());
+        let again = roster::Command { ask: roster::Ask::Settle, ..command.clone() };
+        let mut done = self.rosters.transact(org, group, cause, command, reply).await?;
+        if let (true, Ok(persons)) = (done.events > 0, self.persons(org).await)
+            && persons != before
+        {
+            let settle = roster::Command { persons, ..again };
+            let settled = self.rosters.transact(org, group, settles, settle, Reply::DONE).await?;
+            done.position = done.position.max(settled.position);
+        }
+        Ok(done)
+    }
+
+    /// Under which records the person ever had to do with the group; none if that is nobody to the caller.
+    async fn stands_in(&self, caller: &Caller, group: GroupId, member: MemberId) -> Result<Vec<MemberId>, Problem> {
+        if self.is_nobody(caller, group, member).await? {
+            return Ok(vec![]);
+        }
+        let persons = self.persons(&caller.org).await?;
+        let known = |roster: &roster::State| {
+            persons.records(&member).iter().copied().filter(|record| roster.knows(*record)).collect()
+        };
+        Ok(self.rosters.look(&caller.org, group, |roster| known(&roster.state)).await?)
+    }
+
+    /// Whether the member is nobody to the caller: was erased, or is a second record of somebody, which callers who are
+    /// held to groups may name only where it stands itself.
+    async fn is_nobody(&self, caller: &Caller, group: GroupId, member: MemberId) -> Result<bool, Problem> {
+        let org = &caller.org;
+        let is = |people: &people::State| (people.is_erased(member), people.persons().of(member) != member);
+        let (erased, second) = self.people.look(org, people::stream_id(org), |people| is(&people.state)).await?;
+        if erased || !second || caller.own_groups().is_none() {
+            return Ok(erased);
+        }
+        Ok(!self.rosters.look(org, group, |roster| roster.state.knows(member)).await?)
+    }
+
+    /// Which records are one person's.
+    async fn persons(&self, org: &OrgId) -> Result<Persons, TransactError<member::Refusal>> {
+        self.people.look(org, people::stream_id(org), |people| people.state.persons().clone()).await
     }
 
     /// Writes down that an answer names members to the caller.

@@ -18,9 +18,10 @@ pub(crate) struct Merge {
 
 /// Merge a member
 ///
-/// The same person was registered twice: this record becomes part of the other. Nothing is lost; it can be undone. What
-/// forbids the use of this record forbids that of the other from then on, also if it is undone; `preview_merge` says
-/// what else would change.
+/// The same person was registered twice: this record becomes part of the other. From then on they have one place, one turn
+/// on the waiting list and one mark at a meeting, and a place that becomes free by it goes to whoever has waited longest.
+/// Nothing is lost; it can be undone. What forbids the use of this record forbids that of the other from then on, also if
+/// it is undone; `preview_merge` says what else would change.
 #[utoipa::path(post, path = "/v1/members/{member}/merge", tag = "membership", request_body = Merge,
     params(("member" = MemberId, Path, description = "The second record")),
     responses((status = 204, description = "The records are one"), Problems))]
@@ -32,5 +33,6 @@ pub(crate) async fn merge_member(
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: Merge { into }, .. } = command;
     let merge = people::Command::Merge { from: member, into };
-    membership.decide_people(&caller, &[member, into], cause, merge, Reply::DONE).await
+    let Answer(done) = membership.decide_people(&caller, &[member, into], cause, merge, Reply::DONE).await?;
+    Ok(Answer(membership.settled(done).await))
 }

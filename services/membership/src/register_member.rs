@@ -1,5 +1,7 @@
 //! Register a member.
 
+use std::collections::BTreeSet;
+
 use axum::extract::State;
 use domain::{
     MemberId,
@@ -108,16 +110,23 @@ impl Membership {
         profile: &Profile,
         blinds: &[Blind],
     ) -> Result<Vec<MemberId>, Problem> {
+        let org = asking.0;
         let mut others = match blinds {
             [] => vec![],
-            blinds => self.vault.sharing(asking.0, blinds.to_vec()).await?,
+            blinds => self.vault.sharing(org, blinds.to_vec()).await?,
         };
         for near in self.near(asking, profile).await? {
             if !others.contains(&near) {
                 others.push(near);
             }
         }
-        others.retain(|other| *other != member);
+        // Each person once.
+        let persons = self.persons(org).await?;
+        let mut named = BTreeSet::from([persons.of(member)]);
+        others.retain_mut(|other| {
+            *other = persons.of(*other);
+            named.insert(*other)
+        });
         others.truncate(DUPLICATES_MAX);
         Ok(others)
     }

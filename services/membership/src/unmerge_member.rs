@@ -9,7 +9,8 @@ use crate::Membership;
 
 /// Undo a merge
 ///
-/// The records were of two people after all: each has again what was its own.
+/// The records were of two people after all: each has again what was its own, also its place, though the group may have no
+/// room by now. What was recorded meanwhile stays with the record under which it was written.
 #[utoipa::path(post, path = "/v1/members/{member}/unmerge", tag = "membership", request_body = Nothing,
     params(("member" = MemberId, Path, description = "The record that was merged into another")),
     responses((status = 204, description = "The records are two"), Problems))]
@@ -21,5 +22,6 @@ pub(crate) async fn unmerge_member(
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, .. } = command;
     let unmerge = people::Command::Unmerge(member);
-    membership.decide_people(&caller, &[member], cause, unmerge, Reply::DONE).await
+    let Answer(done) = membership.decide_people(&caller, &[member], cause, unmerge, Reply::DONE).await?;
+    Ok(Answer(membership.settled(done).await))
 }

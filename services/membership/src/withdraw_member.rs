@@ -1,5 +1,7 @@
 //! Withdraw a member.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use domain::{
     GroupId, MemberId, Text,
@@ -39,18 +41,19 @@ pub(crate) async fn withdraw_member(
     mut command: Command<op::WithdrawMember, WithdrawalBody>,
 ) -> Result<Answer, Problem> {
     membership.reach_group(&command.caller, group).await?;
-    if !membership.stands_in(&command.caller, group, member).await? {
+    let records = membership.stands_in(&command.caller, group, member).await?;
+    if records.is_empty() {
         return Err(Problem::refused(&Refusal::NotEnrolled));
     }
-    let reason = match command.body.reason.take() {
-        None => None,
-        Some(reason) => {
-            let org = command.caller.org.clone();
-            let key = membership.key(&org, member).await?;
-            command.about(&key);
-            Some(key.seal(&org, member.0, "withdrawal", reason.as_str().as_bytes()))
+    let mut reason = BTreeMap::new();
+    if let Some(said) = command.body.reason.take() {
+        let org = command.caller.org.clone();
+        command.about(&membership.key(&org, member).await?);
+        for record in records {
+            let key = membership.key(&org, record).await?;
+            reason.insert(record, key.seal(&org, record.0, "withdrawal", said.as_str().as_bytes()));
         }
-    };
+    }
     let Command { caller, cause, body: WithdrawalBody { ends_on, .. }, .. } = command;
     membership.transact(&caller, group, cause, Ask::Withdraw { member, ends_on, reason }, Reply::DONE).await
 }

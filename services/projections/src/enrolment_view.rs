@@ -13,7 +13,7 @@ use domain::{
     },
 };
 use jiff::civil::Date;
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, types::Null};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -197,26 +197,53 @@ macro_rules! opens {
     };
 }
 
-/// Columns of an [`Enrolment`] on the day `?1`, for `FROM enrolments`.
-macro_rules! enrolment_columns {
+/// A group's enrolments, for the organisation `?2` and the group `?3`, without those of who was erased: `alone` those of
+/// people with one record, `shared` those of people with several, which are few, and `asked`, of the latter who have no
+/// place, what each asks for.
+macro_rules! by_person {
+    () => {
+        "WITH alone AS NOT MATERIALIZED (
+             SELECT member AS whose, began, stage, asked_on, starts_on, ends_on, queued FROM enrolments
+             WHERE org = ?2 AND grp = ?3
+               AND NOT EXISTS (SELECT 1 FROM persons WHERE org = ?2 AND record = member)
+               AND NOT EXISTS (SELECT 1 FROM members WHERE org = ?2 AND id = member AND record IS NULL)),
+         shared AS MATERIALIZED (
+             SELECT person AS whose, began, stage, asked_on, starts_on, ends_on, queued
+             FROM enrolments CROSS JOIN persons ON persons.org = ?2 AND record = member
+             WHERE enrolments.org = ?2 AND grp = ?3
+               AND NOT EXISTS (SELECT 1 FROM members WHERE org = ?2 AND id = member AND record IS NULL)),
+         asked AS (
+             -- The columns are those of the row with the least: of the longest turn, or else of what was asked first.
+             SELECT whose, began, stage, asked_on, queued, min(coalesce(queued, began + (1 << 62)))
+             FROM shared WHERE stage IN ('applied', 'waitlisted', 'enrolled')
+             GROUP BY whose HAVING count(*) FILTER (WHERE stage = 'enrolled') = 0)"
+    };
+}
+
+/// The place on the waiting list, from 1, of whoever has the turn `line.queued`.
+macro_rules! waiting {
+    () => {
+        "CASE WHEN line.queued IS NOT NULL THEN (SELECT count(*) FROM alone WHERE queued <= line.queued)
+             + (SELECT count(*) FROM asked WHERE queued <= line.queued) END AS waiting"
+    };
+}
+
+/// The stage on the day `?1` of what is in the columns `whose`, `stage`, `starts_on` and `ends_on`.
+macro_rules! stage_then {
     () => {
         "CASE
              WHEN starts_on IS NULL OR ends_on < ?1 THEN stage
              WHEN EXISTS (
-                 SELECT 1 FROM meetings CROSS JOIN attendance ON meeting = key
-                 WHERE meetings.org = enrolments.org AND meetings.grp = enrolments.grp AND status = 'held'
-                   AND attendance.member = enrolments.member AND mark IN ('present', 'late')
+                 SELECT 1
+                 FROM (SELECT whose AS record UNION ALL SELECT record FROM persons WHERE org = ?2 AND person = whose) AS same
+                 CROSS JOIN meetings CROSS JOIN attendance ON meeting = key AND attendance.member = same.record
+                 WHERE meetings.org = ?2 AND meetings.grp = ?3 AND status = 'held' AND mark IN ('present', 'late')
                    -- By the index, with a day more on both sides for time zones; then exactly.
                    AND starts_at >= unixepoch(starts_on) - 86400 AND starts_at < unixepoch(?1) + 2 * 86400
                    AND substr(starts_at_local, 1, 10) BETWEEN starts_on AND min(coalesce(ends_on, ?1), ?1)
              ) THEN 'active'
              ELSE 'enrolled'
-         END AS stage_then,
-         starts_on, ends_on, asked_on,
-         CASE WHEN queued IS NOT NULL THEN (
-             SELECT count(*) FROM enrolments AS ahead
-             WHERE ahead.org = enrolments.org AND ahead.grp = enrolments.grp AND ahead.queued <= enrolments.queued
-         ) END AS waiting"
+         END AS stage_then"
     };
 }
 
@@ -230,37 +257,52 @@ fn enrolment(row: &Row<'_>) -> rusqlite::Result<Enrolment> {
     })
 }
 
-/// The member's enrolments in a group as they are on `day`, oldest first.
-pub(crate) fn of_member(
+/// A person's enrolments in a group, under any of these records, as they are on `day`, oldest first.
+pub(crate) fn of_person(
     connection: &Connection,
     (org, group): (&str, GroupId),
-    member: MemberId,
+    records: &str,
     day: &LocalDay,
 ) -> rusqlite::Result<Vec<Enrolment>> {
+    // While they have a place, they ask for none.
     let mut statement = connection.prepare_cached(concat!(
-        "SELECT ",
-        enrolment_columns!(),
-        " FROM enrolments WHERE org = ?2 AND grp = ?3 AND member = ?4 ORDER BY began"
+        by_person!(),
+        ", line AS (
+             SELECT coalesce(person, member) AS whose, began, stage, asked_on, starts_on, ends_on, queued
+             FROM enrolments LEFT JOIN persons ON persons.org = ?2 AND record = member
+             WHERE enrolments.org = ?2 AND grp = ?3 AND member IN (SELECT unhex(value) FROM json_each(?4)))
+         SELECT ",
+        stage_then!(),
+        ", starts_on, ends_on, asked_on, ",
+        waiting!(),
+        " FROM line
+         WHERE stage NOT IN ('applied', 'waitlisted') OR began = (
+             SELECT began FROM line
+             WHERE stage IN ('applied', 'waitlisted') AND NOT EXISTS (SELECT 1 FROM line WHERE stage = 'enrolled')
+             ORDER BY coalesce(queued, began + (1 << 62)) LIMIT 1)
+         ORDER BY began"
     ))?;
-    let params = params![day.date().to_string(), org, group.0.as_bytes(), member.0.as_bytes()];
+    let params = params![day.date().to_string(), org, group.0.as_bytes(), records];
     statement.query_map(params, enrolment)?.collect()
 }
 
-/// Members on the roster that day, which is that of a meeting where it is.
+/// People on the roster that day, which is that of a meeting where it is, and under which of their records.
 pub(crate) fn enrolled_on(
     connection: &Connection,
     org: &str,
     group: GroupId,
     day: Date,
-) -> rusqlite::Result<Vec<MemberId>> {
+) -> rusqlite::Result<Vec<(MemberId, MemberId)>> {
     let mut statement = connection.prepare_cached(
-        "SELECT DISTINCT member FROM enrolments
-         WHERE org = ?1 AND grp = ?2 AND starts_on <= ?3 AND (ends_on IS NULL OR ends_on >= ?3)
+        "SELECT DISTINCT coalesce(person, member), member
+         FROM enrolments LEFT JOIN persons ON persons.org = enrolments.org AND record = member
+         WHERE enrolments.org = ?1 AND grp = ?2 AND starts_on <= ?3 AND (ends_on IS NULL OR ends_on >= ?3)
            AND NOT EXISTS (SELECT 1 FROM members WHERE org = ?1 AND id = member AND record IS NULL)
-         ORDER BY member",
+         ORDER BY 1, 2",
     )?;
-    let rows = statement
-        .query_map(params![org, group.0.as_bytes(), day.to_string()], |row| row::uuid(row, 0).map(MemberId))?;
+    let rows = statement.query_map(params![org, group.0.as_bytes(), day.to_string()], |row| {
+        Ok((MemberId(row::uuid(row, 0)?), MemberId(row::uuid(row, 1)?)))
+    })?;
     rows.collect()
 }
 
@@ -328,12 +370,19 @@ pub(crate) fn unconfirmed(
     after: Option<i64>,
     rows: usize,
 ) -> rusqlite::Result<Vec<UnconfirmedLine>> {
+    // What one person has twice is confirmed at once; while they have a place, they ask for none.
     let mut statement = connection.prepare_cached(
-        "SELECT grp, member, stage, coalesce(starts_on, asked_on), proposed_by, began FROM enrolments
-         WHERE org = ?1 AND proposed_by IS NOT NULL AND began > ?2
+        "SELECT grp, coalesce(person, member) AS whose, stage, coalesce(starts_on, asked_on) AS since, proposed_by,
+                min(began) AS first
+         FROM enrolments LEFT JOIN persons ON persons.org = ?1 AND record = member
+         WHERE enrolments.org = ?1 AND proposed_by IS NOT NULL
            AND (starts_on IS NOT NULL OR stage IN ('applied', 'waitlisted'))
            AND NOT EXISTS (SELECT 1 FROM members WHERE org = ?1 AND id = member AND record IS NULL)
-         ORDER BY began LIMIT ?3",
+           AND NOT (starts_on IS NULL AND person IS NOT NULL AND EXISTS (
+               SELECT 1 FROM persons AS same CROSS JOIN enrolments AS place ON place.org = ?1 AND place.member = same.record
+               WHERE same.org = ?1 AND same.person = persons.person
+                 AND place.grp = enrolments.grp AND place.stage = 'enrolled'))
+         GROUP BY grp, whose, since HAVING first > ?2 ORDER BY first LIMIT ?3",
     )?;
     let lines = statement.query_map(params![org, after.unwrap_or(-1), row::limit(rows)], |row| {
         Ok(UnconfirmedLine {
@@ -362,17 +411,36 @@ pub(crate) fn list(
         return Ok(None);
     }
     let LineKey(turn, member, began) = after.unwrap_or(LineKey(-1, MemberId(uuid::Uuid::nil()), -1));
-    // Whether somebody has come is looked up only where it makes a difference.
+    // Whether somebody has come is looked up only where it makes a difference. Days that a person has under several of
+    // their records are one line: it begins where a day is later than all days before.
     let mut statement = connection.prepare_cached(concat!(
-        "SELECT * FROM (SELECT ",
-        enrolment_columns!(),
-        ", member, began, coalesce(queued, 0) AS turn, stage FROM enrolments WHERE org = ?2 AND grp = ?3
-          AND NOT EXISTS (SELECT 1 FROM members WHERE org = ?2 AND id = member AND record IS NULL))
+        by_person!(),
+        ", days AS (
+             SELECT *, sum(apart) OVER (PARTITION BY whose ORDER BY starts_on, began) AS spell
+             FROM (SELECT *, coalesce(starts_on > max(coalesce(ends_on, '9999-12-31')) OVER (
+                              PARTITION BY whose ORDER BY starts_on, began
+                              ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), TRUE) AS apart
+                   FROM shared WHERE starts_on IS NOT NULL)),
+         lines AS (
+             SELECT * FROM alone
+             UNION ALL
+             SELECT whose, min(began),
+                    CASE WHEN count(ends_on) < count(*) THEN 'enrolled'
+                         ELSE substr(max(ends_on || stage), length(max(ends_on)) + 1) END,
+                    min(asked_on), min(starts_on), CASE WHEN count(ends_on) = count(*) THEN max(ends_on) END, NULL
+             FROM days GROUP BY whose, spell
+             UNION ALL SELECT whose, began, stage, asked_on, NULL, NULL, queued FROM asked
+             UNION ALL SELECT * FROM shared WHERE starts_on IS NULL AND stage NOT IN ('applied', 'waitlisted'))
+         SELECT stage_then, starts_on, ends_on, asked_on, ",
+        waiting!(),
+        ", whose, began, turn FROM (SELECT ",
+        stage_then!(),
+        ", starts_on, ends_on, asked_on, queued, whose, began, coalesce(queued, 0) AS turn, stage FROM lines) AS line
           WHERE CASE WHEN ?4 IS NULL THEN starts_on <= ?1 AND (ends_on IS NULL OR ends_on >= ?1)
                      WHEN ?4 NOT IN ('enrolled', 'active') AND stage <> ?4 THEN FALSE
                      ELSE stage_then = ?4 END
-            AND (turn, member, began) > (?5, ?6, ?7)
-          ORDER BY turn, member, began LIMIT ?8"
+            AND (turn, whose, began) > (?5, ?6, ?7)
+          ORDER BY turn, whose, began LIMIT ?8"
     ))?;
     let params = params![
         day.date().to_string(),
@@ -397,7 +465,7 @@ pub(crate) fn list(
     lines.collect::<Result<_, _>>().map(Some)
 }
 
-/// Members on the roster that day, a count; unit: person.
+/// People on the roster that day, a count; unit: person.
 pub(crate) fn roster_size(
     connection: &Connection,
     (org, group): (&str, GroupId),
@@ -405,11 +473,11 @@ pub(crate) fn roster_size(
 ) -> rusqlite::Result<u32> {
     connection
         .prepare_cached(
-            "SELECT count(*) FROM enrolments
-             WHERE org = ?1 AND grp = ?2 AND starts_on <= ?3 AND (ends_on IS NULL OR ends_on >= ?3)
-               AND NOT EXISTS (SELECT 1 FROM members WHERE org = ?1 AND id = member AND record IS NULL)",
+            concat!(by_person!(), "
+             SELECT (SELECT count(*) FROM alone WHERE starts_on <= ?1 AND (ends_on IS NULL OR ends_on >= ?1))
+               + (SELECT count(DISTINCT whose) FROM shared WHERE starts_on <= ?1 AND (ends_on IS NULL OR ends_on >= ?1))"),
         )?
-        .query_row(params![org, group.0.as_bytes(), day.date().to_string()], |row| row.get(0))
+        .query_row(params![day.date().to_string(), org, group.0.as_bytes()], |row| row.get(0))
 }
 
 /// How many places a group has, and how many want one.
@@ -419,11 +487,12 @@ pub(crate) fn places(connection: &Connection, org: &str, group: GroupId) -> rusq
         .query_row(params![org, group.0.as_bytes()], |row| row.get(0))
         .optional()?;
     connection
-        .prepare_cached(
+        .prepare_cached(concat!(
+            by_person!(),
             "SELECT count(*) FILTER (WHERE stage = 'waitlisted'), count(*) FILTER (WHERE stage = 'applied')
-             FROM enrolments WHERE org = ?1 AND grp = ?2",
-        )?
-        .query_row(params![org, group.0.as_bytes()], |row| {
+             FROM (SELECT stage FROM alone UNION ALL SELECT stage FROM asked)"
+        ))?
+        .query_row(params![Null, org, group.0.as_bytes()], |row| {
             Ok(PlaceCounts { capacity: capacity.flatten(), waitlisted: row.get(0)?, applied: row.get(1)? })
         })
 }

@@ -52,7 +52,7 @@ use web::{After, Audit, Caller, Gate, Problem, Read};
 
 pub use group_view::{Plannable, plannable};
 pub use names::NameKeeper;
-pub use record_view::{ErasedMember, erased_members, has_record, members_after};
+pub use record_view::{ErasedMember, erased_members, has_record, members_after, regrouped};
 pub use verify::{Difference, difference};
 pub use views::{OpenError, Views};
 

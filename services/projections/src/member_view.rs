@@ -63,7 +63,7 @@ pub(crate) fn find(
     }
     let record = record_view::find(connection, org, id)?;
     let same = record_view::same_person(connection, org, id)?;
-    let same = Same::new(org, same);
+    let same = Same::new(org, &same);
     let groups = same.groups(connection)?;
     if record.is_none() && groups.is_empty() {
         return Ok(None);
@@ -87,15 +87,14 @@ pub(crate) fn find(
 /// All records of one person.
 struct Same<'a> {
     org: &'a str,
-    members: Vec<MemberId>,
     /// As SQL takes them.
     ids: String,
 }
 
 impl<'a> Same<'a> {
-    fn new(org: &'a str, members: Vec<MemberId>) -> Self {
+    fn new(org: &'a str, members: &[MemberId]) -> Self {
         let ids: Vec<_> = members.iter().map(|id| id.0.simple().to_string()).collect();
-        Self { org, members, ids: serde_json::to_string(&ids).expect("strings") }
+        Self { org, ids: serde_json::to_string(&ids).expect("strings") }
     }
 
     fn groups(&self, connection: &Connection) -> rusqlite::Result<Vec<GroupId>> {
@@ -110,8 +109,6 @@ impl<'a> Same<'a> {
 
     fn in_group(&self, connection: &Connection, group: GroupId, now: &Zoned) -> rusqlite::Result<MemberGroup> {
         let today = LocalDay::of(&group_view::there(connection, self.org, group, now)?);
-        let of = |member: &MemberId| enrolment_view::of_member(connection, (self.org, group), *member, &today);
-        let enrolments = self.members.iter().map(of).collect::<rusqlite::Result<Vec<_>>>()?;
         let marks = self.marks(connection, group)?;
         let last_seen = marks.iter().find(|(_, mark)| mark.attended()).map(|(at, _)| *at);
         // Excused is neutral.
@@ -120,19 +117,20 @@ impl<'a> Same<'a> {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Ok(MemberGroup {
             group,
-            enrolments: enrolments.concat(),
+            enrolments: enrolment_view::of_person(connection, (self.org, group), &self.ids, &today)?,
             last_seen,
             attended_in_a_row: count(in_a_row(true)),
             missed_in_a_row: count(in_a_row(false)),
         })
     }
 
-    /// Marks at the group's held meetings, latest first.
+    /// Marks at the group's held meetings, one at each, latest first.
     fn marks(&self, connection: &Connection, group: GroupId) -> rusqlite::Result<Vec<(Timestamp, Mark)>> {
+        // The better attended has the later name.
         let mut statement = connection.prepare_cached(
-            "SELECT starts_at, mark FROM attendance CROSS JOIN meetings ON key = meeting
+            "SELECT starts_at, max(mark) FROM attendance CROSS JOIN meetings ON key = meeting
              WHERE member IN (SELECT unhex(value) FROM json_each(?3)) AND org = ?1 AND grp = ?2 AND status = 'held'
-             ORDER BY starts_at DESC",
+             GROUP BY key ORDER BY starts_at DESC",
         )?;
         let rows = statement.query_map(params![self.org, group.0.as_bytes(), self.ids], |row| {
             Ok((row::time(row, 0)?, row::word(row, 1)?))
@@ -140,11 +138,13 @@ impl<'a> Same<'a> {
         rows.collect()
     }
 
-    /// Every mark, latest first.
+    /// The mark at each meeting, latest first.
     fn attendances(&self, connection: &Connection) -> rusqlite::Result<Vec<MemberAttendance>> {
+        // The better attended has the later name; the mode is that of the same row.
         let mut statement = connection.prepare_cached(
-            "SELECT id, grp, starts_at, starts_at_local, mark, attendance.mode FROM attendance CROSS JOIN meetings ON key = meeting
-             WHERE member IN (SELECT unhex(value) FROM json_each(?2)) AND org = ?1 ORDER BY starts_at DESC",
+            "SELECT id, grp, starts_at, starts_at_local, max(mark), attendance.mode
+             FROM attendance CROSS JOIN meetings ON key = meeting
+             WHERE member IN (SELECT unhex(value) FROM json_each(?2)) AND org = ?1 GROUP BY key ORDER BY starts_at DESC",
         )?;
         let rows = statement.query_map(params![self.org, self.ids], |row| {
             Ok(MemberAttendance {
@@ -174,7 +174,7 @@ pub(crate) struct MemberAttendance {
     pub mode: Option<AttendanceMode>,
 }
 
-/// Every mark of the person, latest first.
+/// The person's mark at each meeting, latest first.
 pub(crate) fn attendances(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Result<Vec<MemberAttendance>> {
-    Same::new(org, record_view::same_person(connection, org, id)?).attendances(connection)
+    Same::new(org, &record_view::same_person(connection, org, id)?).attendances(connection)
 }

@@ -6,6 +6,7 @@ use axum::extract::State;
 use domain::{
     ConsentId, GroupId, MemberId,
     member::{Field, Profile, Purpose, Record},
+    roster::Stage,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -14,7 +15,7 @@ use web::{After, CallerMay, Path, Problem, Problems, Read, op};
 
 use crate::{
     Projections, member_view,
-    member_view::{MemberAttendance, MemberView},
+    member_view::{MemberAttendance, MemberGroup, MemberView},
     opening::Look,
 };
 
@@ -23,9 +24,12 @@ use crate::{
 pub(crate) struct MergePreview {
     /// What becomes of each field that one of the records has.
     fields: Vec<FieldAfter>,
-    /// Groups in which both have been: there the person has the enrolments of both.
+    /// Groups in which both have been: there the person has the enrolments of both, and one place.
     groups_of_both: Vec<GroupId>,
-    /// Meetings at which both have a mark: there the person counts once.
+    /// Groups in which both have a place: one of them becomes free, and goes to whoever has waited longest. When the merge
+    /// is undone, both have one again, also if there is no room.
+    places_freed: Vec<GroupId>,
+    /// Meetings at which both have a mark: there the person counts once, by the better attended.
     meetings_of_both: usize,
     /// Meetings at which the person has a mark, of either record.
     meetings_together: usize,
@@ -97,11 +101,17 @@ struct Side {
 
 fn preview(from: &Side, into: &Side, opened: &HashMap<MemberId, Profile>) -> MergePreview {
     let groups = |side: &Side| side.view.groups.iter().map(|group| group.group).collect::<BTreeSet<_>>();
+    let has_place = |group: &&MemberGroup| {
+        group.enrolments.iter().any(|enrolment| matches!(enrolment.stage, Stage::Enrolled | Stage::Active))
+    };
+    let places =
+        |side: &Side| side.view.groups.iter().filter(has_place).map(|group| group.group).collect::<BTreeSet<_>>();
     let meetings = |side: &Side| side.marks.iter().map(|mark| mark.meeting).collect::<BTreeSet<_>>();
     let (mine, theirs) = (&from.record.permissions, &into.record.permissions);
     MergePreview {
         fields: fields(opened.get(&from.view.id), opened.get(&into.view.id)),
         groups_of_both: groups(from).intersection(&groups(into)).copied().collect(),
+        places_freed: places(from).intersection(&places(into)).copied().collect(),
         meetings_of_both: meetings(from).intersection(&meetings(into)).count(),
         meetings_together: meetings(from).union(&meetings(into)).count(),
         consents_left: mine.consents.keys().copied().collect(),

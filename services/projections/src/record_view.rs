@@ -1,7 +1,7 @@
 //! The view of members' records: what is known of each, as it was sealed.
 
 use domain::{
-    GlassId, MemberId, OrgId,
+    GlassId, GroupId, MemberId, OrgId,
     member::{Erased, Event, Glass, Record},
 };
 use eventlog::sqlite::Readers;
@@ -26,7 +26,36 @@ pub(crate) fn fold(folding: &mut Folding<'_>, member: MemberId, event: &Event) -
     }
     let mut record = kept.flatten().unwrap_or_default();
     record.evolve(event);
-    store(folding, member, Some(&record))
+    store(folding, member, Some(&record))?;
+    match event {
+        Event::Merged(_) | Event::Unmerged(_) => count_as_one(folding, member),
+        _ => Ok(()),
+    }
+}
+
+/// The record and those that were merged into it are the person's under whose record they go on. Who was erased stays one
+/// person: what is left of them is one person's, too.
+fn count_as_one(folding: &Folding<'_>, member: MemberId) -> rusqlite::Result<()> {
+    // Old logs can have circles of merges: what follows them comes to an end.
+    let person = folding
+        .rows
+        .prepare_cached(
+            "WITH RECURSIVE above (id, steps) AS (
+                 VALUES (?2, 0)
+                 UNION ALL SELECT merged_into, steps + 1 FROM above CROSS JOIN members ON members.id = above.id
+                 WHERE org = ?1 AND merged_into IS NOT NULL AND steps < 64)
+             SELECT id FROM above ORDER BY steps DESC LIMIT 1",
+        )?
+        .query_row(params![folding.org(), member.0.as_bytes()], |row| row::uuid(row, 0).map(MemberId))?;
+    for record in [vec![person], same_person(folding.rows, folding.org(), member)?].concat() {
+        folding.rows.prepare_cached("INSERT OR REPLACE INTO persons VALUES (?1, ?2, ?3, ?4)")?.execute(params![
+            folding.org(),
+            record.0.as_bytes(),
+            person.0.as_bytes(),
+            folding.position(),
+        ])?;
+    }
+    Ok(())
 }
 
 fn store(folding: &Folding<'_>, member: MemberId, record: Option<&Record>) -> rusqlite::Result<()> {
@@ -98,6 +127,15 @@ pub(crate) fn person(connection: &Connection, org: &str, id: MemberId) -> rusqli
          SELECT id FROM same",
     )?;
     statement.query_map(params![org, id.0.as_bytes()], |row| row::uuid(row, 0).map(MemberId))?.collect()
+}
+
+/// The record under which the person goes on.
+pub(crate) fn goes_on_as(connection: &Connection, org: &str, record: MemberId) -> rusqlite::Result<MemberId> {
+    let person = connection
+        .prepare_cached("SELECT person FROM persons WHERE org = ?1 AND record = ?2")?
+        .query_row(params![org, record.0.as_bytes()], |row| row::uuid(row, 0).map(MemberId))
+        .optional()?;
+    Ok(person.unwrap_or(record))
 }
 
 /// A member whose record changed: where the log last says something of them, and what is known; nothing once they were
@@ -180,6 +218,29 @@ pub fn has_record(readers: &Readers, org: &OrgId, member: MemberId) -> rusqlite:
     })
 }
 
+/// Groups in which somebody waits, and in which records stand of which it was said after a position whose they are; and
+/// where that was said last.
+///
+/// # Errors
+/// What SQLite says.
+pub fn regrouped(readers: &Readers, after: u64) -> rusqlite::Result<(u64, Vec<(OrgId, GroupId)>)> {
+    let from = i64::try_from(after).unwrap_or(i64::MAX);
+    readers.with(|connection| {
+        let said = "SELECT max(position) FROM persons WHERE position > ?1";
+        let last: Option<i64> = connection.prepare_cached(said)?.query_row([from], |row| row.get(0))?;
+        let Some(last) = last else { return Ok((after, vec![])) };
+        let mut statement = connection.prepare_cached(
+            "SELECT DISTINCT persons.org, grp
+             FROM persons CROSS JOIN enrolments ON enrolments.org = persons.org AND member = record
+             WHERE position > ?1 AND EXISTS (
+                 SELECT 1 FROM enrolments AS waits
+                 WHERE waits.org = enrolments.org AND waits.grp = enrolments.grp AND waits.queued IS NOT NULL)",
+        )?;
+        let groups = statement.query_map([from], |row| Ok((row::text(row, 0)?, GroupId(row::uuid(row, 1)?))))?;
+        Ok((u64::try_from(last).unwrap_or_default(), groups.collect::<Result<_, _>>()?))
+    })
+}
+
 /// A member who was erased.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErasedMember {
@@ -190,7 +251,7 @@ pub struct ErasedMember {
     /// Where the log says so.
     pub position: u64,
     /// Groups in which they are still enrolled, or want to be.
-    pub groups: Vec<domain::GroupId>,
+    pub groups: Vec<GroupId>,
 }
 
 /// Everyone who was erased after a position.
@@ -212,10 +273,10 @@ pub fn erased_members(readers: &Readers, after: u64) -> rusqlite::Result<Vec<Era
     })
 }
 
-fn enrolled_in(connection: &Connection, org: &str, member: MemberId) -> rusqlite::Result<Vec<domain::GroupId>> {
+fn enrolled_in(connection: &Connection, org: &str, member: MemberId) -> rusqlite::Result<Vec<GroupId>> {
     let mut statement = connection.prepare_cached(
         "SELECT DISTINCT grp FROM enrolments WHERE org = ?1 AND member = ?2
                AND stage IN ('applied', 'waitlisted', 'enrolled')",
     )?;
-    statement.query_map(params![org, member.0.as_bytes()], |row| row::uuid(row, 0).map(domain::GroupId))?.collect()
+    statement.query_map(params![org, member.0.as_bytes()], |row| row::uuid(row, 0).map(GroupId))?.collect()
 }

@@ -1,6 +1,6 @@
 //! The view of meetings and their registers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     GroupId, MeetingId, MemberId,
@@ -15,7 +15,7 @@ use jiff::{
     civil::{Date, DateTime, date},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{enrolment_view, group_view, record_view, row, views::Folding};
@@ -44,7 +44,7 @@ pub(crate) struct MeetingRow {
 }
 
 /// Marks of one meeting; unit: attendance. Who is not in it is not recorded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct MarkCounts {
     pub present: u32,
     pub late: u32,
@@ -179,14 +179,22 @@ fn set_heads(folding: &mut Folding<'_>, heads: &Headcount) -> rusqlite::Result<(
     Ok(())
 }
 
-/// Columns of a [`MeetingRow`], for `FROM meetings`.
+/// Columns of a [`MeetingRow`], for `FROM meetings`. Of a person's marks the better attended one counts, by the order of
+/// [`Mark`], of which the names are the other way round.
 macro_rules! meeting_columns {
     () => {
         "key, id, grp, starts_at, ends_at, starts_at_local, mode, status, heads,
-         (SELECT count(*) FROM attendance WHERE meeting = key AND mark = 'present'),
-         (SELECT count(*) FROM attendance WHERE meeting = key AND mark = 'late'),
-         (SELECT count(*) FROM attendance WHERE meeting = key AND mark = 'excused'),
-         (SELECT count(*) FROM attendance WHERE meeting = key AND mark = 'absent')"
+         (SELECT json_object('present', count(*) FILTER (WHERE mark = 'present'), 'late', count(*) FILTER (WHERE mark = 'late'),
+                 'excused', count(*) FILTER (WHERE mark = 'excused'), 'absent', count(*) FILTER (WHERE mark = 'absent'))
+          FROM attendance
+          -- Of a person's marks, the one that counts.
+          WHERE meeting = key AND NOT EXISTS (
+              SELECT 1 FROM persons
+              CROSS JOIN persons AS same ON same.org = persons.org AND same.person = persons.person
+              CROSS JOIN attendance AS other ON other.meeting = key AND other.member = same.record
+              WHERE persons.org = meetings.org AND persons.record = attendance.member
+                AND (other.mark > attendance.mark
+                     OR (other.mark = attendance.mark AND other.member < attendance.member))))"
     };
 }
 
@@ -200,7 +208,7 @@ fn meeting_row(row: &Row<'_>) -> rusqlite::Result<MeetingRow> {
         mode: row::word(row, 6)?,
         status: row::word(row, 7)?,
         heads: row::json(row, 8)?,
-        marks: MarkCounts { present: row.get(9)?, late: row.get(10)?, excused: row.get(11)?, absent: row.get(12)? },
+        marks: row::json(row, 9)?,
     })
 }
 
@@ -275,30 +283,44 @@ pub(crate) fn find(connection: &Connection, org: &str, id: MeetingId) -> rusqlit
         .query_row(params![org, id.0.as_bytes()], |row| Ok((row.get(0)?, meeting_row(row)?)))
         .optional()?;
     let Some((key, meeting)) = found else { return Ok(None) };
-    let mut members = BTreeMap::new();
-    for member in enrolment_view::enrolled_on(connection, org, meeting.group, meeting.starts_at_local.date())? {
-        let line = RegisterLine {
-            member,
-            called: None,
-            unreadable: false,
-            mark: None,
-            mode: None,
-            walk_in: false,
-            corrected: false,
-        };
-        members.insert(member, line);
+    let mut people: BTreeMap<MemberId, OnRegister> = BTreeMap::new();
+    for (person, record) in enrolment_view::enrolled_on(connection, org, meeting.group, meeting.starts_at_local.date())?
+    {
+        people.entry(person).or_default().enrolled.push(record);
     }
-    let mut erased = 0;
-    for line in marked(connection, key)? {
-        if record_view::is_erased(connection, org, line.member)? {
-            erased += 1;
+    let mut erased = BTreeSet::new();
+    for mark in marked(connection, key)? {
+        let person = record_view::goes_on_as(connection, org, mark.member)?;
+        if record_view::is_erased(connection, org, mark.member)? {
+            erased.insert(person);
         } else {
-            members.insert(line.member, line);
+            people.entry(person).or_default().marks.push(mark);
         }
     }
-    let members: Vec<_> = members.into_values().collect();
+    let members: Vec<_> = people.into_iter().map(|(person, on)| on.line(person)).collect();
     let not_recorded = members.iter().filter(|line| line.mark.is_none()).count();
-    Ok(Some(RegisterView { meeting, members, not_recorded, erased }))
+    Ok(Some(RegisterView { meeting, members, not_recorded, erased: erased.len() }))
+}
+
+/// One person on a register, under any of their records.
+#[derive(Default)]
+struct OnRegister {
+    /// Those that are on the roster of the meeting's date.
+    enrolled: Vec<MemberId>,
+    /// What each that was marked has.
+    marks: Vec<RegisterLine>,
+}
+
+impl OnRegister {
+    fn line(self, member: MemberId) -> RegisterLine {
+        let Self { enrolled, marks } = self;
+        let other_enrolled = enrolled.iter().any(|record| marks.iter().all(|line| line.member != *record));
+        let walk_in = !other_enrolled && !marks.is_empty() && marks.iter().all(|line| line.walk_in);
+        let corrected = marks.iter().any(|line| line.corrected);
+        let counts = marks.into_iter().min_by_key(|line| (line.mark, line.member != member));
+        let (mark, mode) = counts.map(|line| (line.mark, line.mode)).unwrap_or_default();
+        RegisterLine { member, called: None, unreadable: false, mark, mode, walk_in, corrected }
+    }
 }
 
 fn marked(connection: &Connection, meeting: i64) -> rusqlite::Result<Vec<RegisterLine>> {

@@ -90,6 +90,17 @@ CREATE INDEX members_erased ON members (position) WHERE record IS NULL;
 CREATE INDEX members_merged ON members (org, merged_into) WHERE merged_into IS NOT NULL;
 CREATE INDEX members_with_broken_glass ON members (org, id) WHERE json_extract(record, '$.glass') <> '{}';
 
+-- Under which record the person goes on: of records that are one person's, or once were.
+CREATE TABLE persons (
+    org TEXT NOT NULL,
+    record BLOB NOT NULL,
+    person BLOB NOT NULL,
+    position INTEGER NOT NULL, -- where it was said last
+    PRIMARY KEY (org, record)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX persons_by_person ON persons (org, person);
+CREATE INDEX persons_by_position ON persons (position);
+
 CREATE TABLE reasons ( -- written about members
     org TEXT NOT NULL,
     member BLOB NOT NULL,

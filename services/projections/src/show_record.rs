@@ -63,7 +63,7 @@ pub(crate) struct MemberRecord {
     second_records: Vec<SecondRecord>,
     /// What was written about the person, in the order of the records.
     reasons: Vec<ReasonLine>,
-    /// Every mark, latest first.
+    /// The mark at each meeting, latest first.
     attendances: Vec<MemberAttendance>,
     /// Who opened the record, latest first; at most 1,000.
     accesses: Vec<Opening>,

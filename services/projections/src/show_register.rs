@@ -13,7 +13,9 @@ use crate::{
 
 /// Show a meeting's register
 ///
-/// Everyone on the roster of the meeting's date and everyone who was marked. Without a mark means not recorded.
+/// Everyone on the roster of the meeting's date and everyone who was marked. Without a mark means not recorded. Who was
+/// registered twice and merged is one person, under the record under which they go on; of two marks the better attended
+/// counts.
 /// Facilitators read what those are called whose records are open to the group, and what was typed in by themselves or
 /// at its meetings.
 #[utoipa::path(get, path = "/v1/meetings/{meeting}/register", tag = "views",

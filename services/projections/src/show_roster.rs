@@ -36,7 +36,7 @@ pub(crate) struct Asked {
 /// Show a group's roster
 ///
 /// Who is on the roster on a day, that is enrolled or active; today, where the group meets, if none is given. Or who is
-/// at another stage.
+/// at another stage. Who was registered twice and merged is one person, under the record under which they go on.
 #[utoipa::path(get, path = "/v1/groups/{group}/roster", tag = "views",
     params(("group" = GroupId, Path, description = "The group"), Asked),
     responses((status = 200, description = "A page", body = Page<RosterLine>), Problems))]

@@ -31,6 +31,7 @@ const TABLES: &[(&str, &str)] = &[
          FROM meetings CROSS JOIN attendance ON meeting = key ORDER BY org, id, member",
     ),
     ("members", "SELECT org, hex(id), position, record, hex(merged_into) FROM members ORDER BY org, id"),
+    ("persons", "SELECT org, hex(record), hex(person), position FROM persons ORDER BY org, record"),
     ("reasons", "SELECT org, hex(member), position, at, what, sealed FROM reasons ORDER BY org, member, position"),
     (
         "openings",

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::{audit_view, enrolment_view, group_view, programme_view, reason_view, record_view, register_view};
 
 /// Format of the views; another one is thrown away and folded anew.
-const FORMAT: i64 = 5;
+const FORMAT: i64 = 6;
 /// Bytes of page cache, in KiB; negative as SQLite wants it.
 const CACHE_KIB: i64 = -65_536;
 /// Pages in the write-ahead log after which it is moved into the file. Reads that wait for an event wait for that too.

@@ -195,7 +195,8 @@ async fn what_must_be_there_is_never_made_anew_in_silence() {
     // Emptied is as good as gone.
     fs::copy(data.join("vault.db"), &away).expect("a copy");
     fs::write(data.join("vault.db"), "").expect("it is emptied");
-    assert!(refusal(&data).contains("vault.db is missing or has no keys"));
+    let said = refusal(&data);
+    assert!(said.contains("vault.db is missing or has no keys"), "{said}");
     let server = Server::start_with(&data, &["--accept-lost-keys"]);
     assert!(server.end("TERM", PATIENCE).await.success());
     fs::rename(&away, data.join("vault.db")).expect("it is put back");

@@ -30,7 +30,7 @@ const METRICS_LINES_MAX: usize = 25_000;
 /// The only labels, besides bounds of buckets.
 const LABELS: [&str; 7] = ["consumer", "kind", "le", "method", "part", "path", "status"];
 /// What can be restarted or made anew.
-const PARTS: [&str; 8] = ["relay", "views", "facts", "planner", "names", "index", "erasures", "telemetry"];
+const PARTS: [&str; 9] = ["relay", "views", "facts", "planner", "names", "index", "merges", "erasures", "telemetry"];
 /// The only methods.
 const METHODS: [&str; 8] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "other"];
 /// Kinds of facts.

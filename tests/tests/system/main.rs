@@ -27,6 +27,7 @@ mod invariants;
 mod kurrent;
 mod load;
 mod members;
+mod merged;
 mod nats_cluster;
 mod oidc;
 mod operations;

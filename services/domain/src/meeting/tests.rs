@@ -53,13 +53,13 @@ fn walked_in(member: MemberId) -> Event {
     Event::AttendanceRecorded(AttendanceRecorded { member, entry: entry(Mark::Present), walk_in: true })
 }
 fn new(member: MemberId, mark: Mark, enrolled: bool) -> NewMark {
-    NewMark { member, mark, mode: None, enrolled, erased: false }
+    NewMark { member, records: vec![member], mark, mode: None, enrolled, erased: false }
 }
 fn record(member: MemberId, mark: Mark) -> Command {
     Command::Record(vec![new(member, mark, true)])
 }
 fn correct(member: MemberId, mark: Option<Mark>) -> Command {
-    Command::Correct { member, to: mark.map(|mark| (mark, None)), enrolled: true, reason: why("told us") }
+    Command::Correct { records: vec![(member, why("told us"))], to: mark.map(|mark| (mark, None)), enrolled: true }
 }
 fn count(newcomers: u16, reason: Option<&str>) -> Command {
     Command::Count { heads: Headcount::from([(HeadCategory::Newcomer, newcomers)]), reason: reason.map(why) }
@@ -217,6 +217,70 @@ fn heads_are_counted_while_the_register_is_open_and_with_a_reason_after() {
     given::<Meeting>([planned(), opened()])
         .when(&count(HEADS_MAX + 1, None))
         .then_refused(&Refusal::TooManyHeads(HEADS_MAX + 1));
+}
+
+/// A mark of somebody with these records, none of which is on the roster unless it is said.
+fn of_one(records: &[MemberId], mark: Mark, enrolled: bool) -> NewMark {
+    NewMark { records: records.to_vec(), ..new(records[0], mark, enrolled) }
+}
+
+#[test]
+fn a_person_is_marked_under_the_record_that_has_a_mark_or_under_all_that_have_one() {
+    let open = |marks: &[Event]| [vec![planned(), opened()], marks.to_vec()].concat();
+    let both = [recorded(ALICE, Mark::Late), recorded(BOB, Mark::Absent)];
+    let marks = |mark| Command::Record(vec![of_one(&[ALICE, BOB], mark, true)]);
+    given::<Meeting>(open(&[])).when(&marks(Mark::Late)).then(&[recorded(ALICE, Mark::Late)]);
+    given::<Meeting>(open(&both[1..])).when(&marks(Mark::Late)).then(&[recorded(BOB, Mark::Late)]);
+    given::<Meeting>(open(&both)).when(&marks(Mark::Late)).then(&[recorded(BOB, Mark::Late)]);
+    let excused = [recorded(ALICE, Mark::Excused), recorded(BOB, Mark::Excused)];
+    given::<Meeting>(open(&both)).when(&marks(Mark::Excused)).then(&excused);
+    asking_twice_changes_nothing::<Meeting>(&open(&both), &marks(Mark::Excused));
+    // They are one mark of one command, under whichever name.
+    let named_bob = NewMark { member: BOB, ..of_one(&[ALICE, BOB], Mark::Late, true) };
+    let twice = Command::Record(vec![of_one(&[ALICE, BOB], Mark::Late, true), named_bob]);
+    let refusal = Refusal::Marks(vec![(BOB, MarkRefusal::Twice)]);
+    given::<Meeting>(open(&[])).when(&twice).then_refused(&refusal);
+}
+
+#[test]
+fn a_person_walks_in_once_under_whichever_record() {
+    let history = vec![planned(), opened(), walked_in(BOB)];
+    let walks_in = |mark| Command::AddWalkIn(of_one(&[ALICE, BOB], mark, false));
+    given::<Meeting>(history.clone()).when(&walks_in(Mark::Present)).then_nothing();
+    let late = AttendanceRecorded { member: BOB, entry: entry(Mark::Late), walk_in: true };
+    given::<Meeting>(history.clone()).when(&walks_in(Mark::Late)).then(&[Event::AttendanceRecorded(late)]);
+    let closed = [history, vec![held()]].concat();
+    given::<Meeting>(closed.clone()).when(&walks_in(Mark::Late)).then_refused(&Refusal::RegisterClosed);
+    given::<Meeting>(closed).when(&walks_in(Mark::Present)).then_nothing();
+    let on_roster = Command::AddWalkIn(of_one(&[ALICE, BOB], Mark::Present, true));
+    given::<Meeting>([planned(), opened()]).when(&on_roster).then_refused(&Refusal::OnRoster);
+}
+
+#[test]
+fn a_correction_is_of_all_that_is_said_of_a_person() {
+    let history = vec![planned(), opened(), recorded(ALICE, Mark::Late), recorded(BOB, Mark::Absent), held()];
+    let corrects = |to: Option<Mark>| {
+        let records = vec![(ALICE, why("of Alice")), (BOB, why("of Bob"))];
+        Command::Correct { records, to: to.map(|mark| (mark, None)), enrolled: true }
+    };
+    let corrected = |member, was, now: Option<Mark>, reason| {
+        let (was, now) = (Some(entry(was)), now.map(entry));
+        Event::AttendanceCorrected(AttendanceCorrected { member, was, now, reason: why(reason) })
+    };
+    let of_alice = |now| corrected(ALICE, Mark::Late, now, "of Alice");
+    let of_bob = |now| corrected(BOB, Mark::Absent, now, "of Bob");
+    given::<Meeting>(history.clone()).when(&corrects(None)).then(&[of_alice(None), of_bob(None)]);
+    given::<Meeting>(history.clone()).when(&corrects(Some(Mark::Late))).then(&[of_bob(Some(Mark::Late))]);
+    asking_twice_changes_nothing::<Meeting>(&history, &corrects(Some(Mark::Excused)));
+    asking_twice_changes_nothing::<Meeting>(&history, &corrects(None));
+}
+
+#[test]
+fn the_better_attended_mark_comes_first_and_its_name_last() {
+    let mut marks = [Mark::Absent, Mark::Present, Mark::Excused, Mark::Late];
+    marks.sort_unstable();
+    assert_eq!(marks, [Mark::Present, Mark::Late, Mark::Excused, Mark::Absent]);
+    assert!(marks.is_sorted_by(|a, b| a.as_str() > b.as_str()), "the views choose by name");
 }
 
 fn commands() -> impl Strategy<Value = Command> {

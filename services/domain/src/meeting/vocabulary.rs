@@ -46,6 +46,8 @@ impl Status {
 }
 
 /// Whether a member came.
+// The better attended is before the other: if a person has several marks at one meeting, because they were registered
+// twice, the first of them counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mark {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 
 use super::{CancelReason, DeclineReason, Places};
-use crate::{LocalDay, MemberId};
+use crate::{LocalDay, MemberId, people::Persons};
 
 /// From which day to which, both included; without an end while it lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,9 +80,9 @@ impl Standing {
     }
 }
 
-/// What is known of one member.
+/// What is known of one record.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Person {
+pub(super) struct Known {
     /// Oldest first; none overlaps another.
     pub enrolments: Vec<Enrolment>,
     pub standing: Standing,
@@ -90,10 +90,44 @@ pub(super) struct Person {
     pub taken_back: Option<Date>,
 }
 
+impl Known {
+    /// The enrolment that lasts.
+    fn lasting(&self) -> Option<Enrolment> {
+        self.enrolments.last().copied().filter(|last| last.end.is_none())
+    }
+}
+
+/// One person, under all of their records that the roster knows: the one under which they go on first.
+#[derive(Debug)]
+pub(super) struct Person<'a>(pub Vec<(MemberId, &'a Known)>);
+
+impl Person<'_> {
+    /// Enrolments that last, under which record each, the one that begins first before the others. While there is one,
+    /// the person has a place, and whatever they ask for or wait for under another record waits, too.
+    pub fn lasting(&self) -> Vec<(MemberId, Enrolment)> {
+        let mut lasting: Vec<_> =
+            self.0.iter().filter_map(|(record, known)| Some((*record, known.lasting()?))).collect();
+        lasting.sort_by_key(|(_, enrolment)| enrolment.starts_on);
+        lasting
+    }
+
+    /// What has no answer, under which record each.
+    pub fn open(&self) -> impl Iterator<Item = (MemberId, Standing)> {
+        let open = self.0.iter().filter(|(_, known)| known.standing.asked_on().is_some());
+        open.map(|(record, known)| (*record, known.standing))
+    }
+
+    /// The end of the last enrolment, of those that ended.
+    pub fn ended(&self) -> Option<End> {
+        let ends = self.0.iter().filter_map(|(_, known)| known.enrolments.iter().rev().find_map(|one| one.end));
+        ends.max_by_key(|end| end.on)
+    }
+}
+
 /// Everybody who ever had to do with the group, and its places.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State {
-    people: BTreeMap<MemberId, Person>,
+    people: BTreeMap<MemberId, Known>,
     /// Who waits, longest first.
     line: Vec<MemberId>,
     /// As set; none if it never was, or was taken away.
@@ -117,49 +151,71 @@ impl State {
         self.people.contains_key(&member)
     }
 
-    pub(super) fn person(&self, member: MemberId) -> Option<&Person> {
-        self.people.get(&member)
-    }
-
-    /// The member's latest enrolment.
-    pub(super) fn last(&self, member: MemberId) -> Option<Enrolment> {
-        self.person(member)?.enrolments.last().copied()
+    /// The person whose record this is; none of whom the roster knows nothing.
+    pub(super) fn person(&self, persons: &Persons, member: MemberId) -> Option<Person<'_>> {
+        let known = |record: &MemberId| Some((*record, self.people.get(record)?));
+        let known: Vec<_> = persons.records(&member).iter().filter_map(known).collect();
+        (!known.is_empty()).then_some(Person(known))
     }
 
     pub(super) fn standing(&self, member: MemberId) -> Standing {
-        self.person(member).map(|person| person.standing).unwrap_or_default()
+        self.people.get(&member).map(|known| known.standing).unwrap_or_default()
     }
 
-    /// How many ask for a place and have no answer yet, those who wait included.
-    pub(super) fn asking(&self) -> usize {
-        self.people.values().filter(|person| person.standing.asked_on().is_some()).count()
+    /// What the person asks for: their turn on the waiting list, or else what they asked for first. None of who has a
+    /// place.
+    pub(super) fn asks(&self, person: &Person<'_>) -> Option<(MemberId, Standing)> {
+        if !person.lasting().is_empty() {
+            return None;
+        }
+        let turn = |record: &MemberId| self.line.iter().position(|waits| waits == record).unwrap_or(usize::MAX);
+        person.open().min_by_key(|(record, standing)| (turn(record), standing.asked_on()))
+    }
+
+    /// How many people ask for a place and have no answer yet, those who wait included.
+    pub(super) fn asking(&self, persons: &Persons) -> usize {
+        let open = self.people.iter().filter(|(_, known)| known.standing.asked_on().is_some());
+        let asks = |record| self.asks(&self.person(persons, record)?).map(|(asks, _)| asks);
+        let alone = |record| persons.records(record).len() == 1;
+        open.filter(|(record, _)| alone(record) || asks(**record) == Some(**record)).count()
     }
 
     pub(super) fn anybody_waits(&self) -> bool {
         !self.line.is_empty()
     }
 
-    /// Who has waited longest, and the first day that they can have a place for good.
-    pub(super) fn next_in_line(&self, today: Date) -> Option<(MemberId, Date)> {
-        let first = *self.line.first()?;
-        let Standing::Waitlisted { starts_on, .. } = self.standing(first) else { return None };
-        Some((first, self.free_from(starts_on.max(today))?))
+    /// Who has waited longest of those who have no place, and the first day that they can have one for good.
+    pub(super) fn next_in_line(&self, persons: &Persons, today: Date) -> Option<(MemberId, Date)> {
+        let waits = |record: &MemberId| {
+            let person = self.person(persons, *record)?;
+            let (turn, Standing::Waitlisted { starts_on, .. }) = self.asks(&person)? else { return None };
+            // Under another record they may have a place until then.
+            let left = person.ended().and_then(|end| end.on.tomorrow().ok());
+            (turn == *record).then_some((turn, starts_on.max(today).max(left.unwrap_or(Date::MIN))))
+        };
+        let (first, from) = self.line.iter().find_map(waits)?;
+        Some((first, self.free_from(persons, from)?))
     }
 
     /// The first day, `from` or later, from which on a place is free for good.
     ///
-    /// Days before `from` do not count: what was, is recorded as it was.
-    pub(super) fn free_from(&self, from: Date) -> Option<Date> {
+    /// Days before `from` do not count: what was, is recorded as it was. A person has one place, however many of their
+    /// records are enrolled.
+    pub(super) fn free_from(&self, persons: &Persons, from: Date) -> Option<Date> {
         let places = i32::from(self.capacity.unwrap_or(Places::MOST).get());
         let mut changes = vec![(from, 0)];
-        for enrolment in self.people.values().flat_map(|person| &person.enrolments) {
-            if !enrolment.lasts_until(from) {
-                continue;
+        for (member, known) in &self.people {
+            match persons.records(member) {
+                [_] => changes.extend(taken(&known.enrolments, from)),
+                records => {
+                    let mut records = records.iter().filter_map(|record| self.people.get_key_value(record)).peekable();
+                    // All of them with the first.
+                    if records.peek().is_some_and(|(first, _)| *first == member) {
+                        let all = records.flat_map(|(_, known)| &known.enrolments).copied().collect();
+                        changes.extend(taken(&as_one(all), from));
+                    }
+                }
             }
-            changes.push((enrolment.starts_on.max(from), 1));
-            // A place is free on the day after the last one; whose last day is the end of time never leaves.
-            let left = enrolment.end.and_then(|end| end.on.tomorrow().ok());
-            changes.extend(left.map(|day| (day, -1)));
         }
         changes.sort_unstable();
         let (mut taken, mut free) = (0, None);
@@ -171,7 +227,7 @@ impl State {
     }
 
     /// The member asks, or has an answer, or none is needed any more.
-    pub(super) fn stand(&mut self, member: MemberId, standing: Standing) -> &mut Person {
+    pub(super) fn stand(&mut self, member: MemberId, standing: Standing) -> &mut Known {
         let waited = matches!(self.standing(member), Standing::Waitlisted { .. });
         match (waited, matches!(standing, Standing::Waitlisted { .. })) {
             (false, true) => self.line.push(member),
@@ -218,4 +274,29 @@ impl State {
             lasting.end = Some(end);
         }
     }
+}
+
+/// From which days on one place more is taken, and one less.
+fn taken(enrolments: &[Enrolment], from: Date) -> impl Iterator<Item = (Date, i32)> {
+    let lasting = enrolments.iter().filter(move |enrolment| enrolment.lasts_until(from));
+    lasting.flat_map(move |enrolment| {
+        // A place is free on the day after the last one; whose last day is the end of time never leaves.
+        let left = enrolment.end.and_then(|end| end.on.tomorrow().ok());
+        [Some((enrolment.starts_on.max(from), 1)), left.map(|day| (day, -1))].into_iter().flatten()
+    })
+}
+
+/// The same days, without those that are there twice.
+fn as_one(mut enrolments: Vec<Enrolment>) -> Vec<Enrolment> {
+    enrolments.sort_by_key(|enrolment| enrolment.starts_on);
+    let mut one: Vec<Enrolment> = Vec::with_capacity(enrolments.len());
+    for next in enrolments {
+        match one.last_mut() {
+            Some(last) if last.lasts_until(next.starts_on) => {
+                last.end = last.end.zip(next.end).map(|(a, b)| if a.on < b.on { b } else { a });
+            }
+            _ => one.push(next),
+        }
+    }
+    one
 }

@@ -7,7 +7,10 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::decider::spec::{asking_twice_changes_nothing, given};
+use crate::{
+    decider::spec::{asking_twice_changes_nothing, given},
+    people::{self, People},
+};
 
 const ALICE: MemberId = MemberId(Uuid::from_u128(1));
 const BOB: MemberId = MemberId(Uuid::from_u128(2));
@@ -26,7 +29,7 @@ fn here(date: Date) -> LocalDay {
 
 /// Asked on 1 February.
 fn ask(ask: Ask) -> Command {
-    Command { today: here(day(2, 1)), proposed_by: None, ask }
+    Command { today: here(day(2, 1)), proposed_by: None, persons: Persons::default(), ask }
 }
 fn apply(member: MemberId) -> Command {
     ask(Ask::Apply { member })
@@ -38,7 +41,7 @@ fn enrol_or_wait(member: MemberId, starts_on: Date) -> Command {
     ask(Ask::Enrol { member, starts_on, if_full: IfFull::Wait })
 }
 fn withdraw(member: MemberId, ends_on: Date) -> Command {
-    ask(Ask::Withdraw { member, ends_on, reason: None })
+    ask(Ask::Withdraw { member, ends_on, reason: BTreeMap::new() })
 }
 fn complete(member: MemberId, ends_on: Date) -> Command {
     ask(Ask::Complete { member, ends_on })
@@ -382,7 +385,7 @@ fn asks() -> impl Strategy<Value = Ask> {
         1 | 2 => Ask::Enrol { member, starts_on: day, if_full: IfFull::Refuse },
         3..6 => Ask::Enrol { member, starts_on: day, if_full: IfFull::Wait },
         6 => Ask::Complete { member, ends_on: day },
-        7 => Ask::Withdraw { member, ends_on: day, reason: None },
+        7 => Ask::Withdraw { member, ends_on: day, reason: BTreeMap::new() },
         8 => Ask::Decline { member, reason: DeclineReason::NoPlace },
         9 => Ask::Cancel { member, reason: CancelReason::Time },
         10 => Ask::TakeBack { member, since: day, reason: ErrorReason::Other },
@@ -397,7 +400,7 @@ fn asked() -> impl Strategy<Value = Vec<Command>> {
         let mut today = FIRST + 10.days();
         let mut command = |(ask, passes): (Ask, bool)| {
             today = if passes { today + 1.day() } else { today };
-            Command { today: here(today), proposed_by: None, ask }
+            Command { today: here(today), proposed_by: None, persons: Persons::default(), ask }
         };
         steps.into_iter().map(&mut command).collect()
     })
@@ -425,7 +428,7 @@ proptest! {
                 }
                 history.push(event);
             }
-            prop_assert!(naive.line.is_empty() || state.next_in_line(command.today.date()).is_none(), "a place stays free");
+            prop_assert!(naive.line.is_empty() || state.next_in_line(&command.persons, command.today.date()).is_none(), "a place stays free");
             prop_assert_eq!(state.anybody_waits(), !naive.line.is_empty());
             for member in (1..6).map(|n| MemberId(Uuid::from_u128(n))) {
                 for day in Naive::days() {
@@ -502,5 +505,201 @@ fn an_application_keeps_who_made_it_from_stage_to_stage() {
     for (wait, opens) in [(enrol_or_wait(ALICE, today), true), (by_fay(enrol_or_wait(ALICE, today)), false)] {
         let promoted = after([set_capacity(Some(1)), enrol(BOB, today), wait, set_capacity(None)]);
         assert_eq!((promoted.covers(ALICE, today), on(&promoted)), (true, opens));
+    }
+}
+
+/// Bob and Dan are found to be one person, who goes on as Bob.
+fn dan_is_bob() -> Persons {
+    let merged = people::Merged { from: DAN, into: BOB, objections: BTreeSet::new(), restricted: false };
+    People::evolve(people::State::default(), &people::Event::Merged(merged)).persons().clone()
+}
+
+/// The same, when Dan is Bob.
+fn as_one(command: Command) -> Command {
+    Command { persons: dan_is_bob(), ..command }
+}
+
+/// Two places, which Bob and Dan have; Alice waits, and after her Cid.
+fn two_places() -> Vec<Event> {
+    let full = vec![capacity(2), enrolled(BOB, day(1, 5)), enrolled(DAN, day(1, 20))];
+    [full, vec![waitlisted(ALICE, day(2, 1)), waitlisted(CID, day(2, 1))]].concat()
+}
+
+#[test]
+fn the_place_that_a_person_had_twice_goes_to_whoever_has_waited_longest_and_parting_them_sends_nobody_away() {
+    let settle = || ask(Ask::Settle);
+    given::<Roster>(two_places()).when(&settle()).then_nothing();
+    given::<Roster>(two_places()).when(&as_one(settle())).then(&[promoted(ALICE, day(2, 1))]);
+    let after = [two_places(), vec![promoted(ALICE, day(2, 1))]].concat();
+    given::<Roster>(after.clone()).when(&as_one(settle())).then_nothing();
+    given::<Roster>(after.clone()).when(&settle()).then_nothing();
+    // Three on two places: the first who leaves makes no room, the second does.
+    given::<Roster>(after.clone()).when(&withdraw(DAN, day(2, 9))).then(&[withdrawn(DAN, day(2, 9))]);
+    let two_left = [after, vec![withdrawn(DAN, day(2, 9))]].concat();
+    let leaves = [withdrawn(ALICE, day(2, 9)), promoted(CID, day(2, 10))];
+    given::<Roster>(two_left).when(&withdraw(ALICE, day(2, 9))).then(&leaves);
+}
+
+#[test]
+fn a_person_is_enrolled_or_asks_under_any_of_their_records() {
+    let already = Refusal::AlreadyEnrolled { since: day(1, 5) };
+    let history = || vec![enrolled(DAN, day(1, 5))];
+    for record in [BOB, DAN] {
+        given::<Roster>(history()).when(&as_one(enrol(record, day(2, 1)))).then_refused(&already);
+        given::<Roster>(history()).when(&as_one(apply(record))).then_refused(&already);
+        given::<Roster>(history()).when(&as_one(enrol(record, day(1, 5)))).then_nothing();
+        // What begins, begins under the record of which it was asked, or else under the one under which they go on.
+        given::<Roster>([]).when(&as_one(enrol(record, day(2, 1)))).then(&[enrolled(BOB, day(2, 1))]);
+        given::<Roster>([]).when(&as_one(apply(record))).then(&[applied(BOB)]);
+        given::<Roster>([applied(DAN)]).when(&as_one(apply(record))).then_nothing();
+        given::<Roster>([applied(DAN)]).when(&as_one(enrol(record, day(2, 1)))).then(&[enrolled(DAN, day(2, 1))]);
+        let overlaps = Refusal::Overlaps { ended_on: day(3, 1) };
+        let left = [enrolled(DAN, day(1, 5)), withdrawn(DAN, day(3, 1))];
+        given::<Roster>(left).when(&as_one(enrol(record, day(3, 1)))).then_refused(&overlaps);
+    }
+    let many: Vec<_> = (0..APPLICATIONS_MAX as u128 - 2).map(|n| applied(MemberId(Uuid::from_u128(100 + n)))).collect();
+    let full = [many, vec![applied(BOB), applied(DAN)]].concat();
+    given::<Roster>(full.clone()).when(&apply(ALICE)).then_refused(&Refusal::TooManyAsk);
+    given::<Roster>(full).when(&as_one(apply(ALICE))).then(&[applied(ALICE)]);
+}
+
+#[test]
+fn what_ends_for_a_person_ends_under_each_of_their_records() {
+    for (leave, left) in [(withdraw as fn(_, _) -> _, withdrawn as fn(_, _) -> _), (complete, completed)] {
+        let both = [left(BOB, day(2, 9)), left(DAN, day(2, 9)), promoted(ALICE, day(2, 1)), promoted(CID, day(2, 10))];
+        for record in [BOB, DAN] {
+            given::<Roster>(two_places()).when(&as_one(leave(record, day(2, 9)))).then(&both);
+            asking_twice_changes_nothing::<Roster>(&two_places(), &as_one(leave(record, day(2, 9))));
+        }
+    }
+    let history = || vec![enrolled(BOB, day(1, 5)), enrolled(DAN, day(2, 20))];
+    let gives_up = Event::Cancelled(Cancelled { member: DAN, reason: CancelReason::NotSaid });
+    given::<Roster>(history()).when(&as_one(withdraw(DAN, day(2, 9)))).then(&[withdrawn(BOB, day(2, 9)), gives_up]);
+    let began = vec![enrolled(BOB, day(1, 5)), enrolled(DAN, day(1, 20))];
+    let before = Refusal::EndsBeforeStart { starts_on: day(1, 20) };
+    given::<Roster>(began.clone()).when(&as_one(withdraw(BOB, day(1, 9)))).then_refused(&before);
+    let since = [taken_back(DAN, day(1, 20))];
+    given::<Roster>(began).when(&as_one(take_back(BOB, day(1, 20)))).then(&since);
+    let reason = |text: &str| -> Sealed { text.parse().unwrap() };
+    let reasons = BTreeMap::from([(BOB, reason("of Bob")), (DAN, reason("of Dan"))]);
+    let why = Ask::Withdraw { member: DAN, ends_on: day(2, 9), reason: reasons.clone() };
+    let events =
+        Roster::decide(&as_one(ask(why)), &two_places().iter().fold(State::default(), Roster::evolve)).unwrap();
+    for event in &events[..2] {
+        let Event::Withdrawn(Withdrawn { member, reason, .. }) = event else { panic!("{event:?}") };
+        assert_eq!(reason.as_ref(), reasons.get(member), "each is sealed for the record that it is of");
+    }
+}
+
+#[test]
+fn a_person_has_one_turn_the_longest_and_none_while_they_have_a_place() {
+    let one = || vec![capacity(1), enrolled(ALICE, day(1, 5))];
+    let waits = || [one(), [DAN, CID, BOB].map(|member| waitlisted(member, day(2, 1))).to_vec()].concat();
+    let freed = [withdrawn(ALICE, day(2, 9)), promoted(DAN, day(2, 10))];
+    given::<Roster>(waits()).when(&as_one(withdraw(ALICE, day(2, 9)))).then(&freed);
+    let two = [Event::CapacitySet(CapacitySet { places: Some(of(2)) }), promoted(DAN, day(2, 1))];
+    given::<Roster>(waits()).when(&as_one(set_capacity(Some(2)))).then(&two);
+    let three = [capacity(3), promoted(DAN, day(2, 1)), promoted(CID, day(2, 1))];
+    given::<Roster>(waits()).when(&as_one(set_capacity(Some(3)))).then(&three);
+    // Parted again, Bob has his turn; there is room for him.
+    let after = [waits(), three.to_vec(), vec![capacity(4)]].concat();
+    given::<Roster>(after.clone()).when(&as_one(ask(Ask::Settle))).then_nothing();
+    given::<Roster>(after.clone()).when(&ask(Ask::Settle)).then(&[promoted(BOB, day(2, 1))]);
+    // Who is told no, gives up or leaves does so whole.
+    let no = |member| Event::Declined(Declined { member, reason: DeclineReason::NoPlace });
+    given::<Roster>(waits()).when(&as_one(decline(BOB))).then(&[no(BOB), no(DAN)]);
+    given::<Roster>(waits()).when(&as_one(cancel(DAN))).then(&[cancelled(BOB), cancelled(DAN)]);
+    given::<Roster>(after.clone()).when(&as_one(decline(BOB))).then_refused(&Refusal::NotAsking);
+    let never_mind = Event::Cancelled(Cancelled { member: BOB, reason: CancelReason::NotSaid });
+    given::<Roster>(after).when(&as_one(withdraw(BOB, day(2, 9)))).then(&[withdrawn(DAN, day(2, 9)), never_mind]);
+}
+
+#[test]
+fn whoever_waits_under_one_record_and_leaves_under_the_other_comes_after_that() {
+    let history = [
+        capacity(1),
+        enrolled(BOB, day(1, 5)),
+        Event::Withdrawn(Withdrawn { member: BOB, ends_on: day(3, 31), reason: None }),
+        capacity(2),
+        enrolled(ALICE, day(1, 5)),
+        waitlisted(DAN, day(2, 1)),
+    ];
+    given::<Roster>(history).when(&as_one(ask(Ask::Settle))).then(&[promoted(DAN, day(4, 1))]);
+}
+
+#[test]
+fn one_word_confirms_what_a_person_has_twice() {
+    let put_forward =
+        |member| Event::Enrolled(Enrolled { member, starts_on: day(1, 5), proposed_by: "fay".parse().ok() });
+    let history = || vec![put_forward(BOB), put_forward(DAN)];
+    let both = [confirmed(BOB, day(1, 5)), confirmed(DAN, day(1, 5))];
+    given::<Roster>(history()).when(&as_one(confirms(DAN, day(1, 5)))).then(&both);
+    given::<Roster>(history()).when(&confirms(DAN, day(1, 5))).then(&both[1..]);
+    let asked = vec![Event::Applied(Applied { member: DAN, on: day(2, 1), proposed_by: None })];
+    let enrols = proposing(as_one(enrol(BOB, day(2, 1))));
+    given::<Roster>(asked).when(&enrols).then(&[enrolled(DAN, day(2, 1))]);
+}
+
+/// Who is who at a time: 2 is 1, 3 is 2 and so 1, 5 is 4, as far as it is so.
+fn persons(merges: [bool; 3]) -> Persons {
+    let member = |n| MemberId(Uuid::from_u128(n));
+    let merges = [(3, 2), (2, 1), (5, 4)].into_iter().zip(merges).filter(|(_, is)| *is);
+    let one = |((from, into), _)| people::Merged {
+        from: member(from),
+        into: member(into),
+        objections: BTreeSet::new(),
+        restricted: false,
+    };
+    merges
+        .map(one)
+        .map(people::Event::Merged)
+        .fold(people::State::default(), |state, event| People::evolve(state, &event))
+        .persons()
+        .clone()
+}
+
+proptest! {
+    /// While records are merged and parted, and the roster is settled after each time.
+    #[test]
+    fn whatever_is_asked_a_person_has_one_place_and_one_turn(
+        steps in prop::collection::vec((asks(), prop::option::weighted(0.2, any::<[bool; 3]>())), 1..60),
+    ) {
+        let everybody: Vec<_> = (1..6).map(|n| MemberId(Uuid::from_u128(n))).collect();
+        let (mut state, mut history, mut who, mut today) = (State::default(), vec![], Persons::default(), FIRST + 10.days());
+        for (ask, merges) in steps {
+            let settles = merges.is_some();
+            who = merges.map_or(who, persons);
+            today += 1.day();
+            let asks = [settles.then_some(Ask::Settle), Some(ask)].into_iter().flatten();
+            for ask in asks {
+                let command = Command { today: here(today), proposed_by: None, persons: who.clone(), ask };
+                asking_twice_changes_nothing::<Roster>(&history, &command);
+                for event in Roster::decide(&command, &state).unwrap_or_default() {
+                    let place = match &event {
+                        Event::Enrolled(Enrolled { member, starts_on, .. })
+                        | Event::Promoted(Promoted { member, starts_on }) => Some((*member, *starts_on)),
+                        _ => None,
+                    };
+                    let on = |state: &State, member: MemberId, day| {
+                        who.records(&member).iter().any(|record| state.covers(*record, day))
+                    };
+                    let days = |from: Date| Naive::days().filter(move |day| *day >= from);
+                    if let Some((member, starts_on)) = place {
+                        prop_assert!(!days(starts_on).any(|day| on(&state, member, day)), "{member} has a place twice");
+                    }
+                    state = Roster::evolve(state, &event);
+                    if let Some((_, starts_on)) = place {
+                        let places = state.capacity.unwrap_or(Places::MOST).get();
+                        for day in days(starts_on.max(today)) {
+                            let people: BTreeSet<_> =
+                                everybody.iter().filter(|one| on(&state, **one, day)).map(|one| who.of(*one)).collect();
+                            prop_assert!(people.len() <= places.into(), "more than {places} on {day}");
+                        }
+                    }
+                    history.push(event);
+                }
+                prop_assert!(state.next_in_line(&who, today).is_none(), "a place stays free");
+            }
+        }
     }
 }

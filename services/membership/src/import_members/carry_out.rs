@@ -130,7 +130,7 @@ impl Membership {
         ask: Ask,
     ) -> Result<Result<Position, roster::Refusal>, Problem> {
         let command = self.ask(caller, group, cause, ask).await?;
-        match self.rosters.transact(&caller.org, group, cause.clone(), command, Reply::DONE).await {
+        match self.on_roster(&caller.org, group, cause.clone(), command, Reply::DONE).await {
             Ok(done) => Ok(Ok(done.position)),
             Err(TransactError::Refused(refusal)) => Ok(Err(refusal)),
             Err(error) => Err(error.into()),

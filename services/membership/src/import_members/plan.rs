@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use domain::{
     Decider, GroupId, LocalDay, MemberId, OrgId,
     member::{EXTERNAL_IDS_MAX, ExternalId, Field, Profile, Record, Refusal},
+    people::Persons,
     roster::{self, Ask, IfFull, Roster},
 };
 use eventlog::give_way;
@@ -69,7 +70,8 @@ impl Membership {
             .buffered(LINES_AT_ONCE)
             .try_collect()
             .await?;
-        let mut batch = Batch { claimed: HashMap::new(), rosters: HashMap::new() };
+        let persons = self.persons(org).await?;
+        let mut batch = Batch { claimed: HashMap::new(), rosters: HashMap::new(), persons };
         let now = self.gate.clock.local(command.cause.at);
         for group in groups {
             let today = self.groups.look(org, group, |known| today(&known.state, &now)).await?;
@@ -229,6 +231,7 @@ struct Batch {
     claimed: HashMap<Blind, (u32, MemberId)>,
     /// Rosters as they will be, and the day; none if there is no such group.
     rosters: HashMap<GroupId, Option<(LocalDay, roster::State)>>,
+    persons: Persons,
 }
 
 impl Batch {
@@ -267,7 +270,8 @@ impl Batch {
                 return Err(domain::group::Refusal::Unknown.to_string());
             };
             let ask = Ask::Enrol { member, starts_on: *starts_on, if_full: IfFull::Refuse };
-            let events = Roster::decide(&roster::Command { today: today.clone(), proposed_by: None, ask }, roster);
+            let (today, persons) = (today.clone(), self.persons.clone());
+            let events = Roster::decide(&roster::Command { today, proposed_by: None, persons, ask }, roster);
             decided.push((*group, events.map_err(|refusal| refusal.to_string())?));
         }
         let enrolled = decided.iter().any(|(_, events)| !events.is_empty());
