@@ -3,6 +3,7 @@
 use jiff::Zoned;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
 use crate::{Decider, LocalDay, ProgrammeId, RefusalKind, Schedule, event::events, text::Text, there};
@@ -27,7 +28,9 @@ pub enum Focus {
 
 /// How a group meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[derive(EnumString, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum MeetingMode {
     /// In a room.
     InPerson,
@@ -40,11 +43,7 @@ pub enum MeetingMode {
 impl MeetingMode {
     /// As stored and shown.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::InPerson => "in_person",
-            Self::Virtual => "virtual",
-            Self::Hybrid => "hybrid",
-        }
+        self.into()
     }
 }
 

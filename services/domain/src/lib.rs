@@ -36,3 +36,32 @@ pub use schedule::{Schedule, ScheduleError};
 pub use sealed::Sealed;
 pub use subject::{SUBJECT_CHARS_MAX, Subject, SubjectError, TokenId};
 pub use text::{Text, TextError, is_invisible, mended};
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use serde::Serialize;
+    use strum::VariantArray;
+
+    use super::{Role, group, meeting, member, roster};
+
+    fn are_named_as_stored<T: VariantArray + Serialize + Debug + Copy + Into<&'static str>>() {
+        for value in T::VARIANTS {
+            let name: &str = (*value).into();
+            assert_eq!(serde_json::to_value(value).unwrap(), name, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_the_same_in_events_and_wherever_else_they_are_shown() {
+        are_named_as_stored::<Role>();
+        are_named_as_stored::<group::MeetingMode>();
+        are_named_as_stored::<meeting::AttendanceMode>();
+        are_named_as_stored::<meeting::Mark>();
+        are_named_as_stored::<meeting::Status>();
+        are_named_as_stored::<member::Purpose>();
+        are_named_as_stored::<roster::Stage>();
+        assert_eq!(Role::VARIANTS, Role::ALL);
+    }
+}

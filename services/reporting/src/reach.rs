@@ -19,16 +19,13 @@
 //! belonged to when it was recorded as held: a group that moves takes none of its past along, and a report on the past
 //! stays as it was.
 
-use std::{
-    collections::{HashMap, HashSet},
-    fmt,
-    str::FromStr,
-};
+use std::collections::{HashMap, HashSet};
 
 use domain::{OrgId, ProgrammeId, group::MeetingMode};
 use eventlog::Position;
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -39,7 +36,9 @@ use crate::{
 
 /// By what the cells of a report differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Display, EnumString, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownDimension, parse_err_fn = unknown)]
 pub enum Dimension {
     /// Month of the meeting's local start.
     Month,
@@ -57,28 +56,12 @@ pub struct UnknownDimension(String);
 impl Dimension {
     /// As asked for and shown; the name of its column.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Month => "month",
-            Self::Programme => "programme",
-            Self::Mode => "mode",
-        }
+        self.into()
     }
 }
 
-impl fmt::Display for Dimension {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Dimension {
-    type Err = UnknownDimension;
-    fn from_str(s: &str) -> Result<Self, UnknownDimension> {
-        [Self::Month, Self::Programme, Self::Mode]
-            .into_iter()
-            .find(|dimension| dimension.as_str() == s)
-            .ok_or_else(|| UnknownDimension(s.chars().take(40).collect()))
-    }
+fn unknown(dimension: &str) -> UnknownDimension {
+    UnknownDimension(dimension.chars().take(40).collect())
 }
 
 /// One cell of a report. Of month, programme and mode it has those that were asked for; a programme is also missing
@@ -319,14 +302,12 @@ fn read_dimension(cells: &DataFrame, dimension: Dimension, rows: &mut [ReachRow]
             }
         }
         Dimension::Mode => {
-            rows.iter_mut().zip(column.str()?.iter()).for_each(|(row, mode)| row.mode = mode.and_then(mode_named));
+            rows.iter_mut()
+                .zip(column.str()?.iter())
+                .for_each(|(row, mode)| row.mode = mode.and_then(|mode| mode.parse().ok()));
         }
     }
     Ok(())
-}
-
-fn mode_named(name: &str) -> Option<MeetingMode> {
-    [MeetingMode::InPerson, MeetingMode::Virtual, MeetingMode::Hybrid].into_iter().find(|mode| mode.as_str() == name)
 }
 
 fn name_programmes(facts: &Snapshot, org: &OrgId, rows: &mut [ReachRow]) -> Result<(), Cause> {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use polars::prelude::*;
+use strum::IntoEnumIterator;
 use uuid::Uuid;
 
 use crate::facts::{Cause, Facts, FactsError, Kind, Snapshot};
@@ -26,7 +27,7 @@ fn compare(left: &Snapshot, right: &Snapshot) -> Result<Option<String>, Cause> {
     }
     let orgs: BTreeSet<_> = left.manifest.orgs().chain(right.manifest.orgs()).collect();
     for org in orgs {
-        for kind in Kind::ALL {
+        for kind in Kind::iter() {
             let table = |facts: &Snapshot| -> Result<DataFrame, Cause> {
                 let rows = facts.current(org, kind)?.collect()?;
                 Ok(rows.sort(kind.key().iter().copied(), SortMultipleOptions::default())?)

@@ -45,6 +45,7 @@ const DOMAIN_MAY_USE: &[&str] = &[
     "schemars",
     "serde",
     "serde_json",
+    "strum",
     "thiserror",
     "unicode-normalization",
     "utoipa",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp, civil::DateTime};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
 use crate::{GroupId, group::MeetingMode};
@@ -18,7 +19,9 @@ pub const OPENS_EARLY_MAX: SignedDuration = SignedDuration::from_hours(12);
 
 /// How far a meeting has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[derive(IntoStaticStr, VariantArray)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Status {
     /// Ahead, or its register was forgotten.
     Planned,
@@ -35,13 +38,7 @@ pub enum Status {
 impl Status {
     /// As stored and shown.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Planned => "planned",
-            Self::Open => "open",
-            Self::Held => "held",
-            Self::Cancelled => "cancelled",
-            Self::DidNotOccur => "did_not_occur",
-        }
+        self.into()
     }
 }
 
@@ -49,7 +46,9 @@ impl Status {
 // The better attended is before the other: if a person has several marks at one meeting, because they were registered
 // twice, the first of them counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[derive(IntoStaticStr, VariantArray)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Mark {
     /// Came on time.
     Present,
@@ -62,6 +61,11 @@ pub enum Mark {
 }
 
 impl Mark {
+    /// As stored and shown.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
     /// Whether the member was there.
     pub fn attended(self) -> bool {
         match self {
@@ -69,21 +73,13 @@ impl Mark {
             Self::Excused | Self::Absent => false,
         }
     }
-
-    /// As stored and shown.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Present => "present",
-            Self::Late => "late",
-            Self::Excused => "excused",
-            Self::Absent => "absent",
-        }
-    }
 }
 
 /// How someone took part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[derive(IntoStaticStr, VariantArray)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum AttendanceMode {
     /// In the room.
     InPerson,
@@ -96,11 +92,7 @@ pub enum AttendanceMode {
 impl AttendanceMode {
     /// As stored and shown.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::InPerson => "in_person",
-            Self::Video => "video",
-            Self::Phone => "phone",
-        }
+        self.into()
     }
 
     /// How people take part in such a meeting unless said otherwise.

@@ -5,13 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
 use crate::{ConsentId, LocalDay, sealed::Sealed, text::Text};
 
 /// What personal data is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[derive(IntoStaticStr, VariantArray)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Purpose {
     /// To hold the record at all.
     Record,
@@ -28,13 +31,7 @@ pub enum Purpose {
 impl Purpose {
     /// As stored and shown.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Record => "record",
-            Self::Contact => "contact",
-            Self::Referral => "referral",
-            Self::Statistics => "statistics",
-            Self::Research => "research",
-        }
+        self.into()
     }
 
     /// Whether nothing may be done for it without a consent. The others rest on the organisation's own legal basis

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{ObjectBuilder, RefOr, schema::Type},
@@ -15,7 +16,9 @@ use super::MEMBERS_MAX;
 ///
 /// On the roster are those who are enrolled or active, from the first day to the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(IntoStaticStr, VariantArray)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 #[schema(as = EnrolmentStage)]
 pub enum Stage {
     /// Asked for a place; nobody has answered yet.
@@ -37,15 +40,7 @@ pub enum Stage {
 impl Stage {
     /// As stored and shown.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Waitlisted => "waitlisted",
-            Self::Enrolled => "enrolled",
-            Self::Active => "active",
-            Self::Completed => "completed",
-            Self::Withdrawn => "withdrawn",
-            Self::Declined => "declined",
-        }
+        self.into()
     }
 }
 

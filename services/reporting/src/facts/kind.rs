@@ -2,13 +2,16 @@
 
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
+use strum::{EnumIter, IntoStaticStr};
 
 /// A kind of fact: a table per organisation.
 ///
 /// Every table has `position`, the place in the log that a row comes from. Of rows with the same key the last one
 /// holds; the rows of a table are in the order of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(EnumIter, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub(crate) enum Kind {
     /// When and how a meeting is meant to take place, and whose it is.
     Plans,
@@ -31,29 +34,9 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 8] = [
-        Self::Plans,
-        Self::Statuses,
-        Self::Attendances,
-        Self::Headcounts,
-        Self::Groups,
-        Self::Programmes,
-        Self::Merges,
-        Self::Objections,
-    ];
-
     /// Name of its folder.
     pub fn folder(self) -> &'static str {
-        match self {
-            Self::Plans => "plans",
-            Self::Statuses => "statuses",
-            Self::Attendances => "attendances",
-            Self::Headcounts => "headcounts",
-            Self::Groups => "groups",
-            Self::Programmes => "programmes",
-            Self::Merges => "merges",
-            Self::Objections => "objections",
-        }
+        self.into_str()
     }
 
     /// Columns that identify what a row is about.

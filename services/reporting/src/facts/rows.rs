@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    AnyEvent, GroupId, MeetingId, MemberId, OrgId, ProgrammeId,
-    group::{self, MeetingMode},
+    AnyEvent, GroupId, MeetingId, MemberId, OrgId, ProgrammeId, group,
     meeting::{self, Entry, HeadCategory, Headcount, Plan, Status},
     member::{self, Purpose},
     people, programme,
@@ -12,6 +11,7 @@ use domain::{
 use eventlog::{Position, Recorded};
 use messaging::ApplyError;
 use polars::prelude::*;
+use strum::IntoStaticStr;
 use uuid::Uuid;
 
 use super::kind::Kind;
@@ -48,20 +48,13 @@ pub(super) struct Rows {
 
 /// Why a member is not counted as a person: with them, `Permissions::allow` says no to statistics.
 #[derive(Clone, Copy)]
+#[derive(IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 enum Ground {
     /// They objected to statistics.
     Objection,
     /// Use of their record is restricted.
     Restriction,
-}
-
-impl Ground {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Objection => "objection",
-            Self::Restriction => "restriction",
-        }
-    }
 }
 
 struct Attendance {
@@ -170,7 +163,7 @@ fn plans(rows: &[(MeetingId, Plan, Position)]) -> PolarsResult<DataFrame> {
         numbers::<Int64Type>("starts_at", rows.iter().map(|row| row.1.starts_at.as_second())),
         numbers::<Int32Type>("local_date", rows.iter().map(|row| local_date(&row.1))),
         numbers::<Int32Type>("month", rows.iter().map(|row| Month::of(row.1.starts_at_local).code())),
-        words("mode", rows.iter().map(|row| Some(MeetingMode::as_str(row.1.mode)))),
+        words("mode", rows.iter().map(|row| Some(row.1.mode.as_str()))),
         positions(rows.iter().map(|row| row.2)),
     ])
 }
@@ -184,7 +177,7 @@ fn statuses(rows: &[(MeetingId, Status, Position)]) -> PolarsResult<DataFrame> {
 }
 
 fn attendances(rows: &[(MeetingId, Attendance, Position)]) -> PolarsResult<DataFrame> {
-    let participation = |row: &Attendance| row.entry?.mode.map(meeting::AttendanceMode::as_str);
+    let participation = |row: &Attendance| row.entry?.mode.map(<&str>::from);
     table(vec![
         ids("meeting", rows.iter().map(|row| row.0.0)),
         ids("member", rows.iter().map(|row| row.1.member.0)),
@@ -239,7 +232,7 @@ fn merges(rows: &[(MemberId, Option<MemberId>, Position)]) -> PolarsResult<DataF
 fn objections(rows: &[(MemberId, Ground, bool, Position)]) -> PolarsResult<DataFrame> {
     table(vec![
         ids("member", rows.iter().map(|row| row.0.0)),
-        words("ground", rows.iter().map(|row| Some(row.1.as_str()))),
+        words("ground", rows.iter().map(|row| Some(row.1.into_str()))),
         BooleanChunked::from_iter_values("stands".into(), rows.iter().map(|row| row.2)).into_column(),
         positions(rows.iter().map(|row| row.3)),
     ])
@@ -271,6 +264,8 @@ fn positions(positions: impl Iterator<Item = Position>) -> Column {
 
 #[cfg(test)]
 mod tests {
+    use strum::IntoEnumIterator;
+
     use super::*;
 
     #[test]
@@ -286,7 +281,7 @@ mod tests {
             (Kind::Merges, merges(&rows.merges)),
             (Kind::Objections, objections(&rows.objections)),
         ];
-        assert_eq!(tables.len(), Kind::ALL.len());
+        assert_eq!(tables.len(), Kind::iter().count());
         for (kind, table) in tables {
             assert_eq!(**table.unwrap().schema(), kind.schema(), "{kind:?}");
         }

@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::meeting::HeadCategory;
 use jiff::civil::date;
+use strum::IntoEnumIterator;
 use tempfile::TempDir;
 
 use super::*;
@@ -121,8 +122,7 @@ fn a_killed_writer_leaves_the_facts_of_a_prefix_of_the_log() {
 fn segments_named(store: &FactStore) -> Vec<PathBuf> {
     let north = org("north");
     let of = |kind| store.manifest.segments(&north, kind).iter().map(move |segment| (kind, segment));
-    let mut named: Vec<PathBuf> = Kind::ALL
-        .into_iter()
+    let mut named: Vec<PathBuf> = Kind::iter()
         .flat_map(of)
         .map(|(kind, segment)| segment_path(&store.dir, &north, kind, &segment.file))
         .collect();
