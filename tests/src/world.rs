@@ -21,7 +21,7 @@ use domain::{GroupId, MeetingId, MemberId, OrgId, ProgrammeId};
 use eventlog::{EventLog, Position, Recorded};
 use hyper::Request;
 use jiff::Timestamp;
-use kith::{Config, Kept, Running};
+use kith::{Config, Running, ServerData};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{runtime::Handle, task::block_in_place, time::timeout};
@@ -203,7 +203,7 @@ impl World {
         let (mut views, mut facts) = (None, None);
         for config in &self.configs {
             let Config { data, eventstore, shared, .. } = config.clone();
-            let found = kith::verify(&Kept { data, eventstore, shared }).await.expect("it can be checked");
+            let found = kith::verify(&ServerData { data, eventstore, shared }).await.expect("it can be checked");
             assert!(found.sound(), "{found}");
             (views, facts) = (views.or(found.views), facts.or(found.facts));
         }

@@ -9,9 +9,9 @@ use eventlog::Reply;
 use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use web::{Answer, Command, Path, Problem, Problems};
 
-use crate::Access;
+use crate::{Access, op};
 
 /// Who, as what, and from when.
 #[derive(Debug, Deserialize, ToSchema)]

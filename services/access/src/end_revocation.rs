@@ -3,9 +3,9 @@
 use axum::extract::State;
 use domain::access::{self, Readmitted, TokenRestored};
 use eventlog::Reply;
-use web::{Answer, Command, Problem, Problems, op};
+use web::{Answer, Command, Problem, Problems};
 
-use crate::{Access, revoke_token::RevocationBody};
+use crate::{Access, op, revoke_token::RevocationBody};
 
 /// End a revocation
 ///

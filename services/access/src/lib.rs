@@ -7,6 +7,7 @@ mod end_assignment;
 mod end_revocation;
 mod list_assignments;
 mod list_clients;
+mod op;
 mod register_client;
 mod revoke_client;
 mod revoke_token;
@@ -20,8 +21,9 @@ use domain::{
     group::{self, Group},
 };
 use eventlog::{Cause, Done, EventLog, Reply, Streams};
+use host::{Built, Context, Host};
 use utoipa_axum::{router::OpenApiRouter, routes};
-use web::{After, Caller, Gate, Problem, Read};
+use web::{After, Caller, Gate, May, Problem, Read};
 
 /// Draws 256 random bits: chance is an argument.
 pub type NewSecret = fn() -> [u8; 32];
@@ -39,10 +41,35 @@ pub struct Access {
     pub log: Arc<dyn EventLog>,
     /// Where secrets come from.
     pub new_secret: NewSecret,
+    /// Every operation there is: what a client may be let do.
+    pub operations: Arc<[May]>,
 }
 
-/// All operations of the context.
-pub fn routes(access: Access) -> OpenApiRouter {
+/// The context.
+pub const CONTEXT: Context = Context {
+    name: "access",
+    about: "Commands about clients, assignments, revocations",
+    needs: &[],
+    operations: op::OPERATIONS,
+    views: &[],
+    folds: &[],
+    build,
+};
+
+fn build(host: &Host) -> Built {
+    let access = Access {
+        gate: host.gate.clone(),
+        access: host.of(),
+        groups: host.of(),
+        log: host.streams.log().clone(),
+        new_secret: host.new_secret,
+        operations: host.operations.clone().into(),
+    };
+    Built { routes: routes(access), ..Built::default() }
+}
+
+/// All operations.
+fn routes(access: Access) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(revoke_token::revoke_token))
         .routes(routes!(end_revocation::end_revocation))

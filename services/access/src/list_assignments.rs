@@ -5,9 +5,9 @@ use domain::{GroupId, Subject, access::Duty};
 use jiff::civil::Date;
 use serde::Serialize;
 use utoipa::ToSchema;
-use web::{After, CallerMay, Page, PageQuery, Path, Problem, Problems, Query, Read, op};
+use web::{After, CallerMay, Page, PageQuery, Path, Problem, Problems, Query, Read};
 
-use crate::Access;
+use crate::{Access, op};
 
 /// Somebody who is assigned to the group.
 #[derive(Debug, Serialize, ToSchema)]

@@ -5,9 +5,9 @@ use domain::{ClientId, GroupId, Role, Text};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
-use web::{After, CallerMay, Page, PageQuery, Problem, Problems, Query, Read, op};
+use web::{After, CallerMay, Page, PageQuery, Problem, Problems, Query, Read};
 
-use crate::Access;
+use crate::{Access, op};
 
 /// An API client, without its key.
 #[derive(Debug, Serialize, ToSchema)]

@@ -9,9 +9,9 @@ use eventlog::Reply;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use web::{Answer, Command, Problem, Problems, TABLE, new_client_key, op};
+use web::{Answer, Command, May, Problem, Problems, new_client_key};
 
-use crate::Access;
+use crate::{Access, op};
 
 /// Most groups of one client, a count.
 const GROUPS_MAX: usize = 64;
@@ -61,7 +61,7 @@ pub(crate) async fn register_client(
 ) -> Result<Answer, Problem> {
     let client = ClientId(command.new_id("client"));
     let Command { caller, cause, body, .. } = command;
-    body.check(cause.at)?;
+    body.check(&access.operations, cause.at)?;
     let (key, key_hash) = new_client_key(&caller.org, client, &(access.new_secret)());
     let ClientBody { name, role, groups, scopes, expires_at } = body;
     let registered = ClientRegistered { client, name, role, groups, scopes, key_hash, expires_at };
@@ -75,10 +75,10 @@ pub(crate) async fn register_client(
 }
 
 impl ClientBody {
-    fn check(&self, now: Timestamp) -> Result<(), Problem> {
+    fn check(&self, operations: &[May], now: Timestamp) -> Result<(), Problem> {
         let may = |scope: &Text<64>| {
-            let operation = TABLE.iter().find(|(id, _)| *id == scope.as_str());
-            operation.is_some_and(|(id, roles)| roles.contains(&self.role) && !NO_SCOPES.contains(id))
+            let operation = operations.iter().find(|operation| operation.id == scope.as_str());
+            operation.is_some_and(|May { id, roles, .. }| roles.contains(&self.role) && !NO_SCOPES.contains(id))
         };
         match () {
             () if self.role == Role::Member => {
@@ -88,7 +88,7 @@ impl ClientBody {
                 Err(Problem::malformed(format!("a client has at most {GROUPS_MAX} groups")))
             }
             () if self.scopes.is_empty() => Err(Problem::malformed("a client has at least one scope")),
-            () if self.scopes.len() > TABLE.len() || !self.scopes.iter().all(may) => {
+            () if self.scopes.len() > operations.len() || !self.scopes.iter().all(may) => {
                 Err(Problem::malformed("each scope must be the id of an operation that the role may call"))
             }
             () if self.expires_at <= now || self.expires_at > now + CLIENT_TTL_MAX => {

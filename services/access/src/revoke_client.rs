@@ -3,9 +3,9 @@
 use axum::extract::State;
 use domain::{ClientId, access};
 use eventlog::Reply;
-use web::{Answer, Command, Nothing, Path, Problem, Problems, op};
+use web::{Answer, Command, Nothing, Path, Problem, Problems};
 
-use crate::Access;
+use crate::{Access, op};
 
 /// Revoke an API client
 ///

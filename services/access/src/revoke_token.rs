@@ -8,9 +8,9 @@ use domain::{
 use eventlog::Reply;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use web::{Answer, Command, Problem, Problems, op};
+use web::{Answer, Command, Problem, Problems};
 
-use crate::Access;
+use crate::{Access, op};
 
 /// Which.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -9,10 +9,9 @@ use domain::{
 use eventlog::Reply;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use vault::seal_profile;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use web::{Answer, Command, Path, Private, Problem, Problems};
 
-use crate::Attendance;
+use crate::{Attendance, op};
 
 /// Someone who is not on the roster and came.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -23,7 +22,8 @@ pub(crate) struct WalkInBody {
     member: Option<MemberId>,
     /// What a new member is called; need not be a name.
     #[serde(default)]
-    alias: Option<Text<80>>,
+    #[schema(value_type = Option<Text<80>>)]
+    alias: Option<Private<Text<80>>>,
     /// Present or late.
     mark: Mark,
     #[serde(default)]
@@ -49,7 +49,7 @@ pub(crate) async fn add_walk_in(
     Path(meeting): Path<MeetingId>,
     mut command: Command<op::AddWalkIn, WalkInBody>,
 ) -> Result<Answer, Problem> {
-    let plan = attendance.plan(&command.caller, meeting).await?;
+    let (permitted, plan) = attendance.require_meeting(&command.caller, meeting).await?;
     let WalkInBody { member: named, mark, mode, .. } = command.body;
     // Who may see everybody is told first that it is nobody.
     if let (Some(member), None) = (named, command.caller.own_groups()) {
@@ -80,8 +80,8 @@ pub(crate) async fn add_walk_in(
         Some(member) => attendance.known(&command.caller, member).await?,
         None => attendance.register(&mut command, member, plan.group).await?,
     }
-    let Command { caller, cause, .. } = command;
-    attendance.transact(&caller, meeting, cause, add, Reply::json(201, &WalkIn { member: goes_on })).await
+    let reply = Reply::json(201, &WalkIn { member: goes_on });
+    Ok(attendance.meetings.transact(&permitted, command.cause, add, reply).await?)
 }
 
 impl Attendance {
@@ -95,17 +95,17 @@ impl Attendance {
         let org = command.caller.org.clone();
         let fields = match command.body.alias.take() {
             None => Fields::new(),
-            alias => {
+            Some(alias) => {
                 let key = self.vault.key_or_new(&org, member).await?;
-                command.about(&key);
-                seal_profile(&key, &org, member.0, &Profile { alias, ..Profile::default() })
+                let profile = alias.map(|alias| Profile { alias: Some(alias), ..Profile::default() });
+                command.seal_profile(&key, member, &profile)
             }
         };
         let subject = command.caller.subject.clone();
         let typed_by = Some(TypedBy { subject, group: Some(group) });
         let cause = command.cause.part(); // the receipt is the mark's
         let register = member::Command::Register { fields, typed_by };
-        self.members.transact(&org, member, cause, register, Reply::DONE).await?;
+        self.members.transact(&command.caller.registers(member), cause, register, Reply::DONE).await?;
         Ok(())
     }
 
@@ -118,7 +118,7 @@ impl Attendance {
         if command.body.alias.is_some()
             && let Some(key) = self.vault.key(&command.caller.org, member).await?
         {
-            command.about(&key);
+            command.recognise_by(&key);
         }
         Ok(())
     }

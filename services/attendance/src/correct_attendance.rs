@@ -9,9 +9,10 @@ use domain::{
 use eventlog::Reply;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use web::{Answer, Caller, Command, Path, Problem, Problems, op};
+use vault::SealedAs;
+use web::{Answer, Caller, Command, Path, Private, Problem, Problems};
 
-use crate::Attendance;
+use crate::{Attendance, op};
 
 /// What the register shall say, and why.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -24,7 +25,8 @@ pub(crate) struct CorrectionBody {
     #[serde(default)]
     mode: Option<AttendanceMode>,
     /// Kept sealed.
-    reason: meeting::Reason,
+    #[schema(value_type = meeting::Reason)]
+    reason: Private<meeting::Reason>,
 }
 
 /// Correct attendance
@@ -45,21 +47,20 @@ pub(crate) async fn correct_attendance(
         return Err(Problem::malformed("body, at `mode`: there is no mode without a mark"));
     }
     let (org, reason) = (command.caller.org.clone(), reason.clone());
-    let plan = attendance.plan(&command.caller, meeting).await?;
+    let (permitted, plan) = attendance.require_meeting(&command.caller, meeting).await?;
     let Some((records, enrolled)) = attendance.stands(&command.caller, (meeting, &plan), member).await? else {
         return attendance.corrected_before(&mut command, member).await;
     };
     attendance.known(&command.caller, member).await?;
-    command.about(&attendance.key(&org, member).await?);
+    command.recognise_by(&attendance.key(&org, member).await?);
     let mut reasons = Vec::with_capacity(records.len());
     for record in records {
         let key = attendance.key(&org, record).await?;
-        reasons.push((record, key.seal(&org, record.0, "correction", reason.as_str().as_bytes())));
+        reasons.push((record, command.seal(&key, record, SealedAs::Correction, &reason)));
     }
-    let Command { caller, cause, .. } = command;
     let to = mark.map(|mark| (mark, mode));
-    let command = meeting::Command::Correct { records: reasons, to, enrolled };
-    attendance.transact(&caller, meeting, cause, command, Reply::DONE).await
+    let correct = meeting::Command::Correct { records: reasons, to, enrolled };
+    Ok(attendance.meetings.transact(&permitted, command.cause, correct, Reply::DONE).await?)
 }
 
 impl Attendance {
@@ -93,7 +94,7 @@ impl Attendance {
         member: MemberId,
     ) -> Result<Answer, Problem> {
         if let Some(key) = self.vault.key(&command.caller.org, member).await? {
-            command.about(&key);
+            command.recognise_by(&key);
         }
         let done = self.meetings.replayed(&command.cause).await?;
         done.map(Answer).ok_or_else(|| Problem::refused(&member::Refusal::Unknown))

@@ -5,9 +5,10 @@
 
 mod add_walk_in;
 mod cancel_meeting;
+mod close_register;
 mod correct_attendance;
-mod hold_meeting;
 mod meeting_did_not_occur;
+mod op;
 mod open_meeting;
 mod record_attendance;
 mod record_headcount;
@@ -22,14 +23,14 @@ use domain::{
     people::{self, People, Persons},
     roster::{self, Roster},
 };
-use eventlog::{Cause, Reply, Streams};
+use eventlog::{Reply, Streams};
+use host::{Built, Context, Host, Need};
 use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use uuid::Uuid;
-use vault::Vault;
-use web::{Answer, Caller, Command, Gate, Problem};
+use vault::{SealedAs, Vault};
+use web::{Answer, Caller, Command, Gate, Guarded, Permitted, Private, Problem};
 
 /// The context: its streams, and the gate before them.
 #[derive(Debug, Clone, FromRef)]
@@ -37,22 +38,45 @@ pub struct Attendance {
     /// Who calls.
     pub gate: Gate,
     /// Meetings and their registers.
-    pub meetings: Streams<Meeting>,
+    pub meetings: Guarded<Meeting>,
     /// Who is enrolled when.
     pub rosters: Streams<Roster>,
     /// Who is known, for those who walk in.
-    pub members: Streams<Member>,
+    pub members: Guarded<Member>,
     /// Who is the same person as whom, or was erased.
     pub people: Streams<People>,
     /// Keys: what is said of people is sealed.
     pub vault: Vault,
 }
 
-/// All operations of the context.
-pub fn routes(attendance: Attendance) -> OpenApiRouter {
+/// The context.
+pub const CONTEXT: Context = Context {
+    name: "attendance",
+    about: "Commands about meetings, registers, headcounts",
+    needs: &[Need::Vault],
+    operations: op::OPERATIONS,
+    views: &[],
+    folds: &[],
+    build,
+};
+
+fn build(host: &Host) -> Built {
+    let attendance = Attendance {
+        gate: host.gate.clone(),
+        meetings: host.of().into(),
+        rosters: host.of(),
+        members: host.of().into(),
+        people: host.of(),
+        vault: host.vault().clone(),
+    };
+    Built { routes: routes(attendance), ..Built::default() }
+}
+
+/// All operations.
+fn routes(attendance: Attendance) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(open_meeting::open_meeting))
-        .routes(routes!(hold_meeting::hold_meeting))
+        .routes(routes!(close_register::close_register))
         .routes(routes!(cancel_meeting::cancel_meeting))
         .routes(routes!(meeting_did_not_occur::meeting_did_not_occur))
         .routes(routes!(reinstate_meeting::reinstate_meeting))
@@ -69,32 +93,35 @@ pub fn routes(attendance: Attendance) -> OpenApiRouter {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Why {
     /// Kept sealed.
-    reason: meeting::Reason,
+    #[schema(value_type = meeting::Reason)]
+    reason: Private<meeting::Reason>,
 }
 
 impl Attendance {
-    /// Carries out a command on a meeting that the caller may reach.
-    async fn transact(
+    /// The meeting, and when and how it is planned, for a caller who may reach its group.
+    async fn require_meeting(
         &self,
         caller: &Caller,
         meeting: MeetingId,
-        cause: Cause,
-        command: meeting::Command,
-        reply: Reply,
-    ) -> Result<Answer, Problem> {
-        self.plan(caller, meeting).await?;
-        Ok(Answer(self.meetings.transact(&caller.org, meeting, cause, command, reply).await?))
-    }
-
-    /// When and how the meeting is planned, for a caller who may reach its group.
-    async fn plan(&self, caller: &Caller, meeting: MeetingId) -> Result<meeting::Plan, Problem> {
+    ) -> Result<(Permitted<MeetingId>, meeting::Plan), Problem> {
         let plan = self.meetings.look(&caller.org, meeting, |loaded| match &loaded.state {
             meeting::State::Known(register) => Ok(register.plan),
             meeting::State::Unknown => Err(Problem::refused(&meeting::Refusal::Unknown)),
         });
         let plan = plan.await??;
-        caller.may_group(plan.group)?;
-        Ok(plan)
+        Ok((caller.require_meeting(meeting, plan.group)?, plan))
+    }
+
+    /// Does what is asked of a meeting, and nothing else is to be known.
+    async fn simply<Op, T>(
+        &self,
+        command: Command<Op, T>,
+        meeting: MeetingId,
+        ask: meeting::Command,
+    ) -> Result<Answer, Problem> {
+        let Command { caller, cause, .. } = command;
+        let (meeting, _) = self.require_meeting(&caller, meeting).await?;
+        Ok(self.meetings.transact(&meeting, cause, ask, Reply::DONE).await?)
     }
 
     /// Marks to be made, with what the roster of the meeting's date says of each person.
@@ -139,12 +166,10 @@ impl Attendance {
         &self,
         command: &mut Command<Op, T>,
         meeting: MeetingId,
-        reason: &meeting::Reason,
+        reason: &Private<meeting::Reason>,
     ) -> Result<Sealed, Problem> {
-        let org = command.caller.org.clone();
-        let key = self.vault.org_key(&org).await?;
-        command.about(&key);
-        Ok(key.seal(&org, Uuid::from(meeting), "reason", reason.as_str().as_bytes()))
+        let key = self.vault.org_key(&command.caller.org).await?;
+        Ok(command.seal(&key, meeting, SealedAs::Reason, reason))
     }
 
     /// Refuses members who are not there, or were erased.

@@ -2,10 +2,9 @@
 
 use axum::extract::State;
 use domain::{MeetingId, meeting};
-use eventlog::Reply;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use web::{Answer, Command, Path, Problem, Problems};
 
-use crate::{Attendance, Why};
+use crate::{Attendance, Why, op};
 
 /// Say that a meeting did not occur
 ///
@@ -21,7 +20,5 @@ pub(crate) async fn meeting_did_not_occur(
 ) -> Result<Answer, Problem> {
     let why = command.body.reason.clone();
     let reason = attendance.seal_reason(&mut command, meeting, &why).await?;
-    let Command { caller, cause, .. } = command;
-    let command = meeting::Command::DidNotOccur { reason };
-    attendance.transact(&caller, meeting, cause, command, Reply::DONE).await
+    attendance.simply(command, meeting, meeting::Command::DidNotOccur { reason }).await
 }

@@ -2,10 +2,9 @@
 
 use axum::extract::State;
 use domain::{MeetingId, meeting};
-use eventlog::Reply;
-use web::{Answer, Command, Nothing, Path, Problem, Problems, op};
+use web::{Answer, Command, Nothing, Path, Problem, Problems};
 
-use crate::Attendance;
+use crate::{Attendance, op};
 
 /// Open a meeting
 ///
@@ -19,7 +18,6 @@ pub(crate) async fn open_meeting(
     Path(meeting): Path<MeetingId>,
     command: Command<op::OpenMeeting, Nothing>,
 ) -> Result<Answer, Problem> {
-    let Command { caller, cause, .. } = command;
-    let command = meeting::Command::Open { at: cause.at };
-    attendance.transact(&caller, meeting, cause, command, Reply::DONE).await
+    let ask = meeting::Command::Open { at: command.cause.at };
+    attendance.simply(command, meeting, ask).await
 }

@@ -8,9 +8,9 @@ use domain::{
 use eventlog::Reply;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use web::{Answer, Command, Path, Problem, Problems};
 
-use crate::Attendance;
+use crate::{Attendance, op};
 
 /// Whether and how a member came.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
@@ -36,8 +36,7 @@ pub(crate) async fn record_attendance(
     command: Command<op::RecordAttendance, MarkBody>,
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: MarkBody { mark, mode }, .. } = command;
-    let plan = attendance.plan(&caller, meeting).await?;
-    let command =
-        meeting::Command::Record(attendance.new_marks(&caller, (meeting, &plan), vec![(member, mark, mode)]).await?);
-    attendance.transact(&caller, meeting, cause, command, Reply::DONE).await
+    let (permitted, plan) = attendance.require_meeting(&caller, meeting).await?;
+    let marks = attendance.new_marks(&caller, (meeting, &plan), vec![(member, mark, mode)]).await?;
+    Ok(attendance.meetings.transact(&permitted, cause, meeting::Command::Record(marks), Reply::DONE).await?)
 }

@@ -7,12 +7,11 @@ use domain::{
     MeetingId,
     meeting::{self, HeadCategory},
 };
-use eventlog::Reply;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use web::{Answer, Command, Path, Private, Problem, Problems};
 
-use crate::Attendance;
+use crate::{Attendance, op};
 
 /// How many came without a name.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -22,7 +21,8 @@ pub(crate) struct HeadcountBody {
     heads: BTreeMap<HeadCategory, u16>,
     /// Why; needed once the register is closed. Kept sealed.
     #[serde(default)]
-    reason: Option<meeting::Reason>,
+    #[schema(value_type = Option<meeting::Reason>)]
+    reason: Option<Private<meeting::Reason>>,
 }
 
 /// Record a headcount
@@ -41,7 +41,6 @@ pub(crate) async fn record_headcount(
         Some(reason) => Some(attendance.seal_reason(&mut command, meeting, &reason).await?),
         None => None,
     };
-    let Command { caller, cause, body: HeadcountBody { heads, .. }, .. } = command;
-    let command = meeting::Command::Count { heads, reason };
-    attendance.transact(&caller, meeting, cause, command, Reply::DONE).await
+    let heads = std::mem::take(&mut command.body.heads);
+    attendance.simply(command, meeting, meeting::Command::Count { heads, reason }).await
 }

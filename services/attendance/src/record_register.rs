@@ -8,9 +8,9 @@ use domain::{
 use eventlog::Reply;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use web::{Answer, Command, Path, Problem, Problems};
 
-use crate::Attendance;
+use crate::{Attendance, op};
 
 /// Marks of many members.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -48,8 +48,8 @@ pub(crate) async fn record_register(
     if marks.len() > MARKS_MAX {
         return Err(Problem::malformed(format!("marks has {} members, at most {MARKS_MAX} are possible", marks.len())));
     }
-    let plan = attendance.plan(&caller, meeting).await?;
+    let (permitted, plan) = attendance.require_meeting(&caller, meeting).await?;
     let marks = marks.into_iter().map(|MemberMark { member, mark, mode }| (member, mark, mode)).collect();
     let command = meeting::Command::Record(attendance.new_marks(&caller, (meeting, &plan), marks).await?);
-    attendance.transact(&caller, meeting, cause, command, Reply::DONE).await
+    Ok(attendance.meetings.transact(&permitted, cause, command, Reply::DONE).await?)
 }

@@ -3,9 +3,9 @@
 use axum::extract::State;
 use domain::{GroupId, group};
 use eventlog::Reply;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use web::{Answer, Command, Path, Problem, Problems};
 
-use crate::Directory;
+use crate::{Directory, op};
 
 /// Change a group's details
 ///
@@ -24,5 +24,6 @@ pub(crate) async fn change_group(
     directory.require_group(&caller.org, group).await?;
     directory.check(&caller.org, &details).await?;
     let describe = group::Command::Describe(details);
-    Ok(Answer(directory.groups.transact(&caller.org, group, cause, describe, Reply::DONE).await?))
+    let group = caller.require_group(group)?;
+    Ok(directory.groups.transact(&group, cause, describe, Reply::DONE).await?)
 }

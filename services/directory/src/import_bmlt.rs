@@ -6,16 +6,17 @@ use domain::{
     group::{self, Focus, Group},
     programme::{self, Programme},
 };
-use eventlog::{Cause, Done, Position, Reply, Streams, TransactError};
+use eventlog::{Cause, Done, Position, Reply, TransactError};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
-use web::{Answer, LargeCommand, Problem, Problems, Query, op, scrubbed};
+use web::{Answer, Caller, Guarded, LargeCommand, Permitted, Problem, Problems, Query, scrubbed};
 
 use crate::{
     Directory, WRITES_AT_ONCE,
     bmlt::{self, LISTING_BYTES_MAX, Listing, ListingError, Origin, Remark},
+    op,
 };
 
 /// Most remarks in a report, a count; a listing that is wrong throughout says so in the first ones.
@@ -106,14 +107,14 @@ pub(crate) async fn import_bmlt(
         error => Problem::malformed(error.to_string()),
     })?;
     let last = listing.groups.last().map(|group| group.id);
-    let report = import(&directory, &caller.org, listing, &cause, query.dry_run).await?;
+    let report = import(&directory, &caller, listing, &cause, query.dry_run).await?;
     let reply = Reply::json(200, &report);
     let position = report.position;
     let Some(last) = last.filter(|_| !query.dry_run) else {
         return Ok(Answer(Done { position, events: 0, reply, replayed: false }));
     };
     // The answer is kept with the last group: it is known only now.
-    Ok(Answer(directory.groups.keep(&caller.org, last, &cause, reply, position).await?))
+    Ok(directory.groups.keep(&caller.within_organisation(last), &cause, reply, position).await?)
 }
 
 fn origin(org: OrgId, query: &ImportQuery) -> Result<Origin, Problem> {
@@ -131,7 +132,7 @@ fn origin(org: OrgId, query: &ImportQuery) -> Result<Origin, Problem> {
 /// If the log does not answer.
 pub async fn import(
     directory: &Directory,
-    org: &OrgId,
+    caller: &Caller,
     listing: Listing,
     cause: &Cause,
     dry_run: bool,
@@ -141,12 +142,12 @@ pub async fn import(
     let cause = cause.part();
     let programmes =
         programmes.into_iter().map(|listed| (listed.id.0, programme::Command::Describe(listed.details))).collect();
-    let programmes = tally(each::<Programme>(&directory.programmes, org, &cause, programmes, dry_run)).await?;
+    let programmes = tally(each::<Programme>(&directory.programmes, caller, &cause, programmes, dry_run)).await?;
     let groups = groups
         .into_iter()
         .map(|listed| (listed.id.0, group::Command::Import(listed.details, listed.schedule)))
         .collect();
-    let groups = tally(each::<Group>(&directory.groups, org, &cause, groups, dry_run)).await?;
+    let groups = tally(each::<Group>(&directory.groups, caller, &cause, groups, dry_run)).await?;
     let remarks_left_out = remarks.len().saturating_sub(REMARKS_MAX);
     remarks.truncate(REMARKS_MAX);
     let position = programmes.1.max(groups.1);
@@ -163,8 +164,8 @@ enum Outcome {
 
 /// Carries out each command on its stream, [`WRITES_AT_ONCE`] at a time.
 fn each<D: Decider>(
-    streams: &Streams<D>,
-    org: &OrgId,
+    streams: &Guarded<D>,
+    caller: &Caller,
     cause: &Cause,
     commands: Vec<(Uuid, D::Command)>,
     dry_run: bool,
@@ -172,19 +173,18 @@ fn each<D: Decider>(
 where
     D::Command: 'static,
 {
-    let (streams, org, cause) = (streams.clone(), org.clone(), cause.clone());
+    let (streams, caller, cause) = (streams.clone(), caller.clone(), cause.clone());
     stream::iter(commands)
         .map(move |(id, command)| {
-            let (streams, org, cause) = (streams.clone(), org.clone(), cause.clone());
-            async move { one(&streams, &org, id, cause, command, dry_run).await }
+            let (streams, permitted, cause) = (streams.clone(), caller.within_organisation(id), cause.clone());
+            async move { one(&streams, &permitted, cause, command, dry_run).await }
         })
         .buffer_unordered(WRITES_AT_ONCE)
 }
 
 async fn one<D: Decider>(
-    streams: &Streams<D>,
-    org: &OrgId,
-    id: Uuid,
+    streams: &Guarded<D>,
+    permitted: &Permitted<Uuid>,
     cause: Cause,
     command: D::Command,
     dry_run: bool,
@@ -192,7 +192,8 @@ async fn one<D: Decider>(
 where
     D::Command: 'static,
 {
-    let look = streams.look(org, id, |now| (now.revision, now.position, D::decide(&command, &now.state)));
+    let look = streams
+        .look(permitted.org(), permitted.id(), |now| (now.revision, now.position, D::decide(&command, &now.state)));
     let (revision, position, decided) = look.await?;
     let outcome = match (revision, decided.map_err(TransactError::Refused)?.is_empty()) {
         (_, true) => return Ok((Outcome::Unchanged, position)),
@@ -202,7 +203,7 @@ where
     if dry_run {
         return Ok((outcome, position));
     }
-    let done = streams.transact(org, id, cause, command, Reply::DONE).await?;
+    let Answer(done) = streams.transact(permitted, cause, command, Reply::DONE).await?;
     Ok((outcome, done.position))
 }
 

@@ -10,7 +10,9 @@ pub mod bmlt;
 pub mod calendar;
 mod change_group;
 mod import_bmlt;
+mod op;
 mod plan_meetings;
+mod planner;
 mod register_group;
 mod register_programme;
 mod schedule_group;
@@ -23,9 +25,12 @@ use domain::{
     programme::{self, Programme},
 };
 use eventlog::{Streams, TransactError};
+use host::{Built, Context, Host, Task};
 use jiff::Timestamp;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use web::{Caller, Gate, Problem};
+use web::{Caller, Gate, Guarded, Problem};
+
+use planner::Planner;
 
 pub use import_bmlt::{Imported, REMARKS_MAX, Report, import};
 pub use plan_meetings::{PlanError, Plans, plan_group};
@@ -39,15 +44,40 @@ pub struct Directory {
     /// Who calls.
     pub gate: Gate,
     /// Programmes.
-    pub programmes: Streams<Programme>,
+    programmes: Guarded<Programme>,
     /// Groups and their calendars.
-    pub groups: Streams<Group>,
+    groups: Guarded<Group>,
     /// Meetings, to plan them.
-    pub meetings: Streams<Meeting>,
+    meetings: Streams<Meeting>,
 }
 
-/// All operations of the context.
-pub fn routes(directory: Directory) -> OpenApiRouter {
+/// The context.
+pub const CONTEXT: Context = Context {
+    name: "directory",
+    about: "Commands about programmes, groups, calendars",
+    needs: &[],
+    operations: op::OPERATIONS,
+    views: &[],
+    folds: &[],
+    build,
+};
+
+fn build(host: &Host) -> Built {
+    let directory = Directory {
+        gate: host.gate.clone(),
+        programmes: host.of().into(),
+        groups: host.of().into(),
+        meetings: host.of(),
+    };
+    let routes = routes(directory.clone());
+    let (views, days) = (host.views.clone(), host.plan_days);
+    let planner = move || Planner { directory: directory.clone(), views: views.clone(), days };
+    let tasks = (days > 0).then(|| Task::following("planner", planner::RHYTHM, planner));
+    Built { routes, tasks: tasks.into_iter().collect(), ..Built::default() }
+}
+
+/// All operations.
+fn routes(directory: Directory) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(register_programme::register_programme))
         .routes(routes!(register_group::register_group))

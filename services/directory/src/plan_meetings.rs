@@ -11,11 +11,12 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{Span, civil::Date};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use web::{Answer, Command, Path, Problem, Problems, Undone, op};
+use web::{Answer, Command, Path, Problem, Problems, Undone};
 
 use crate::{
     Directory, WRITES_AT_ONCE,
     calendar::{Days, Occurrence, PLAN_DAYS_MAX, occurrences},
+    op,
 };
 
 /// The days to plan for, local to the group, both included.
@@ -95,7 +96,8 @@ pub(crate) async fn plan_meetings(
     let plans = plan_group(&directory, &caller.org, group, days, &cause).await?;
     // The answer is kept with the group: it is known only now.
     let reply = Reply::json(200, &plans);
-    Ok(Answer(directory.groups.keep(&caller.org, group, &cause, reply, plans.position).await?))
+    let group = caller.require_group(group)?;
+    Ok(directory.groups.keep(&group, &cause, reply, plans.position).await?)
 }
 
 fn days(PlanBody { from, through }: PlanBody, day: &LocalDay) -> Result<Days, Problem> {

@@ -5,9 +5,9 @@ use domain::{GroupId, Schedule, group};
 use eventlog::Reply;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use web::{Answer, Command, Problem, Problems, op};
+use web::{Answer, Command, Problem, Problems};
 
-use crate::Directory;
+use crate::{Directory, op};
 
 /// What describes the group, and when it meets.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -43,5 +43,5 @@ pub(crate) async fn register_group(
     directory.check(&caller.org, &details).await?;
     let both = group::Command::Import(details, schedule);
     let reply = Reply::json(201, &GroupRegistered { id });
-    Ok(Answer(directory.groups.transact(&caller.org, id, cause, both, reply).await?))
+    Ok(directory.groups.transact(&caller.within_organisation(id), cause, both, reply).await?)
 }

@@ -5,9 +5,9 @@ use domain::{ProgrammeId, Text, programme};
 use eventlog::Reply;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use web::{Answer, Command, Problem, Problems, op};
+use web::{Answer, Command, Problem, Problems};
 
-use crate::Directory;
+use crate::{Directory, op};
 
 /// What describes the programme.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -37,5 +37,5 @@ pub(crate) async fn register_programme(
     let Command { caller, cause, body: ProgrammeBody { name }, .. } = command;
     let describe = programme::Command::Describe(programme::Details { name, source: None });
     let reply = Reply::json(201, &ProgrammeRegistered { id });
-    Ok(Answer(directory.programmes.transact(&caller.org, id, cause, describe, reply).await?))
+    Ok(directory.programmes.transact(&caller.within_organisation(id), cause, describe, reply).await?)
 }

@@ -3,9 +3,9 @@
 use axum::extract::State;
 use domain::{GroupId, Schedule, group};
 use eventlog::Reply;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use web::{Answer, Command, Path, Problem, Problems};
 
-use crate::Directory;
+use crate::{Directory, op};
 
 /// Set a group's calendar
 ///
@@ -23,5 +23,6 @@ pub(crate) async fn schedule_group(
     let Command { caller, cause, body: schedule, .. } = command;
     directory.check_schedule(&caller, schedule.as_ref()).await?;
     let schedule = group::Command::Schedule(schedule);
-    Ok(Answer(directory.groups.transact(&caller.org, group, cause, schedule, Reply::DONE).await?))
+    let group = caller.require_group(group)?;
+    Ok(directory.groups.transact(&group, cause, schedule, Reply::DONE).await?)
 }

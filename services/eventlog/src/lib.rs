@@ -7,6 +7,7 @@
 //! **Invariant:** SQLite's types stop at `sqlite.rs` and its folder, those of `eventstore` at `kurrent.rs` and its.
 //! **Invariant:** outside the SQLite adapter nothing relies on positions without gaps; they only grow.
 
+mod all_streams;
 mod append;
 mod blocking;
 mod chain;
@@ -19,6 +20,7 @@ pub mod sqlite;
 mod transact;
 mod verified;
 
+pub use all_streams::AllStreams;
 pub use append::{Decision, Expected, decide_append};
 pub use blocking::{Turn, Unfinished, blocking, take_turns};
 pub use give_way::give_way;

@@ -31,9 +31,9 @@ use utoipa::{
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 use uuid::Uuid;
-use web::{Limits, ProblemBody, Shield};
+use web::{Also, Limits, ProblemBody, Shield};
 
-use crate::links;
+use crate::{contexts::operations, links};
 
 /// How long browsers may keep what they were told of another origin.
 const PREFLIGHT_KEPT: Duration = Duration::from_mins(10);
@@ -185,8 +185,7 @@ fn document(paths: OpenApi) -> OpenApi {
             (&mut item.delete, true),
         ] {
             if let Some(operation) = operation {
-                let searches = operation.operation_id.as_deref().is_some_and(|id| web::SEARCHES.contains(&id));
-                complete(operation, command && !searches);
+                complete(operation, command);
             }
         }
     }
@@ -196,8 +195,9 @@ fn document(paths: OpenApi) -> OpenApi {
 
 fn complete(operation: &mut Operation, command: bool) {
     let id = operation.operation_id.clone().unwrap_or_default();
-    let roles = web::TABLE.iter().find(|(known, _)| *known == id).map(|(_, roles)| *roles).unwrap_or_default();
-    let roles: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
+    let may = operations().find(|known| known.id == id);
+    let command = command && !may.is_some_and(|may| may.is(Also::Search));
+    let roles: Vec<_> = may.iter().flat_map(|may| may.roles).map(|role| role.as_str()).collect();
     operation.extensions = Some(ExtensionsBuilder::new().add("x-kith-roles", roles).build());
     operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>("token", [])]);
     let parameter = if command { idempotency_key() } else { kith_after() };

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use vault::Vault;
 
 use crate::{
-    DataDir, cli,
+    DataDir, args,
     copy::{self, Checked},
     data_dir::random,
 };
@@ -15,7 +15,7 @@ use crate::{
 ///
 /// # Errors
 /// If it cannot be made; then nothing of it is left.
-pub(crate) fn run(asked: &cli::Backup) -> anyhow::Result<String> {
+pub(crate) fn run(asked: &args::Backup) -> anyhow::Result<String> {
     let data = DataDir::existing(&asked.data)?.embedded()?;
     if !data.vault().is_file() {
         bail!("{} has no vault.db: run `kith serve` once", data.path().display());

@@ -1,358 +1,21 @@
 //! The command line.
 
-use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{io::Write, process::ExitCode};
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use domain::{GroupId, OrgId};
-use serde::Serialize;
+use clap::Parser;
 use tokio::{
     runtime::Builder,
     signal::unix::{SignalKind, signal},
 };
-use web::Role;
 
 use crate::{
-    Config, Service, backup, data_dir::Kept, import, keys, private, receipt, report, restore, schemas, telemetry,
-    token, verify,
+    Config,
+    args::{Cli, Command, Import, Verify},
+    backup,
+    data_dir::ServerData,
+    import, keys, private, receipt, report, restore, schemas, telemetry, token, verify,
 };
-
-/// The record of peer-support groups: who came, how, and how many more.
-#[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-#[allow(clippy::large_enum_variant)] // there is one, and it lives for one match
-enum Command {
-    /// Run the server until Ctrl-C
-    Serve(Box<Serve>),
-    /// Make a token for a caller of the API
-    Token(Token),
-    /// Import a listing, or members, into a running server
-    #[command(subcommand)]
-    Import(Import),
-    /// Report reach: unique people, attendances, meetings, anonymous heads (internal, not for publication)
-    Report(Report),
-    /// Check that the log is as it was written, that nothing is in it twice, that views and facts follow from it, and that
-    /// nobody who was erased has a key
-    Verify(Verify),
-    /// Make a checked copy of what cannot be made again, also while the server runs
-    Backup(Backup),
-    /// Make a data directory of a copy, without those who were erased since
-    Restore(Restore),
-    /// Make a key-encryption key
-    Key {
-        /// File to write it to, which must not exist
-        #[arg(long)]
-        out: PathBuf,
-    },
-    /// Wrap the keys of all people with another key-encryption key; the server must be stopped
-    RotateKey(RotateKey),
-    /// Write the generated schemas: events, openapi.json, asyncapi.json
-    Schemas {
-        /// Folder to write to
-        #[arg(long, default_value = "schemas")]
-        out: PathBuf,
-    },
-}
-
-/// Run the server until Ctrl-C. Settings come from the defaults, the file, the environment (`KITH_DATA`, …) and flags,
-/// each winning over those before.
-#[derive(Debug, Args, Serialize)]
-struct Serve {
-    /// File with settings (TOML)
-    #[arg(long)]
-    #[serde(skip)]
-    config: Option<PathBuf>,
-    /// Folder of all that this server keeps [default: kith-data]
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<PathBuf>,
-    /// Have these roles only; the others run in other processes [default: all]
-    #[arg(long = "role", value_enum, value_delimiter = ',')]
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    roles: Vec<Service>,
-    /// KurrentDB with the event log, such as `esdb://host:2113`; without it, the log is in the data directory. With a
-    /// password in it, better given as `KITH_EVENTSTORE`
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    eventstore: Option<String>,
-    /// Folder of what several processes on this machine share: the vault and the keys [default: the data directory]
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    shared: Option<PathBuf>,
-    /// File with the key-encryption key, if it is not in `KITH_KEY` nor in the data directory
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key_file: Option<PathBuf>,
-    /// File to which every erasure is written as well, best on another disk
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    erasures_file: Option<PathBuf>,
-    /// Country, in two letters such as GB, in which telephone numbers are meant that do not name theirs
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    phone_country: Option<String>,
-    /// IANA time zone, such as Europe/Berlin, in which days are that belong to no group, or to one without a calendar:
-    /// of registrations, consents, wishes [default: UTC]
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    time_zone: Option<String>,
-    /// Address to listen at [default: 127.0.0.1:8080]
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    listen: Option<SocketAddr>,
-    /// Address at which operators ask for /readyz with details and /metrics [default: 127.0.0.1:9464]
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ops_listen: Option<SocketAddr>,
-    /// NATS server to use (nats://… or tls://…), with the user who reads; without it, one is started on loopback
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nats: Option<String>,
-    /// File with the credentials of the NATS user who reads
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nats_credentials: Option<PathBuf>,
-    /// The same NATS server with the user who may publish events, for role relay; with a password in it, better given as
-    /// `KITH_NATS_RELAY`
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nats_relay: Option<String>,
-    /// File with the credentials of the NATS user who may publish
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nats_relay_credentials: Option<PathBuf>,
-    /// Certificates (PEM) of the authority that signed the NATS server's
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nats_ca: Option<PathBuf>,
-    /// The program nats-server, if it is not on the path
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nats_server: Option<PathBuf>,
-    /// Go on although the vault's keys are lost, and with them all that was known of people until now
-    #[arg(long)]
-    #[serde(skip)]
-    accept_lost_keys: bool,
-    /// How far ahead meetings are planned, in days; 0 plans none [default: 56]
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    plan_days: Option<u16>,
-    /// What is logged, such as info,messaging=debug [default: info,eventstore=off]
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    log: Option<String>,
-    /// Log lines as JSON
-    #[arg(long)]
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    log_json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Token {
-    /// Data directory of the server
-    #[arg(long, env = "KITH_DATA", default_value = "kith-data")]
-    pub data: PathBuf,
-    /// Organisation
-    #[arg(long)]
-    pub org: OrgId,
-    /// admin, coordinator, facilitator, analyst, partner, member or auditor
-    #[arg(long)]
-    pub role: Role,
-    /// Who it is for; of a member, the member's id
-    #[arg(long)]
-    pub subject: String,
-    /// How long it lives, such as 90m or 8h; at most 24h
-    #[arg(long, default_value = "8h")]
-    pub ttl: String,
-    /// A group of a facilitator; may be given many times
-    #[arg(long = "group")]
-    pub groups: Vec<GroupId>,
-}
-
-#[derive(Debug, Subcommand)]
-enum Import {
-    /// A BMLT server's listing as JSON
-    Bmlt(ImportBmlt),
-    /// Members and their enrolments as CSV; the first line names the columns
-    Members(ImportMembers),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ImportMembers {
-    /// The file: UTF-8, with columns such as `alias,given_name,email,external_system,external_id,group,starts_on`
-    pub file: PathBuf,
-    /// Organisation to import into
-    #[arg(long)]
-    pub org: OrgId,
-    /// Say what would be done, but do nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// What to do if a line is wrong
-    #[arg(long, value_enum, default_value = "stop")]
-    pub on_error: OnError,
-    /// What to do with a line about somebody who may be here already
-    #[arg(long, value_enum, default_value = "report")]
-    pub duplicates: Duplicates,
-    #[command(flatten)]
-    pub server: Server,
-}
-
-/// The server that a file is sent to.
-#[derive(Debug, Args)]
-pub(crate) struct Server {
-    /// The running server
-    #[arg(long, default_value = "http://127.0.0.1:8080")]
-    pub url: String,
-    /// Data directory of the server, to make an admin's token with
-    #[arg(long, env = "KITH_DATA", default_value = "kith-data")]
-    pub data: PathBuf,
-    /// A token of somebody who may import, instead of one made with the data directory
-    #[arg(long, env = "KITH_TOKEN", hide_env_values = true)]
-    pub token: Option<String>,
-}
-
-/// What to do if a line is wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OnError {
-    /// Look through the whole file first, and import nothing of it
-    Stop,
-    /// Leave the line out
-    Skip,
-}
-
-/// What to do with a line about somebody who may be here already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Duplicates {
-    /// Leave it out and say so
-    Report,
-    /// Register another member
-    Import,
-}
-
-impl Duplicates {
-    pub(crate) fn is_import(self) -> bool {
-        self == Self::Import
-    }
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ImportBmlt {
-    /// The listing
-    pub file: PathBuf,
-    /// Organisation to import into
-    #[arg(long)]
-    pub org: OrgId,
-    /// Say what would be done, but do nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// IANA time zone of meetings that do not name theirs, such as UTC
-    #[arg(long)]
-    pub time_zone: String,
-    /// Short name of the BMLT server: ids of meetings are taken to be its own
-    #[arg(long, default_value = "bmlt")]
-    pub source: String,
-    #[command(flatten)]
-    pub server: Server,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Report {
-    /// Data directory of the server, which may be running
-    #[arg(long, env = "KITH_DATA", default_value = "kith-data")]
-    pub data: PathBuf,
-    /// Organisation
-    #[arg(long)]
-    pub org: OrgId,
-    /// First month, such as 2026-01
-    #[arg(long)]
-    pub from: reporting::Month,
-    /// Last month, included
-    #[arg(long)]
-    pub through: reporting::Month,
-    /// One row for each of these, or for each combination: month, programme, mode; without any, the total
-    #[arg(long, value_delimiter = ',')]
-    pub by: Vec<reporting::Dimension>,
-    /// Also write CSV to this file
-    #[arg(long)]
-    pub csv: Option<PathBuf>,
-    /// Also write JSON to this file
-    #[arg(long)]
-    pub json: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-struct Verify {
-    /// Data directory of the server, which may be running
-    #[arg(long, env = "KITH_DATA", default_value = "kith-data")]
-    data: PathBuf,
-    /// KurrentDB with the event log, if it is not in the data directory
-    #[arg(long, env = "KITH_EVENTSTORE", hide_env_values = true)]
-    eventstore: Option<String>,
-    /// Folder of the vault and the keys, if it is not the data directory
-    #[arg(long, env = "KITH_SHARED")]
-    shared: Option<PathBuf>,
-    /// Check this receipt of an erasure instead: the answer of `erase_member`, or the JWS in it
-    #[arg(long)]
-    receipt: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Backup {
-    /// Data directory of the server, which may be running
-    #[arg(long, env = "KITH_DATA", default_value = "kith-data")]
-    pub data: PathBuf,
-    /// Folder of copies; the new one is a folder in it, named by the time
-    #[arg(long)]
-    pub to: PathBuf,
-    /// File with the key-encryption key, if it is not in `KITH_KEY` nor in the data directory
-    #[arg(long, env = "KITH_KEY_FILE")]
-    pub key_file: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Restore {
-    /// The copy
-    #[arg(long)]
-    pub from: PathBuf,
-    /// The new data directory, which must be empty or not there
-    #[arg(long)]
-    pub data: PathBuf,
-    /// File with the key-encryption key of the time of the copy, if it is not in `KITH_KEY`
-    #[arg(long, env = "KITH_KEY_FILE")]
-    pub key_file: Option<PathBuf>,
-    #[command(flatten)]
-    pub erasures: Erasures,
-}
-
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-pub(crate) struct Erasures {
-    /// The server's file of erasures: who is in it is erased again
-    #[arg(long)]
-    pub erasures: Option<PathBuf>,
-    /// Nobody was erased since the copy was taken
-    #[arg(long)]
-    pub no_erasures_since: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RotateKey {
-    /// Data directory of the server
-    #[arg(long, env = "KITH_DATA", default_value = "kith-data")]
-    pub data: PathBuf,
-    /// File with the key-encryption key of now, if it is not in `KITH_KEY` nor in the data directory
-    #[arg(long, env = "KITH_KEY_FILE")]
-    pub key_file: Option<PathBuf>,
-    /// File with the new one; made if it does not exist
-    #[arg(long)]
-    pub new_key_file: PathBuf,
-}
 
 /// Most threads that wait for disks at once, a count. Each has a stack and mostly a connection to SQLite.
 const BLOCKING_THREADS_MAX: usize = 64;
@@ -391,13 +54,13 @@ async fn command(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Report(asked) => out.write_all(report::run(&asked)?.as_bytes())?,
         Command::Verify(Verify { data, eventstore, shared, receipt: Some(receipt) }) => {
-            let at = Kept { data, eventstore, shared };
+            let at = ServerData { data, eventstore, shared };
             let checks = receipt::check(&at, &receipt).await?;
             write!(out, "{checks}")?;
             return Ok(exit(checks.hold()));
         }
         Command::Verify(Verify { data, eventstore, shared, receipt: None }) => {
-            let findings = verify::verify(&Kept { data, eventstore, shared }).await?;
+            let findings = verify::verify(&ServerData { data, eventstore, shared }).await?;
             write!(out, "{findings}")?;
             return Ok(exit(findings.sound()));
         }
@@ -450,11 +113,12 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use clap::ValueEnum;
     use figment::Jail;
     use yaml_rust2::{Yaml, YamlLoader};
 
     use super::*;
-    use crate::Services;
+    use crate::{Service, Services};
 
     /// What a mapping of YAML says, with what it takes over from another (`<<`).
     fn merged(mapping: &Yaml) -> BTreeMap<&str, &Yaml> {
@@ -468,11 +132,11 @@ mod tests {
     /// As far as that can be seen without an engine that runs it: every command line and setting is one of this build.
     #[test]
     #[allow(clippy::result_large_err)] // figment's own
-    fn the_composition_for_many_runs_each_role_twice_with_settings_that_hold() {
+    fn the_composition_for_many_runs_each_service_twice_with_settings_that_hold() {
         let text = include_str!("../../../deploy/compose.scaled.yaml");
         let composition = &YamlLoader::load_from_str(text).unwrap()[0];
         let services = merged(&composition["services"]);
-        let mut roles = BTreeMap::<String, u32>::new();
+        let mut times = BTreeMap::<String, u32>::new();
         for service in services.values().map(|service| merged(service)) {
             if service["image"].as_str() != Some("kith") {
                 continue;
@@ -494,12 +158,12 @@ mod tests {
             let config = checked.unwrap().unwrap();
             Services::of(&config).unwrap();
             assert!(config.nats_replicas == 3 && config.shared.is_some() && config.eventstore.is_some());
-            for role in &config.roles {
-                *roles.entry(role.to_string()).or_default() += 1;
+            for service in &config.services {
+                *times.entry(service.to_string()).or_default() += 1;
             }
         }
-        assert_eq!(roles.len(), Service::value_variants().len());
-        assert!(roles.values().all(|times| *times == 2), "{roles:?}");
+        assert_eq!(times.len(), Service::value_variants().len());
+        assert!(times.values().all(|times| *times == 2), "{times:?}");
         let nats = services.keys().filter(|name| name.starts_with("nats-")).count();
         assert_eq!(nats, 3);
     }

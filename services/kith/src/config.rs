@@ -39,8 +39,8 @@ const DISK_MIB_MAX: u64 = 1 << 20;
 pub struct Config {
     /// Folder of all that this server keeps.
     pub data: PathBuf,
-    /// Which roles this process has; all of them if none is named.
-    pub roles: Vec<Service>,
+    /// Which services this process has; all of them if none is named.
+    pub services: Vec<Service>,
     /// `KurrentDB` with the event log, such as `esdb://user:password@host:2113`; if it is not given, the log is in the
     /// data directory.
     pub eventstore: Option<String>,
@@ -66,7 +66,7 @@ pub struct Config {
     pub nats: Option<String>,
     /// File with the credentials of the NATS user who reads.
     pub nats_credentials: Option<PathBuf>,
-    /// The same NATS server with the user who may publish events, for role relay: the only one who should. If it is not
+    /// The same NATS server with the user who may publish events, for the service relay: the only one who should. If it is not
     /// given, that is the user who reads.
     pub nats_relay: Option<String>,
     /// File with the credentials of the NATS user who may publish.
@@ -153,7 +153,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data: "kith-data".into(),
-            roles: Vec::new(),
+            services: Vec::new(),
             eventstore: None,
             shared: None,
             key_file: None,

@@ -1,133 +1,71 @@
-//! The contexts of a process, as far as its services need them.
+//! The contexts there are: the one list, and how those of a process are put together.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
-use access::Access;
-use attendance::Attendance;
 use axum::middleware::from_fn_with_state;
-use directory::Directory;
-use eventlog::{EventLog, Position, Streams, sqlite::Readers};
-use membership::{Membership, Settled};
-use projections::{Personal, Projections};
-use reporting::{Facts, Reports};
-use tokio::sync::watch;
+use host::{Context, Derived, Host, Task, Views};
+use messaging::Subscriber;
 use utoipa_axum::router::OpenApiRouter;
-use vault::{Names, Vault};
-use web::{Attester, Audit, Gate};
+use web::May;
 
-use crate::{DataDir, Service, Services, serve::Chance};
+use crate::{DataDir, Services};
 
-/// The contexts. Streams of one kind are one value, shared by all who use them.
-pub struct Contexts {
-    pub directory: Directory,
-    access: Access,
-    /// If people's keys are here.
-    pub people: Option<People>,
+/// Every context.
+pub const CONTEXTS: &[&Context] = &[
+    &directory::CONTEXT,
+    &membership::CONTEXT,
+    &attendance::CONTEXT,
+    &access::CONTEXT,
+    &projections::CONTEXT,
+    &reporting::CONTEXT,
+];
+
+/// Every operation of all contexts, and who may call it.
+pub fn operations() -> impl Iterator<Item = May> {
+    CONTEXTS.iter().flat_map(|context| context.operations).copied()
 }
 
-/// What needs people's keys.
-pub struct People {
-    pub membership: Membership,
-    attendance: Attendance,
-    personal: Personal,
+/// The views of all contexts, in a data directory.
+pub fn views(data: &DataDir) -> Views {
+    Views::new(&data.views(), CONTEXTS.iter().flat_map(|context| context.views).copied())
 }
 
-/// Up to where everything that is read has come. Of what does not run in this process, nothing is asked.
-#[derive(Debug, Clone)]
-pub struct Reads {
-    pub views: watch::Receiver<Position>,
-    pub facts: watch::Receiver<Position>,
-    pub people: watch::Receiver<Position>,
-    pub named: watch::Receiver<Position>,
-    pub erasures: watch::Receiver<Position>,
-    pub settled: watch::Receiver<Settled>,
-    /// Who reads the file of the views.
-    pub file: Arc<Readers>,
+/// What is made of the log, and what writes it.
+pub type Opened = (Arc<dyn Derived>, Box<dyn Subscriber>);
+
+/// The contexts of a process, put together.
+pub(crate) struct Assembled {
+    pub routes: OpenApiRouter,
+    pub derived: Vec<Opened>,
+    pub tasks: Vec<Task>,
 }
 
-impl Reads {
-    /// Of nothing.
-    pub fn none() -> Self {
-        let (_, nothing) = watch::channel(Position::START);
-        let [views, facts, people, named, erasures] = std::array::from_fn(|_| nothing.clone());
-        let (_, settled) = watch::channel(Settled::default());
-        Self { views, facts, people, named, erasures, settled, file: Arc::new(Readers::new(Path::new(""))) }
+/// Puts those together that `services` name. Where the views are, all contexts do what they do by themselves.
+pub(crate) fn assemble(services: &Services, host: &Host) -> anyhow::Result<Assembled> {
+    let mut derived: Vec<Arc<dyn Derived>> = Vec::new();
+    if services.need_views() {
+        derived.push(Arc::new(host.views.clone()));
     }
-}
-
-impl Contexts {
-    pub fn new(
-        log: &Arc<dyn EventLog>,
-        gate: &Gate,
-        access: Streams<domain::access::Access>,
-        vaulted: Option<(&Vault, Attester)>,
-        reads: &Reads,
-        Chance { new_id, new_secret, .. }: Chance,
-    ) -> Self {
-        let (programmes, groups) = (Streams::new(log.clone()), Streams::new(log.clone()));
-        let (rosters, meetings) = (Streams::new(log.clone()), Streams::new(log.clone()));
-        let (members, people, names) = (Streams::new(log.clone()), Streams::new(log.clone()), Names::default());
-        let access = Access { gate: gate.clone(), access, groups: groups.clone(), log: log.clone(), new_secret };
-        let directory =
-            Directory { gate: gate.clone(), programmes, groups: groups.clone(), meetings: meetings.clone() };
-        let audit = Audit::new(log.clone(), gate, new_id);
-        let people = vaulted.map(|(vault, attester)| People {
-            membership: Membership {
-                gate: gate.clone(),
-                rosters: rosters.clone(),
-                groups,
-                members: members.clone(),
-                people: people.clone(),
-                vault: vault.clone(),
-                audit: audit.clone(),
-                attester,
-                names: names.clone(),
-                erasures: reads.erasures.clone(),
-                settled: reads.settled.clone(),
-                imports: membership::Turns::default(),
-            },
-            attendance: Attendance { gate: gate.clone(), meetings, rosters, members, people, vault: vault.clone() },
-            personal: Personal {
-                vault: vault.clone(),
-                audit,
-                names,
-                people: reads.people.clone(),
-                named: reads.named.clone(),
-            },
-        });
-        Self { directory, access, people }
+    let (mut routes, mut tasks) = (OpenApiRouter::new(), Vec::new());
+    for context in CONTEXTS {
+        let serves = services.have(context.name);
+        if !serves && !services.need_views() {
+            continue;
+        }
+        let built = (context.build)(host);
+        if serves {
+            routes = routes.merge(built.routes);
+            derived.extend(built.derived);
+        }
+        if services.need_views() {
+            tasks.extend(built.tasks);
+        }
     }
-
-    /// The operations of the services.
-    pub fn routes(&self, services: &Services, gate: &Gate, data: &DataDir, reads: &Reads) -> OpenApiRouter {
-        let mut router = OpenApiRouter::new();
-        if services.has(Service::Directory) {
-            router = router.merge(directory::routes(self.directory.clone()));
-        }
-        if let Some(People { membership, attendance, .. }) = &self.people {
-            if services.has(Service::Membership) {
-                router = router.merge(membership::routes(membership.clone()));
-            }
-            if services.has(Service::Attendance) {
-                router = router.merge(attendance::routes(attendance.clone()));
-            }
-        }
-        if services.has(Service::Access) {
-            router = router.merge(access::routes(self.access.clone()));
-        }
-        if let (true, Some(People { personal, .. })) = (services.has(Service::Projections), &self.people) {
-            let (views, personal) = (reads.views.clone(), personal.clone());
-            router =
-                router.merge(projections::routes(Projections::new(gate.clone(), reads.file.clone(), views, personal)));
-        }
-        if services.has(Service::Reporting) {
-            let reports = Reports::new(Facts::at(data.path()), reads.facts.clone(), gate.clone());
-            router = router.merge(reporting::routes(reports));
-        }
-        // The relay has none.
-        if router.get_openapi().paths.paths.is_empty() {
-            return router;
-        }
-        router.route_layer(from_fn_with_state(gate.clone(), web::authenticate))
+    // The relay has none.
+    if !routes.get_openapi().paths.paths.is_empty() {
+        routes = routes.route_layer(from_fn_with_state(host.gate.clone(), web::authenticate));
     }
+    let open = |derived: Arc<dyn Derived>| Ok((derived.clone(), derived.open(false)?));
+    let derived = derived.into_iter().map(open).collect::<anyhow::Result<_>>()?;
+    Ok(Assembled { routes, derived, tasks })
 }

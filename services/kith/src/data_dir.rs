@@ -24,7 +24,7 @@ pub struct DataDir {
 
 /// Where a server keeps what it keeps.
 #[derive(Debug, Clone)]
-pub struct Kept {
+pub struct ServerData {
     /// Its data directory.
     pub data: PathBuf,
     /// `KurrentDB` with its log, if that is not in the data directory.
@@ -33,7 +33,7 @@ pub struct Kept {
     pub shared: Option<PathBuf>,
 }
 
-impl Kept {
+impl ServerData {
     /// The folders.
     ///
     /// # Errors

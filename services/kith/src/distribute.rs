@@ -1,14 +1,13 @@
-//! From the log to NATS, from NATS to views and facts.
+//! From the log to NATS, from NATS to what is made of the log.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use eventlog::{EventLog, Position, sqlite::Readers};
+use eventlog::{EventLog, Position};
+use host::Derived;
 use messaging::{
     ConsumeOptions, Health, Nats, NatsConfig, NatsServer, NatsServerConfig, Part, Subscriber, consume, hear, relay,
 };
-use projections::Views;
-use reporting::{FactStore, Facts, FactsSubscriber};
 use tokio::{
     sync::{Mutex, watch},
     time::{Instant, sleep},
@@ -16,10 +15,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{Config, DataDir, Service, Services, data_dir::random, private, supervisor::Supervisor};
+use crate::{Config, DataDir, Services, contexts::Opened, data_dir::random, private, supervisor::Supervisor};
 
-/// How long the facts wait for more, so that each segment holds many.
-const FACTS_LINGER: Duration = Duration::from_millis(500);
 /// Between two attempts to reach a NATS server that was given.
 const CONNECT_AGAIN: Duration = Duration::from_secs(1);
 /// Shortest time between two looks at whether views and facts are as they were written.
@@ -43,7 +40,7 @@ pub async fn nats(
     data: &DataDir,
     health: &Health,
 ) -> anyhow::Result<(Option<NatsServer>, Connections)> {
-    let (relays, reads) = (services.has(Service::Relay), services.read_nats().is_some());
+    let (relays, reads) = (services.relay(), services.hear());
     if config.nats_given() {
         return Ok((None, given(config, relays, reads)?));
     }
@@ -80,72 +77,11 @@ fn given(config: &Config, relays: bool, reads: bool) -> anyhow::Result<Connectio
 }
 
 /// What this process does besides answering: what follows the log.
-#[derive(Debug)]
-pub struct Work {
+pub struct Background {
     /// Whether it copies the log to NATS.
-    pub relay: bool,
-    /// The views, if it has them.
-    pub views: Option<Views>,
-    /// The facts, if it has them.
-    pub facts: Option<FactsSubscriber>,
-    /// What of it is made anew when it is found damaged, and who reads it.
-    pub derived: Vec<(Derived, Arc<Readers>)>,
-}
-
-/// What is made of the log and can be made anew.
-#[derive(Debug, Clone)]
-pub enum Derived {
-    /// The views in this file; says up to where they know members' records.
-    Views(PathBuf, watch::Sender<Position>),
-    /// The facts in this data directory; says up to where they go.
-    Facts(PathBuf, watch::Sender<Position>),
-}
-
-impl Derived {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Views(..) => "views",
-            Self::Facts(..) => "facts",
-        }
-    }
-
-    /// Opens it as it is, or makes it anew.
-    ///
-    /// # Errors
-    /// If the disk refuses.
-    pub fn open(&self, anew: bool) -> anyhow::Result<Box<dyn Subscriber>> {
-        Ok(match self {
-            Self::Views(path, people) => {
-                if anew {
-                    Views::discard(path);
-                }
-                Box::new(Views::open(path)?.telling(people.clone()))
-            }
-            // Facts look themselves, when they are opened.
-            Self::Facts(dir, applied) => {
-                let facts = FactStore::open(dir).context("the facts cannot be opened")?;
-                Box::new(FactsSubscriber::new(facts).telling(applied.clone()))
-            }
-        })
-    }
-
-    fn linger(&self) -> Duration {
-        match self {
-            Self::Views(..) => Duration::ZERO,
-            Self::Facts(..) => FACTS_LINGER,
-        }
-    }
-
-    /// Looks whether all of it is as it was written; answers what is not.
-    async fn check(&self) -> Option<String> {
-        let (views, path) = match self {
-            Self::Views(path, _) => (true, path.clone()),
-            Self::Facts(dir, _) => (false, dir.clone()),
-        };
-        let expected = matches!(self, Self::Facts(_, applied) if *applied.borrow() > Position::START);
-        let check = move || if views { Views::check(&path) } else { Facts::at(&path).check(expected) };
-        tokio::task::spawn_blocking(check).await.unwrap_or_else(|panic| Err(panic.to_string())).err()
-    }
+    pub relays: bool,
+    /// What it makes of the log.
+    pub derived: Vec<Opened>,
 }
 
 /// Who distributes, and to what.
@@ -157,8 +93,8 @@ pub struct Distribution {
 
 impl Distribution {
     /// Starts it: from the log to NATS, and to what is derived from it. Commands do not wait for any of it.
-    pub fn start(self, work: Work, supervisor: &mut Supervisor) {
-        let Work { relay: relays, mut views, mut facts, derived } = work;
+    pub fn start(self, work: Background, supervisor: &mut Supervisor) {
+        let Background { relays, derived } = work;
         let end = supervisor.end();
         let connection =
             |config| Connection { config, health: self.health.clone(), kept: Arc::default(), heard: Arc::default() };
@@ -175,15 +111,10 @@ impl Distribution {
             });
         }
         let Some(connection) = reader.map(connection) else { return };
-        for (derived, readers) in derived {
-            let opened: Option<Box<dyn Subscriber>> = match derived {
-                Derived::Views(..) => views.take().map(|views| Box::new(views) as _),
-                Derived::Facts(..) => facts.take().map(|facts| Box::new(facts) as _),
-            };
+        for (derived, opened) in derived {
             let following = Following {
-                opened: Mutex::new(opened),
+                opened: Mutex::new(Some(opened)),
                 derived,
-                readers,
                 connection: connection.clone(),
                 log: self.log.clone(),
                 health: self.health.clone(),
@@ -241,11 +172,9 @@ impl Connection {
 
 /// What brings the log to one thing that is derived from it.
 struct Following {
-    derived: Derived,
+    derived: Arc<dyn Derived>,
     /// As it was found at the start.
     opened: Mutex<Option<Box<dyn Subscriber>>>,
-    /// Who reads it, and sees when it cannot be read.
-    readers: Arc<Readers>,
     connection: Connection,
     log: Arc<dyn EventLog>,
     health: Health,
@@ -268,10 +197,16 @@ impl Following {
             }
             let over = end.child_token();
             let consuming = async {
-                let Some(heard) = over.run_until_cancelled(self.connection.heard()).await else { return };
+                let heard = Box::pin(over.run_until_cancelled(self.connection.heard()));
+                let Some(heard) = heard.await else { return };
                 let (linger, jitter) = (self.derived.linger(), rand::random());
                 let options = ConsumeOptions { linger, jitter, ..ConsumeOptions::default() };
-                consume(subscriber, self.log.clone(), heard, options, self.health.clone(), over.clone()).await;
+                let consume = consume(subscriber, self.log.clone(), heard, options, self.health.clone(), over.clone());
+                let beside = async {
+                    self.derived.beside(self.log.clone(), part.clone()).await;
+                    std::future::pending::<()>().await;
+                };
+                tokio::select! { () = consume => {}, () = beside => {} }
             };
             let mut consuming = std::pin::pin!(consuming);
             damage = tokio::select! {
@@ -284,9 +219,16 @@ impl Following {
         }
     }
 
+    /// Looks whether all of it is as it was written; answers what is not.
+    async fn check(&self) -> Option<String> {
+        let derived = self.derived.clone();
+        let checked = tokio::task::spawn_blocking(move || derived.check()).await;
+        checked.unwrap_or_else(|panic| Err(panic.to_string())).err()
+    }
+
     /// Waits until it is found damaged and may be made anew; answers what is wrong.
     async fn damage(&self, part: &Part) -> String {
-        let mut read = self.readers.damaged();
+        let mut read = self.derived.damaged();
         read.mark_unchanged();
         let mut wait = CHECKED_EVERY;
         let damage = loop {
@@ -299,7 +241,7 @@ impl Following {
                 }
             }
             let began = Instant::now();
-            if let Some(damage) = self.derived.check().await {
+            if let Some(damage) = self.check().await {
                 break damage;
             }
             wait = CHECKED_EVERY.max(began.elapsed() * CHECKED_SHARE);

@@ -16,7 +16,7 @@ use web::Role;
 
 use crate::{
     DataDir,
-    cli::{ImportBmlt, Server},
+    args::{ImportBmlt, Server},
     data_dir::random,
 };
 

@@ -6,7 +6,7 @@ use anyhow::bail;
 use vault::{Kek, Vault};
 
 use crate::{
-    DataDir, cli, copy,
+    DataDir, args, copy,
     data_dir::{random, read_kek},
     serve::fresh,
 };
@@ -28,7 +28,7 @@ pub(crate) fn make(out: &Path) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// If a server has the data directory, or one of the keys is not what it should be; then nothing is changed.
-pub(crate) fn rotate(asked: &cli::RotateKey) -> anyhow::Result<String> {
+pub(crate) fn rotate(asked: &args::RotateKey) -> anyhow::Result<String> {
     let data = DataDir::existing(&asked.data)?;
     let _lock = data.lock()?;
     if !data.vault().is_file() {

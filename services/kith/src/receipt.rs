@@ -4,14 +4,14 @@ use std::{collections::HashSet, fmt, fs, io::Read, path::Path};
 
 use anyhow::Context;
 use domain::{DomainEvent, MemberId, OrgId, member, people};
-use eventlog::{EventLog, Position, Recorded, StreamName, sqlite::Readers};
-use membership::{ErasedRecord, Erasure, RECEIPT};
+use eventlog::{EventLog, Position, Recorded, StreamName};
+use membership::{ErasedRecord, Erasure, RECEIPT, erased_by};
 use serde::Deserialize;
 use serde_json::Value;
 use vault::Vault;
 use web::Seal;
 
-use crate::{DataDir, data_dir::Kept, erasures::erased_by, restore::RESTORE, serve::new_secret};
+use crate::{DataDir, contexts, data_dir::ServerData, restore::RESTORE, serve::new_secret};
 
 /// Longest file with a receipt, in bytes: an answer says everything once in clear and once signed.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
@@ -42,7 +42,7 @@ impl fmt::Display for Checks {
 ///
 /// # Errors
 /// If it cannot be checked.
-pub(crate) async fn check(kept: &Kept, file: &Path) -> anyhow::Result<Checks> {
+pub(crate) async fn check(kept: &ServerData, file: &Path) -> anyhow::Result<Checks> {
     let data = kept.folders()?;
     let mut text = String::new();
     let read = fs::File::open(file).and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut text));
@@ -61,9 +61,9 @@ pub(crate) async fn check(kept: &Kept, file: &Path) -> anyhow::Result<Checks> {
     let key = records.iter().any(|record| holders.contains(&(org.clone(), record.member)));
     checks.push((!key, "the vault has no key of these records, and nothing to find them by".into()));
     if data.views().is_file() {
-        let (views, mut shown) = (Readers::new(&data.views()), false);
+        let (views, mut shown) = (contexts::views(&data), false);
         for record in records {
-            let found = projections::has_record(&views, org, record.member);
+            let found = views.have(org, record.member);
             shown |= found.with_context(|| format!("the views cannot be read, at position {position}"))?;
         }
         checks.push((!shown, "no view has any of them".into()));

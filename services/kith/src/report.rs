@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use anyhow::Context;
 use reporting::{Facts, Period, ReachReport};
 
-use crate::{DataDir, cli::Report};
+use crate::{DataDir, args::Report};
 
 /// Computes the report and writes it as asked; answers it for the terminal.
 pub fn run(asked: &Report) -> anyhow::Result<String> {

@@ -16,14 +16,14 @@ use domain::{
 };
 use eventlog::{Cause, EventLog, Reply, Streams, sqlite::SqliteLog};
 use futures::future::try_join_all;
+use membership::Line;
 use uuid::Uuid;
 use vault::{Kek, Vault};
 
 use crate::{
-    DataDir, Findings, adopt, cli,
+    DataDir, Findings, adopt, args,
     copy::{self, Checked},
-    data_dir::{Kept, given_kek},
-    erasures::{self, Line},
+    data_dir::{ServerData, given_kek},
     serve::fresh,
     verify,
 };
@@ -38,7 +38,7 @@ type Forgotten = HashSet<(OrgId, MemberId)>;
 ///
 /// # Errors
 /// If the copy or one of the arguments cannot be used; then the new data directory is as it was.
-pub(crate) async fn run(asked: &cli::Restore) -> anyhow::Result<(String, Findings)> {
+pub(crate) async fn run(asked: &args::Restore) -> anyhow::Result<(String, Findings)> {
     let kek = given_kek(asked.key_file.as_deref())?;
     let kek = kek.context("the key-encryption key is in no copy: name its file with --key-file, or set KITH_KEY")?;
     let since = asked.erasures.erasures.as_deref().map(lines).transpose()?.unwrap_or_default();
@@ -53,11 +53,11 @@ pub(crate) async fn run(asked: &cli::Restore) -> anyhow::Result<(String, Finding
     let again = staged.erase_again(&kek, since).await?;
     staged.put(&data, &copied, &kek, &unfinished.path().join("whole.db"))?;
     drop(unfinished);
-    let found = verify::verify(&Kept { data: data.path().into(), eventstore: None, shared: None }).await?;
+    let found = verify::verify(&ServerData { data: data.path().into(), eventstore: None, shared: None }).await?;
     Ok((said(&copied, again, asked)?, found))
 }
 
-fn said(copied: &Checked, again: usize, asked: &cli::Restore) -> anyhow::Result<String> {
+fn said(copied: &Checked, again: usize, asked: &args::Restore) -> anyhow::Result<String> {
     let mut said = format!("restored the copy of {}, up to position {}\n", copied.at, copied.position);
     writeln!(said, "erased again, because the copy still knew them: {again}")?;
     writeln!(said, "views and facts are made anew by `kith serve`; the key-encryption key stays where it is:")?;
@@ -103,7 +103,7 @@ impl Staged {
     /// the copied log.
     async fn erase_again(&self, kek: &Kek, since: Forgotten) -> anyhow::Result<usize> {
         let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&self.log)?);
-        let known: Forgotten = erasures::in_log(&*log).await?.into_iter().collect();
+        let known: Forgotten = membership::in_log(&*log).await?.into_iter().collect();
         // The vault was copied after the log: somebody may have been erased between the two.
         let since: Forgotten = since.into_iter().chain(Vault::destroyed(&self.vault)?).collect();
         let (members, people) = (Streams::<Member>::new(log.clone()), Streams::<People>::new(log.clone()));

@@ -5,28 +5,24 @@ use std::{fs::File, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use anyhow::Context;
 use axum::{Extension, Router};
 use domain::{GroupId, OrgId};
-use eventlog::{
-    EventLog, Position, Streams,
-    sqlite::{Readers, SqliteLog},
-};
+use eventlog::{AllStreams, EventLog, Streams, sqlite::SqliteLog};
+use host::{Host, Task};
 use jiff::{SignedDuration, Timestamp};
 use messaging::{Health, NatsServer};
-use projections::Views;
-use reporting::{FactStore, FactsSubscriber};
 use tokio::{net::TcpListener, sync::watch};
 use utoipa::openapi::PathItem;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
-use vault::Vault;
-use web::{Clock, Gate, Issuer, Limits, LogEnd, Looks, Role, Rooms, Shield};
+use vault::{Names, Vault};
+use web::{Attester, Audit, Clock, Gate, Issuer, Limits, LogEnd, Looks, Role, Rooms, Shield};
 
 use crate::{
     Config, DataDir, Service, Services,
     adopt::adopt,
     api::{self, Around, Machine},
-    contexts::{Contexts, Reads},
+    contexts::{self, Assembled},
     data_dir::random,
-    distribute::{self, Derived, Distribution, Work},
+    distribute::{self, Background, Distribution},
     listen::{DRAIN_MAX, Serving, listen},
     log, missing,
     places::Places,
@@ -34,7 +30,6 @@ use crate::{
     supervisor::Supervisor,
     telemetry,
     tls::Tls,
-    upkeep::Upkeep,
 };
 
 /// Connections of operators at once, a count.
@@ -51,7 +46,7 @@ pub struct Running {
     pub health: Health,
     /// The event log.
     pub log: Arc<dyn EventLog>,
-    services: Services,
+    derived: Vec<&'static str>,
     issuer: Issuer,
     clock: Clock,
     supervisor: Supervisor,
@@ -107,7 +102,7 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     if services.need_vault() {
         missing::check_vault(&data, &*log, config.accept_lost_keys).await?;
     }
-    let (nats_server, nats) = if services.need_nats() {
+    let (nats_server, nats) = if services.relay() || services.hear() {
         distribute::nats(config, &services, &data, &health).await.map(|(server, nats)| (server, Some(nats)))?
     } else {
         (None, None)
@@ -128,7 +123,7 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
             tokio::select! { () = shown => {}, () = unheeding => {} }
         });
     }
-    if services.has(Service::Projections) && !Views::are_there(&data.views()) {
+    if services.need_views() && !contexts::views(&data).are_there() {
         let adopted = adopt(&*log, &Streams::new(log.clone()), clock.now()).await?;
         tracing::info!(adopted, "what members' own streams say of people was taken over");
     }
@@ -138,6 +133,7 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     let around = (&clock, chance, &health);
     let (looks, rooms) = Looks::new();
     let Parts { router, work } = assemble(config, &services, &data, stores, around, (&mut supervisor, rooms))?;
+    let derived = work.derived.iter().map(|(derived, _)| derived.name()).collect();
     let end = supervisor.end();
     let files = [data.log(), data.vault(), data.issuer_key()];
     let (disk, parts) = (disk.of_files(files), (health.part("disk"), health.part("files")));
@@ -173,7 +169,7 @@ pub async fn serve(config: &Config, clock: Clock) -> anyhow::Result<Running> {
     let serving = Serving { router, places, proxies, head_time_max, tls: None };
     health.part("ops-listener").running();
     supervisor.need("ops-listener", listen(listener, serving, end));
-    Ok(Running { address, ops, health, log, services, issuer, clock, supervisor, nats_server, tls, _lock: lock })
+    Ok(Running { address, ops, health, log, derived, issuer, clock, supervisor, nats_server, tls, _lock: lock })
 }
 
 /// Where chance comes from.
@@ -197,12 +193,11 @@ pub struct Stores {
 }
 
 /// A server without its listener and its NATS.
-#[derive(Debug)]
 pub struct Parts {
     /// What answers requests.
     pub router: Router,
     /// What follows the log.
-    pub work: Work,
+    pub work: Background,
 }
 
 /// Puts a server together, but for its listener and its NATS; starts what follows the views, which `supervisor` keeps.
@@ -218,24 +213,16 @@ pub fn assemble(
     (supervisor, rooms): (&mut Supervisor, Rooms),
 ) -> anyhow::Result<Parts> {
     let clock = &clock.clone().in_zone(config.zone()?);
-    let (access, rates) = (Streams::new(log.clone()), config.rates());
-    let gate = gate(config, &data.issuer()?, clock)?.heeding(access.clone()).limited(rates.clone()).within(rooms);
+    let (streams, rates) = (AllStreams::new(log.clone()), config.rates());
+    let gate = gate(config, &data.issuer()?, clock)?.heeding(streams.of()).limited(rates.clone()).within(rooms);
     let gate = gate.sealing(log.clone(), chance.new_nonce);
-    let upkeep = Upkeep::new();
-    let mut reads = Reads {
-        named: upkeep.named(),
-        erasures: upkeep.erasures(),
-        settled: upkeep.settled(),
-        file: Arc::new(Readers::new(&data.views())),
-        ..Reads::none()
+    let keys = vault.map(|vault| anyhow::Ok((vault, data.attester()?))).transpose()?;
+    let host = Host {
+        plan_days: config.plan_days,
+        erasures_file: config.erasures_file.clone(),
+        ..host(gate, streams, keys, data, chance)
     };
-    let work = work(services, data, (&mut reads, health))?;
-    let vaulted = match &vault {
-        Some(vault) => Some((vault, data.attester()?)),
-        None => None,
-    };
-    let contexts = Contexts::new(&log, &gate, access, vaulted, &reads, chance);
-    let mut router = contexts.routes(services, &gate, data, &reads);
+    let Assembled { routes: mut router, derived, tasks } = contexts::assemble(services, &host)?;
     if log.exclusive() {
         router = router.layer(Extension(LogEnd(log.head())));
     }
@@ -246,30 +233,35 @@ pub fn assemble(
         new_id: chance.new_id,
     };
     let (router, _) = api::api(router, machine(health, &*log), around);
-    if let (true, Some(vault)) = (services.has(Service::Projections), vault) {
-        upkeep.start(config, (contexts, vault), reads, clock, supervisor);
+    for Task { name, mut start } in tasks {
+        let end = supervisor.end();
+        supervisor.keep(name, move |part| start(part, end.clone()));
     }
-    Ok(Parts { router, work })
+    Ok(Parts { router, work: Background { relays: services.relay(), derived } })
 }
 
-/// What this process does besides answering; `reads` follows it.
-fn work(services: &Services, data: &DataDir, (reads, health): (&mut Reads, &Health)) -> anyhow::Result<Work> {
-    let mut work = Work { relay: services.has(Service::Relay), views: None, facts: None, derived: Vec::new() };
-    if services.has(Service::Projections) {
-        let people = watch::Sender::new(Position::START);
-        (reads.views, reads.people) = (health.checkpoint("views"), people.subscribe());
-        work.views = Some(Views::open(&data.views())?.telling(people.clone()));
-        work.derived.push((Derived::Views(data.views(), people), reads.file.clone()));
+/// What there is for contexts, which by itself plans nothing.
+fn host(
+    gate: Gate,
+    streams: AllStreams,
+    keys: Option<(Vault, Attester)>,
+    data: &DataDir,
+    Chance { new_id, new_secret, .. }: Chance,
+) -> Host {
+    Host {
+        audit: Audit::new(streams.log().clone(), &gate, new_id),
+        gate,
+        streams,
+        keys,
+        names: Names::default(),
+        named: watch::Sender::default(),
+        views: contexts::views(data),
+        operations: contexts::operations().collect(),
+        data: data.path().into(),
+        plan_days: 0,
+        erasures_file: None,
+        new_secret,
     }
-    if services.has(Service::Reporting) {
-        let applied = watch::Sender::new(Position::START);
-        reads.facts = applied.subscribe();
-        let facts = FactStore::open(data.path()).context("the facts cannot be opened")?;
-        work.facts = Some(FactsSubscriber::new(facts).telling(applied.clone()));
-        // They are not read by SQLite: nobody sees damage there.
-        work.derived.push((Derived::Facts(data.path().into(), applied), Arc::new(Readers::new(&data.facts()))));
-    }
-    Ok(work)
 }
 
 fn folders(config: &Config) -> anyhow::Result<DataDir> {
@@ -323,7 +315,7 @@ pub(crate) fn document(scratch: &Path) -> anyhow::Result<utoipa::openapi::OpenAp
 /// # Errors
 /// If no log can be made in `scratch`.
 pub(crate) fn operations(scratch: &Path, service: Service) -> anyhow::Result<Vec<(&'static str, String)>> {
-    let document = routes(scratch, &Services::only(service))?.into_openapi();
+    let document = routes(scratch, &Services::these([service]))?.into_openapi();
     let methods = |(path, item): (String, PathItem)| {
         let of =
             [("GET", item.get), ("PUT", item.put), ("POST", item.post), ("PATCH", item.patch), ("DELETE", item.delete)];
@@ -337,10 +329,9 @@ fn routes(scratch: &Path, services: &Services) -> anyhow::Result<OpenApiRouter> 
     let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&data.log())?);
     let gate = Gate::new(Issuer::new(&[0; 32]), Clock::new(|| Timestamp::UNIX_EPOCH));
     let vault = Vault::open(&data.vault(), data.kek(None)?, fresh)?;
-    let (vaulted, reads) = (Some((&vault, data.attester()?)), Reads::none());
-    let chance = Chance { new_id, new_secret, new_nonce };
-    let contexts = Contexts::new(&log, &gate, Streams::new(log.clone()), vaulted, &reads, chance);
-    Ok(contexts.routes(services, &gate, &data, &reads))
+    let (keys, chance) = (Some((vault, data.attester()?)), Chance { new_id, new_secret, new_nonce });
+    let host = host(gate, AllStreams::new(log), keys, &data, chance);
+    Ok(contexts::assemble(services, &host)?.routes)
 }
 
 impl Running {
@@ -371,11 +362,10 @@ impl Running {
         self.tls.is_some()
     }
 
-    /// Waits until its views and facts have reached the end of the log, as far as it is known.
+    /// Waits until what it makes of the log has reached the end of the log, as far as it is known.
     pub async fn settle(&self) {
         let head = *self.log.head().borrow();
-        let parts = [(Service::Projections, "views"), (Service::Reporting, "facts")];
-        for (_, part) in parts.into_iter().filter(|(service, _)| self.services.has(*service)) {
+        for part in &self.derived {
             // The sender lives as long as `health`.
             let _ = self.health.checkpoint(part).wait_for(|position| *position >= head).await;
         }

@@ -1,40 +1,76 @@
-//! Which parts of Kith run in a process.
+//! Which services run in a process: contexts, and the relay.
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, str::FromStr, sync::LazyLock};
 
 use anyhow::bail;
-use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
+use clap::{ValueEnum, builder::PossibleValue};
+use host::{Context, Need};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-use crate::Config;
+use crate::{Config, contexts::CONTEXTS};
+
+/// What copies the log to NATS: the one service that is no context.
+const RELAY: &str = "relay";
+
+static ALL: LazyLock<Vec<Service>> =
+    LazyLock::new(|| CONTEXTS.iter().map(|context| context.name).chain([RELAY]).map(Service).collect());
 
 /// A part of Kith that can run in a process of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Service {
-    /// Commands about programmes, groups, calendars
-    Directory,
-    /// Commands about members, enrolments, consents; with projections
-    Membership,
-    /// Commands about meetings, registers, headcounts
-    Attendance,
-    /// Commands about clients, assignments, revocations
-    Access,
-    /// Copies the log to NATS
-    Relay,
-    /// Views and what reads them, planning, what follows an erasure
-    Projections,
-    /// Facts and reports
-    Reporting,
-}
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Service(&'static str);
 
 /// Some of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Services(BTreeSet<Service>);
 
+/// What is called like no service.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no service {0}; there are: {known}", known = ALL.iter().map(|one| one.0).collect::<Vec<_>>().join(", "))]
+pub struct UnknownService(String);
+
+impl FromStr for Service {
+    type Err = UnknownService;
+    fn from_str(name: &str) -> Result<Self, UnknownService> {
+        ALL.iter().find(|service| service.0 == name).copied().ok_or_else(|| UnknownService(name.into()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Service {
+    fn deserialize<D: Deserializer<'de>>(name: D) -> Result<Self, D::Error> {
+        String::deserialize(name)?.parse().map_err(Error::custom)
+    }
+}
+
 impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.to_possible_value().expect("none is hidden").get_name())
+        f.write_str(self.0)
+    }
+}
+
+impl ValueEnum for Service {
+    fn value_variants<'a>() -> &'a [Self] {
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let about = self.context().map_or("Copies the log to NATS", |context| context.about);
+        Some(PossibleValue::new(self.0).help(about))
+    }
+}
+
+impl Service {
+    /// The context, unless it is the relay.
+    pub fn context(self) -> Option<&'static Context> {
+        CONTEXTS.iter().find(|context| context.name == self.0).copied()
+    }
+
+    fn needs(self, need: Need) -> bool {
+        self.context().is_some_and(|context| context.needs.contains(&need))
+    }
+
+    /// Whether it hears from NATS: what brings views up to date does, too.
+    fn hears(self) -> bool {
+        self.needs(Need::Nats) || self.needs(Need::Views)
     }
 }
 
@@ -44,34 +80,30 @@ impl Services {
     /// # Errors
     /// If they cannot run like that; says what is missing.
     pub fn of(config: &Config) -> anyhow::Result<Self> {
-        if config.roles.is_empty() {
+        if config.services.is_empty() {
             return Ok(Self::all());
         }
-        let services = Self(config.roles.iter().copied().collect());
+        let services = Self(config.services.iter().copied().collect());
         if config.eventstore.is_none() {
             bail!(
-                "roles: the log in the data directory serves one process, with all roles; for several, give --eventstore"
+                "services: the log in the data directory serves one process, with all services; for several, give \
+                 --eventstore"
             );
         }
-        if let Some(service) = services.read_nats()
+        if let Some(service) = services.0.iter().find(|service| service.hears())
             && config.nats.is_none()
         {
-            bail!("role {service} needs the NATS server that all processes share: give --nats");
+            bail!("service {service} needs the NATS server that all processes share: give --nats");
         }
-        if services.has(Service::Relay) && !config.nats_given() {
-            bail!("role relay needs the NATS server that all processes share: give --nats-relay");
-        }
-        if services.has(Service::Membership) && !services.has(Service::Projections) {
-            bail!(
-                "role membership needs role projections in the same process: it compares with the names that are kept there"
-            );
+        if services.have(RELAY) && !config.nats_given() {
+            bail!("service relay needs the NATS server that all processes share: give --nats-relay");
         }
         Ok(services)
     }
 
     /// Every one.
     pub fn all() -> Self {
-        Self(Service::value_variants().iter().copied().collect())
+        Self(ALL.iter().copied().collect())
     }
 
     /// These.
@@ -79,29 +111,29 @@ impl Services {
         Self(services.into_iter().collect())
     }
 
-    /// This one.
-    pub fn only(service: Service) -> Self {
-        Self(BTreeSet::from([service]))
+    /// Whether the one of this name is among them.
+    pub fn have(&self, name: &str) -> bool {
+        self.0.iter().any(|service| service.0 == name)
     }
 
-    /// Whether this one is among them.
-    pub fn has(&self, service: Service) -> bool {
-        self.0.contains(&service)
+    /// Whether one of them copies the log to NATS.
+    pub fn relay(&self) -> bool {
+        self.have(RELAY)
     }
 
-    /// One that reads what is in NATS, if there is one.
-    pub fn read_nats(&self) -> Option<Service> {
-        [Service::Projections, Service::Reporting].into_iter().find(|service| self.has(*service))
+    /// Whether one of them hears from NATS.
+    pub fn hear(&self) -> bool {
+        self.0.iter().any(|service| service.hears())
     }
 
-    /// Whether one of them needs NATS.
-    pub fn need_nats(&self) -> bool {
-        self.has(Service::Relay) || self.read_nats().is_some()
+    /// Whether one of them needs the views.
+    pub fn need_views(&self) -> bool {
+        self.0.iter().any(|service| service.needs(Need::Views))
     }
 
-    /// Whether one of them needs people's keys.
+    /// Whether one of them needs people's keys: what follows the views does, too.
     pub fn need_vault(&self) -> bool {
-        [Service::Membership, Service::Attendance, Service::Projections].iter().any(|service| self.has(*service))
+        self.need_views() || self.0.iter().any(|service| service.needs(Need::Vault))
     }
 }
 
@@ -109,9 +141,9 @@ impl Services {
 mod tests {
     use super::*;
 
-    fn services(roles: &[Service], eventstore: bool, nats: bool) -> Result<Services, String> {
+    fn services(names: &[&str], eventstore: bool, nats: bool) -> Result<Services, String> {
         let config = Config {
-            roles: roles.to_vec(),
+            services: names.iter().map(|name| name.parse().unwrap()).collect(),
             eventstore: eventstore.then(|| "esdb://localhost".into()),
             nats: nats.then(|| "nats://localhost".into()),
             ..Config::default()
@@ -120,19 +152,19 @@ mod tests {
     }
 
     #[test]
-    fn a_process_has_all_roles_unless_it_names_some() {
+    fn a_process_has_all_services_unless_it_names_some() {
         assert_eq!(services(&[], false, false), Ok(Services::all()));
-        let some = services(&[Service::Attendance, Service::Directory], true, false).unwrap();
-        assert!(some.has(Service::Attendance) && !some.has(Service::Relay) && some.need_vault());
+        let some = services(&["attendance", "directory"], true, false).unwrap();
+        assert!(some.have("attendance") && !some.relay() && some.need_vault() && !some.need_views());
+        assert!("attendence".parse::<Service>().unwrap_err().to_string().contains("attendance"));
     }
 
     #[test]
     fn what_is_missing_is_said() {
-        let said = |roles: &[Service], eventstore, nats| services(roles, eventstore, nats).unwrap_err();
-        assert!(said(&[Service::Relay], false, true).contains("--eventstore"));
-        for needy in [Service::Relay, Service::Projections, Service::Reporting] {
-            assert!(said(&[needy], true, false).contains(&format!("role {needy} needs")));
+        let said = |names: &[&str], eventstore, nats| services(names, eventstore, nats).unwrap_err();
+        assert!(said(&["relay"], false, true).contains("--eventstore"));
+        for needy in ["relay", "projections", "membership", "reporting"] {
+            assert!(said(&[needy], true, false).contains(&format!("service {needy} needs")));
         }
-        assert!(said(&[Service::Membership], true, true).contains("projections in the same process"));
     }
 }

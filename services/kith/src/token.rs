@@ -3,7 +3,7 @@
 use anyhow::Context;
 use jiff::SignedDuration;
 
-use crate::{DataDir, cli::Token};
+use crate::{DataDir, args::Token};
 
 /// A token as asked for.
 pub fn make(asked: Token) -> anyhow::Result<String> {

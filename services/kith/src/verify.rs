@@ -6,16 +6,15 @@ use std::{fmt, path::Path};
 use anyhow::{Context, bail};
 use domain::{MemberId, OrgId};
 use eventlog::{EventLog, Position, Verified, sqlite};
+use host::Difference;
 use indicatif::ProgressBar;
-use projections::Difference;
 use reporting::{FactStore, Facts};
 use vault::Vault;
 
 use crate::{
-    DataDir,
+    DataDir, contexts,
     copy::spinner,
-    data_dir::{Kept, Log},
-    erasures,
+    data_dir::{Log, ServerData},
 };
 
 mod keys;
@@ -100,7 +99,7 @@ impl fmt::Display for Findings {
 ///
 /// # Errors
 /// If it cannot be checked; what is wrong with it is in the findings.
-pub async fn verify(kept: &Kept) -> anyhow::Result<Findings> {
+pub async fn verify(kept: &ServerData) -> anyhow::Result<Findings> {
     let data = kept.folders()?;
     // On the same disk as the data: a copy of views and facts can be larger than a temporary folder.
     let scratch = tempfile::Builder::new().prefix("verify-").tempdir_in(data.path())?;
@@ -112,7 +111,7 @@ pub async fn verify(kept: &Kept) -> anyhow::Result<Findings> {
     }
     let reader = opened.port();
     // Before the rest, and their keys after it: a running server destroys a key a moment after the log says so.
-    let erased = erasures::in_log(reader).await?;
+    let erased = membership::in_log(reader).await?;
     bar.set_message("folding the views anew");
     let views = views(&data, scratch.path(), reader).await?;
     bar.set_message("collecting the facts anew");
@@ -153,7 +152,7 @@ async fn views(data: &DataDir, scratch: &Path, log: &dyn EventLog) -> anyhow::Re
     if !data.views().is_file() {
         return Ok(None);
     }
-    let found = projections::difference(&data.views(), &scratch.join("views.db"), log).await;
+    let found = contexts::views(data).difference(&scratch.join("views.db"), log).await;
     let (position, difference) =
         found.map_err(|error| anyhow::anyhow!(error)).context("the views cannot be checked")?;
     Ok(Some(difference.map_or(Ok(position), |difference: Difference| Err(difference.to_string()))))

@@ -5,9 +5,9 @@ use domain::{GroupId, MemberId, roster::Ask};
 use eventlog::Reply;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use web::{Answer, Command, Path, Problem, Problems};
 
-use crate::Membership;
+use crate::{Membership, op};
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]

@@ -9,16 +9,18 @@ use eventlog::Reply;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use vault::SealedAs;
+use web::{Answer, Command, Path, Private, Problem, Problems};
 
-use crate::Membership;
+use crate::{Membership, op};
 
 /// Why.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Emergency {
     /// What makes it necessary. Kept sealed, and read by who reviews it.
-    reason: Text<300>,
+    #[schema(value_type = Text<300>)]
+    reason: Private<Text<300>>,
 }
 
 /// Until when.
@@ -45,10 +47,11 @@ pub(crate) async fn break_glass(
     let org = command.caller.org.clone();
     let glass = GlassId(command.new_id("glass"));
     let key = membership.key(&org, member).await?;
-    command.about(&key);
-    let Command { caller, cause, body: Emergency { reason }, .. } = command;
-    let reason = key.seal(&org, member.0, "glass", reason.as_str().as_bytes());
+    let said = command.body.reason.clone();
+    let reason = command.seal(&key, member, SealedAs::Glass, &said);
+    let Command { caller, cause, .. } = command;
+    let permitted = caller.by_broken_glass(member);
     let (subject, until) = (caller.subject.clone(), cause.at + GLASS_OPEN);
     let command = member::Command::BreakGlass(GlassBroken { glass, subject, reason, until });
-    membership.decide(&caller, member, cause, command, Reply::json(201, &OpenGlass { glass, until })).await
+    membership.decide(&permitted, cause, command, Reply::json(201, &OpenGlass { glass, until })).await
 }

@@ -10,15 +10,14 @@ use domain::{
 use eventlog::Reply;
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value};
-use vault::seal_profile;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use web::{Answer, Command, Path, Private, Problem, Problems};
 
-use crate::{Membership, Reach};
+use crate::{How, Membership, op};
 
 /// A JSON merge patch (RFC 7396) of a profile.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct ProfilePatch {
-    set: Profile,
+    set: Private<Profile>,
     removed: BTreeSet<Field>,
 }
 
@@ -45,17 +44,14 @@ pub(crate) async fn change_member(
     mut command: Command<op::ChangeMember, ProfilePatch>,
 ) -> Result<Answer, Problem> {
     let org = command.caller.org.clone();
-    let reach = membership.reach(&command.caller, member).await?;
+    let (permitted, how) = membership.require_visible(&command.caller, member).await?;
     let key = membership.key(&org, member).await?;
-    command.about(&key);
-    let ProfilePatch { set, removed } = &command.body;
-    command.caller.may_set(set.fields().iter().chain(removed))?;
-    let sealed = seal_profile(&key, &org, member.0, set);
-    set.check(&membership.today()).map_err(|error| Problem::malformed(format!("body: {error}")))?;
-    let typed = reach == Reach::AsTyped;
-    let asked = member::Command::Change { set: sealed, removed: removed.clone(), typed };
-    let Command { caller, cause, .. } = command;
-    let answer = membership.decide(&caller, member, cause, asked, Reply::DONE).await?;
+    let ProfilePatch { set, removed } = std::mem::take(&mut command.body);
+    command.caller.may_set(set.in_clear().fields().iter().chain(&removed))?;
+    set.in_clear().check(&membership.today()).map_err(|error| Problem::malformed(format!("body: {error}")))?;
+    let set = command.seal_profile(&key, member, &set);
+    let asked = member::Command::Change { set, removed, typed: how == How::AsTyped };
+    let answer = membership.decide(&permitted, command.cause, asked, Reply::DONE).await?;
     membership.index(&org, member).await?;
     Ok(answer)
 }

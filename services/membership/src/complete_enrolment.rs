@@ -6,9 +6,9 @@ use eventlog::Reply;
 use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use web::{Answer, Command, Path, Problem, Problems};
 
-use crate::Membership;
+use crate::{Membership, op};
 
 /// Until when.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]

@@ -6,9 +6,9 @@ use eventlog::Reply;
 use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use web::{Answer, Command, Path, Problem, Problems};
 
-use crate::Membership;
+use crate::{Membership, op};
 
 /// Which.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
@@ -33,6 +33,6 @@ pub(crate) async fn confirm_enrolment(
     command: Command<op::ConfirmEnrolment, ConfirmationBody>,
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: ConfirmationBody { since }, .. } = command;
-    caller.may_member(member)?;
+    caller.require_member(member, false)?;
     membership.transact(&caller, group, cause, Ask::Confirm { member, since }, Reply::DONE).await
 }

@@ -9,9 +9,9 @@ use eventlog::Reply;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use web::{Answer, Command, Path, Problem, Problems};
 
-use crate::Membership;
+use crate::{Membership, op};
 
 /// Who, from when, and whether they would wait.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]

@@ -7,9 +7,9 @@ use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use web::{After, Answer, Command, Nothing, Path, Problem, Problems, Read, op};
+use web::{After, Answer, Command, Nothing, Path, Problem, Problems, Read};
 
-use crate::Membership;
+use crate::{Membership, op};
 
 /// Most events of a record that a receipt names, a count.
 const EVENTS_MAX: usize = 1_000;
@@ -129,9 +129,10 @@ pub(crate) async fn erase_member(
     command: Command<op::EraseMember>,
 ) -> Result<Read<ErasureReceipt>, Problem> {
     let Command { caller, cause, .. } = command;
+    let permitted = caller.require_member(member, false)?;
     let org = &caller.org;
     let erase = people::Command::Erase(member);
-    let Answer(done) = membership.decide_people(&caller, &[member], cause, erase, Reply::DONE).await?;
+    let Answer(done) = membership.decide_people(&caller, &[&permitted], cause, erase, Reply::DONE).await?;
     // From here on sending the command again goes on where this stopped.
     let records = membership.erased_records(org, member, done.position).await?;
     try_join_all(records.iter().map(|record| membership.vault.erase(org, record.member))).await?;
@@ -142,18 +143,21 @@ pub(crate) async fn erase_member(
         position: done.position.0,
         signed_at: membership.gate.clock.now(),
         records,
-        views: ["members", "registers", "rosters", "names to search by"].map(|name| erased(name, seen)).into(),
+        views: membership.forgetting().map(|name| erased(name, seen)).collect(),
         recipients: vec![],
-        kept: vec![
-            kept("attendances and enrolments under a random id", "to count what took place (GDPR Art. 89)"),
-            kept("who opened the record, without whose it was", "to account for access (GDPR Art. 5(2))"),
-        ],
+        kept: membership.views.all().flat_map(|view| view.keeps).map(|(what, why)| kept(what, why)).collect(),
     };
     let receipt = format!("{org}.{}", caller.seal(RECEIPT, &membership.attester.sign(&erasure))?);
     Ok(Read(seen, ErasureReceipt { erasure: erasure.shown(), receipt }))
 }
 
 impl Membership {
+    /// What forgets whoever is erased: each view that has anything of members, and the names in memory.
+    fn forgetting(&self) -> impl Iterator<Item = &'static str> {
+        let views = self.views.all().filter(|view| view.is_of_members()).map(|view| view.name);
+        views.chain(["names to search by"])
+    }
+
     /// All records that were erased with this one, and where the log says something of each, before `erased_at`.
     async fn erased_records(
         &self,

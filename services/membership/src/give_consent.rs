@@ -9,9 +9,10 @@ use eventlog::Reply;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use vault::SealedAs;
+use web::{Answer, Command, Path, Private, Problem, Problems};
 
-use crate::Membership;
+use crate::{Membership, op};
 
 /// A consent as it was given.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -28,7 +29,8 @@ pub(crate) struct NewConsent {
     expires_on: Option<Date>,
     /// Who gets what; a consent to a referral names at least the recipient.
     #[serde(default)]
-    details: Option<Details>,
+    #[schema(value_type = Option<Details>)]
+    details: Option<Private<Details>>,
 }
 
 /// The consent that is kept.
@@ -50,24 +52,20 @@ pub(crate) async fn give_consent(
     mut command: Command<op::GiveConsent, NewConsent>,
 ) -> Result<Answer, Problem> {
     let org = command.caller.org.clone();
-    membership.reach(&command.caller, member).await?;
+    let (permitted, _) = membership.require_visible(&command.caller, member).await?;
     let consent = ConsentId(command.new_id("consent"));
     let NewConsent { purpose, text, given_on, means, expires_on, details } = command.body.clone();
     if given_on > membership.today().date() {
         return Err(Problem::malformed("body, at `given_on`: it is in the future"));
     }
-    let named = details.as_ref().is_some_and(|details| details.recipient.is_some());
+    let named = details.as_ref().is_some_and(|details| details.in_clear().recipient.is_some());
     if purpose == Purpose::Referral && !named {
         return Err(Problem::malformed("body, at `details`: a consent to a referral names its recipient"));
     }
     let key = membership.key(&org, member).await?;
-    command.about(&key);
-    let details = details.map(|details| {
-        let details = serde_json::to_vec(&details).expect("string keys only");
-        key.seal(&org, member.0, "consent", &details)
-    });
+    command.recognise_by(&key);
+    let details = details.map(|details| command.seal(&key, member, SealedAs::Consent, &details));
     let given = Given { consent, purpose, text, given_on, means, expires_on, details };
     let reply = Reply::json(201, &KeptConsent { consent });
-    let Command { caller, cause, .. } = command;
-    membership.decide(&caller, member, cause, member::Command::GiveConsent(given), reply).await
+    membership.decide(&permitted, command.cause, member::Command::GiveConsent(given), reply).await
 }

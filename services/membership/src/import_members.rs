@@ -15,9 +15,9 @@ use eventlog::{Done, Position, Reply};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use web::{Answer, Command, Problem, Problems, op};
+use web::{Answer, Command, Problem, Problems};
 
-use crate::Membership;
+use crate::{Membership, op};
 
 /// Most lines of one import, a count.
 pub const IMPORT_LINES_MAX: usize = 500;
@@ -155,8 +155,8 @@ pub(crate) async fn import_members(
     }
     let dry_run = command.body.dry_run;
     // Of two files at once about the same people, the second one must find whom the first one brought.
-    let turns = membership.imports.clone();
-    let _turn = if dry_run { None } else { Some(turns.turn(&command.caller.org).await) };
+    let locks = membership.imports.clone();
+    let _lock = if dry_run { None } else { Some(locks.lock(&command.caller.org).await) };
     // Sent again while it is carried out, it is answered as the first time: who was new then may be erased by now.
     if let Some(done) = membership.members.replayed(&command.cause).await? {
         return Ok(Answer(done));
@@ -173,7 +173,8 @@ pub(crate) async fn import_members(
     let (lines, position) = membership.carry_out(&caller, &cause, lines).await?;
     let reply = Reply::json(200, &MembersReport::of(dry_run, lines));
     // With nobody's record: one that must not be touched by now would not take the answer.
-    Ok(Answer(membership.people.keep(&caller.org, people::stream_id(&caller.org), &cause, reply, position).await?))
+    let people = caller.within_organisation(people::stream_id(&caller.org));
+    Ok(membership.people.keep(&people, &cause, reply, position).await?)
 }
 
 fn check(file: &MembersFile) -> Result<(), Problem> {

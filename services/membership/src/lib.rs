@@ -12,20 +12,24 @@ mod decline_application;
 mod enrol_member;
 mod enrolment_entered_in_error;
 mod erase_member;
+mod erasures;
 mod give_consent;
+mod import_locks;
 mod import_members;
 mod index;
+mod indexer;
 mod lift_hold;
 mod list_notices;
 mod merge_member;
+mod merges;
 mod object_to_purpose;
+mod op;
 mod place_hold;
 mod register_member;
 mod restrict_processing;
 mod review_glass;
 mod set_capacity;
 mod settled;
-mod turns;
 mod unmerge_member;
 mod withdraw_consent;
 mod withdraw_member;
@@ -38,17 +42,22 @@ use domain::{
     people::{self, People, Persons},
     roster::{self, Roster},
 };
-use eventlog::{Cause, Done, Loaded, Position, Reply, Streams, TransactError};
+use eventlog::{Cause, Loaded, Position, Reply, Streams, TransactError};
+use host::{Built, Context, Host, Need, Task, Views};
 use jiff::Zoned;
 use tokio::sync::watch;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use vault::{Names, Vault};
-use web::{Answer, Attester, Audit, Caller, Gate, Opening, Problem};
+use web::{Answer, Attester, Audit, Caller, Gate, Guarded, Opening, Permitted, Problem};
 
 pub use erase_member::{ErasedRecord, Erasure, RECEIPT, ShownErasure, ShownRecord};
+use erasures::Eraser;
+pub use erasures::{Line, erased_by, in_log};
+use import_locks::ImportLocks;
 pub use import_members::{IMPORT_LINES_MAX, LINE_ENROLMENTS_MAX};
-pub use settled::Settled;
-pub use turns::Turns;
+use indexer::Indexer;
+use merges::Settler;
+use settled::Settled;
 
 /// The context: its streams, the vault, and the gate before them.
 #[derive(Debug, Clone, FromRef)]
@@ -56,13 +65,13 @@ pub struct Membership {
     /// Who calls.
     pub gate: Gate,
     /// Who is enrolled when.
-    pub rosters: Streams<Roster>,
+    rosters: Guarded<Roster>,
     /// Groups, to know that there is one.
     pub groups: Streams<Group>,
     /// Who is known.
-    pub members: Streams<Member>,
+    members: Guarded<Member>,
     /// Who is the same person as whom, must not be erased, or was.
-    pub people: Streams<People>,
+    people: Guarded<People>,
     /// Their keys.
     pub vault: Vault,
     /// Where it is written down who was shown whom.
@@ -71,16 +80,59 @@ pub struct Membership {
     pub attester: Attester,
     /// Names, to see who may be registered twice. What is decided does not depend on them.
     pub names: Names,
+    /// The views of all contexts, of which a receipt says what they forgot.
+    pub views: Views,
     /// Up to where everybody who was erased is forgotten everywhere.
-    pub erasures: watch::Receiver<Position>,
+    erasures: watch::Receiver<Position>,
     /// Up to where places follow from who is one person.
-    pub settled: watch::Receiver<Settled>,
-    /// Turns of imports.
-    pub imports: Turns,
+    settled: watch::Receiver<Settled>,
+    /// One import at a time in each organisation.
+    imports: ImportLocks,
 }
 
-/// All operations of the context.
-pub fn routes(membership: Membership) -> OpenApiRouter {
+/// The context.
+pub const CONTEXT: Context = Context {
+    name: "membership",
+    about: "Commands about members, enrolments, consents",
+    needs: &[Need::Vault, Need::Views],
+    operations: op::OPERATIONS,
+    views: &[],
+    folds: &[],
+    build,
+};
+
+fn build(host: &Host) -> Built {
+    let (forgotten, settled) = (watch::Sender::default(), watch::Sender::default());
+    let membership = Membership {
+        gate: host.gate.clone(),
+        rosters: host.of().into(),
+        groups: host.of(),
+        members: host.of().into(),
+        people: host.of().into(),
+        vault: host.vault().clone(),
+        audit: host.audit.clone(),
+        attester: host.attester().clone(),
+        names: host.names.clone(),
+        views: host.views.clone(),
+        erasures: forgotten.subscribe(),
+        settled: settled.subscribe(),
+        imports: ImportLocks::default(),
+    };
+    let routes = routes(membership.clone());
+    let indexer = Indexer::new(membership.clone());
+    let settler = Settler { membership: membership.clone(), rosters: host.of(), done: settled, seen: 0 };
+    let (named, file) = (host.named.subscribe(), host.erasures_file.clone());
+    let eraser = Eraser { membership, rosters: host.of(), named, file, done: forgotten, seen: 0 };
+    let tasks = vec![
+        Task::following("index", indexer::RHYTHM, move || indexer.anew()),
+        Task::following("merges", merges::RHYTHM, move || settler.clone()),
+        Task::following("erasures", erasures::RHYTHM, move || eraser.clone()),
+    ];
+    Built { routes, tasks, ..Built::default() }
+}
+
+/// All operations.
+fn routes(membership: Membership) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(register_member::register_member))
         .routes(routes!(change_member::change_member))
@@ -111,9 +163,9 @@ pub fn routes(membership: Membership) -> OpenApiRouter {
 
 /// How far a caller may change a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reach {
+enum How {
     /// Whatever their role may.
-    All,
+    Fully,
     /// As long as it holds nothing but what was typed in by them.
     AsTyped,
 }
@@ -132,12 +184,12 @@ impl Membership {
             Some(member) => self.is_nobody(caller, group, member).await?,
             None => false,
         };
-        let command = self.ask(caller, group, &cause, ask).await?;
+        let (group, command) = self.ask(caller, group, &cause, ask).await?;
         if nobody {
             // As of whoever never had to do with the group.
             return Err(Problem::refused(&roster::Refusal::NotEnrolled));
         }
-        Ok(Answer(self.on_roster(&caller.org, group, cause, command, reply).await?))
+        Ok(self.on_roster(&group, cause, command, reply).await?)
     }
 
     /// As [`Self::transact`], for a member who is registered, or who is new and then is; answers under which record they
@@ -155,7 +207,7 @@ impl Membership {
         let nobody = !is_new && self.is_nobody(caller, group, member).await?;
         // Of nobody, the roster says what it says of whom it does not know.
         let ask = if nobody { ask.of(MemberId(cause.id)) } else { ask };
-        let command = self.ask(caller, group, &cause, ask).await?;
+        let (permitted, command) = self.ask(caller, group, &cause, ask).await?;
         // Who may see everybody is told first that it is nobody.
         if !is_new && caller.own_groups().is_none() {
             self.record(org, member).await?;
@@ -174,11 +226,11 @@ impl Membership {
                 let typed_by = caller.proposes().map(|subject| TypedBy { subject, group: Some(group) });
                 let register = member::Command::Register { fields: member::Fields::new(), typed_by };
                 // The receipt is the enrolment's.
-                self.members.transact(org, member, cause.part(), register, Reply::DONE).await?;
+                self.members.transact(&caller.registers(member), cause.part(), register, Reply::DONE).await?;
             }
         }
         let reply = reply(command.persons.of(member));
-        Ok(Answer(self.on_roster(org, group, cause, command, reply).await?))
+        Ok(self.on_roster(&permitted, cause, command, reply).await?)
     }
 
     /// What is asked of the roster of a group that is there and that the caller may reach.
@@ -188,35 +240,34 @@ impl Membership {
         group: GroupId,
         cause: &Cause,
         ask: roster::Ask,
-    ) -> Result<roster::Command, Problem> {
+    ) -> Result<(Permitted<GroupId>, roster::Command), Problem> {
         let now = self.gate.clock.local(cause.at);
         let today = self.groups.look(&caller.org, group, |group| today(&group.state, &now)).await?;
         let today = today.ok_or_else(|| Problem::refused(&group::Refusal::Unknown))?;
-        caller.may_group(group)?;
+        let group = caller.require_group(group)?;
         let persons = self.persons(&caller.org).await?;
-        Ok(roster::Command { today, proposed_by: caller.proposes(), persons, ask })
+        Ok((group, roster::Command { today, proposed_by: caller.proposes(), persons, ask }))
     }
 
     /// Does what is asked of a roster. If it is other people meanwhile, who waits has what that makes free.
     async fn on_roster(
         &self,
-        org: &OrgId,
-        group: GroupId,
+        group: &Permitted<GroupId>,
         cause: Cause,
         command: roster::Command,
         reply: Reply,
-    ) -> Result<Done, TransactError<roster::Refusal>> {
+    ) -> Result<Answer, TransactError<roster::Refusal>> {
         let (before, settles) = (command.persons.clone(), cause.part());
         let again = roster::Command { ask: roster::Ask::Settle, ..command.clone() };
-        let mut done = self.rosters.transact(org, group, cause, command, reply).await?;
-        if let (true, Ok(persons)) = (done.events > 0, self.persons(org).await)
+        let Answer(mut done) = self.rosters.transact(group, cause, command, reply).await?;
+        if let (true, Ok(persons)) = (done.events > 0, self.persons(group.org()).await)
             && persons != before
         {
             let settle = roster::Command { persons, ..again };
-            let settled = self.rosters.transact(org, group, settles, settle, Reply::DONE).await?;
+            let Answer(settled) = self.rosters.transact(group, settles, settle, Reply::DONE).await?;
             done.position = done.position.max(settled.position);
         }
-        Ok(done)
+        Ok(Answer(done))
     }
 
     /// Under which records the person ever had to do with the group; none if that is nobody to the caller.
@@ -254,29 +305,28 @@ impl Membership {
     }
 
     /// Holds callers to groups that are there, and facilitators to their own.
-    async fn reach_group(&self, caller: &Caller, group: GroupId) -> Result<(), Problem> {
+    async fn require_group(&self, caller: &Caller, group: GroupId) -> Result<(), Problem> {
         let registered = self.groups.look(&caller.org, group, |group| group.state.details.is_some()).await?;
         if !registered {
             return Err(Problem::refused(&group::Refusal::Unknown));
         }
-        caller.may_group(group)
+        caller.require_group(group).map(drop)
     }
 
-    /// Carries out a command on the record of a member whom the caller may reach. Whoever is erased or merged while it
-    /// runs is so after it.
+    /// Carries out a command on the record of a member whom the caller reaches. Whoever is erased or merged while it runs
+    /// is so after it.
     async fn decide(
         &self,
-        caller: &Caller,
-        member: MemberId,
+        member: &Permitted<MemberId>,
         cause: Cause,
         command: member::Command,
         reply: Reply,
     ) -> Result<Answer, Problem> {
-        if let Err(refusal) = self.may(&caller.org, member, &command).await? {
+        if let Err(refusal) = self.may(member.org(), member.id(), &command).await? {
             let replayed = self.members.replayed(&cause).await?;
             return replayed.map(Answer).ok_or_else(|| Problem::refused(&refusal));
         }
-        Ok(Answer(self.members.transact(&caller.org, member, cause, command, reply).await?))
+        Ok(self.members.transact(member, cause, command, reply).await?)
     }
 
     /// Whether what stands of the person allows a command on their record.
@@ -301,22 +351,23 @@ impl Membership {
         self.people.look(org, people::stream_id(org), |people| may(&people.state)).await
     }
 
-    /// Carries out a command that is about people, of whom these are registered.
+    /// Carries out a command that is about people whom the caller reaches, and who must be registered.
     async fn decide_people(
         &self,
         caller: &Caller,
-        registered: &[MemberId],
+        permitted: &[&Permitted<MemberId>],
         cause: Cause,
         command: people::Command,
         reply: Reply,
     ) -> Result<Answer, Problem> {
         let org = &caller.org;
-        for member in registered {
-            if !self.members.look(org, *member, |member| member.state.record().is_some()).await? {
+        for member in permitted {
+            if !self.members.look(org, member.id(), |member| member.state.record().is_some()).await? {
                 return Err(Problem::refused(&member::Refusal::Unknown));
             }
         }
-        Ok(Answer(self.people.transact(org, people::stream_id(org), cause, command, reply).await?))
+        let people = caller.within_organisation(people::stream_id(org));
+        Ok(self.people.transact(&people, cause, command, reply).await?)
     }
 
     /// Those of them who were erased.
@@ -327,24 +378,27 @@ impl Membership {
 
     /// Holds members to themselves, and facilitators to who is on a roster of theirs today, where that group meets, by
     /// somebody else's act, and to whom they typed in.
-    async fn reach(&self, caller: &Caller, member: MemberId) -> Result<Reach, Problem> {
-        caller.may_member(member)?;
-        let org = &caller.org;
-        let Some(own) = caller.own_groups() else { return Ok(Reach::All) };
+    async fn require_visible(&self, caller: &Caller, member: MemberId) -> Result<(Permitted<MemberId>, How), Problem> {
+        let how = self.brought(caller, member).await?;
+        let permitted = caller.require_member(member, how.is_some())?;
+        Ok((permitted, how.unwrap_or(How::Fully)))
+    }
+
+    /// What brought a member before a caller who is held to groups, if something did.
+    async fn brought(&self, caller: &Caller, member: MemberId) -> Result<Option<How>, Problem> {
+        let (Some(own), org) = (caller.own_groups(), &caller.org) else { return Ok(None) };
         let now = self.gate.clock.local(self.gate.clock.now());
         let records = self.people.look(org, people::stream_id(org), |people| people.state.records(member)).await?;
         for group in own {
             let today = self.groups.look(org, *group, |group| group.state.today(&now)).await?;
             let opens = |roster: &roster::State| records.iter().any(|record| roster.is_open(*record, &today));
             if self.rosters.look(org, *group, |roster| opens(&roster.state)).await? {
-                return Ok(Reach::All);
+                return Ok(Some(How::Fully));
             }
         }
         let typed_by = |known: &Loaded<member::State>| known.state.record().and_then(|record| record.typed_by.clone());
-        match self.members.look(org, member, typed_by).await? {
-            Some(by) if caller.typed(&by) => Ok(Reach::AsTyped),
-            _ => Err(Problem::refused(&member::Refusal::Unknown)),
-        }
+        let typed_by = self.members.look(org, member, typed_by).await?;
+        Ok(typed_by.filter(|by| caller.typed(by)).map(|_| How::AsTyped))
     }
 
     /// What is known of a member who is there.

@@ -6,9 +6,9 @@ use domain::{
     people::{self, HoldLifted},
 };
 use eventlog::Reply;
-use web::{Answer, Command, Nothing, Path, Problem, Problems, op};
+use web::{Answer, Command, Nothing, Path, Problem, Problems};
 
-use crate::Membership;
+use crate::{Membership, op};
 
 /// Lift a legal hold
 ///
@@ -23,6 +23,7 @@ pub(crate) async fn lift_hold(
     command: Command<op::LiftHold>,
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, .. } = command;
+    let permitted = caller.require_member(member, false)?;
     let lift = people::Command::LiftHold(HoldLifted { member, hold });
-    membership.decide_people(&caller, &[member], cause, lift, Reply::DONE).await
+    membership.decide_people(&caller, &[&permitted], cause, lift, Reply::DONE).await
 }

@@ -1,7 +1,9 @@
 //! List notices.
 
 use domain::member::{NOTICES, Notice};
-use web::{CallerMay, Problem, Problems, op};
+use web::{CallerMay, Problem, Problems};
+
+use crate::op;
 
 /// List notices
 ///

@@ -5,9 +5,9 @@ use domain::{MemberId, people};
 use eventlog::Reply;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use web::{Answer, Command, Path, Problem, Problems};
 
-use crate::Membership;
+use crate::{Membership, op};
 
 /// Under whom the person goes on.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
@@ -32,7 +32,8 @@ pub(crate) async fn merge_member(
     command: Command<op::MergeMember, Merge>,
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: Merge { into }, .. } = command;
+    let (from, other) = (caller.require_member(member, false)?, caller.require_member(into, false)?);
     let merge = people::Command::Merge { from: member, into };
-    let Answer(done) = membership.decide_people(&caller, &[member, into], cause, merge, Reply::DONE).await?;
+    let Answer(done) = membership.decide_people(&caller, &[&from, &other], cause, merge, Reply::DONE).await?;
     Ok(Answer(membership.settled(done).await))
 }

@@ -5,9 +5,9 @@ use domain::{MemberId, member::Purpose, people};
 use eventlog::Reply;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use web::{Answer, Command, Path, Problem, Problems};
 
-use crate::Membership;
+use crate::{Membership, op};
 
 /// Whether the member objects.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
@@ -29,7 +29,7 @@ pub(crate) async fn object_to_purpose(
     command: Command<op::ObjectToPurpose, Objection>,
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: Objection { objects }, .. } = command;
-    membership.reach(&caller, member).await?;
+    let (permitted, _) = membership.require_visible(&caller, member).await?;
     let object = people::Command::Object(member, purpose, objects);
-    membership.decide_people(&caller, &[member], cause, object, Reply::DONE).await
+    membership.decide_people(&caller, &[&permitted], cause, object, Reply::DONE).await
 }

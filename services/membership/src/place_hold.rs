@@ -9,16 +9,18 @@ use eventlog::Reply;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use vault::SealedAs;
+use web::{Answer, Command, Path, Private, Problem, Problems};
 
-use crate::Membership;
+use crate::{Membership, op};
 
 /// Why the record must not be erased, and until when that holds at least.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewHold {
     /// Such as a claim that is pending. Kept sealed.
-    reason: Text<300>,
+    #[schema(value_type = Text<300>)]
+    reason: Private<Text<300>>,
     /// When to look whether it is still needed.
     review_on: Date,
 }
@@ -44,9 +46,10 @@ pub(crate) async fn place_hold(
     let org = command.caller.org.clone();
     let hold = HoldId(command.new_id("hold"));
     let key = membership.key(&org, member).await?;
-    command.about(&key);
-    let Command { caller, cause, body: NewHold { reason, review_on }, .. } = command;
-    let reason = key.seal(&org, member.0, "hold", reason.as_str().as_bytes());
+    let (said, review_on) = (command.body.reason.clone(), command.body.review_on);
+    let reason = command.seal(&key, member, SealedAs::Hold, &said);
+    let Command { caller, cause, .. } = command;
+    let permitted = caller.require_member(member, false)?;
     let place = people::Command::PlaceHold(HoldPlaced { member, hold, reason, review_on });
-    membership.decide_people(&caller, &[member], cause, place, Reply::json(201, &PlacedHold { hold })).await
+    membership.decide_people(&caller, &[&permitted], cause, place, Reply::json(201, &PlacedHold { hold })).await
 }

@@ -10,10 +10,10 @@ use domain::{
 use eventlog::Reply;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use vault::{Blind, Names, seal_profile};
-use web::{Answer, Asking, Command, Problem, Problems, op};
+use vault::{Blind, Names};
+use web::{Answer, Asking, Command, Private, Problem, Problems};
 
-use crate::Membership;
+use crate::{Membership, op};
 
 /// Most possible duplicates that are named, a count.
 const DUPLICATES_MAX: usize = 20;
@@ -27,7 +27,8 @@ pub(crate) struct NewMember {
     member: Option<MemberId>,
     /// As little as an alias, or nothing at all.
     #[serde(default)]
-    profile: Profile,
+    #[schema(value_type = Profile)]
+    profile: Private<Profile>,
 }
 
 /// The member.
@@ -57,8 +58,9 @@ pub(crate) async fn register_member(
         None => membership.vault.new_member(&command.caller.org, command.cause.id).await?,
     };
     let profile = std::mem::take(&mut command.body.profile);
-    profile.check(&membership.today()).map_err(|error| Problem::malformed(format!("body, at `profile`: {error}")))?;
-    command.caller.may_set(&profile.fields())?;
+    let said = profile.in_clear();
+    said.check(&membership.today()).map_err(|error| Problem::malformed(format!("body, at `profile`: {error}")))?;
+    command.caller.may_set(&said.fields())?;
     let (fields, possible_duplicates) = membership.seal(&mut command, member, &profile).await?;
     let reply = Reply::json(201, &RegisteredMember { member, possible_duplicates: possible_duplicates.clone() });
     let Command { caller, cause, .. } = command;
@@ -66,7 +68,7 @@ pub(crate) async fn register_member(
     let register = member::Command::Register { fields, typed_by };
     // Before they are registered, so that they are not if it cannot be written down who is named.
     let registered = match membership.shown(&caller, "register_member", possible_duplicates).await {
-        Ok(()) => membership.decide(&caller, member, cause, register, reply).await,
+        Ok(()) => membership.decide(&caller.registers(member), cause, register, reply).await,
         Err(problem) => Err(problem),
     };
     if registered.is_err() {
@@ -82,8 +84,9 @@ impl Membership {
         &self,
         command: &mut Command<Op, T>,
         member: MemberId,
-        profile: &Profile,
+        said: &Private<Profile>,
     ) -> Result<(Fields, Vec<MemberId>), Problem> {
+        let profile = said.in_clear();
         if *profile == Profile::default() {
             return Ok((Fields::new(), vec![]));
         }
@@ -97,8 +100,7 @@ impl Membership {
         } else {
             self.vault.key_or_new(&org, member).await?
         };
-        command.about(&key);
-        Ok((seal_profile(&key, &org, member.0, profile), duplicates))
+        Ok((command.seal_profile(&key, member, said), duplicates))
     }
 
     /// Others who may be the same person: those who share what hardly two people share, then those of nearly the same

@@ -5,9 +5,9 @@ use domain::{MemberId, people};
 use eventlog::Reply;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use web::{Answer, Command, Path, Problem, Problems};
 
-use crate::Membership;
+use crate::{Membership, op};
 
 /// Whether use of the record is restricted.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
@@ -29,7 +29,7 @@ pub(crate) async fn restrict_processing(
     command: Command<op::RestrictProcessing, Restriction>,
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: Restriction { restricted }, .. } = command;
-    membership.reach(&caller, member).await?;
+    let (permitted, _) = membership.require_visible(&caller, member).await?;
     let restrict = people::Command::Restrict(member, restricted);
-    membership.decide_people(&caller, &[member], cause, restrict, Reply::DONE).await
+    membership.decide_people(&caller, &[&permitted], cause, restrict, Reply::DONE).await
 }

@@ -5,9 +5,9 @@ use domain::{GlassId, MemberId, member};
 use eventlog::Reply;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use web::{Answer, Command, Path, Problem, Problems};
 
-use crate::Membership;
+use crate::{Membership, op};
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
@@ -29,6 +29,7 @@ pub(crate) async fn review_glass(
     command: Command<op::ReviewGlass, Review>,
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: Review { justified }, .. } = command;
+    let permitted = caller.require_member(member, false)?;
     let command = member::Command::ReviewGlass { glass, reviewer: caller.subject.clone(), justified };
-    membership.decide(&caller, member, cause, command, Reply::DONE).await
+    membership.decide(&permitted, cause, command, Reply::DONE).await
 }

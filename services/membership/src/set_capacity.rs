@@ -8,9 +8,9 @@ use domain::{
 use eventlog::Reply;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use web::{Answer, Command, Path, Problem, Problems};
 
-use crate::Membership;
+use crate::{Membership, op};
 
 /// How many places.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]

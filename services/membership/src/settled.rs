@@ -8,7 +8,7 @@ use crate::Membership;
 
 /// Up to where places follow from who is one person.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Settled {
+pub(crate) struct Settled {
     /// Everything up to here that was said of who is one person.
     pub seen: Position,
     /// Up to where in the log to read to see what followed.

@@ -3,9 +3,9 @@
 use axum::extract::State;
 use domain::{MemberId, people};
 use eventlog::Reply;
-use web::{Answer, Command, Nothing, Path, Problem, Problems, op};
+use web::{Answer, Command, Nothing, Path, Problem, Problems};
 
-use crate::Membership;
+use crate::{Membership, op};
 
 /// Undo a merge
 ///
@@ -21,7 +21,8 @@ pub(crate) async fn unmerge_member(
     command: Command<op::UnmergeMember>,
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, .. } = command;
+    let permitted = caller.require_member(member, false)?;
     let unmerge = people::Command::Unmerge(member);
-    let Answer(done) = membership.decide_people(&caller, &[member], cause, unmerge, Reply::DONE).await?;
+    let Answer(done) = membership.decide_people(&caller, &[&permitted], cause, unmerge, Reply::DONE).await?;
     Ok(Answer(membership.settled(done).await))
 }

@@ -9,9 +9,9 @@ use eventlog::Reply;
 use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use web::{Answer, Command, Path, Problem, Problems};
 
-use crate::Membership;
+use crate::{Membership, op};
 
 /// When and how.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
@@ -35,7 +35,7 @@ pub(crate) async fn withdraw_consent(
     command: Command<op::WithdrawConsent, ConsentWithdrawal>,
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: ConsentWithdrawal { withdrawn_on, means }, .. } = command;
-    membership.reach(&caller, member).await?;
+    let (permitted, _) = membership.require_visible(&caller, member).await?;
     let command = member::Command::WithdrawConsent(Withdrawn { consent, withdrawn_on, means });
-    membership.decide(&caller, member, cause, command, Reply::DONE).await
+    membership.decide(&permitted, cause, command, Reply::DONE).await
 }

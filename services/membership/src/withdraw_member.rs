@@ -11,9 +11,10 @@ use eventlog::Reply;
 use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use web::{Answer, Command, Path, Problem, Problems, op};
+use vault::SealedAs;
+use web::{Answer, Command, Path, Private, Problem, Problems};
 
-use crate::Membership;
+use crate::{Membership, op};
 
 /// Until when, and why.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -23,7 +24,8 @@ pub(crate) struct WithdrawalBody {
     ends_on: Date,
     /// Why, if it was said. Kept sealed.
     #[serde(default)]
-    reason: Option<Text<200>>,
+    #[schema(value_type = Option<Text<200>>)]
+    reason: Option<Private<Text<200>>>,
 }
 
 /// Withdraw a member
@@ -40,7 +42,7 @@ pub(crate) async fn withdraw_member(
     Path((group, member)): Path<(GroupId, MemberId)>,
     mut command: Command<op::WithdrawMember, WithdrawalBody>,
 ) -> Result<Answer, Problem> {
-    membership.reach_group(&command.caller, group).await?;
+    membership.require_group(&command.caller, group).await?;
     let records = membership.stands_in(&command.caller, group, member).await?;
     if records.is_empty() {
         return Err(Problem::refused(&Refusal::NotEnrolled));
@@ -48,10 +50,10 @@ pub(crate) async fn withdraw_member(
     let mut reason = BTreeMap::new();
     if let Some(said) = command.body.reason.take() {
         let org = command.caller.org.clone();
-        command.about(&membership.key(&org, member).await?);
+        command.recognise_by(&membership.key(&org, member).await?);
         for record in records {
             let key = membership.key(&org, record).await?;
-            reason.insert(record, key.seal(&org, record.0, "withdrawal", said.as_str().as_bytes()));
+            reason.insert(record, command.seal(&key, record, SealedAs::Withdrawal, &said));
         }
     }
     let Command { caller, cause, body: WithdrawalBody { ends_on, .. }, .. } = command;

@@ -197,7 +197,7 @@ impl Nats {
         let deadline = Instant::now() + CONNECT_WITHIN;
         let link = Arc::new(watch::Sender::new(Link::default()));
         let part = health.part(if config.reads_only { READER_PART } else { PART });
-        let client = Box::pin(connect_by(config, &link, &part, deadline)).await?; // large, and rare
+        let client = connect_by(config, &link, &part, deadline).await?;
         check_server(config, &client)?;
         link.send_modify(|link| link.connected = true);
         part.running();

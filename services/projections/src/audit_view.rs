@@ -6,16 +6,64 @@
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 use domain::{
-    GroupId, MeetingId, MemberId,
+    AnyEvent, DomainEvent, GroupId, MeetingId, MemberId,
     audit::{Event, List, Opened},
     member::Field,
 };
+use host::{Folding, View, is_erased, row};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{record_view, row, views::Folding};
+/// Openings of personal data, and who was shown by each.
+pub(crate) const OPENINGS: View = View {
+    name: "openings",
+    version: 1,
+    schema: "
+        CREATE TABLE openings (
+            position INTEGER PRIMARY KEY,
+            org TEXT NOT NULL,
+            at INTEGER NOT NULL, -- seconds since 1970 (UTC)
+            subject TEXT NOT NULL,
+            role TEXT NOT NULL,
+            operation TEXT NOT NULL,
+            register BLOB, -- the meeting whose register it was, if it was one
+            roster BLOB, -- the group whose roster it was, if it was one
+            people INTEGER NOT NULL, -- how many
+            named_at INTEGER NOT NULL, -- position of the opening that names them, which can be this one
+            fields TEXT NOT NULL, -- JSON
+            glass INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX openings_by_org ON openings (org, position);
+        CREATE INDEX openings_again ON openings (named_at, position) WHERE named_at <> position;
+        CREATE TABLE opened_members (
+            org TEXT NOT NULL,
+            member BLOB NOT NULL,
+            position INTEGER NOT NULL,
+            listed INTEGER NOT NULL, -- whether it was a list, which others name again
+            PRIMARY KEY (org, member, position)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX opened_members_by_position ON opened_members (position);
+        CREATE INDEX opened_members_listed ON opened_members (org, member, position) WHERE listed;",
+    tables: &[
+        (
+            "openings",
+            "SELECT position, org, at, subject, role, operation, hex(register), hex(roster), people, named_at, fields,
+                    glass
+             FROM openings ORDER BY position",
+        ),
+        (
+            "opened_members",
+            "SELECT org, hex(member), position, listed FROM opened_members ORDER BY org, member, position",
+        ),
+    ],
+    once_caught_up: "",
+    kinds: &[Event::CATEGORY],
+    fold: || Box::new(fold),
+    forgets: &["opened_members"],
+    keeps: &[("who opened the record, without whose it was", "to account for access (GDPR Art. 5(2))")],
+};
 
 /// Most members that a line of the audit names, a count; how many there are, it says anyway.
 const NAMED_MAX: u32 = 8;
@@ -49,8 +97,8 @@ pub(crate) struct Opening {
     pub glass: bool,
 }
 
-pub(crate) fn fold(folding: &mut Folding<'_>, event: &Event) -> rusqlite::Result<()> {
-    let Event::Opened(opened) = event;
+fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
+    let Some(Event::Opened(opened)) = event.of() else { return Ok(()) };
     let Opened { subject, role, operation, list, at: _, members, same_as, people, fields, glass } = opened;
     let position = folding.position();
     let people = people.unwrap_or(u32::try_from(members.len()).unwrap_or(u32::MAX));
@@ -78,7 +126,7 @@ pub(crate) fn fold(folding: &mut Folding<'_>, event: &Event) -> rusqlite::Result
             glass,
         ])?;
     for member in members {
-        if !record_view::is_erased(folding.rows, folding.org(), *member)? {
+        if !folding.is_erased(*member)? {
             folding
                 .rows
                 .prepare_cached("INSERT OR IGNORE INTO opened_members VALUES (?1, ?2, ?3, ?4)")?
@@ -135,7 +183,7 @@ pub(crate) fn of_person(
 /// Of members who looked at their own record and were erased since, it is not said who it was.
 fn unnamed(connection: &Connection, org: &str, mut opening: Opening) -> rusqlite::Result<Opening> {
     if let Ok(member) = opening.subject.parse()
-        && record_view::is_erased(connection, org, member)?
+        && is_erased(connection, org, member)?
     {
         opening.subject = ERASED.into();
     }

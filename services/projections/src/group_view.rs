@@ -1,26 +1,37 @@
-//! The view of groups: what they are, when they meet next, how well they are attended.
+//! The view of groups: what they are, and when they meet.
 
 use domain::{
-    GroupId, LocalDay, MeetingId, OrgId, ProgrammeId, Schedule,
+    AnyEvent, DomainEvent, GroupId, ProgrammeId, Schedule,
     group::{Changed, Details, Event, MeetingMode, Registered, Scheduled, Unscheduled},
-    meeting::Status,
 };
-use jiff::{Timestamp, Zoned, civil::DateTime};
+use host::{Folding, View, row};
+use jiff::Zoned;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{
-    enrolment_view::{self, PlaceCounts},
-    register_view::{self, MeetingRow},
-    row,
-    views::Folding,
+/// Groups and their calendars.
+pub const GROUPS: View = View {
+    name: "groups",
+    version: 1,
+    schema: "
+        CREATE TABLE groups (
+            org TEXT NOT NULL,
+            id BLOB NOT NULL,
+            name TEXT NOT NULL,
+            programme BLOB NOT NULL,
+            details TEXT NOT NULL, -- JSON
+            schedule TEXT, -- JSON
+            PRIMARY KEY (org, id)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX groups_by_name ON groups (org, name, id);",
+    tables: &[("groups", "SELECT org, hex(id), name, hex(programme), details, schedule FROM groups ORDER BY org, id")],
+    once_caught_up: "",
+    kinds: &[Event::CATEGORY],
+    fold: || Box::new(fold),
+    forgets: &[],
+    keeps: &[],
 };
-
-/// Meetings ahead that a group's view shows, a count.
-const NEXT_MEETINGS: u32 = 5;
-/// Held meetings that a group's view shows, a count.
-const LAST_MEETINGS: u32 = 12;
 
 /// A group in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -33,45 +44,8 @@ pub(crate) struct GroupRow {
     pub listed: bool,
 }
 
-/// A group.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub(crate) struct GroupView {
-    pub id: GroupId,
-    pub details: Details,
-    pub schedule: Option<Schedule>,
-    /// Members enrolled today, where the group meets; unit: person.
-    pub roster_size: u32,
-    pub places: PlaceCounts,
-    /// The next 5 meetings.
-    pub next_meetings: Vec<NextMeeting>,
-    /// The last 12 held meetings, latest first.
-    pub last_meetings: Vec<MeetingRow>,
-    pub meetings: MeetingCounts,
-}
-
-/// A meeting ahead.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct NextMeeting {
-    pub id: MeetingId,
-    #[schema(value_type = String, format = DateTime)]
-    pub starts_at: Timestamp,
-    /// In the group's time zone.
-    #[schema(value_type = String)]
-    pub starts_at_local: DateTime,
-    pub status: Status,
-}
-
-/// How many meetings there were; unit: meeting.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct MeetingCounts {
-    pub held: u32,
-    pub cancelled: u32,
-    pub did_not_occur: u32,
-    /// Over, but nobody said what became of them. Not the same as not held.
-    pub not_reported: u32,
-}
-
-pub(crate) fn fold(folding: &mut Folding<'_>, event: &Event) -> rusqlite::Result<()> {
+fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
+    let Some(event) = event.of() else { return Ok(()) };
     match event {
         Event::Registered(Registered { details }) | Event::Changed(Changed { details }) => describe(folding, details),
         Event::Scheduled(Scheduled { schedule }) => set_schedule(folding, Some(schedule)),
@@ -79,7 +53,7 @@ pub(crate) fn fold(folding: &mut Folding<'_>, event: &Event) -> rusqlite::Result
     }
 }
 
-fn describe(folding: &mut Folding<'_>, details: &Details) -> rusqlite::Result<()> {
+fn describe(folding: &Folding<'_>, details: &Details) -> rusqlite::Result<()> {
     let id = folding.event.stream.id();
     let json = serde_json::to_string(details).expect("string keys only");
     folding
@@ -92,7 +66,7 @@ fn describe(folding: &mut Folding<'_>, details: &Details) -> rusqlite::Result<()
     Ok(())
 }
 
-fn set_schedule(folding: &mut Folding<'_>, schedule: Option<&Schedule>) -> rusqlite::Result<()> {
+fn set_schedule(folding: &Folding<'_>, schedule: Option<&Schedule>) -> rusqlite::Result<()> {
     let id = folding.event.stream.id();
     let json = schedule.map(|schedule| serde_json::to_string(schedule).expect("string keys only"));
     folding.rows.prepare_cached("UPDATE groups SET schedule = ?3 WHERE org = ?1 AND id = ?2")?.execute(params![
@@ -144,95 +118,14 @@ pub(crate) fn there(connection: &Connection, org: &str, group: GroupId, now: &Zo
     Ok(domain::there(now, zone.flatten().as_deref()))
 }
 
-/// A group as it is now.
+/// What a group is, and its calendar.
 pub(crate) fn find(
     connection: &Connection,
     org: &str,
     id: GroupId,
-    now: &Zoned,
-) -> rusqlite::Result<Option<GroupView>> {
-    let found = connection
+) -> rusqlite::Result<Option<(Details, Option<Schedule>)>> {
+    connection
         .prepare_cached("SELECT details, schedule FROM groups WHERE org = ?1 AND id = ?2")?
         .query_row(params![org, id.0.as_bytes()], |row| Ok((row::json(row, 0)?, row::maybe_json(row, 1)?)))
-        .optional()?;
-    let Some((details, schedule)) = found else { return Ok(None) };
-    let today = LocalDay::of(&there(connection, org, id, now)?);
-    let now = now.timestamp();
-    Ok(Some(GroupView {
-        id,
-        details,
-        schedule,
-        roster_size: enrolment_view::roster_size(connection, (org, id), &today)?,
-        places: enrolment_view::places(connection, org, id)?,
-        next_meetings: next_meetings(connection, org, id, now)?,
-        last_meetings: register_view::last_held(connection, org, id, LAST_MEETINGS)?,
-        meetings: meeting_counts(connection, org, id, now)?,
-    }))
-}
-
-fn next_meetings(
-    connection: &Connection,
-    org: &str,
-    id: GroupId,
-    now: Timestamp,
-) -> rusqlite::Result<Vec<NextMeeting>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT id, starts_at, starts_at_local, status FROM meetings
-         WHERE org = ?1 AND grp = ?2 AND starts_at > ?3 AND status IN ('planned', 'open')
-         ORDER BY starts_at LIMIT ?4",
-    )?;
-    let rows = statement.query_map(params![org, id.0.as_bytes(), now.as_second(), NEXT_MEETINGS], |row| {
-        Ok(NextMeeting {
-            id: MeetingId(row::uuid(row, 0)?),
-            starts_at: row::time(row, 1)?,
-            starts_at_local: row::text(row, 2)?,
-            status: row::word(row, 3)?,
-        })
-    })?;
-    rows.collect()
-}
-
-fn meeting_counts(connection: &Connection, org: &str, id: GroupId, now: Timestamp) -> rusqlite::Result<MeetingCounts> {
-    connection
-        .prepare_cached(
-            "SELECT count(*) FILTER (WHERE status = 'held'), count(*) FILTER (WHERE status = 'cancelled'),
-                    count(*) FILTER (WHERE status = 'did_not_occur'),
-                    count(*) FILTER (WHERE status IN ('planned', 'open') AND ends_at < ?3)
-             FROM meetings WHERE org = ?1 AND grp = ?2",
-        )?
-        .query_row(params![org, id.0.as_bytes(), now.as_second()], |row| {
-            Ok(MeetingCounts {
-                held: row.get(0)?,
-                cancelled: row.get(1)?,
-                did_not_occur: row.get(2)?,
-                not_reported: row.get(3)?,
-            })
-        })
-}
-
-/// A group whose calendar can be planned by.
-#[derive(Debug, Clone)]
-pub struct Plannable {
-    /// Owner.
-    pub org: OrgId,
-    /// The group.
-    pub group: GroupId,
-}
-
-/// Groups with a calendar of which nothing is planned after `horizon`: for the planner.
-///
-/// # Errors
-/// What SQLite says.
-pub fn plannable(readers: &eventlog::sqlite::Readers, horizon: Timestamp) -> rusqlite::Result<Vec<Plannable>> {
-    readers.with(|connection| {
-        let mut statement = connection.prepare_cached(
-            "SELECT org, id FROM groups WHERE schedule IS NOT NULL AND NOT EXISTS (
-                 SELECT 1 FROM meetings
-                 WHERE meetings.org = groups.org AND grp = groups.id AND starts_at >= ?1)",
-        )?;
-        let rows = statement.query_map([horizon.as_second()], |row| {
-            Ok(Plannable { org: row::text(row, 0)?, group: GroupId(row::uuid(row, 1)?) })
-        })?;
-        rows.collect()
-    })
+        .optional()
 }

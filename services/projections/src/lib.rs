@@ -7,6 +7,7 @@
 
 mod audit_view;
 mod enrolment_view;
+mod followed;
 mod group_view;
 mod list_accesses;
 mod list_audit;
@@ -16,15 +17,17 @@ mod list_meetings;
 mod list_overdue_registers;
 mod list_programmes;
 mod list_unconfirmed_enrolments;
-mod member_view;
+mod meetings;
 mod names;
+mod op;
 mod opening;
+mod person;
 mod preview_merge;
 mod programme_view;
 mod reason_view;
 mod record_view;
 mod register_view;
-mod row;
+mod rosters;
 mod search_members;
 mod show_group;
 mod show_member;
@@ -32,16 +35,16 @@ mod show_record;
 mod show_register;
 mod show_roster;
 mod sight;
-mod verify;
-mod views;
 
-use std::sync::Arc;
+#[cfg(test)]
+mod tests;
 
 use axum::{
     extract::FromRef,
     response::{IntoResponse, Response},
 };
-use eventlog::{Position, blocking, sqlite::Readers};
+use eventlog::Position;
+use host::{Built, Context, Host, Need, Task, View, Views};
 use jiff::Zoned;
 use rusqlite::Connection;
 use serde::Serialize;
@@ -50,60 +53,63 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use vault::{Names, Vault};
 use web::{After, Audit, Caller, Gate, Problem, Read};
 
-pub use group_view::{Plannable, plannable};
-pub use names::NameKeeper;
-pub use record_view::{ErasedMember, erased_members, has_record, members_after, regrouped};
-pub use verify::{Difference, difference};
-pub use views::{OpenError, Views};
+use names::NameKeeper;
+
+pub use followed::{ErasedMember, Plannable, erased_members, plannable, regrouped};
+pub use group_view::GROUPS;
+pub use record_view::{RECORDS, members_after};
+
+/// Its views: of what several contexts say, read together.
+const VIEWS: &[&View] = &[
+    &programme_view::PROGRAMMES,
+    &group_view::GROUPS,
+    &enrolment_view::ENROLMENTS,
+    &register_view::REGISTERS,
+    &record_view::RECORDS,
+    &reason_view::REASONS,
+    &audit_view::OPENINGS,
+];
+
+/// What is read where members are shown.
+const OF_MEMBERS: &[&View] =
+    &[&group_view::GROUPS, &enrolment_view::ENROLMENTS, &register_view::REGISTERS, &record_view::RECORDS];
 
 /// The views as they are read.
 #[derive(Debug, Clone, FromRef)]
-pub struct Projections {
+pub(crate) struct Projections {
     gate: Gate,
-    readers: Arc<Readers>,
-    checkpoint: watch::Receiver<Position>,
+    views: Views,
     personal: Personal,
 }
 
 /// What opening personal data needs.
 #[derive(Debug, Clone)]
-pub struct Personal {
+pub(crate) struct Personal {
     /// The keys.
     pub vault: Vault,
     /// Where it is written down.
     pub audit: Audit,
     /// Names, to search by.
     pub names: Names,
-    /// Up to where the views know members' records.
-    pub people: watch::Receiver<Position>,
-    /// Up to where the names do.
+    /// Up to where the names know members' records.
     pub named: watch::Receiver<Position>,
 }
 
 impl Projections {
-    /// The views that `readers` read, which stand at `checkpoint`.
-    pub fn new(gate: Gate, readers: Arc<Readers>, checkpoint: watch::Receiver<Position>, personal: Personal) -> Self {
-        Self { gate, readers, checkpoint, personal }
-    }
-
     /// The time, in the zone of what belongs to no group.
     fn now(&self) -> Zoned {
         let clock = &self.gate.clock;
         clock.local(clock.now())
     }
 
-    /// Reads once the view has reached `after`.
+    /// Reads these views once they have reached `after`.
     async fn read<T: Send + 'static>(
         &self,
+        views: &[&View],
         after: After,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<Read<T>, Problem> {
-        let position = after.seen_by(&self.checkpoint).await?;
-        let readers = self.readers.clone();
-        let rows = blocking(move || readers.with(read)).await;
-        let rows =
-            rows.map_err(|unfinished| Problem::internal(&unfinished))?.map_err(|error| Problem::unavailable(&error))?;
-        Ok(Read(position, rows))
+        self.views.read(views, after, read).await
     }
 
     /// An answer that can be long, written where it holds up nobody.
@@ -118,17 +124,45 @@ impl Projections {
     /// Reads something that may not be there.
     async fn find<T: Send + 'static>(
         &self,
+        views: &[&View],
         after: After,
         what: &'static str,
         read: impl FnOnce(&Connection) -> rusqlite::Result<Option<T>> + Send + 'static,
     ) -> Result<Read<T>, Problem> {
-        let Read(position, found) = self.read(after, read).await?;
+        let Read(position, found) = self.read(views, after, read).await?;
         found.map(|found| Read(position, found)).ok_or_else(|| Problem::not_found(format!("there is no such {what}")))
     }
 }
 
-/// All operations on views.
-pub fn routes(projections: Projections) -> OpenApiRouter {
+/// The context.
+pub const CONTEXT: Context = Context {
+    name: "projections",
+    about: "What is read of groups, members, registers; planning, what follows an erasure",
+    needs: &[Need::Vault, Need::Views],
+    operations: op::OPERATIONS,
+    views: VIEWS,
+    folds: &[],
+    build,
+};
+
+fn build(host: &Host) -> Built {
+    let vault = host.vault().clone();
+    let names = NameKeeper {
+        views: host.views.clone(),
+        vault: vault.clone(),
+        names: host.names.clone(),
+        named: host.named.clone(),
+        after: 0,
+    };
+    let personal =
+        Personal { vault, audit: host.audit.clone(), names: host.names.clone(), named: host.named.subscribe() };
+    let projections = Projections { gate: host.gate.clone(), views: host.views.clone(), personal };
+    let tasks = vec![Task::following("names", names::RHYTHM, move || names.anew())];
+    Built { routes: routes(projections), tasks, ..Built::default() }
+}
+
+/// All operations.
+fn routes(projections: Projections) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(list_programmes::list_programmes))
         .routes(routes!(list_groups::list_groups))

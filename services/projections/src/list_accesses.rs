@@ -2,12 +2,12 @@
 
 use axum::extract::State;
 use domain::MemberId;
-use web::{After, CallerMay, Opening as Look, Page, PageQuery, Path, Problem, Problems, Query, Read, Role, op};
+use web::{After, CallerMay, Opening as Look, Page, PageQuery, Path, Problem, Problems, Query, Read, Role};
 
 use crate::{
     Projections,
     audit_view::{self, Opening},
-    record_view,
+    op, record_view,
 };
 
 /// List accesses to a member's record
@@ -24,7 +24,7 @@ pub(crate) async fn list_accesses(
     Path(member): Path<MemberId>,
     Query(page): Query<PageQuery>,
 ) -> Result<Read<Page<Opening>>, Problem> {
-    caller.may_member(member)?;
+    caller.require_member(member, true)?;
     let (limit, cursor) = (page.limit()?, page.opened(&caller)?.after::<u64>()?);
     let org = caller.org.clone();
     let read = move |connection: &_| {
@@ -35,7 +35,8 @@ pub(crate) async fn list_accesses(
         let records = record_view::person(connection, org, member)?;
         audit_view::of_person(connection, org, &records, cursor, limit).map(Some)
     };
-    let Read(position, rows) = projections.find(after, "member", read).await?;
+    let Read(position, rows) =
+        projections.find(&[&record_view::RECORDS, &audit_view::OPENINGS], after, "member", read).await?;
     // Which registers a member was on says where they come. What members read of themselves is nobody's look.
     if caller.role != Role::Member {
         let opening = Look { at: position, ..Look::naming("list_accesses", vec![member]) };

@@ -4,11 +4,12 @@ use axum::{extract::State, response::Response};
 use domain::MemberId;
 use serde::Serialize;
 use utoipa::ToSchema;
-use web::{After, CallerMay, Opening as Look, Page, PageQuery, Problem, Problems, Query, Read, op};
+use web::{After, CallerMay, Opening as Look, Page, PageQuery, Problem, Problems, Query, Read};
 
 use crate::{
     Projections,
     audit_view::{self, Opening},
+    op,
 };
 
 /// An opening, and whose data it opened.
@@ -35,7 +36,7 @@ pub(crate) async fn list_audit(
     let (limit, cursor) = (page.limit()?, page.opened(&caller)?.after::<u64>()?);
     let org = caller.org.clone();
     let read = move |connection: &_| audit_view::of_org(connection, org.as_str(), cursor, limit);
-    let Read(position, rows) = projections.read(after, read).await?;
+    let Read(position, rows) = projections.read(&[&audit_view::OPENINGS], after, read).await?;
     let members = rows.iter().take(limit).flat_map(|(_, members)| members).copied().collect();
     let opening = Look { at: position, ..Look::naming("list_audit", members) };
     projections.personal.audit.opened(&caller, opening).await?;

@@ -5,11 +5,11 @@ use domain::{GlassId, MemberId, member::Glass};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
-use vault::VaultError;
-use web::{After, CallerMay, Opening, Page, PageQuery, Problem, Problems, Query, Read, op};
+use vault::{SealedAs, VaultError};
+use web::{After, CallerMay, Opening, Page, PageQuery, Problem, Problems, Query, Read};
 
 use crate::{
-    Projections,
+    Projections, op,
     opening::{UNREADABLE, unreadable},
     record_view,
 };
@@ -41,7 +41,7 @@ pub(crate) async fn list_broken_glass(
     let (limit, cursor) = (page.limit()?, page.after::<(MemberId, GlassId)>()?);
     let org = caller.org.clone();
     let read = move |connection: &_| record_view::broken_glass(connection, org.as_str(), cursor, limit);
-    let Read(position, rows) = projections.read(after, read).await?;
+    let Read(position, rows) = projections.read(&[&record_view::RECORDS], after, read).await?;
     let mut lines = Vec::with_capacity(rows.len());
     for (member, glass, Glass { subject, reason, until }) in rows {
         let key = match projections.personal.vault.key(&caller.org, member).await {
@@ -52,7 +52,7 @@ pub(crate) async fn list_broken_glass(
             Err(error) => Err(error),
         };
         let opened = key.and_then(|key| {
-            key.open(&caller.org, member.0, "glass", &reason)
+            key.open(&caller.org, member.0, SealedAs::Glass, &reason)
                 .map_err(|error| VaultError::Unavailable(error.to_string()))
         });
         let reason = match opened {

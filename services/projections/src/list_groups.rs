@@ -2,11 +2,12 @@
 
 use axum::extract::State;
 use domain::GroupId;
-use web::{After, CallerMay, Page, PageQuery, Problem, Problems, Query, Read, op};
+use web::{After, CallerMay, Page, PageQuery, Problem, Problems, Query, Read};
 
 use crate::{
     Projections,
     group_view::{self, GroupRow},
+    op,
 };
 
 /// List groups
@@ -25,6 +26,6 @@ pub(crate) async fn list_groups(
     let read = move |connection: &_| {
         group_view::list(connection, caller.org.as_str(), caller.own_groups(), cursor.as_ref(), limit)
     };
-    let Read(position, rows) = projections.read(after, read).await?;
+    let Read(position, rows) = projections.read(&[&group_view::GROUPS], after, read).await?;
     Ok(Read(position, Page::new(rows, limit, |row| (row.name.clone(), row.id))))
 }

@@ -5,11 +5,12 @@ use domain::{GroupId, MeetingId};
 use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::IntoParams;
-use web::{After, CallerMay, Page, PageQuery, Path, Problem, Problems, Query, Read, op};
+use web::{After, CallerMay, Page, PageQuery, Path, Problem, Problems, Query, Read};
 
 use crate::{
-    Projections,
-    register_view::{self, MeetingRow},
+    Projections, group_view,
+    meetings::{self, MeetingRow},
+    op, record_view, register_view,
 };
 
 /// Which meetings.
@@ -42,11 +43,13 @@ pub(crate) async fn list_meetings(
     Path(group): Path<GroupId>,
     Query(asked): Query<Asked>,
 ) -> Result<Read<Page<MeetingRow>>, Problem> {
-    caller.may_group(group)?;
+    caller.require_group(group)?;
     let days = (asked.from.unwrap_or(Date::MIN), asked.through.unwrap_or(Date::MAX));
     let page = PageQuery { limit: asked.limit, after: asked.after };
     let (limit, cursor) = (page.limit()?, page.after::<(i64, MeetingId)>()?);
-    let read = move |connection: &_| register_view::list(connection, (caller.org.as_str(), group), days, cursor, limit);
-    let Read(position, rows) = projections.find(after, "group", read).await?;
+    let read = move |connection: &_| meetings::list(connection, (caller.org.as_str(), group), days, cursor, limit);
+    let Read(position, rows) = projections
+        .find(&[&group_view::GROUPS, &record_view::RECORDS, &register_view::REGISTERS], after, "group", read)
+        .await?;
     Ok(Read(position, Page::new(rows, limit, |row| (row.starts_at.as_second(), row.id))))
 }

@@ -2,11 +2,12 @@
 
 use axum::extract::State;
 use domain::MeetingId;
-use web::{After, CallerMay, Page, PageQuery, Problem, Problems, Query, Read, op};
+use web::{After, CallerMay, Page, PageQuery, Problem, Problems, Query, Read};
 
 use crate::{
     Projections,
-    register_view::{self, MeetingRow},
+    meetings::{self, MeetingRow},
+    op, record_view, register_view,
 };
 
 /// List overdue registers
@@ -23,7 +24,8 @@ pub(crate) async fn list_overdue_registers(
 ) -> Result<Read<Page<MeetingRow>>, Problem> {
     let (limit, cursor) = (page.limit()?, page.after::<(i64, MeetingId)>()?);
     let now = projections.gate.clock.now();
-    let read = move |connection: &_| register_view::overdue(connection, caller.org.as_str(), now, cursor, limit);
-    let Read(position, rows) = projections.read(after, read).await?;
+    let read = move |connection: &_| meetings::overdue(connection, caller.org.as_str(), now, cursor, limit);
+    let Read(position, rows) =
+        projections.read(&[&record_view::RECORDS, &register_view::REGISTERS], after, read).await?;
     Ok(Read(position, Page::new(rows, limit, |row| (row.ends_at.as_second(), row.id))))
 }

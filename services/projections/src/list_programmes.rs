@@ -2,10 +2,10 @@
 
 use axum::extract::State;
 use domain::ProgrammeId;
-use web::{After, CallerMay, Page, PageQuery, Problem, Problems, Query, Read, op};
+use web::{After, CallerMay, Page, PageQuery, Problem, Problems, Query, Read};
 
 use crate::{
-    Projections,
+    Projections, op,
     programme_view::{self, ProgrammeRow},
 };
 
@@ -23,6 +23,6 @@ pub(crate) async fn list_programmes(
 ) -> Result<Read<Page<ProgrammeRow>>, Problem> {
     let (limit, cursor) = (page.limit()?, page.after::<(String, ProgrammeId)>()?);
     let read = move |connection: &_| programme_view::list(connection, caller.org.as_str(), cursor.as_ref(), limit);
-    let Read(position, rows) = projections.read(after, read).await?;
+    let Read(position, rows) = projections.read(&[&programme_view::PROGRAMMES], after, read).await?;
     Ok(Read(position, Page::new(rows, limit, |row| (row.name.clone(), row.id))))
 }

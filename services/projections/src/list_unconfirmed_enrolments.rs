@@ -1,13 +1,13 @@
 //! List unconfirmed enrolments.
 
 use axum::extract::State;
-use web::{After, CallerMay, Page, PageQuery, Problem, Problems, Query, Read, op};
+use web::{After, CallerMay, Page, PageQuery, Problem, Problems, Query, Read};
 
 use crate::{
-    Projections,
-    enrolment_view::{self, UnconfirmedLine},
+    Projections, enrolment_view, op,
     opening::Look,
     record_view,
+    rosters::{self, UnconfirmedLine},
 };
 
 /// List unconfirmed enrolments
@@ -26,7 +26,7 @@ pub(crate) async fn list_unconfirmed_enrolments(
     let (limit, cursor) = (page.limit()?, page.opened(&caller)?.after::<i64>()?);
     let org = caller.org.clone();
     let read = move |connection: &_| {
-        let lines = enrolment_view::unconfirmed(connection, org.as_str(), cursor, limit)?;
+        let lines = rosters::unconfirmed(connection, org.as_str(), cursor, limit)?;
         let mut sealed = Vec::new();
         for line in lines.iter().take(limit) {
             let record = record_view::find(connection, org.as_str(), line.member)?;
@@ -34,7 +34,8 @@ pub(crate) async fn list_unconfirmed_enrolments(
         }
         Ok((lines, sealed))
     };
-    let Read(position, (mut lines, sealed)) = projections.read(after, read).await?;
+    let Read(position, (mut lines, sealed)) =
+        projections.read(&[&enrolment_view::ENROLMENTS, &record_view::RECORDS], after, read).await?;
     let members = lines.iter().take(limit).map(|line| line.member);
     let look = Look::at_members(&caller, "list_unconfirmed_enrolments", position, members);
     let called = projections.called(look, sealed).await?;

@@ -2,76 +2,64 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
     time::Duration,
 };
 
+use anyhow::Context;
+use async_trait::async_trait;
 use domain::{
     MemberId, OrgId,
     member::{Fields, Record},
 };
-use eventlog::{Position, Unfinished, blocking, sqlite::Readers};
-use messaging::Part;
+use eventlog::{Position, Unfinished, blocking};
+use host::{Follower, Rhythm, Views};
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 use vault::{Key, Names, Vault, VaultError, open_profile};
 
-use crate::record_view;
+use crate::record_view::{self, RECORDS};
 
-/// After a failure.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Whoever was just registered is searched for next.
+pub(crate) const RHYTHM: Rhythm = Rhythm::at_once(Duration::from_secs(1));
 /// Members whose names are opened at once, a count.
 const BATCH_MEMBERS: u32 = 1_000;
 
-/// What keeping names needs.
+/// Who keeps names.
 #[derive(Debug, Clone)]
-pub struct NameKeeper {
-    /// The views.
-    pub views: Arc<Readers>,
-    /// Up to where they know members' records.
-    pub people: watch::Receiver<Position>,
-    /// The keys.
+pub(crate) struct NameKeeper {
+    pub views: Views,
     pub vault: Vault,
-    /// What is kept.
     pub names: Names,
-    /// Up to where it is.
+    /// Says up to where names are kept.
     pub named: watch::Sender<Position>,
+    /// Up to where in the log their names are taken.
+    pub after: i64,
+}
+
+#[async_trait]
+impl Follower for NameKeeper {
+    fn position(&self) -> watch::Receiver<Position> {
+        self.views.changed(&RECORDS)
+    }
+
+    async fn see_to(&mut self, known: Position) -> anyhow::Result<()> {
+        self.after = self.learn(self.after).await.context("members are not found by their latest names")?;
+        self.named.send_replace(known);
+        Ok(())
+    }
 }
 
 impl NameKeeper {
-    /// Keeps them until it is told to end, and shows itself as `part`. Opens what is in the views already first.
-    pub async fn run(mut self, part: Part, end: CancellationToken) {
-        let mut after = 0;
-        self.names.forget(); // whoever kept them before may have stopped in between
-        loop {
-            let known = *self.people.borrow_and_update();
-            match end.run_until_cancelled(self.learn(after)).await {
-                None => return,
-                Some(Ok(last)) => {
-                    after = last;
-                    part.running();
-                    self.named.send_replace(known);
-                    match end.run_until_cancelled(self.people.changed()).await {
-                        Some(Ok(())) => {}
-                        _ => return,
-                    }
-                }
-                Some(Err(error)) => {
-                    part.stopped(format!("members are not found by their latest names: {error}"));
-                    if end.run_until_cancelled(tokio::time::sleep(AGAIN_AFTER)).await.is_none() {
-                        return;
-                    }
-                }
-            }
-        }
+    /// One who takes all names again: whoever kept them before may have stopped in between.
+    pub fn anew(&self) -> Self {
+        self.names.forget();
+        Self { after: 0, ..self.clone() }
     }
 
     /// Takes what changed after a row; answers the last.
     async fn learn(&self, mut after: i64) -> Result<i64, LearnError> {
         loop {
-            let views = self.views.clone();
-            let read = move || views.with(|connection| record_view::changed(connection, after, BATCH_MEMBERS));
-            let changed = blocking(read).await??;
+            let read = move |connection: &_| record_view::changed(connection, after, BATCH_MEMBERS);
+            let changed = self.views.look(read).await??;
             let Some((last, ..)) = changed.last() else { return Ok(after) };
             let last = *last;
             let mut orgs: BTreeMap<OrgId, Vec<(MemberId, Option<Record>)>> = BTreeMap::new();

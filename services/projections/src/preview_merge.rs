@@ -11,12 +11,13 @@ use domain::{
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
-use web::{After, CallerMay, Path, Problem, Problems, Read, op};
+use web::{After, CallerMay, Path, Problem, Problems, Read};
 
 use crate::{
-    Projections, member_view,
-    member_view::{MemberAttendance, MemberGroup, MemberView},
+    OF_MEMBERS, Projections, op,
     opening::Look,
+    person,
+    person::{MemberAttendance, MemberGroup, MemberView},
 };
 
 /// What a merge would change.
@@ -80,12 +81,12 @@ pub(crate) async fn preview_merge(
     let (org, now) = (caller.org.clone(), projections.now());
     let read = move |connection: &_| {
         let find = |id| -> rusqlite::Result<Option<Side>> {
-            let Some((view, record)) = member_view::find(connection, org.as_str(), id, &now)? else { return Ok(None) };
-            Ok(Some(Side { view, record, marks: member_view::attendances(connection, org.as_str(), id)? }))
+            let Some((view, record)) = person::find(connection, org.as_str(), id, &now)? else { return Ok(None) };
+            Ok(Some(Side { view, record, marks: person::attendances(connection, org.as_str(), id)? }))
         };
         Ok(find(member)?.zip(find(into_id)?))
     };
-    let Read(position, (from, into)) = projections.find(after, "member", read).await?;
+    let Read(position, (from, into)) = projections.find(OF_MEMBERS, after, "member", read).await?;
     let sealed = [&from, &into].map(|side| (side.view.id, side.record.fields.clone())).into();
     let look = Look::at_members(&caller, "preview_merge", position, [member, into_id]);
     let opened = projections.open_all(look, sealed, Field::ALL).await?;

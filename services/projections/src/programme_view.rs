@@ -1,14 +1,33 @@
 //! The view of programmes.
 
 use domain::{
-    ProgrammeId,
+    AnyEvent, DomainEvent, ProgrammeId,
     programme::{Changed, Event, Registered},
 };
+use host::{Folding, View, row};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{row, views::Folding};
+/// Programmes, by name.
+pub(crate) const PROGRAMMES: View = View {
+    name: "programmes",
+    version: 1,
+    schema: "
+        CREATE TABLE programmes (
+            org TEXT NOT NULL,
+            id BLOB NOT NULL,
+            name TEXT NOT NULL,
+            PRIMARY KEY (org, id)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX programmes_by_name ON programmes (org, name, id);",
+    tables: &[("programmes", "SELECT org, hex(id), name FROM programmes ORDER BY org, id")],
+    once_caught_up: "",
+    kinds: &[Event::CATEGORY],
+    fold: || Box::new(fold),
+    forgets: &[],
+    keeps: &[],
+};
 
 /// A programme in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -17,17 +36,15 @@ pub(crate) struct ProgrammeRow {
     pub name: String,
 }
 
-pub(crate) fn fold(folding: &mut Folding<'_>, event: &Event) -> rusqlite::Result<()> {
-    match event {
-        Event::Registered(Registered { details }) | Event::Changed(Changed { details }) => {
-            let id = folding.event.stream.id();
-            folding.rows.prepare_cached("INSERT OR REPLACE INTO programmes VALUES (?1, ?2, ?3)")?.execute(params![
-                folding.org(),
-                id.as_bytes(),
-                details.name.as_str()
-            ])?;
-        }
-    }
+fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
+    let Some(Event::Registered(Registered { details }) | Event::Changed(Changed { details })) = event.of() else {
+        return Ok(());
+    };
+    folding.rows.prepare_cached("INSERT OR REPLACE INTO programmes VALUES (?1, ?2, ?3)")?.execute(params![
+        folding.org(),
+        folding.event.stream.id().as_bytes(),
+        details.name.as_str()
+    ])?;
     Ok(())
 }
 

@@ -1,17 +1,45 @@
 //! The view of reasons: what was written about members, as it was sealed, for their whole record.
 
 use domain::{
-    AnyEvent, MemberId, Sealed,
+    AnyEvent, DomainEvent, MemberId, Sealed,
     meeting::{self, AttendanceCorrected},
     member::{self, GlassBroken, HoldPlaced},
+    people,
     roster::{self, Withdrawn},
 };
+use host::{Folding, View, row};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use vault::SealedAs;
 
-use crate::{row, views::Folding};
+use crate::record_view::said_of_records;
+
+/// Reasons that were written about members.
+pub(crate) const REASONS: View = View {
+    name: "reasons",
+    version: 1,
+    schema: "
+        CREATE TABLE reasons (
+            org TEXT NOT NULL,
+            member BLOB NOT NULL,
+            position INTEGER NOT NULL,
+            at INTEGER NOT NULL, -- seconds since 1970 (UTC)
+            what TEXT NOT NULL,
+            sealed TEXT NOT NULL,
+            PRIMARY KEY (org, member, position)
+        ) STRICT, WITHOUT ROWID;",
+    tables: &[(
+        "reasons",
+        "SELECT org, hex(member), position, at, what, sealed FROM reasons ORDER BY org, member, position",
+    )],
+    once_caught_up: "",
+    kinds: &[meeting::Event::CATEGORY, roster::Event::CATEGORY, member::Event::CATEGORY, people::Event::CATEGORY],
+    fold: || Box::new(fold),
+    forgets: &["reasons"],
+    keeps: &[],
+};
 
 /// What a reason was given for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -28,33 +56,31 @@ pub(crate) enum ReasonFor {
 }
 
 impl ReasonFor {
-    /// As stored, and as the field that it was sealed as.
-    pub fn as_str(self) -> &'static str {
+    /// As what it was sealed.
+    pub fn sealed_as(self) -> SealedAs {
         match self {
-            Self::Correction => "correction",
-            Self::Withdrawal => "withdrawal",
-            Self::Hold => "hold",
-            Self::Glass => "glass",
+            Self::Correction => SealedAs::Correction,
+            Self::Withdrawal => SealedAs::Withdrawal,
+            Self::Hold => SealedAs::Hold,
+            Self::Glass => SealedAs::Glass,
         }
     }
 }
 
-pub(crate) fn fold(folding: &mut Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
+fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
     if let Some(meeting::Event::AttendanceCorrected(AttendanceCorrected { member, reason, .. })) = event.of() {
         return store(folding, *member, ReasonFor::Correction, reason);
     }
     if let Some(roster::Event::Withdrawn(Withdrawn { member, reason: Some(reason), .. })) = event.of() {
         return store(folding, *member, ReasonFor::Withdrawal, reason);
     }
-    Ok(())
+    said_of_records(folding, event).into_iter().try_for_each(|(member, said)| fold_record(folding, member, &said))
 }
 
-/// What is said of one record.
-pub(crate) fn fold_record(folding: &mut Folding<'_>, member: MemberId, event: &member::Event) -> rusqlite::Result<()> {
+fn fold_record(folding: &Folding<'_>, member: MemberId, event: &member::Event) -> rusqlite::Result<()> {
     match event {
         member::Event::HoldPlaced(HoldPlaced { reason, .. }) => store(folding, member, ReasonFor::Hold, reason),
         member::Event::GlassBroken(GlassBroken { reason, .. }) => store(folding, member, ReasonFor::Glass, reason),
-        member::Event::Erased(_) => forget(folding, member),
         _ => Ok(()),
     }
 }
@@ -66,17 +92,9 @@ fn store(folding: &Folding<'_>, member: MemberId, what: ReasonFor, reason: &Seal
         member.0.as_bytes(),
         folding.position(),
         at,
-        what.as_str(),
+        what.sealed_as().as_str(),
         reason.as_str(),
     ])?;
-    Ok(())
-}
-
-fn forget(folding: &Folding<'_>, member: MemberId) -> rusqlite::Result<()> {
-    folding
-        .rows
-        .prepare_cached("DELETE FROM reasons WHERE org = ?1 AND member = ?2")?
-        .execute(params![folding.org(), member.0.as_bytes()])?;
     Ok(())
 }
 

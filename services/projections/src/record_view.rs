@@ -1,33 +1,78 @@
 //! The view of members' records: what is known of each, as it was sealed.
 
 use domain::{
-    GlassId, GroupId, MemberId, OrgId,
-    member::{Erased, Event, Glass, Record},
+    AnyEvent, DomainEvent, GlassId, MemberId, OrgId,
+    member::{Event, Glass, Record},
+    people,
 };
-use eventlog::sqlite::Readers;
+use host::{Folding, View, row};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::{row, views::Folding};
+/// Members' records, each as it was sealed.
+pub const RECORDS: View = View {
+    name: "records",
+    version: 1,
+    schema: "
+        CREATE TABLE members (
+            org TEXT NOT NULL,
+            member BLOB NOT NULL,
+            position INTEGER NOT NULL, -- of the last event about them
+            record TEXT NOT NULL, -- JSON, fields sealed
+            merged_into BLOB,
+            PRIMARY KEY (org, member)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX members_by_position ON members (position);
+        CREATE INDEX members_merged ON members (org, merged_into) WHERE merged_into IS NOT NULL;
+        CREATE INDEX members_with_broken_glass ON members (org, member) WHERE json_extract(record, '$.glass') <> '{}';
+        -- Under which record the person goes on: of records that are one person's, or once were.
+        CREATE TABLE persons (
+            org TEXT NOT NULL,
+            record BLOB NOT NULL,
+            person BLOB NOT NULL,
+            position INTEGER NOT NULL, -- where it was said last
+            PRIMARY KEY (org, record)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX persons_by_person ON persons (org, person);
+        CREATE INDEX persons_by_position ON persons (position);",
+    tables: &[
+        ("members", "SELECT org, hex(member), position, record, hex(merged_into) FROM members ORDER BY org, member"),
+        ("persons", "SELECT org, hex(record), hex(person), position FROM persons ORDER BY org, record"),
+    ],
+    once_caught_up: "",
+    kinds: &[Event::CATEGORY, people::Event::CATEGORY],
+    fold: || Box::new(fold),
+    forgets: &["members"],
+    // What is left of somebody who was erased stays one person's.
+    keeps: &[("which random ids were one person's", "to count people once (GDPR Art. 89)")],
+};
 
-/// What is said of one record.
-pub(crate) fn fold(folding: &mut Folding<'_>, member: MemberId, event: &Event) -> rusqlite::Result<()> {
-    let (org, id) = (folding.org(), member.0);
-    if matches!(event, Event::Erased(Erased {})) {
-        forget(folding, member)?;
-        return store(folding, member, None);
+fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
+    said_of_records(folding, event).into_iter().try_for_each(|(member, said)| fold_record(folding, member, &said))
+}
+
+/// What an event says of members' records, each by itself.
+pub(crate) fn said_of_records(folding: &Folding<'_>, event: &AnyEvent) -> Vec<(MemberId, Event)> {
+    match event.of::<Event>() {
+        Some(said) => vec![(MemberId(folding.event.stream.id()), said.clone())],
+        None => event.of::<people::Event>().map(people::Event::of_records).unwrap_or_default(),
     }
-    let kept = folding
-        .rows
-        .prepare_cached("SELECT record FROM members WHERE org = ?1 AND id = ?2")?
-        .query_row(params![org, id.as_bytes()], |row| row::maybe_json::<Record>(row, 0))
-        .optional()?;
-    if kept.as_ref().is_some_and(Option::is_none) {
+}
+
+fn fold_record(folding: &Folding<'_>, member: MemberId, said: &Event) -> rusqlite::Result<()> {
+    if folding.is_erased(member)? {
         return Ok(()); // nothing follows an erasure
     }
-    let mut record = kept.flatten().unwrap_or_default();
-    record.evolve(event);
-    store(folding, member, Some(&record))?;
-    match event {
+    let mut record = find(folding.rows, folding.org(), member)?.unwrap_or_default();
+    record.evolve(said);
+    let json = serde_json::to_string(&record).expect("string keys only");
+    folding.rows.prepare_cached("INSERT OR REPLACE INTO members VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
+        folding.org(),
+        member.0.as_bytes(),
+        folding.position(),
+        json,
+        record.merged_into.as_ref().map(|into| into.0.as_bytes()),
+    ])?;
+    match said {
         Event::Merged(_) | Event::Unmerged(_) => count_as_one(folding, member),
         _ => Ok(()),
     }
@@ -42,7 +87,7 @@ fn count_as_one(folding: &Folding<'_>, member: MemberId) -> rusqlite::Result<()>
         .prepare_cached(
             "WITH RECURSIVE above (id, steps) AS (
                  VALUES (?2, 0)
-                 UNION ALL SELECT merged_into, steps + 1 FROM above CROSS JOIN members ON members.id = above.id
+                 UNION ALL SELECT merged_into, steps + 1 FROM above CROSS JOIN members ON members.member = above.id
                  WHERE org = ?1 AND merged_into IS NOT NULL AND steps < 64)
              SELECT id FROM above ORDER BY steps DESC LIMIT 1",
         )?
@@ -58,49 +103,19 @@ fn count_as_one(folding: &Folding<'_>, member: MemberId) -> rusqlite::Result<()>
     Ok(())
 }
 
-fn store(folding: &Folding<'_>, member: MemberId, record: Option<&Record>) -> rusqlite::Result<()> {
-    let json = record.map(|record| serde_json::to_string(record).expect("string keys only"));
-    let merged_into = record.and_then(|record| record.merged_into).map(|into| into.0);
-    folding.rows.prepare_cached("INSERT OR REPLACE INTO members VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
-        folding.org(),
-        member.0.as_bytes(),
-        folding.position(),
-        json,
-        merged_into.as_ref().map(uuid::Uuid::as_bytes),
-    ])?;
-    Ok(())
-}
-
-/// Who looked stays, at whom does not.
-fn forget(folding: &Folding<'_>, member: MemberId) -> rusqlite::Result<()> {
-    folding
-        .rows
-        .prepare_cached("DELETE FROM opened_members WHERE org = ?1 AND member = ?2")?
-        .execute(params![folding.org(), member.0.as_bytes()])?;
-    Ok(())
-}
-
 /// What is known of a member; nothing of those who were erased.
 pub(crate) fn find(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Result<Option<Record>> {
-    let found = connection
-        .prepare_cached("SELECT record FROM members WHERE org = ?1 AND id = ?2")?
-        .query_row(params![org, id.0.as_bytes()], |row| row::maybe_json(row, 0))
-        .optional()?;
-    Ok(found.flatten())
-}
-
-/// Whether the member was erased.
-pub(crate) fn is_erased(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Result<bool> {
     connection
-        .prepare_cached("SELECT 1 FROM members WHERE org = ?1 AND id = ?2 AND record IS NULL")?
-        .exists(params![org, id.0.as_bytes()])
+        .prepare_cached("SELECT record FROM members WHERE org = ?1 AND member = ?2")?
+        .query_row(params![org, id.0.as_bytes()], |row| row::json(row, 0))
+        .optional()
 }
 
 /// Records merged into this one, and so on, itself first.
 pub(crate) fn same_person(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Result<Vec<MemberId>> {
     let mut statement = connection.prepare_cached(
         "WITH RECURSIVE same (id) AS (
-             VALUES (?2) UNION SELECT members.id FROM members CROSS JOIN same ON merged_into = same.id WHERE org = ?1)
+             VALUES (?2) UNION SELECT members.member FROM members CROSS JOIN same ON merged_into = same.id WHERE org = ?1)
          SELECT id FROM same",
     )?;
     statement.query_map(params![org, id.0.as_bytes()], |row| row::uuid(row, 0).map(MemberId))?.collect()
@@ -108,8 +123,8 @@ pub(crate) fn same_person(connection: &Connection, org: &str, id: MemberId) -> r
 
 /// Records that were merged, each with the one under which the person goes on.
 pub(crate) fn merged(connection: &Connection, org: &str) -> rusqlite::Result<Vec<(MemberId, MemberId)>> {
-    let mut statement =
-        connection.prepare_cached("SELECT id, merged_into FROM members WHERE org = ?1 AND merged_into IS NOT NULL")?;
+    let mut statement = connection
+        .prepare_cached("SELECT member, merged_into FROM members WHERE org = ?1 AND merged_into IS NOT NULL")?;
     let rows = statement.query_map([org], |row| Ok((MemberId(row::uuid(row, 0)?), MemberId(row::uuid(row, 1)?))))?;
     rows.collect()
 }
@@ -119,11 +134,11 @@ pub(crate) fn person(connection: &Connection, org: &str, id: MemberId) -> rusqli
     let mut statement = connection.prepare_cached(
         "WITH RECURSIVE
          above (id) AS (
-             VALUES (?2) UNION SELECT merged_into FROM above CROSS JOIN members ON members.id = above.id
+             VALUES (?2) UNION SELECT merged_into FROM above CROSS JOIN members ON members.member = above.id
              WHERE org = ?1 AND merged_into IS NOT NULL),
          same (id) AS (
              SELECT id FROM above
-             UNION SELECT members.id FROM same CROSS JOIN members ON merged_into = same.id WHERE org = ?1)
+             UNION SELECT members.member FROM same CROSS JOIN members ON merged_into = same.id WHERE org = ?1)
          SELECT id FROM same",
     )?;
     statement.query_map(params![org, id.0.as_bytes()], |row| row::uuid(row, 0).map(MemberId))?.collect()
@@ -146,9 +161,13 @@ pub(crate) type Changed = (i64, OrgId, MemberId, Option<Record>);
 /// changed by the same event as the last.
 pub(crate) fn changed(connection: &Connection, after: i64, rows: u32) -> rusqlite::Result<Vec<Changed>> {
     let mut statement = connection.prepare_cached(
-        "SELECT position, org, id, record FROM members
-         WHERE position > ?1 AND position <= (
-             SELECT max(position) FROM (SELECT position FROM members WHERE position > ?1 ORDER BY position LIMIT ?2))
+        "WITH last (position) AS (SELECT max(position) FROM (
+             SELECT position FROM members WHERE position > ?1
+             UNION ALL SELECT position FROM erased WHERE position > ?1 ORDER BY position LIMIT ?2))
+         SELECT position, org, member, record FROM members
+         WHERE position > ?1 AND position <= (SELECT position FROM last)
+         UNION ALL SELECT position, org, member, NULL FROM erased
+         WHERE position > ?1 AND position <= (SELECT position FROM last)
          ORDER BY position",
     )?;
     let changed = statement.query_map(params![after, rows], |row| {
@@ -161,17 +180,12 @@ pub(crate) fn changed(connection: &Connection, after: i64, rows: u32) -> rusqlit
 ///
 /// # Errors
 /// What SQLite says.
-pub fn members_after(readers: &Readers, after: i64, rows: u32) -> rusqlite::Result<Vec<(i64, OrgId, MemberId)>> {
-    readers.with(|connection| {
-        let mut statement = connection.prepare_cached(
-            "SELECT position, org, id FROM members WHERE position > ?1 AND record IS NOT NULL
-             ORDER BY position LIMIT ?2",
-        )?;
-        let members = statement.query_map(params![after, rows], |row| {
-            Ok((row.get(0)?, row::text(row, 1)?, MemberId(row::uuid(row, 2)?)))
-        })?;
-        members.collect()
-    })
+pub fn members_after(connection: &Connection, after: i64, rows: u32) -> rusqlite::Result<Vec<(i64, OrgId, MemberId)>> {
+    let mut statement = connection
+        .prepare_cached("SELECT position, org, member FROM members WHERE position > ?1 ORDER BY position LIMIT ?2")?;
+    let members = statement
+        .query_map(params![after, rows], |row| Ok((row.get(0)?, row::text(row, 1)?, MemberId(row::uuid(row, 2)?))))?;
+    members.collect()
 }
 
 /// A breaking of the glass, of whose record, and who, why and until when.
@@ -185,8 +199,8 @@ pub(crate) fn broken_glass(
     rows: usize,
 ) -> rusqlite::Result<Vec<BrokenGlass>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, record FROM members
-         WHERE org = ?1 AND id >= ?2 AND json_extract(record, '$.glass') <> '{}' ORDER BY id LIMIT ?3",
+        "SELECT member, record FROM members
+         WHERE org = ?1 AND member >= ?2 AND json_extract(record, '$.glass') <> '{}' ORDER BY member LIMIT ?3",
     )?;
     let from = after.map_or(vec![], |(member, _)| member.0.as_bytes().to_vec());
     let members = statement.query_map(params![org, from, row::limit(rows)], |row| {
@@ -200,83 +214,4 @@ pub(crate) fn broken_glass(
     found.retain(|(member, glass, _)| after.is_none_or(|after| (*member, *glass) > after));
     found.truncate(rows.saturating_add(1));
     Ok(found)
-}
-
-/// Whether a view still has a record of the member, of who opened it, or of what was written about them.
-///
-/// # Errors
-/// What SQLite says.
-pub fn has_record(readers: &Readers, org: &OrgId, member: MemberId) -> rusqlite::Result<bool> {
-    readers.with(|connection| {
-        let opened = connection
-            .prepare_cached(
-                "SELECT 1 FROM opened_members WHERE org = ?1 AND member = ?2
-                 UNION ALL SELECT 1 FROM reasons WHERE org = ?1 AND member = ?2",
-            )?
-            .exists(params![org.as_str(), member.0.as_bytes()])?;
-        Ok(opened || find(connection, org.as_str(), member)?.is_some())
-    })
-}
-
-/// Groups in which somebody waits, and in which records stand of which it was said after a position whose they are; and
-/// where that was said last.
-///
-/// # Errors
-/// What SQLite says.
-pub fn regrouped(readers: &Readers, after: u64) -> rusqlite::Result<(u64, Vec<(OrgId, GroupId)>)> {
-    let from = i64::try_from(after).unwrap_or(i64::MAX);
-    readers.with(|connection| {
-        let said = "SELECT max(position) FROM persons WHERE position > ?1";
-        let last: Option<i64> = connection.prepare_cached(said)?.query_row([from], |row| row.get(0))?;
-        let Some(last) = last else { return Ok((after, vec![])) };
-        let mut statement = connection.prepare_cached(
-            "SELECT DISTINCT persons.org, grp
-             FROM persons CROSS JOIN enrolments ON enrolments.org = persons.org AND member = record
-             WHERE position > ?1 AND EXISTS (
-                 SELECT 1 FROM enrolments AS waits
-                 WHERE waits.org = enrolments.org AND waits.grp = enrolments.grp AND waits.queued IS NOT NULL)",
-        )?;
-        let groups = statement.query_map([from], |row| Ok((row::text(row, 0)?, GroupId(row::uuid(row, 1)?))))?;
-        Ok((u64::try_from(last).unwrap_or_default(), groups.collect::<Result<_, _>>()?))
-    })
-}
-
-/// A member who was erased.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ErasedMember {
-    /// Of which organisation.
-    pub org: OrgId,
-    /// Who it was.
-    pub member: MemberId,
-    /// Where the log says so.
-    pub position: u64,
-    /// Groups in which they are still enrolled, or want to be.
-    pub groups: Vec<GroupId>,
-}
-
-/// Everyone who was erased after a position.
-///
-/// # Errors
-/// What SQLite says.
-pub fn erased_members(readers: &Readers, after: u64) -> rusqlite::Result<Vec<ErasedMember>> {
-    readers.with(|connection| {
-        let mut statement = connection.prepare_cached(
-            "SELECT org, id, position FROM members WHERE record IS NULL AND position > ?1 ORDER BY position",
-        )?;
-        let rows = statement.query_map([i64::try_from(after).unwrap_or(i64::MAX)], |row| {
-            let (org, member): (OrgId, _) = (row::text(row, 0)?, MemberId(row::uuid(row, 1)?));
-            let position = u64::try_from(row.get::<_, i64>(2)?).unwrap_or_default();
-            let groups = enrolled_in(connection, org.as_str(), member)?;
-            Ok(ErasedMember { org, member, position, groups })
-        })?;
-        rows.collect()
-    })
-}
-
-fn enrolled_in(connection: &Connection, org: &str, member: MemberId) -> rusqlite::Result<Vec<GroupId>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT DISTINCT grp FROM enrolments WHERE org = ?1 AND member = ?2
-               AND stage IN ('applied', 'waitlisted', 'enrolled')",
-    )?;
-    statement.query_map(params![org, member.0.as_bytes()], |row| row::uuid(row, 0).map(GroupId))?.collect()
 }

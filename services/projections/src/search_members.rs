@@ -5,9 +5,9 @@ use domain::{MemberId, Text, member::Field};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use vault::Names;
-use web::{After, Problem, Problems, Read, Search, op};
+use web::{After, Problem, Problems, Read, Search};
 
-use crate::{Projections, opening::Look, record_view, sight};
+use crate::{OF_MEMBERS, Projections, op, opening::Look, record_view, sight};
 
 /// Most members found, a count.
 const FOUND_MAX: usize = 20;
@@ -48,15 +48,14 @@ pub(crate) async fn search_members(
     after: After,
     Search { caller, body: NameAsked { name }, .. }: Search<op::SearchMembers, NameAsked>,
 ) -> Result<Read<Vec<FoundMember>>, Problem> {
-    let position = after.seen_by(&projections.checkpoint).await?;
-    let people = *projections.personal.people.borrow();
-    After(people).seen_by(&projections.personal.named).await?;
     // Nobody is found by what the caller may not read, nor among whom they may not.
     let is_shown = |field: &&Field| Names::FIELDS.contains(field);
     let wanted: Vec<_> = web::readable(caller.role).iter().filter(is_shown).copied().collect();
     let (who, now) = (caller.clone(), projections.now());
     let read = move |connection: &_| sight::on_own_rosters(connection, &who, &now);
-    let Read(_, among) = projections.read(After::anything(), read).await?;
+    let Read(position, among) = projections.read(OF_MEMBERS, after, read).await?;
+    let said = *projections.views.changed(&record_view::RECORDS).borrow();
+    After(said).seen_by(&projections.personal.named).await?;
     let (org, fields, names) = (caller.org.clone(), wanted.clone(), projections.personal.names.clone());
     let search = move || names.search(&org, name.as_str(), (&fields, among.as_ref()), FOUND_MAX);
     let found = projections.gate.compute.run(caller.asking(), search).await?;
@@ -68,7 +67,7 @@ pub(crate) async fn search_members(
         });
         sealed.collect::<rusqlite::Result<Vec<_>>>()
     };
-    let Read(_, sealed) = projections.read(After::anything(), read).await?;
+    let Read(_, sealed) = projections.read(&[&record_view::RECORDS], After::anything(), read).await?;
     let order: Vec<_> = sealed.iter().map(|(member, _)| *member).collect();
     let look = Look::at_members(&caller, "search_members", position, order.iter().copied());
     let mut opened = projections.open_all(look, sealed, &wanted).await?;

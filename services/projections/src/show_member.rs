@@ -2,12 +2,12 @@
 
 use axum::extract::State;
 use domain::MemberId;
-use web::{After, CallerMay, Path, Problem, Problems, Read, op};
+use web::{After, CallerMay, Path, Problem, Problems, Read};
 
 use crate::{
-    Projections,
-    member_view::{self, MemberView},
+    OF_MEMBERS, Projections, op,
     opening::Look,
+    person::{self, MemberView},
     sight::{self, Sight},
 };
 
@@ -26,13 +26,13 @@ pub(crate) async fn show_member(
     after: After,
     Path(member): Path<MemberId>,
 ) -> Result<Read<MemberView>, Problem> {
-    caller.may_member(member)?;
+    caller.require_member(member, true)?;
     let (who, now) = (caller.clone(), projections.now());
     let read = move |connection: &_| {
         let Some(sight) = sight::of_member(connection, &who, member, &now)? else { return Ok(None) };
-        Ok(member_view::find(connection, who.org.as_str(), member, &now)?.map(|found| (found, sight)))
+        Ok(person::find(connection, who.org.as_str(), member, &now)?.map(|found| (found, sight)))
     };
-    let Read(position, ((mut view, record), sight)) = projections.find(after, "member", read).await?;
+    let Read(position, ((mut view, record), sight)) = projections.find(OF_MEMBERS, after, "member", read).await?;
     let Sight { fields, glass, typed } = sight;
     if let (Some(own), false) = (caller.own_groups(), glass) {
         view.groups.retain(|group| own.contains(&group.group));

@@ -15,14 +15,15 @@ use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
-use vault::{Key, VaultError};
-use web::{After, Caller, CallerMay, Path, Problem, Problems, Query, Read, op};
+use vault::{Key, SealedAs, VaultError};
+use web::{After, Caller, CallerMay, Path, Problem, Problems, Query, Read};
 
 use crate::{
-    Projections,
+    OF_MEMBERS, Projections,
     audit_view::{self, Opening},
-    member_view::{self, MemberAttendance, MemberView},
+    op,
     opening::{Look, UNREADABLE, unreadable},
+    person::{self, MemberAttendance, MemberView},
     reason_view::{self, Reason, ReasonFor},
     record_view,
 };
@@ -135,11 +136,11 @@ pub(crate) async fn show_record(
     Path(member): Path<MemberId>,
     Query(RecordQuery { format }): Query<RecordQuery>,
 ) -> Result<Response, Problem> {
-    caller.may_member(member)?;
+    caller.require_member(member, true)?;
     let (org, now) = (caller.org.clone(), projections.now());
     let read = move |connection: &_| {
-        let Some(found) = member_view::find(connection, org.as_str(), member, &now)? else { return Ok(None) };
-        let attendances = member_view::attendances(connection, org.as_str(), member)?;
+        let Some(found) = person::find(connection, org.as_str(), member, &now)? else { return Ok(None) };
+        let attendances = person::attendances(connection, org.as_str(), member)?;
         let (mut seconds, mut reasons) = (Vec::new(), Vec::new());
         let records = record_view::same_person(connection, org.as_str(), member)?;
         let accesses = audit_view::of_person(connection, org.as_str(), &records, None, ACCESSES_MAX)?;
@@ -151,8 +152,9 @@ pub(crate) async fn show_record(
         }
         Ok(Some((found, seconds, reasons, attendances, accesses)))
     };
-    let Read(position, ((mut view, record), seconds, reasons, attendances, mut accesses)) =
-        projections.find(after, "member", read).await?;
+    let Read(position, ((mut view, record), seconds, reasons, attendances, mut accesses)) = projections
+        .find(&[OF_MEMBERS, &[&reason_view::REASONS, &audit_view::OPENINGS]].concat(), after, "member", read)
+        .await?;
     accesses.truncate(ACCESSES_MAX);
     let sealed = [(member, &record)].into_iter().chain(seconds.iter().map(|(id, record)| (*id, record)));
     let sealed: Vec<_> = sealed.map(|(id, record)| (id, record.fields.clone())).collect();
@@ -187,7 +189,7 @@ impl Projections {
                 key => key?,
             };
             for (at, given_for, sealed) in reasons {
-                let opened = key.as_ref().map(|key| key.open(&caller.org, member.0, given_for.as_str(), &sealed));
+                let opened = key.as_ref().map(|key| key.open(&caller.org, member.0, given_for.sealed_as(), &sealed));
                 give_way(sealed.as_str().len()).await;
                 let reason = if let Some(Ok(opened)) = opened {
                     String::from_utf8_lossy(&opened).into_owned()
@@ -208,7 +210,7 @@ impl Projections {
         };
         let open = |sealed: &domain::Sealed| -> Option<Details> {
             let key: &Key = key.as_ref()?;
-            let opened = key.open(&caller.org, member.0, "consent", sealed);
+            let opened = key.open(&caller.org, member.0, SealedAs::Consent, sealed);
             let opened = opened.map_err(|error| unreadable(member, &error)).ok()?;
             // The parser's words could hold what it could not read.
             domain::stored(&opened).map_err(|_| unreadable(member, &"a consent is none")).ok()

@@ -1,15 +1,59 @@
 //! Show a meeting's register.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use axum::{extract::State, response::Response};
-use domain::{MeetingId, audit::List};
-use web::{After, CallerMay, Path, Problem, Problems, Read, op};
+use domain::{
+    MeetingId, MemberId,
+    audit::List,
+    meeting::{AttendanceMode, Mark},
+};
+use host::{is_erased, row};
+use rusqlite::Connection;
+use serde::Serialize;
+use utoipa::ToSchema;
+use web::{After, CallerMay, Path, Problem, Problems, Read};
 
 use crate::{
-    Projections,
+    OF_MEMBERS, Projections,
+    meetings::{self, MeetingRow},
+    op,
     opening::Look,
-    register_view::{self, RegisterView},
-    sight,
+    record_view, register_view, rosters, sight,
 };
+
+/// A meeting's register.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct RegisterView {
+    pub meeting: MeetingRow,
+    /// Members on the roster of the meeting's date and all others who were marked.
+    pub members: Vec<RegisterLine>,
+    /// How many members of the roster have no mark: not recorded, which is not the same as absent.
+    pub not_recorded: usize,
+    /// How many marks are of people who were erased since: they count, and are nobody's any more.
+    pub erased: usize,
+}
+
+/// One member on a register.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct RegisterLine {
+    pub member: MemberId,
+    /// What they are called, of those who may see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub called: Option<String>,
+    /// Whether what is known of them cannot be read: it was damaged, or their key is missing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unreadable: bool,
+    /// Missing if it is not recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Mark>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<AttendanceMode>,
+    /// Came without being on the roster.
+    pub walk_in: bool,
+    /// Whether the mark was changed after the register was closed.
+    pub corrected: bool,
+}
 
 /// Show a meeting's register
 ///
@@ -30,15 +74,15 @@ pub(crate) async fn show_register(
 ) -> Result<Response, Problem> {
     let org = caller.org.clone();
     let read = move |connection: &_| register_view::group_of(connection, org.as_str(), meeting);
-    let Read(_, group) = projections.find(after, "meeting", read).await?;
-    caller.may_group(group)?;
+    let Read(_, group) = projections.find(&[&register_view::REGISTERS], after, "meeting", read).await?;
+    caller.require_group(group)?;
     let who = caller.clone();
     let read = move |connection: &_| {
-        let Some(register) = register_view::find(connection, who.org.as_str(), meeting)? else { return Ok(None) };
+        let Some(register) = page(connection, who.org.as_str(), meeting)? else { return Ok(None) };
         let members = register.members.iter().map(|line| line.member);
         sight::of_list(connection, &who, group, members).map(|fields| Some((register, fields)))
     };
-    let Read(position, (mut register, fields)) = projections.find(after, "meeting", read).await?;
+    let Read(position, (mut register, fields)) = projections.find(OF_MEMBERS, after, "meeting", read).await?;
     let (list, members) = (List::Register(meeting), register.members.iter().map(|line| line.member));
     let look = Look::at_list(&caller, "show_register", (list, position), members);
     let mut called = projections.called(look, fields).await?;
@@ -47,4 +91,63 @@ pub(crate) async fn show_register(
         line.unreadable = called.unreadable.contains(&line.member);
     }
     projections.answer(&caller, Read(position, register)).await
+}
+
+/// The register of a meeting.
+fn page(connection: &Connection, org: &str, id: MeetingId) -> rusqlite::Result<Option<RegisterView>> {
+    let Some((key, meeting)) = meetings::find(connection, org, id)? else { return Ok(None) };
+    let mut people: BTreeMap<MemberId, OnRegister> = BTreeMap::new();
+    for (person, record) in rosters::enrolled_on(connection, org, meeting.group, meeting.starts_at_local.date())? {
+        people.entry(person).or_default().enrolled.push(record);
+    }
+    let mut erased = BTreeSet::new();
+    for mark in marked(connection, key)? {
+        let person = record_view::goes_on_as(connection, org, mark.member)?;
+        if is_erased(connection, org, mark.member)? {
+            erased.insert(person);
+        } else {
+            people.entry(person).or_default().marks.push(mark);
+        }
+    }
+    let members: Vec<_> = people.into_iter().map(|(person, on)| on.line(person)).collect();
+    let not_recorded = members.iter().filter(|line| line.mark.is_none()).count();
+    Ok(Some(RegisterView { meeting, members, not_recorded, erased: erased.len() }))
+}
+
+/// One person on a register, under any of their records.
+#[derive(Default)]
+struct OnRegister {
+    /// Those that are on the roster of the meeting's date.
+    enrolled: Vec<MemberId>,
+    /// What each that was marked has.
+    marks: Vec<RegisterLine>,
+}
+
+impl OnRegister {
+    fn line(self, member: MemberId) -> RegisterLine {
+        let Self { enrolled, marks } = self;
+        let other_enrolled = enrolled.iter().any(|record| marks.iter().all(|line| line.member != *record));
+        let walk_in = !other_enrolled && !marks.is_empty() && marks.iter().all(|line| line.walk_in);
+        let corrected = marks.iter().any(|line| line.corrected);
+        let counts = marks.into_iter().min_by_key(|line| (line.mark, line.member != member));
+        let (mark, mode) = counts.map(|line| (line.mark, line.mode)).unwrap_or_default();
+        RegisterLine { member, called: None, unreadable: false, mark, mode, walk_in, corrected }
+    }
+}
+
+fn marked(connection: &Connection, meeting: i64) -> rusqlite::Result<Vec<RegisterLine>> {
+    let mut statement = connection
+        .prepare_cached("SELECT member, mark, mode, walk_in, corrected FROM attendance WHERE meeting = ?1")?;
+    let rows = statement.query_map([meeting], |row| {
+        Ok(RegisterLine {
+            member: MemberId(row::uuid(row, 0)?),
+            called: None,
+            unreadable: false,
+            mark: Some(row::word(row, 1)?),
+            mode: row::maybe_word(row, 2)?,
+            walk_in: row.get(3)?,
+            corrected: row.get(4)?,
+        })
+    })?;
+    rows.collect()
 }

@@ -5,13 +5,12 @@ use domain::{GroupId, LocalDay, audit::List, roster::Stage};
 use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::IntoParams;
-use web::{After, CallerMay, Page, PageQuery, Path, Problem, Problems, Query, Read, op};
+use web::{After, CallerMay, Page, PageQuery, Path, Problem, Problems, Query, Read};
 
 use crate::{
-    Projections,
-    enrolment_view::{self, RosterLine},
-    group_view,
+    OF_MEMBERS, Projections, group_view, op,
     opening::Look,
+    rosters::{self, RosterLine},
     sight,
 };
 
@@ -48,19 +47,19 @@ pub(crate) async fn show_roster(
     Path(group): Path<GroupId>,
     Query(asked): Query<Asked>,
 ) -> Result<Read<Page<RosterLine>>, Problem> {
-    caller.may_group(group)?;
+    caller.require_group(group)?;
     let page = PageQuery { limit: asked.limit, after: asked.after }.opened(&caller)?;
     let (limit, cursor) = (page.limit()?, page.after()?);
     let (who, now) = (caller.clone(), projections.now());
     let read = move |connection: &_| {
         let now = group_view::there(connection, who.org.as_str(), group, &now)?;
         let day = asked.on.map_or_else(|| LocalDay::of(&now), |date| LocalDay::new(date, now.time_zone().clone()));
-        let lines = enrolment_view::list(connection, (who.org.as_str(), group, &day), asked.stage, cursor, limit)?;
+        let lines = rosters::list(connection, (who.org.as_str(), group, &day), asked.stage, cursor, limit)?;
         let Some(lines) = lines else { return Ok(None) };
         let shown = lines.iter().take(limit).map(|line| line.member);
         sight::of_list(connection, &who, group, shown).map(|fields| Some((lines, fields)))
     };
-    let Read(position, (mut lines, fields)) = projections.find(after, "group", read).await?;
+    let Read(position, (mut lines, fields)) = projections.find(OF_MEMBERS, after, "group", read).await?;
     let (list, members) = (List::Roster(group), lines.iter().take(limit).map(|line| line.member));
     let look = Look::at_list(&caller, "show_roster", (list, position), members);
     let called = projections.called(look, fields).await?;

@@ -9,6 +9,7 @@
 
 mod facts;
 mod month;
+mod op;
 mod reach;
 mod report;
 mod report_reach;
@@ -21,9 +22,43 @@ pub use month::{Month, PERIOD_MONTHS_MAX, Period, PeriodError};
 pub use reach::{Dimension, Reach, ReachRow, UnknownDimension};
 pub use report::{CLASSIFICATION, Measure, NOT_ADDITIVE, ReachReport, ReachSpec};
 pub use report_reach::{Format, ReachQuery};
-pub use reports::{REPORTS_AT_ONCE_MAX, Reports, routes};
-pub use subscriber::FactsSubscriber;
+pub use reports::{REPORTS_AT_ONCE_MAX, Reports};
+use subscriber::DerivedFacts;
 pub use verify::difference;
 
 #[cfg(test)]
 mod history;
+
+use std::sync::Arc;
+
+use domain::{DomainEvent, group, meeting, member, people, programme};
+use host::{Built, Context, Host, Need};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// The context.
+pub const CONTEXT: Context = Context {
+    name: "reporting",
+    about: "Facts and reports",
+    needs: &[Need::Nats],
+    operations: op::OPERATIONS,
+    views: &[],
+    folds: &[
+        programme::Event::CATEGORY,
+        group::Event::CATEGORY,
+        meeting::Event::CATEGORY,
+        member::Event::CATEGORY,
+        people::Event::CATEGORY,
+    ],
+    build,
+};
+
+fn build(host: &Host) -> Built {
+    let facts = DerivedFacts::new(&host.data);
+    let reports = Reports::new(Facts::at(&host.data), facts.applied(), host.gate.clone());
+    Built { routes: routes(reports), derived: vec![Arc::new(facts)], ..Built::default() }
+}
+
+/// All operations.
+fn routes(reports: Reports) -> OpenApiRouter {
+    OpenApiRouter::new().routes(routes!(report_reach::report_reach)).with_state(reports)
+}

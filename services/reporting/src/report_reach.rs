@@ -7,10 +7,11 @@ use axum::{
 };
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
-use web::{After, At, CallerMay, Problem, Problems, Query, Read, op};
+use web::{After, At, CallerMay, Problem, Problems, Query, Read};
 
 use crate::{
     month::{Month, Period},
+    op,
     reach::Dimension,
     report::ReachReport,
     reports::Reports,

@@ -5,13 +5,9 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use eventlog::{Position, blocking};
 use tokio::sync::{Semaphore, watch};
-use utoipa_axum::{router::OpenApiRouter, routes};
 use web::{Gate, Problem};
 
-use crate::{
-    facts::{Facts, FactsError},
-    report_reach,
-};
+use crate::facts::{Facts, FactsError};
 
 /// Most reports computed at once, a count: each holds the marks of its period in memory. More are told to come again.
 pub const REPORTS_AT_ONCE_MAX: usize = 2;
@@ -24,11 +20,6 @@ pub struct Reports {
     pub(crate) applied: watch::Receiver<Position>,
     gate: Gate,
     pub(crate) at_once: Arc<Semaphore>,
-}
-
-/// All operations on reports.
-pub fn routes(reports: Reports) -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(report_reach::report_reach)).with_state(reports)
 }
 
 impl FromRef<Reports> for Gate {

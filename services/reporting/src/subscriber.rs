@@ -1,17 +1,26 @@
 //! The facts as a subscriber of the log.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use anyhow::Context;
 use async_trait::async_trait;
 use eventlog::{Position, Recorded, blocking};
+use host::Derived;
 use messaging::{ApplyError, Subscriber};
 use tokio::sync::watch;
 
-use crate::facts::FactStore;
+use crate::facts::{FactStore, Facts};
+
+/// How long the facts wait for more, so that each segment holds many.
+const LINGER: Duration = Duration::from_millis(500);
 
 /// Brings what happens into the facts.
 #[derive(Debug)]
-pub struct FactsSubscriber {
+pub(crate) struct FactsSubscriber {
     /// Locked only by blocking tasks, one at a time.
     store: Arc<Mutex<FactStore>>,
     applied: watch::Sender<Position>,
@@ -29,6 +38,51 @@ impl FactsSubscriber {
     pub fn telling(self, applied: watch::Sender<Position>) -> Self {
         applied.send_replace(*self.applied.borrow());
         Self { applied, ..self }
+    }
+}
+
+/// The facts of a data directory, which follow the log and can be made anew.
+#[derive(Debug)]
+pub(crate) struct DerivedFacts {
+    dir: PathBuf,
+    applied: watch::Sender<Position>,
+    /// Nobody sees damage when facts are read.
+    damaged: watch::Sender<Option<String>>,
+}
+
+impl DerivedFacts {
+    /// Those in `dir`. Nothing is opened yet.
+    pub fn new(dir: &Path) -> Self {
+        Self { dir: dir.into(), applied: watch::Sender::default(), damaged: watch::Sender::default() }
+    }
+
+    /// Up to where they go.
+    pub fn applied(&self) -> watch::Receiver<Position> {
+        self.applied.subscribe()
+    }
+}
+
+impl Derived for DerivedFacts {
+    fn name(&self) -> &'static str {
+        "facts"
+    }
+
+    fn open(&self, _: bool) -> anyhow::Result<Box<dyn Subscriber>> {
+        // They look themselves, when they are opened.
+        let facts = FactStore::open(&self.dir).context("the facts cannot be opened")?;
+        Ok(Box::new(FactsSubscriber::new(facts).telling(self.applied.clone())))
+    }
+
+    fn linger(&self) -> Duration {
+        LINGER
+    }
+
+    fn check(&self) -> Result<(), String> {
+        Facts::at(&self.dir).check(*self.applied.borrow() > Position::START)
+    }
+
+    fn damaged(&self) -> watch::Receiver<Option<String>> {
+        self.damaged.subscribe()
     }
 }
 

@@ -11,7 +11,7 @@ use chacha20poly1305::{
     aead::{Aead, Payload},
 };
 use data_encoding::BASE64URL_NOPAD;
-use domain::{OrgId, Sealed};
+use domain::{OrgId, Sealed, member::Field};
 use uuid::Uuid;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -37,6 +37,40 @@ impl fmt::Debug for Key {
     }
 }
 
+/// As what something is sealed: it opens as nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SealedAs {
+    /// A field of a member's profile.
+    Field(Field),
+    /// Why a mark was corrected.
+    Correction,
+    /// Why an enrolment ended early.
+    Withdrawal,
+    /// Why a legal hold was placed.
+    Hold,
+    /// Why the glass was broken.
+    Glass,
+    /// To whom what may go by a consent.
+    Consent,
+    /// Why a meeting did not take place, or does after all, or was counted again.
+    Reason,
+}
+
+impl SealedAs {
+    /// As it is bound into what is sealed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Field(field) => field.as_str(),
+            Self::Correction => "correction",
+            Self::Withdrawal => "withdrawal",
+            Self::Hold => "hold",
+            Self::Glass => "glass",
+            Self::Consent => "consent",
+            Self::Reason => "reason",
+        }
+    }
+}
+
 /// A sealed value that does not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a sealed value does not open: it is another person's or field's, or was changed")]
@@ -55,9 +89,9 @@ impl Key {
         key
     }
 
-    /// Seals the value of a field of a person.
-    pub fn seal(&self, org: &OrgId, person: Uuid, field: &str, value: &[u8]) -> Sealed {
-        let associated = associated(org, person, field);
+    /// Seals something of a person.
+    pub fn seal(&self, org: &OrgId, person: Uuid, what: SealedAs, value: &[u8]) -> Sealed {
+        let associated = associated(org, person, what);
         let padded = padded(value);
         let nonce = self.nonce_of(&associated, &padded);
         let payload = Payload { msg: &padded, aad: &associated };
@@ -70,18 +104,18 @@ impl Key {
     /// Undoes [`Key::seal`].
     ///
     /// # Errors
-    /// If this key did not seal it, for this person and field.
+    /// If this key did not seal it, of this person and as this.
     pub fn open(
         &self,
         org: &OrgId,
         person: Uuid,
-        field: &str,
+        what: SealedAs,
         sealed: &Sealed,
     ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let text = sealed.as_str().strip_prefix(PREFIX).ok_or(OpenError)?;
         let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| OpenError)?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE_BYTES>().ok_or(OpenError)?;
-        let payload = Payload { msg: sealed, aad: &associated(org, person, field) };
+        let payload = Payload { msg: sealed, aad: &associated(org, person, what) };
         let opened = self.cipher().decrypt(&XNonce::from(*nonce), payload).map_err(|_| OpenError)?;
         unpadded(Zeroizing::new(opened))
     }
@@ -109,8 +143,8 @@ impl Key {
 }
 
 /// What a sealed value belongs to; it opens for nothing else.
-fn associated(org: &OrgId, person: Uuid, field: &str) -> Vec<u8> {
-    [org.as_str().as_bytes(), &[0], person.as_bytes(), field.as_bytes()].concat()
+fn associated(org: &OrgId, person: Uuid, what: SealedAs) -> Vec<u8> {
+    [org.as_str().as_bytes(), &[0], person.as_bytes(), what.as_str().as_bytes()].concat()
 }
 
 /// ISO/IEC 7816-4: a byte 0x80, then zeros.
@@ -143,38 +177,39 @@ mod tests {
         #[test]
         fn what_is_sealed_opens_for_the_same_person_and_field_only(value in prop::collection::vec(any::<u8>(), 0..200)) {
             let (key, person) = (Key::new([7; 32]), Uuid::from_u128(1));
-            let sealed = key.seal(&org(), person, "alias", &value);
-            prop_assert_eq!(&sealed, &key.seal(&org(), person, "alias", &value));
-            let opened = key.open(&org(), person, "alias", &sealed).unwrap();
+            let sealed = key.seal(&org(), person, SealedAs::Field(Field::Alias), &value);
+            prop_assert_eq!(&sealed, &key.seal(&org(), person, SealedAs::Field(Field::Alias), &value));
+            let opened = key.open(&org(), person, SealedAs::Field(Field::Alias), &sealed).unwrap();
             prop_assert_eq!(opened.as_slice(), value.as_slice());
-            prop_assert!(key.open(&org(), person, "notes", &sealed).is_err());
-            prop_assert!(key.open(&org(), Uuid::from_u128(2), "alias", &sealed).is_err());
-            prop_assert!(key.open(&"other".parse().unwrap(), person, "alias", &sealed).is_err());
-            prop_assert!(Key::new([8; 32]).open(&org(), person, "alias", &sealed).is_err());
+            prop_assert!(key.open(&org(), person, SealedAs::Field(Field::Notes), &sealed).is_err());
+            prop_assert!(key.open(&org(), Uuid::from_u128(2), SealedAs::Field(Field::Alias), &sealed).is_err());
+            prop_assert!(key.open(&"other".parse().unwrap(), person, SealedAs::Field(Field::Alias), &sealed).is_err());
+            prop_assert!(Key::new([8; 32]).open(&org(), person, SealedAs::Field(Field::Alias), &sealed).is_err());
         }
 
         #[test]
         fn what_was_changed_does_not_open(at in 0usize..80, value in "[a-z]{0,20}") {
             let (key, person) = (Key::new([7; 32]), Uuid::from_u128(1));
-            let sealed = key.seal(&org(), person, "alias", value.as_bytes());
+            let sealed = key.seal(&org(), person, SealedAs::Field(Field::Alias), value.as_bytes());
             let mut text = sealed.as_str().to_owned().into_bytes();
             let at = at % text.len();
             text[at] = if text[at] == b'A' { b'B' } else { b'A' };
             let Ok(changed) = String::from_utf8(text).unwrap().parse();
-            prop_assert!(key.open(&org(), person, "alias", &changed).is_err());
+            prop_assert!(key.open(&org(), person, SealedAs::Field(Field::Alias), &changed).is_err());
         }
 
         #[test]
         fn any_text_opens_or_does_not_but_never_panics(text in "(s1\\.)?[A-Za-z0-9_-]{0,120}") {
             let Ok(sealed) = text.parse();
-            prop_assert!(Key::new([7; 32]).open(&org(), Uuid::nil(), "alias", &sealed).is_err());
+            prop_assert!(Key::new([7; 32]).open(&org(), Uuid::nil(), SealedAs::Field(Field::Alias), &sealed).is_err());
         }
     }
 
     #[test]
     fn lengths_tell_little() {
         let key = Key::new([7; 32]);
-        let length = |name: &str| key.seal(&org(), Uuid::nil(), "alias", name.as_bytes()).as_str().len();
+        let length =
+            |name: &str| key.seal(&org(), Uuid::nil(), SealedAs::Field(Field::Alias), name.as_bytes()).as_str().len();
         assert_eq!(length("Jo"), length("Wilhelmina"));
         assert!(!format!("{key:?}").contains('7'));
     }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::{Key, OpenError};
+use crate::{Key, OpenError, SealedAs};
 
 /// A profile that cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,7 @@ pub fn seal_profile(key: &Key, org: &OrgId, person: Uuid, profile: &Profile) -> 
     let Ok(Value::Object(values)) = serde_json::to_value(profile) else { unreachable!("a profile is an object") };
     let of = |field: &Field| {
         let value = values.get(field.as_str())?;
-        Some((*field, key.seal(org, person, field.as_str(), value.to_string().as_bytes())))
+        Some((*field, key.seal(org, person, SealedAs::Field(*field), value.to_string().as_bytes())))
     };
     Field::ALL.iter().filter_map(of).collect()
 }
@@ -47,7 +47,8 @@ pub fn open_profile(
 ) -> Result<Profile, SealError> {
     let mut values = Map::new();
     for (field, sealed) in sealed.iter().filter(|(field, _)| wanted.contains(field)) {
-        let opened = key.open(org, person, field.as_str(), sealed).map_err(|error| SealError::Open(*field, error))?;
+        let opened =
+            key.open(org, person, SealedAs::Field(*field), sealed).map_err(|error| SealError::Open(*field, error))?;
         values.insert(field.as_str().into(), serde_json::from_slice(&opened).map_err(|_| SealError::Read)?);
     }
     // The parser's words could hold what it could not read.
@@ -64,7 +65,10 @@ mod tests {
     fn what_was_sealed_when_less_was_asked_of_texts_opens() {
         let (key, org) = (Key::new([7; 32]), "acme".parse().unwrap());
         let seal = |field: Field, text: &str| {
-            (field, key.seal(&org, Uuid::nil(), field.as_str(), serde_json::to_string(text).unwrap().as_bytes()))
+            (
+                field,
+                key.seal(&org, Uuid::nil(), SealedAs::Field(field), serde_json::to_string(text).unwrap().as_bytes()),
+            )
         };
         let sealed = [
             seal(Field::Alias, "\u{200b}"),

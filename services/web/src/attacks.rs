@@ -14,7 +14,7 @@ use proptest::{prelude::*, sample::Index};
 use tokio::runtime::Builder;
 use uuid::Uuid;
 
-use crate::{After, CallerMay, Clock, Command, Gate, Issuer, Nothing, PageQuery, Problem, Role, op};
+use crate::{After, CallerMay, Clock, Command, Gate, Issuer, Nothing, PageQuery, Problem, Role};
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
@@ -39,6 +39,15 @@ fn request(headers: &[(HeaderName, &[u8])], body: Vec<u8>) -> Option<Request<Bod
         request.headers_mut().append(name, HeaderValue::from_bytes(value).ok()?);
     }
     Some(request)
+}
+
+/// Two of the operations there are.
+#[allow(dead_code)] // their list
+mod op {
+    crate::operations! {
+        ListGroups = "list_groups": Admin Coordinator Facilitator Auditor;
+        OpenMeeting = "open_meeting": Admin Coordinator Facilitator;
+    }
 }
 
 /// Who is let in with this header.

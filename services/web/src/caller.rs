@@ -9,14 +9,14 @@ use axum::{
     response::Response,
 };
 use domain::{
-    GroupId, MemberId, OrgId, Subject, Text,
+    GroupId, OrgId, Subject, Text,
     access::ClientRegistered,
     member::{Field, TypedBy},
 };
 
 use crate::{
     Asking, Gate, Problem,
-    authority::{Operation, Role, writable},
+    authority::{May, Operation, Role, writable},
     command::KITH_POSITION,
     positions::Seal,
     rates::Peer,
@@ -101,36 +101,15 @@ impl Caller {
 
     /// Holds callers to their role, and clients to their scopes.
     fn may<Op: Operation>(&self) -> Result<(), Problem> {
-        let in_scope = self.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope.as_str() == Op::ID));
+        let May { id, roles, .. } = Op::MAY;
+        let in_scope = self.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope.as_str() == id));
         match () {
-            () if !Op::ROLES.contains(&self.role) => {
-                Err(Problem::forbidden(format!("{} is not for the role {}", Op::ID, self.role.as_str())))
+            () if !roles.contains(&self.role) => {
+                Err(Problem::forbidden(format!("{id} is not for the role {}", self.role.as_str())))
             }
-            () if !in_scope => Err(Problem::forbidden(format!("{} is not a scope of this client", Op::ID))),
+            () if !in_scope => Err(Problem::forbidden(format!("{id} is not a scope of this client"))),
             () => Ok(()),
         }
-    }
-
-    /// Holds facilitators to their own groups.
-    ///
-    /// # Errors
-    /// 403 if the group is not one of theirs.
-    pub fn may_group(&self, group: GroupId) -> Result<(), Problem> {
-        match self.own_groups() {
-            Some(own) if !own.contains(&group) => Err(Problem::forbidden("facilitators reach their own groups only")),
-            _ => Ok(()),
-        }
-    }
-
-    /// Holds members to themselves.
-    ///
-    /// # Errors
-    /// 403 if the member is somebody else.
-    pub fn may_member(&self, member: MemberId) -> Result<(), Problem> {
-        if self.role == Role::Member && self.subject.as_str().parse() != Ok(member) {
-            return Err(Problem::forbidden("members reach themselves only"));
-        }
-        Ok(())
     }
 
     /// Holds callers to the fields of a member that their role may set.

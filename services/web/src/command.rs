@@ -40,6 +40,8 @@ pub struct Command<Op, T = Nothing> {
     pub cause: Cause,
     /// For what.
     pub body: T,
+    /// Whether it is recognised by a digest with somebody's key.
+    keyed: bool,
     op: PhantomData<Op>,
 }
 
@@ -71,7 +73,7 @@ where
         let LargeCommand { caller, cause, body, op } =
             receive::<S, Op, BODY_BYTES_MAX>(request, state, Some("application/json")).await?;
         let body = parse_of(&caller, body, &Gate::from_ref(state)).await?;
-        Ok(Self { caller, cause, body, op })
+        Ok(Self { caller, cause, body, keyed: false, op })
     }
 }
 
@@ -147,7 +149,7 @@ where
     let (mut parts, body) = request.into_parts();
     let CallerMay { caller, .. } = CallerMay::<Op>::from_request_parts(&mut parts, state).await?;
     let key = idempotency_key(&parts)?.to_owned();
-    Gate::from_ref(state).rooms.command(Op::ID).await?;
+    Gate::from_ref(state).rooms.command(&Op::MAY).await?;
     let body = read_body(&parts, body, MAX, content_type).await?;
     let cause = cause(&parts, &caller, &key, &body, &Gate::from_ref(state)).await?;
     Ok(LargeCommand { caller, cause, body, op: PhantomData })
@@ -231,12 +233,13 @@ impl IntoResponse for Answer {
 }
 
 impl<Op, T> Command<Op, T> {
-    /// Says that the body is about the person whose key this is: what is kept to recognise the command then tells
+    /// Recognises the command by a digest with this key from now on, if not by another's already: what is kept of it tells
     /// nothing to anyone without the key.
-    pub fn about(&mut self, key: &vault::Key) {
-        if let Some((_, fingerprint)) = &mut self.cause.key {
+    pub fn recognise_by(&mut self, key: &vault::Key) {
+        if let Some((_, fingerprint)) = self.cause.key.as_mut().filter(|_| !self.keyed) {
             let digest = key.digest(&*fingerprint);
             fingerprint.copy_from_slice(&digest[..16]);
+            self.keyed = true;
         }
     }
 

@@ -344,7 +344,7 @@ fn blinds_kept(site: &Site) -> rusqlite::Result<usize> {
 fn views(machine: &mut Machine, site: &Site, scratch: u64) -> Result<(), Violation> {
     let scratch = site.folder.join(format!("scratch-{scratch}.db"));
     let log = machine.log.clone();
-    let found = machine.at_once(projections::difference(&site.data().views(), &scratch, &*log));
+    let found = machine.at_once(kith::views(&site.data()).difference(&scratch, &*log));
     for suffix in ["", "-wal", "-shm"] {
         let mut file = scratch.as_os_str().to_owned();
         file.push(suffix);

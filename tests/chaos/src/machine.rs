@@ -13,7 +13,7 @@ use std::{
 use axum::Router;
 use eventlog::{EventLog, Position, Turn, sqlite::SqliteLog, take_turns};
 use jiff::Timestamp;
-use kith::{Chance, Config, DataDir, Parts, Service, Services, Stores, Supervisor, assemble};
+use kith::{Chance, Config, DataDir, Parts, Services, Stores, Supervisor, assemble};
 use messaging::{ConsumeOptions, Health, consume};
 use tokio::sync::mpsc;
 use vault::{Keeper, Kek, Vault};
@@ -98,9 +98,9 @@ impl Machine {
         let around = (&clock, chance, &health);
         let Parts { router, work } =
             assemble(&config, &services(), &data, stores, around, (&mut supervisor, web::Rooms::default()))?;
-        let views = work.views.expect("projections are among its services");
+        let (_, views) = work.derived.into_iter().next().expect("some of its services need the views");
         let (heard, options, end) = (site.wire.hear(), ConsumeOptions::default(), supervisor.end());
-        supervisor.need("views", consume(Box::new(views), log.clone(), heard, options, health.clone(), end));
+        supervisor.need("views", consume(views, log.clone(), heard, options, health.clone(), end));
         health.part("relay").running();
         supervisor.need("relay", relay(log.clone(), site.wire.clone()));
         Ok(Self { router, log, vault, health, writer, keeper, turns, waiting: Vec::new(), _supervisor: supervisor })
@@ -153,13 +153,8 @@ impl Machine {
 }
 
 fn services() -> Services {
-    Services::these([
-        Service::Directory,
-        Service::Membership,
-        Service::Attendance,
-        Service::Access,
-        Service::Projections,
-    ])
+    let names = ["directory", "membership", "attendance", "access", "projections"];
+    Services::these(names.map(|name| name.parse().expect("a service")))
 }
 
 fn config(folder: &Path) -> Config {

@@ -20,7 +20,7 @@ use tokio::{
 };
 use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
-use web::{Answer, Gate, Issuer, Limits, Path, Role, op};
+use web::{Answer, Gate, Issuer, Limits, Path, Role};
 
 /// Option of the bench's program that makes it this server.
 pub const OPTION: &str = "--empty-server";
@@ -47,9 +47,14 @@ struct MarkBody {
     _mode: Option<AttendanceMode>,
 }
 
+web::operations! {
+    /// Nothing, as it is asked for by who records attendance.
+    RecordAttendance = "record_attendance": Admin;
+}
+
 async fn record_attendance(
     Path((_meeting, _member)): Path<(MeetingId, MemberId)>,
-    _command: web::Command<op::RecordAttendance, MarkBody>,
+    _command: web::Command<RecordAttendance, MarkBody>,
 ) -> Answer {
     Answer(Done { position: Position::START, events: 0, reply: Reply::DONE, replayed: false })
 }

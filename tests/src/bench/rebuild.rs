@@ -16,13 +16,13 @@ use domain::{
 };
 use eventlog::{Append, EventLog, Expected, NewEvent, Position, StreamName, sqlite::SqliteLog};
 use futures::{StreamExt, TryStreamExt, stream};
+use host::Views;
 use jiff::{
     SignedDuration, Span, Timestamp,
     civil::{DateTime, date},
     tz::TimeZone,
 };
 use messaging::{BATCH_EVENTS_MAX, ConsumeOptions, Health, Nats, NatsServer, NatsServerConfig, consume, hear};
-use projections::Views;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -84,7 +84,8 @@ async fn scan(log: &dyn EventLog) -> anyhow::Result<Duration> {
 async fn rebuild(log: &Arc<dyn EventLog>, nats: &Nats, views: &Path) -> anyhow::Result<Duration> {
     let (health, end, head) = (Health::new(), CancellationToken::new(), *log.head().borrow());
     let mut checkpoint = health.checkpoint("views");
-    let views = Box::new(Views::open(views)?);
+    let views = Views::new(views, kith::CONTEXTS.iter().flat_map(|context| context.views).copied());
+    let views = Box::new(views.writer()?);
     let started = Instant::now();
     let told = hear(nats).await.map_err(anyhow::Error::from_boxed)?;
     let consumed = consume(views, log.clone(), told, ConsumeOptions::default(), health.clone(), end.clone());

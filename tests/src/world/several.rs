@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use kith::{Config, Service};
+use kith::Config;
 use messaging::{Health, NatsConfig, NatsServer, NatsServerConfig};
 use stand_in::StandIn;
 
@@ -20,12 +20,8 @@ pub struct Beside {
 }
 
 /// What each of four servers does.
-const FOUR: [&[Service]; 4] = [
-    &[Service::Directory, Service::Attendance, Service::Access],
-    &[Service::Projections, Service::Membership],
-    &[Service::Relay],
-    &[Service::Reporting],
-];
+const FOUR: [&[&str]; 4] =
+    [&["directory", "attendance", "access"], &["projections", "membership"], &["relay"], &["reporting"]];
 
 /// Configurations of the servers of a world, and what they share, if anything.
 pub async fn beside(config: Config, dir: &Path) -> (Vec<Config>, Option<Beside>) {
@@ -53,12 +49,12 @@ async fn in_four(config: Config, dir: &Path) -> (Vec<Config>, Option<Beside>) {
         config.url.replace("nats://", &format!("nats://{user}:{password}@"))
     };
     let (relay, reader) = (url(nats.config()), url(nats.reader_config()));
-    let config = |(n, roles): (usize, &&[Service])| Config {
+    let config = |(n, services): (usize, &&[&str])| Config {
         data: config[0].data.join(n.to_string()),
-        roles: roles.to_vec(),
+        services: services.iter().map(|name| name.parse().expect("a service")).collect(),
         shared: Some(config[0].data.clone()),
         nats: Some(reader.clone()),
-        nats_relay: roles.contains(&Service::Relay).then(|| relay.clone()),
+        nats_relay: services.contains(&"relay").then(|| relay.clone()),
         nats_server: None,
         ..config[0].clone()
     };

@@ -10,7 +10,7 @@ use tests::{
     http::{Answer, Client},
     world::{Actor, NOW, ORG, World},
 };
-use web::{Issuer, Role, TABLE, TOKEN_TTL_MAX};
+use web::{Issuer, Role, TOKEN_TTL_MAX};
 
 use crate::operations::{Operation, Operations, Things};
 
@@ -51,10 +51,10 @@ async fn the_document_says_of_every_operation_who_may_and_the_table_knows_it() {
     let operations = Operations::of(&world).await;
     assert!(NOT_PROBED.is_empty(), "the list of operations without probes only shrinks");
     let documented: BTreeSet<_> = operations.all().map(|operation| operation.id.as_str()).collect();
-    let known: BTreeSet<_> = TABLE.iter().map(|(id, _)| *id).collect();
+    let known: BTreeSet<_> = kith::operations().map(|operation| operation.id).collect();
     assert_eq!(documented, known);
     for operation in operations.all() {
-        let roles = TABLE.iter().find(|(id, _)| *id == operation.id).map(|(_, roles)| *roles).expect("known");
+        let roles = kith::operations().find(|known| known.id == operation.id).expect("known").roles;
         let roles: Vec<_> = roles.iter().map(|role| role.as_str().to_owned()).collect();
         assert!(!roles.is_empty() && operation.roles == roles, "{}", operation.id);
         for needed in [401, 403, 414] {

@@ -92,7 +92,7 @@ impl Cluster {
             ["attendance,directory,access", "relay", "projections,membership", "reporting"].iter().enumerate()
         {
             let shared = shared.to_str().expect("a path of our own");
-            let arguments = ["--role", role, "--eventstore", &url, "--nats", &nats_url, "--shared", shared];
+            let arguments = ["--service", role, "--eventstore", &url, "--nats", &nats_url, "--shared", shared];
             servers.push(Server::start_with(&dir.path().join(format!("data-{n}")), &arguments));
         }
         let addresses: Vec<_> = servers.iter().map(|server| server.address).collect();

@@ -19,6 +19,7 @@ mod every_operation;
 mod faults;
 mod forged;
 mod full_disk;
+mod house;
 mod idempotency;
 mod import_bmlt;
 mod import_members;

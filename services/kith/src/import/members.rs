@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::members_file::{self, MembersFile, Wrong};
 use crate::{
-    cli::{ImportMembers, OnError},
+    args::{ImportMembers, OnError},
     data_dir::random,
 };
 

@@ -11,7 +11,7 @@ use eventlog::{Cause, Position, Reply, TransactError, give_way};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::civil::Date;
 use vault::{VaultError, seal_profile};
-use web::{Caller, Problem};
+use web::{Answer, Caller, Problem};
 
 use super::{
     LINES_AT_ONCE, LineEnrolment, LineReport, SEALED_BYTES,
@@ -129,9 +129,9 @@ impl Membership {
         group: GroupId,
         ask: Ask,
     ) -> Result<Result<Position, roster::Refusal>, Problem> {
-        let command = self.ask(caller, group, cause, ask).await?;
-        match self.on_roster(&caller.org, group, cause.clone(), command, Reply::DONE).await {
-            Ok(done) => Ok(Ok(done.position)),
+        let (group, command) = self.ask(caller, group, cause, ask).await?;
+        match self.on_roster(&group, cause.clone(), command, Reply::DONE).await {
+            Ok(Answer(done)) => Ok(Ok(done.position)),
             Err(TransactError::Refused(refusal)) => Ok(Err(refusal)),
             Err(error) => Err(error.into()),
         }
@@ -154,11 +154,12 @@ impl Membership {
             seal_profile(&key, org, member.0, profile)
         };
         let register = member::Command::Register { fields, typed_by: None };
-        let done = self.members.transact(org, member, cause.clone(), register, Reply::DONE).await;
+        let done = self.members.transact(&caller.registers(member), cause.clone(), register, Reply::DONE).await;
         if done.is_err() {
             let _ = self.index(org, member).await; // as in `register_member`
         }
-        Ok(done.map_err(|error| halt("member", error))?.position)
+        let Answer(done) = done.map_err(|error| halt("member", error))?;
+        Ok(done.position)
     }
 
     async fn change(
@@ -178,8 +179,9 @@ impl Membership {
         let change = member::Command::Change { set, removed: std::collections::BTreeSet::new(), typed: false };
         let may = self.may(org, member, &change).await.map_err(|error| halt("member", error))?;
         may.map_err(|refusal| Halt::Refused("member", refusal.to_string()))?;
-        match self.members.transact(org, member, cause.clone(), change, Reply::DONE).await {
-            Ok(done) => {
+        let permitted = caller.require_member(member, false).map_err(Halt::Failed)?;
+        match self.members.transact(&permitted, cause.clone(), change, Reply::DONE).await {
+            Ok(Answer(done)) => {
                 self.index(org, member).await.map_err(Halt::Failed)?;
                 Ok(done.position)
             }

@@ -12,10 +12,10 @@ use eventlog::give_way;
 use futures::{StreamExt, TryStreamExt, stream};
 use uuid::Uuid;
 use vault::{Blind, Key, open_profile, seal_profile};
-use web::{Command, Problem, op};
+use web::{Command, Problem};
 
 use super::{Became, IfDuplicate, ImportLine, LINES_AT_ONCE, LineEnrolment, LineReport, MembersFile, SEALED_BYTES};
-use crate::{Membership, today};
+use crate::{Membership, op, today};
 
 /// A line and what is to be done with it.
 #[derive(Debug)]

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
-use crate::KekError;
+use crate::{KekError, SealedAs};
+use domain::member::Field;
 
 /// Different each time, which is all that these tests need of it.
 fn fresh() -> [u8; 56] {
@@ -35,13 +36,16 @@ async fn a_key_is_made_once_and_is_the_same_after_opening_again() {
         let vault = Vault::open(&path, kek(), fresh).unwrap();
         assert!(vault.key(&org(), member(1)).await.unwrap().is_none());
         let key = vault.key_or_new(&org(), member(1)).await.unwrap();
-        key.seal(&org(), member(1).0, "alias", b"Bee")
+        key.seal(&org(), member(1).0, SealedAs::Field(Field::Alias), b"Bee")
     };
     let vault = Vault::open(&path, kek(), fresh).unwrap();
     let key = vault.key(&org(), member(1)).await.unwrap().unwrap();
-    assert_eq!(key.open(&org(), member(1).0, "alias", &sealed).unwrap().as_slice(), b"Bee");
+    assert_eq!(key.open(&org(), member(1).0, SealedAs::Field(Field::Alias), &sealed).unwrap().as_slice(), b"Bee");
     let other = vault.key_or_new(&"other".parse().unwrap(), member(1)).await.unwrap();
-    assert!(other.open(&org(), member(1).0, "alias", &sealed).is_err(), "the same id elsewhere is somebody else");
+    assert!(
+        other.open(&org(), member(1).0, SealedAs::Field(Field::Alias), &sealed).is_err(),
+        "the same id elsewhere is somebody else"
+    );
     assert!(matches!(Vault::open(&path, Kek::new([4; 32]), fresh), Err(StoreError::OtherKek { .. })));
 }
 
@@ -70,13 +74,13 @@ async fn nobody_who_was_erased_gets_another_key() {
 async fn no_member_passes_for_the_organisation_itself() {
     let dir = tempfile::tempdir().unwrap();
     let vault = Vault::open(&dir.path().join("vault.db"), kek(), fresh).unwrap();
-    let sealed = vault.org_key(&org()).await.unwrap().seal(&org(), Uuid::from_u128(1), "reason", b"ill");
+    let sealed = vault.org_key(&org()).await.unwrap().seal(&org(), Uuid::from_u128(1), SealedAs::Reason, b"ill");
     let nobody = MemberId(Uuid::nil());
     assert_eq!(vault.key_or_new(&org(), nobody).await.unwrap_err(), VaultError::Erased);
     assert_eq!(vault.erase(&org(), nobody).await.unwrap_err(), VaultError::Erased);
     assert!(vault.keys(&org(), &[nobody]).await.unwrap().is_empty());
     let key = vault.org_key(&org()).await.unwrap();
-    assert_eq!(key.open(&org(), Uuid::from_u128(1), "reason", &sealed).unwrap().as_slice(), b"ill");
+    assert_eq!(key.open(&org(), Uuid::from_u128(1), SealedAs::Reason, &sealed).unwrap().as_slice(), b"ill");
 }
 
 /// Every file that SQLite left, as bytes.
@@ -168,7 +172,12 @@ async fn a_vault_in_use_is_copied_and_read_by_others() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("vault.db");
     let vault = Vault::open(&path, kek(), fresh).unwrap();
-    let sealed = vault.key_or_new(&org(), member(1)).await.unwrap().seal(&org(), member(1).0, "alias", b"Bee");
+    let sealed = vault.key_or_new(&org(), member(1)).await.unwrap().seal(
+        &org(),
+        member(1).0,
+        SealedAs::Field(Field::Alias),
+        b"Bee",
+    );
     vault.erase(&org(), member(2)).await.unwrap();
     assert!(matches!(Vault::copy_of(&path, &Kek::new([4; 32])), Err(StoreError::OtherKek { .. })));
     let copy = dir.path().join("copy.db");
@@ -179,7 +188,7 @@ async fn a_vault_in_use_is_copied_and_read_by_others() {
     }
     let copied = Vault::open(&copy, kek(), fresh).unwrap();
     let key = copied.key(&org(), member(1)).await.unwrap().unwrap();
-    assert_eq!(key.open(&org(), member(1).0, "alias", &sealed).unwrap().as_slice(), b"Bee");
+    assert_eq!(key.open(&org(), member(1).0, SealedAs::Field(Field::Alias), &sealed).unwrap().as_slice(), b"Bee");
     vault.erase(&org(), member(1)).await.unwrap();
     assert!(Vault::holders(&path).unwrap().is_empty() && !Vault::holders(&copy).unwrap().is_empty());
 }
@@ -191,7 +200,12 @@ async fn rewrapping_changes_every_wrapped_key_and_no_key() {
     let sealed = {
         let vault = Vault::open(&path, kek(), fresh).unwrap();
         vault.erase(&org(), member(2)).await.unwrap();
-        vault.key_or_new(&org(), member(1)).await.unwrap().seal(&org(), member(1).0, "alias", b"Bee")
+        vault.key_or_new(&org(), member(1)).await.unwrap().seal(
+            &org(),
+            member(1).0,
+            SealedAs::Field(Field::Alias),
+            b"Bee",
+        )
     };
     let new = Kek::new([5; 32]);
     assert!(Vault::rewrap(&path, &new, &kek(), fresh).is_err(), "with the wrong old key nothing happens");
@@ -199,7 +213,7 @@ async fn rewrapping_changes_every_wrapped_key_and_no_key() {
     assert!(Vault::open(&path, kek(), fresh).is_err());
     let vault = Vault::open(&path, new, fresh).unwrap();
     let key = vault.key(&org(), member(1)).await.unwrap().unwrap();
-    assert_eq!(key.open(&org(), member(1).0, "alias", &sealed).unwrap().as_slice(), b"Bee");
+    assert_eq!(key.open(&org(), member(1).0, SealedAs::Field(Field::Alias), &sealed).unwrap().as_slice(), b"Bee");
     assert!(vault.is_erased(&org(), member(2)));
 }
 

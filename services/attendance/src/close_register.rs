@@ -1,13 +1,12 @@
-//! Close a meeting: it was held.
+//! Close a register: the meeting was held.
 
 use axum::extract::State;
 use domain::{MeetingId, meeting};
-use eventlog::Reply;
-use web::{Answer, Command, Nothing, Path, Problem, Problems, op};
+use web::{Answer, Command, Nothing, Path, Problem, Problems};
 
-use crate::Attendance;
+use crate::{Attendance, op};
 
-/// Close a meeting: it was held
+/// Close a register: the meeting was held
 ///
 /// Closes the register. From then on a mark is changed by a correction, with a reason. Members without a mark are
 /// not recorded; that is not the same as absent.
@@ -15,12 +14,10 @@ use crate::Attendance;
     params(("meeting" = MeetingId, Path, description = "The meeting")),
     responses((status = 204, description = "The meeting was held"), Problems))]
 #[tracing::instrument(skip_all, fields(meeting = %meeting))]
-pub(crate) async fn hold_meeting(
+pub(crate) async fn close_register(
     State(attendance): State<Attendance>,
     Path(meeting): Path<MeetingId>,
-    command: Command<op::HoldMeeting, Nothing>,
+    command: Command<op::CloseRegister, Nothing>,
 ) -> Result<Answer, Problem> {
-    let Command { caller, cause, .. } = command;
-    let command = meeting::Command::Hold;
-    attendance.transact(&caller, meeting, cause, command, Reply::DONE).await
+    attendance.simply(command, meeting, meeting::Command::Hold).await
 }

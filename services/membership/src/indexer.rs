@@ -6,86 +6,80 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::Arc,
     time::Duration,
 };
 
+use async_trait::async_trait;
 use axum::http::StatusCode;
 use domain::{MemberId, OrgId};
-use eventlog::{Position, blocking, sqlite::Readers};
+use eventlog::Position;
 use futures::{StreamExt, TryStreamExt, stream};
-use membership::Membership;
-use messaging::Part;
-use projections::members_after;
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep, timeout},
-};
-use tokio_util::sync::CancellationToken;
+use host::{Follower, Rhythm};
+use projections::{RECORDS, members_after};
+use tokio::{sync::watch, time::Instant};
 use web::Problem;
 
-/// Before it is looked whether a command has indexed somebody, who mostly is by then.
-const SEEN_TO_AFTER: Duration = Duration::from_secs(2);
-/// After a failure.
-const AGAIN_AFTER: Duration = Duration::from_secs(5);
+use crate::Membership;
+
 /// Between two looks for those whose registration failed after they were indexed: whoever is ahead of the log at both is
 /// looked up in it. One that takes longer and is done after all is indexed again, because the views then say more of it.
 const LEFT_BEHIND_EVERY: Duration = Duration::from_secs(10);
+/// Before it looks whether a command has indexed somebody, who mostly is by then, it waits.
+pub(crate) const RHYTHM: Rhythm =
+    Rhythm { pause: Duration::from_secs(2), every: Some(LEFT_BEHIND_EVERY), again_after: Duration::from_secs(5) };
 /// Members looked at together, a count.
 const BATCH_MEMBERS: u32 = 1_000;
 /// Members indexed at once, a count: they share the turns of the disk.
 const INDEXED_AT_ONCE: usize = 64;
 
-/// What seeing to the index needs.
-#[derive(Clone)]
-pub struct Indexer {
-    /// The views.
-    pub views: Arc<Readers>,
-    /// Up to where they know members' records.
-    pub people: watch::Receiver<Position>,
-    /// What the log says of members, and their keys.
-    pub membership: Membership,
+/// Who sees to the index: first of everybody, then of those of whom something new is said.
+#[derive(Debug, Clone)]
+pub(crate) struct Indexer {
+    membership: Membership,
+    after: i64,
+    /// Who was ahead of the log at the last look.
+    ahead: HashSet<(OrgId, MemberId)>,
+    looked: Instant,
 }
 
-/// Sees to the index until it is told to end: first of everybody, then of those of whom something new is said.
-pub async fn run(mut indexer: Indexer, part: Part, end: CancellationToken) {
-    let (mut after, mut ahead, mut looked) = (0, HashSet::new(), Instant::now());
-    end.run_until_cancelled(async {
-        loop {
-            indexer.people.mark_unchanged();
-            sleep(SEEN_TO_AFTER).await;
-            let seen_to = match indexer.see_to(after).await {
-                Ok(last) if after == 0 => indexer.strays().await.map(|()| last),
-                Ok(last) if looked.elapsed() >= LEFT_BEHIND_EVERY => {
-                    looked = Instant::now();
-                    indexer.left_behind(&mut ahead).await.map(|()| last)
-                }
-                seen_to => seen_to,
-            };
-            match seen_to {
-                Ok(last) => {
-                    after = last;
-                    part.running();
-                    if let Ok(Err(_)) = timeout(LEFT_BEHIND_EVERY, indexer.people.changed()).await {
-                        return;
-                    }
-                }
-                Err(error) => {
-                    part.stopped(format!("the blind index may not follow from the log: {error:#}"));
-                    sleep(AGAIN_AFTER).await;
-                }
+#[async_trait]
+impl Follower for Indexer {
+    fn position(&self) -> watch::Receiver<Position> {
+        self.membership.views.changed(&RECORDS)
+    }
+
+    async fn see_to(&mut self, _: Position) -> anyhow::Result<()> {
+        let first = self.after == 0;
+        let seen_to = async {
+            let last = self.follow(self.after).await?;
+            if first {
+                self.strays().await?;
+            } else if self.looked.elapsed() >= LEFT_BEHIND_EVERY {
+                self.looked = Instant::now();
+                self.left_behind().await?;
             }
-        }
-    })
-    .await;
+            self.after = last;
+            Ok(())
+        };
+        seen_to.await.map_err(|error: anyhow::Error| error.context("the blind index may not follow from the log"))
+    }
 }
 
 impl Indexer {
+    pub fn new(membership: Membership) -> Self {
+        Self { membership, after: 0, ahead: HashSet::new(), looked: Instant::now() }
+    }
+
+    /// One who begins with everybody.
+    pub fn anew(&self) -> Self {
+        Self::new(self.membership.clone())
+    }
+
     /// Indexes those of whom the log says more, after a position, than their index follows from; answers the last.
-    async fn see_to(&self, mut after: i64) -> anyhow::Result<i64> {
+    async fn follow(&self, mut after: i64) -> anyhow::Result<i64> {
         loop {
-            let views = self.views.clone();
-            let members = blocking(move || members_after(&views, after, BATCH_MEMBERS)).await??;
+            let read = move |connection: &_| members_after(connection, after, BATCH_MEMBERS);
+            let members = self.membership.views.look(read).await??;
             let Some((last, ..)) = members.last() else { return Ok(after) };
             after = *last;
             let mut said = BTreeMap::<OrgId, BTreeMap<MemberId, u64>>::new();
@@ -119,10 +113,10 @@ impl Indexer {
     }
 
     /// Those who are found by something and whose registration failed since, as on a disk that was full.
-    async fn left_behind(&self, ahead: &mut HashSet<(OrgId, MemberId)>) -> anyhow::Result<()> {
+    async fn left_behind(&mut self) -> anyhow::Result<()> {
         let now: HashSet<_> = self.membership.vault.ahead().await?.into_iter().collect();
-        self.index(now.intersection(ahead).cloned().collect()).await?;
-        *ahead = now;
+        self.index(now.intersection(&self.ahead).cloned().collect()).await?;
+        self.ahead = now;
         Ok(())
     }
 

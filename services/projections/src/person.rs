@@ -5,14 +5,15 @@ use domain::{
     meeting::{AttendanceMode, Mark},
     member::{Profile, Record},
 };
+use host::{is_erased, row};
 use jiff::{Timestamp, Zoned, civil::DateTime};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    enrolment_view::{self, Enrolment},
-    group_view, record_view, row,
+    group_view, record_view,
+    rosters::{self, Enrolment},
 };
 
 /// A member.
@@ -58,7 +59,7 @@ pub(crate) fn find(
     id: MemberId,
     now: &Zoned,
 ) -> rusqlite::Result<Option<(MemberView, Record)>> {
-    if record_view::is_erased(connection, org, id)? {
+    if is_erased(connection, org, id)? {
         return Ok(None);
     }
     let record = record_view::find(connection, org, id)?;
@@ -117,7 +118,7 @@ impl<'a> Same<'a> {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Ok(MemberGroup {
             group,
-            enrolments: enrolment_view::of_person(connection, (self.org, group), &self.ids, &today)?,
+            enrolments: rosters::of_person(connection, (self.org, group), &self.ids, &today)?,
             last_seen,
             attended_in_a_row: count(in_a_row(true)),
             missed_in_a_row: count(in_a_row(false)),

@@ -13,13 +13,14 @@ use domain::{
     people::{self, People, Persons},
     roster::{Ask, CancelReason, Command, DeclineReason, Enrolled, ErrorReason, IfFull, Places, Roster, Stage},
 };
-use eventlog::{Append, EventLog, Expected, NewEvent, sqlite::SqliteLog};
+use eventlog::{Append, EventLog, Expected, NewEvent, Recorded, StreamName, sqlite::SqliteLog};
+use host::{Difference, Writer};
 use jiff::{Timestamp, ToSpan, Zoned, civil::Date, tz::TimeZone};
+use messaging::{ApplyError, Subscriber};
 use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::{difference, member_view};
 
 const GROUP: GroupId = GroupId(Uuid::from_u128(7));
 const ALICE: MemberId = MemberId(Uuid::from_u128(1));
@@ -44,6 +45,18 @@ impl World {
 
     fn file(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    fn views(&self) -> Views {
+        Views::new(&self.file("views.db"), VIEWS.iter().copied())
+    }
+
+    fn writer(&self) -> Writer {
+        self.views().writer().unwrap()
+    }
+
+    async fn difference(&self) -> (Position, Option<Difference>) {
+        self.views().difference(&self.file("anew.db"), &*self.log).await.unwrap()
     }
 
     async fn append(&mut self, category: &str, org: &OrgId, id: Uuid, types: &[(&'static str, u16, Vec<u8>)]) {
@@ -110,28 +123,28 @@ fn roster(enrolled: Enrolled) -> domain::roster::Event {
 async fn views_folded_one_by_one_equal_views_folded_at_once_and_organisations_stay_apart() {
     let mut world = World::new();
     world.some_history().await;
-    let mut views = Views::open(&world.file("views.db")).unwrap();
+    let mut views = world.writer();
     for event in world.all().await {
         views.fold(std::slice::from_ref(&event)).unwrap();
     }
-    let (position, found) = difference(&world.file("views.db"), &world.file("anew.db"), &*world.log).await.unwrap();
+    let (position, found) = world.difference().await;
     assert_eq!((position, found), (views.checkpoint(), None));
     let connection = Connection::open(world.file("views.db")).unwrap();
     for org in ["acme", "other"] {
-        let (member, _) = member_view::find(&connection, org, ALICE, &now()).unwrap().unwrap();
+        let (member, _) = person::find(&connection, org, ALICE, &now()).unwrap().unwrap();
         assert_eq!((member.groups.len(), member.groups[0].attended_in_a_row), (1, 1));
         assert_eq!(member.groups[0].enrolments[0].stage, Stage::Active);
     }
-    assert_eq!(member_view::find(&connection, "third", ALICE, &now()).unwrap(), None);
+    assert_eq!(person::find(&connection, "third", ALICE, &now()).unwrap(), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_view_that_was_changed_by_hand_is_found() {
     let mut world = World::new();
     world.some_history().await;
-    Views::open(&world.file("views.db")).unwrap().fold(&world.all().await).unwrap();
+    world.writer().fold(&world.all().await).unwrap();
     Connection::open(world.file("views.db")).unwrap().execute("UPDATE attendance SET mark = 'absent'", []).unwrap();
-    let (_, found) = difference(&world.file("views.db"), &world.file("anew.db"), &*world.log).await.unwrap();
+    let (_, found) = world.difference().await;
     assert_eq!(found.unwrap().table, "attendance");
 }
 
@@ -141,7 +154,7 @@ async fn an_event_that_cannot_be_applied_leaves_nothing_of_its_batch() {
     world.some_history().await;
     let org = "acme".parse().unwrap();
     world.append("roster", &org, GROUP.0, &[("enrolment.started", 1, b"{}".to_vec())]).await;
-    let mut views = Views::open(&world.file("views.db")).unwrap();
+    let mut views = world.writer();
     let events = world.all().await;
     let Err(ApplyError::Event { position, why, .. }) = views.fold(&events) else { panic!("it was applied") };
     assert_eq!(position, events.last().unwrap().position);
@@ -160,25 +173,26 @@ async fn damaged_views_and_views_of_another_format_start_anew() {
     let mut world = World::new();
     world.some_history().await;
     let path = world.file("views.db");
-    Views::open(&path).unwrap().fold(&world.all().await).unwrap();
+    world.writer().fold(&world.all().await).unwrap();
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    assert_eq!(Views::open(&path).unwrap().checkpoint(), Position::START);
+    assert_eq!(world.writer().checkpoint(), Position::START);
     std::fs::write(&path, b"not a database, but long enough to be looked at as one").unwrap();
-    assert_eq!(Views::open(&path).unwrap().checkpoint(), Position::START);
+    assert_eq!(world.writer().checkpoint(), Position::START);
 }
 
 #[tokio::test]
 async fn a_members_marks_are_indexed_once_the_views_have_caught_up() {
     let world = World::new();
-    let mut views = Views::open(&world.file("views.db")).unwrap();
-    let plan = |views: &Views| -> String {
+    let mut views = world.writer();
+    let plan = || -> String {
         let sql = "EXPLAIN QUERY PLAN SELECT meeting FROM attendance WHERE member = x'00'";
-        views.store.lock().unwrap().connection.query_row(sql, [], |row| row.get("detail")).unwrap()
+        let connection = Connection::open(world.file("views.db")).unwrap();
+        connection.query_row(sql, [], |row| row.get("detail")).unwrap()
     };
-    assert!(!plan(&views).contains("attendance_by_member"), "{}", plan(&views));
+    assert!(!plan().contains("attendance_by_member"), "{}", plan());
     for _ in 0..2 {
         views.caught_up().await.unwrap();
-        assert!(plan(&views).contains("attendance_by_member"), "{}", plan(&views));
+        assert!(plan().contains("attendance_by_member"), "{}", plan());
     }
 }
 
@@ -260,26 +274,26 @@ proptest! {
             world.all().await
         });
         let who = merged(merges).iter().fold(people::State::default(), People::evolve).persons().clone();
-        Views::open(&world.file("views.db")).unwrap().fold(&events).unwrap();
+        world.writer().fold(&events).unwrap();
         let connection = Connection::open(world.file("views.db")).unwrap();
         let people: Vec<_> = (1u128..5).map(|n| MemberId(Uuid::from_u128(n))).collect();
         for day in (0i16..120).map(|n| DAY + n.days()) {
             let mut on: Vec<_> = people.iter().filter(|one| state.covers(**one, day)).map(|one| (who.of(*one), *one)).collect();
             on.sort_unstable();
-            prop_assert_eq!(enrolment_view::enrolled_on(&connection, "acme", GROUP, day).unwrap(), on.clone());
+            prop_assert_eq!(rosters::enrolled_on(&connection, "acme", GROUP, day).unwrap(), on.clone());
             let mut on: Vec<_> = on.into_iter().map(|(person, _)| person).collect();
             on.dedup();
             let here = LocalDay::new(day, TimeZone::UTC);
-            let size = enrolment_view::roster_size(&connection, ("acme", GROUP), &here).unwrap();
+            let size = rosters::roster_size(&connection, ("acme", GROUP), &here).unwrap();
             prop_assert_eq!(size as usize, on.len());
-            let listed = enrolment_view::list(&connection, ("acme", GROUP, &here), None, None, 100).unwrap().unwrap();
+            let listed = rosters::list(&connection, ("acme", GROUP, &here), None, None, 100).unwrap().unwrap();
             prop_assert!(listed.iter().all(|line| line.enrolment.stage == Stage::Enrolled));
             prop_assert_eq!(listed.iter().map(|line| line.member).collect::<Vec<_>>(), on);
             let open = people.iter().copied().filter(|member| state.is_open(*member, &here)).collect();
             prop_assert_eq!(enrolment_view::open_on(&connection, ("acme", GROUP), &here).unwrap(), open);
         }
         let here = LocalDay::new(DAY, TimeZone::UTC);
-        let waits = enrolment_view::list(&connection, ("acme", GROUP, &here), Some(Stage::Waitlisted), None, 100);
+        let waits = rosters::list(&connection, ("acme", GROUP, &here), Some(Stage::Waitlisted), None, 100);
         let waits = waits.unwrap().unwrap();
         let has_place = |one: &MemberId| state.covers(*one, jiff::civil::date(2100, 1, 1));
         let mut turns: Vec<MemberId> = vec![];
@@ -289,7 +303,7 @@ proptest! {
                 turns.push(one);
             }
         }
-        let counted = enrolment_view::places(&connection, "acme", GROUP).unwrap().waitlisted;
+        let counted = rosters::places(&connection, "acme", GROUP).unwrap().waitlisted;
         prop_assert_eq!((waits.iter().map(|line| line.member).collect::<Vec<_>>(), counted as usize), (turns.clone(), turns.len()));
         prop_assert!(waits.iter().zip(1..).all(|(line, turn)| line.enrolment.waiting == Some(turn)));
     }

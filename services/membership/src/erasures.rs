@@ -9,59 +9,46 @@ use std::{
     fs::OpenOptions,
     io::{Read, Write},
     path::PathBuf,
-    sync::Arc,
     time::Duration,
 };
 
+use anyhow::Context;
+use async_trait::async_trait;
 use domain::{
-    DecodeError, MemberId, OrgId,
-    group::Group,
-    member,
-    people::{self, People},
+    DecodeError, MemberId, OrgId, member,
+    people::{self},
     roster::{Ask, CancelReason, Command, Roster},
 };
-use eventlog::{
-    Cause, EventLog, LogError, Position, Recorded, Reply, Streams, TransactError, blocking, sqlite::Readers,
-};
-use messaging::Part;
-use projections::{ErasedMember, erased_members};
+use eventlog::{Cause, EventLog, LogError, Position, Recorded, Reply, Streams, TransactError, blocking};
+use host::{Follower, Rhythm};
+use projections::{ErasedMember, RECORDS, erased_members};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use vault::Vault;
-use web::Clock;
 
-/// After a failure.
-const AGAIN_AFTER: Duration = Duration::from_secs(5);
+use crate::Membership;
+
+/// Whoever erases somebody waits for it.
+pub(crate) const RHYTHM: Rhythm = Rhythm::at_once(Duration::from_secs(5));
 /// Events read at once, a count.
 const BATCH_EVENTS: usize = 5_000;
 /// Type of the events that say so.
 const ERASED: &str = "member.erased";
 
-/// What seeing to erasures needs.
-#[derive(Clone)]
-pub struct Eraser {
-    /// The views.
-    pub views: Arc<Readers>,
-    /// Up to where they know members' records.
-    pub people: watch::Receiver<Position>,
-    /// Up to where names to search by do.
-    pub named: watch::Receiver<Position>,
-    /// Who was erased, says the log.
-    pub erased: Streams<People>,
-    /// Groups, which say what day it is there.
-    pub groups: Streams<Group>,
-    /// Who is enrolled.
+/// Who sees to erasures.
+#[derive(Debug, Clone)]
+pub(crate) struct Eraser {
+    pub membership: Membership,
+    /// Who is enrolled: nobody asks for what follows an erasure.
     pub rosters: Streams<Roster>,
-    /// The keys.
-    pub vault: Vault,
-    /// The time.
-    pub clock: Clock,
+    /// Up to where names to search by are known.
+    pub named: watch::Receiver<Position>,
     /// Where erasures are written as well.
     pub file: Option<PathBuf>,
-    /// Up to where all of this is done.
+    /// Says up to where all of this is done.
     pub done: watch::Sender<Position>,
+    /// The last erasure that is.
+    pub seen: u64,
 }
 
 /// A line of the file of erasures.
@@ -75,43 +62,29 @@ pub struct Line {
     pub position: u64,
 }
 
-/// Sees to erasures until it is told to end.
-pub async fn run(mut eraser: Eraser, part: Part, end: CancellationToken) {
-    let mut seen = 0;
-    loop {
-        let known = *eraser.people.borrow_and_update();
-        match end.run_until_cancelled(eraser.see_to(seen, known)).await {
-            None => return,
-            Some(Ok(last)) => {
-                seen = last;
-                part.running();
-                eraser.done.send_replace(known);
-            }
-            Some(Err(error)) => {
-                part.stopped(format!("not all of an erasure is done yet: {error}"));
-                if end.run_until_cancelled(tokio::time::sleep(AGAIN_AFTER)).await.is_none() {
-                    return;
-                }
-                continue;
-            }
-        }
-        match end.run_until_cancelled(eraser.people.changed()).await {
-            Some(Ok(())) => {}
-            _ => return,
-        }
+#[async_trait]
+impl Follower for Eraser {
+    fn position(&self) -> watch::Receiver<Position> {
+        self.membership.views.changed(&RECORDS)
+    }
+
+    async fn see_to(&mut self, known: Position) -> anyhow::Result<()> {
+        self.seen = self.follow(self.seen, known).await.context("not all of an erasure is done yet")?;
+        self.done.send_replace(known);
+        Ok(())
     }
 }
 
 impl Eraser {
     /// Sees to all who were erased after a position, as far as the views know; answers the last.
-    async fn see_to(&self, after: u64, known: Position) -> anyhow::Result<u64> {
-        let views = self.views.clone();
-        let said = blocking(move || erased_members(&views, after)).await??;
+    async fn follow(&self, after: u64, known: Position) -> anyhow::Result<u64> {
+        let Membership { views, people, vault, .. } = &self.membership;
+        let said = views.look(move |connection| erased_members(connection, after)).await??;
         let Some(last) = said.last().map(|erased| erased.position) else { return Ok(after) };
         let mut erased = Vec::new();
         for one in said {
             let stream = people::stream_id(&one.org);
-            if self.erased.look(&one.org, stream, |people| people.state.is_erased(one.member)).await? {
+            if people.look(&one.org, stream, |people| people.state.is_erased(one.member)).await? {
                 erased.push(one);
             } else {
                 tracing::error!(org = %one.org, member = %one.member, position = one.position,
@@ -119,8 +92,8 @@ impl Eraser {
             }
         }
         for erased in &erased {
-            if !self.vault.is_destroyed(&erased.org, erased.member) {
-                self.vault.erase(&erased.org, erased.member).await?;
+            if !vault.is_destroyed(&erased.org, erased.member) {
+                vault.erase(&erased.org, erased.member).await?;
             }
             self.withdraw(erased).await?;
         }
@@ -132,15 +105,16 @@ impl Eraser {
     }
 
     async fn withdraw(&self, erased: &ErasedMember) -> anyhow::Result<()> {
-        let ErasedMember { org, member, groups, .. } = erased;
-        for group in groups {
-            let at = self.clock.now();
+        let ErasedMember { org, member, groups: enrolled_in, .. } = erased;
+        let Membership { gate, groups, people, .. } = &self.membership;
+        for group in enrolled_in {
+            let at = gate.clock.now();
             let id = Uuid::new_v5(&group.0, format!("erased {org} {member}").as_bytes());
             let cause = Cause::of_process("erasures", id, at);
-            let now = self.clock.local(at);
-            let today = self.groups.look(org, *group, |group| group.state.today(&now)).await?;
+            let now = gate.clock.local(at);
+            let today = groups.look(org, *group, |group| group.state.today(&now)).await?;
             let stream = people::stream_id(org);
-            let persons = self.erased.look(org, stream, |people| people.state.persons().clone()).await?;
+            let persons = people.look(org, stream, |people| people.state.persons().clone()).await?;
             // Whoever has not begun cannot end.
             for ask in [
                 Ask::Withdraw { member: *member, ends_on: today.date(), reason: BTreeMap::new() },
@@ -162,7 +136,7 @@ impl Eraser {
 ///
 /// # Errors
 /// If the log cannot be read.
-pub(crate) async fn in_log(log: &dyn EventLog) -> Result<Vec<(OrgId, MemberId)>, LogError> {
+pub async fn in_log(log: &dyn EventLog) -> Result<Vec<(OrgId, MemberId)>, LogError> {
     let (mut erased, mut after) = (Vec::new(), Position::START);
     loop {
         let events = log.read_all(after, BATCH_EVENTS).await?;
@@ -179,7 +153,7 @@ pub(crate) async fn in_log(log: &dyn EventLog) -> Result<Vec<(OrgId, MemberId)>,
 ///
 /// # Errors
 /// If this build does not know it.
-pub(crate) fn erased_by(event: &Recorded) -> Result<Vec<MemberId>, DecodeError> {
+pub fn erased_by(event: &Recorded) -> Result<Vec<MemberId>, DecodeError> {
     if let Some(people::Event::Erased(people::Erased { records })) = event.of()? {
         return Ok(records);
     }

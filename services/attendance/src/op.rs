@@ -1,0 +1,24 @@
+//! The operations, and who may call them.
+
+web::operations! {
+    /// Open a meeting's register.
+    OpenMeeting = "open_meeting": Admin Coordinator Facilitator;
+    /// Close a meeting's register: it was held.
+    CloseRegister = "close_register": Admin Coordinator Facilitator;
+    /// Cancel a meeting.
+    CancelMeeting = "cancel_meeting": Admin Coordinator Facilitator;
+    /// Say that a meeting did not occur.
+    MeetingDidNotOccur = "meeting_did_not_occur": Admin Coordinator Facilitator;
+    /// Take back a cancellation.
+    ReinstateMeeting = "reinstate_meeting": Admin Coordinator Facilitator;
+    /// Mark one member.
+    RecordAttendance = "record_attendance": Admin Coordinator Facilitator;
+    /// Mark many members.
+    RecordRegister = "record_register": Admin Coordinator Facilitator;
+    /// Add a walk-in.
+    AddWalkIn = "add_walk_in": Admin Coordinator Facilitator;
+    /// Correct one member's attendance.
+    CorrectAttendance = "correct_attendance": Admin Coordinator Facilitator;
+    /// Count anonymous heads.
+    RecordHeadcount = "record_headcount": Admin Coordinator Facilitator;
+}

@@ -1,0 +1,16 @@
+//! The operations, and who may call them.
+
+web::operations! {
+    /// Register a programme.
+    RegisterProgramme = "register_programme": Admin;
+    /// Register a group.
+    RegisterGroup = "register_group": Admin Coordinator;
+    /// Change a group's details.
+    ChangeGroup = "change_group": Admin Coordinator;
+    /// Set a group's calendar.
+    ScheduleGroup = "schedule_group": Admin Coordinator;
+    /// Plan a group's meetings.
+    PlanMeetings = "plan_meetings": Admin Coordinator;
+    /// Import a BMLT listing.
+    ImportBmlt = "import_bmlt": Admin;
+}

@@ -1,0 +1,57 @@
+//! What a context gets: what there is in its process.
+
+use std::path::PathBuf;
+
+use domain::Decider;
+use eventlog::{AllStreams, Position, Streams};
+use tokio::sync::watch;
+use vault::{Names, Vault};
+use web::{Attester, Audit, Gate, May};
+
+use crate::Views;
+
+/// What there is in a process, for its contexts.
+#[derive(Debug)]
+pub struct Host {
+    /// Who calls, what time it is, and where long work is done.
+    pub gate: Gate,
+    /// The log, and the streams of every kind in it.
+    pub streams: AllStreams,
+    /// Where it is written down who was shown whom.
+    pub audit: Audit,
+    /// People's keys, and what signs for this server; none where no context needs them.
+    pub keys: Option<(Vault, Attester)>,
+    /// Names of members, to search by.
+    pub names: Names,
+    /// Up to where they are known.
+    pub named: watch::Sender<Position>,
+    /// The views of all contexts.
+    pub views: Views,
+    /// Every operation of all contexts.
+    pub operations: Vec<May>,
+    /// The data directory.
+    pub data: PathBuf,
+    /// How many days ahead meetings are planned; 0: none are.
+    pub plan_days: u16,
+    /// Where erasures are written as well.
+    pub erasures_file: Option<PathBuf>,
+    /// Where secrets come from: chance is an argument.
+    pub new_secret: fn() -> [u8; 32],
+}
+
+impl Host {
+    /// The streams of one kind.
+    pub fn of<D: Decider>(&self) -> Streams<D> {
+        self.streams.of()
+    }
+
+    /// People's keys, for a context that says that it needs them.
+    pub fn vault(&self) -> &Vault {
+        &self.keys.as_ref().expect("a context that needs people's keys says so").0
+    }
+
+    /// What signs for this server, for the same.
+    pub fn attester(&self) -> &Attester {
+        &self.keys.as_ref().expect("a context that needs people's keys says so").1
+    }
+}

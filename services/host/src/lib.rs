@@ -1,0 +1,25 @@
+//! The house: what a context gets and what it gives.
+//!
+//! A [`View`] is a value that says how it is folded, what `kith verify` compares of it and how it forgets a person; the
+//! store of the views knows none of them by name.
+
+mod context;
+mod derived;
+mod follow;
+mod host;
+pub mod row;
+mod store;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod view;
+mod views;
+
+pub use context::{Built, Context, Need, Task};
+pub use derived::Derived;
+pub use follow::{Follower, Rhythm, follow};
+pub use host::Host;
+pub use store::{OpenError, Writer};
+pub use verify::Difference;
+pub use view::{Fold, Folding, View, is_erased};
+pub use views::Views;

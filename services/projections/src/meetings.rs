@@ -1,0 +1,154 @@
+//! Meetings as they are listed, with how many came: read of registers, and of records, because a merged person counts once.
+
+use domain::{
+    GroupId, MeetingId,
+    group::MeetingMode,
+    meeting::{Headcount, Status},
+};
+use host::row;
+use jiff::{
+    Timestamp,
+    civil::{Date, DateTime, date},
+};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::group_view;
+
+/// A day, in seconds.
+const DAY: i64 = 24 * 60 * 60;
+
+/// A meeting in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct MeetingRow {
+    pub id: MeetingId,
+    pub group: GroupId,
+    #[schema(value_type = String, format = DateTime)]
+    pub starts_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    pub ends_at: Timestamp,
+    /// In the group's time zone.
+    #[schema(value_type = String)]
+    pub starts_at_local: DateTime,
+    pub mode: MeetingMode,
+    pub status: Status,
+    pub marks: MarkCounts,
+    /// Anonymous heads by category; unit: anonymous head.
+    #[schema(value_type = BTreeMap<String, u16>)]
+    pub heads: Headcount,
+}
+
+/// Marks of one meeting; unit: attendance. Who is not in it is not recorded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct MarkCounts {
+    pub present: u32,
+    pub late: u32,
+    pub excused: u32,
+    pub absent: u32,
+}
+
+/// Columns of a [`MeetingRow`], for `FROM meetings`. Of a person's marks the better attended one counts, by the order of
+/// [`Mark`], of which the names are the other way round.
+macro_rules! meeting_columns {
+    () => {
+        "key, id, grp, starts_at, ends_at, starts_at_local, mode, status, heads,
+         (SELECT json_object('present', count(*) FILTER (WHERE mark = 'present'), 'late', count(*) FILTER (WHERE mark = 'late'),
+                 'excused', count(*) FILTER (WHERE mark = 'excused'), 'absent', count(*) FILTER (WHERE mark = 'absent'))
+          FROM attendance
+          -- Of a person's marks, the one that counts.
+          WHERE meeting = key AND NOT EXISTS (
+              SELECT 1 FROM persons
+              CROSS JOIN persons AS same ON same.org = persons.org AND same.person = persons.person
+              CROSS JOIN attendance AS other ON other.meeting = key AND other.member = same.record
+              WHERE persons.org = meetings.org AND persons.record = attendance.member
+                AND (other.mark > attendance.mark
+                     OR (other.mark = attendance.mark AND other.member < attendance.member))))"
+    };
+}
+
+fn meeting_row(row: &Row<'_>) -> rusqlite::Result<MeetingRow> {
+    Ok(MeetingRow {
+        id: MeetingId(row::uuid(row, 1)?),
+        group: GroupId(row::uuid(row, 2)?),
+        starts_at: row::time(row, 3)?,
+        ends_at: row::time(row, 4)?,
+        starts_at_local: row::text(row, 5)?,
+        mode: row::word(row, 6)?,
+        status: row::word(row, 7)?,
+        heads: row::json(row, 8)?,
+        marks: row::json(row, 9)?,
+    })
+}
+
+/// The last held meetings of a group, latest first.
+pub(crate) fn last_held(
+    connection: &Connection,
+    org: &str,
+    group: GroupId,
+    rows: u32,
+) -> rusqlite::Result<Vec<MeetingRow>> {
+    let mut statement = connection.prepare_cached(concat!(
+        "SELECT ",
+        meeting_columns!(),
+        " FROM meetings WHERE org = ?1 AND grp = ?2 AND status = 'held' ORDER BY starts_at DESC LIMIT ?3"
+    ))?;
+    statement.query_map(params![org, group.0.as_bytes(), rows], meeting_row)?.collect()
+}
+
+/// Meetings of a group that start on these days, local to the group, after the one with this start and id.
+pub(crate) fn list(
+    connection: &Connection,
+    (org, group): (&str, GroupId),
+    (first, last): (Date, Date),
+    after: Option<(i64, MeetingId)>,
+    rows: usize,
+) -> rusqlite::Result<Option<Vec<MeetingRow>>> {
+    if !group_view::is_known(connection, org, group)? {
+        return Ok(None);
+    }
+    let (start, id) = after.map_or((second(first) - DAY, vec![]), |(start, id)| (start, id.0.as_bytes().to_vec()));
+    // By the index, with a day more on both sides for time zones; then exactly.
+    let mut statement = connection.prepare_cached(concat!(
+        "SELECT ",
+        meeting_columns!(),
+        " FROM meetings WHERE org = ?1 AND grp = ?2 AND (starts_at, id) > (?3, ?4) AND starts_at < ?5
+            AND substr(starts_at_local, 1, 10) BETWEEN ?6 AND ?7
+          ORDER BY starts_at, id LIMIT ?8"
+    ))?;
+    let (group, end) = (group.0.as_bytes(), second(last) + 2 * DAY);
+    let params = params![org, group, start, id, end, first.to_string(), last.to_string(), row::limit(rows)];
+    statement.query_map(params, meeting_row)?.collect::<Result<_, _>>().map(Some)
+}
+
+/// The second in which a day begins in Greenwich.
+fn second(day: Date) -> i64 {
+    DAY * i64::from((day - date(1970, 1, 1)).get_days())
+}
+
+/// Meetings that are over and of which nobody said what became of them, oldest first.
+pub(crate) fn overdue(
+    connection: &Connection,
+    org: &str,
+    now: Timestamp,
+    after: Option<(i64, MeetingId)>,
+    rows: usize,
+) -> rusqlite::Result<Vec<MeetingRow>> {
+    let (end, id) = after.map_or((i64::MIN, vec![]), |(end, id)| (end, id.0.as_bytes().to_vec()));
+    let mut statement = connection.prepare_cached(concat!(
+        "SELECT ",
+        meeting_columns!(),
+        " FROM meetings WHERE org = ?1 AND status IN ('planned', 'open') AND ends_at < ?2
+          AND (ends_at, id) > (?3, ?4) ORDER BY ends_at, id LIMIT ?5"
+    ))?;
+    statement.query_map(params![org, now.as_second(), end, id, row::limit(rows)], meeting_row)?.collect()
+}
+
+/// A meeting, and the number of its row.
+pub(crate) fn find(connection: &Connection, org: &str, id: MeetingId) -> rusqlite::Result<Option<(i64, MeetingRow)>> {
+    let sql = concat!("SELECT ", meeting_columns!(), " FROM meetings WHERE org = ?1 AND id = ?2");
+    connection
+        .prepare_cached(sql)?
+        .query_row(params![org, id.0.as_bytes()], |row| Ok((row.get(0)?, meeting_row(row)?)))
+        .optional()
+}

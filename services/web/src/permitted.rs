@@ -1,0 +1,159 @@
+//! What a caller may act on: a value that only a check of the caller makes, so that no command can do without it.
+
+use domain::{Decider, GroupId, MeetingId, MemberId, OrgId};
+use eventlog::{Cause, Done, Loaded, Position, Recorded, Reply, Streams, TransactError};
+use uuid::Uuid;
+
+use crate::{Answer, Caller, Problem, Role};
+
+/// A thing that a caller was found to be permitted to act on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permitted<T> {
+    org: OrgId,
+    id: T,
+}
+
+impl<T: Copy> Permitted<T> {
+    /// Whose it is.
+    pub fn org(&self) -> &OrgId {
+        &self.org
+    }
+
+    /// Which it is.
+    pub fn id(&self) -> T {
+        self.id
+    }
+}
+
+impl Caller {
+    /// Holds facilitators to their own groups.
+    ///
+    /// # Errors
+    /// 403 if the group is not one of theirs.
+    pub fn require_group(&self, group: GroupId) -> Result<Permitted<GroupId>, Problem> {
+        match self.own_groups() {
+            Some(own) if !own.contains(&group) => Err(Problem::forbidden("facilitators reach their own groups only")),
+            _ => Ok(self.permitted(group)),
+        }
+    }
+
+    /// Holds facilitators to meetings of their own groups; the meeting is one of `group`.
+    ///
+    /// # Errors
+    /// 403 if the group is not one of theirs.
+    pub fn require_meeting(&self, meeting: MeetingId, group: GroupId) -> Result<Permitted<MeetingId>, Problem> {
+        self.require_group(group).map(|_| self.permitted(meeting))
+    }
+
+    /// Holds members to themselves, and facilitators to whom something `brought` before them: an enrolment in a group of
+    /// theirs by somebody else's act, or that they typed them in.
+    ///
+    /// # Errors
+    /// 403 for members if it is somebody else; 404 for facilitators, who are not told whether there is one.
+    pub fn require_member(&self, member: MemberId, brought: bool) -> Result<Permitted<MemberId>, Problem> {
+        match self.role {
+            Role::Member if self.subject.as_str().parse() != Ok(member) => {
+                Err(Problem::forbidden("members reach themselves only"))
+            }
+            Role::Facilitator if !brought => Err(Problem::refused(&domain::member::Refusal::Unknown)),
+            _ => Ok(self.permitted(member)),
+        }
+    }
+
+    /// Somebody before whom only broken glass brings the caller: that is what it is for.
+    pub fn by_broken_glass(&self, member: MemberId) -> Permitted<MemberId> {
+        self.permitted(member)
+    }
+
+    /// A member who is to be registered: somebody who is there already, the domain refuses.
+    pub fn registers(&self, member: MemberId) -> Permitted<MemberId> {
+        self.permitted(member)
+    }
+
+    /// What has no further owner than the organisation, such as a programme.
+    pub fn within_organisation<T>(&self, id: T) -> Permitted<T> {
+        self.permitted(id)
+    }
+
+    fn permitted<T>(&self, id: T) -> Permitted<T> {
+        Permitted { org: self.org.clone(), id }
+    }
+}
+
+/// Streams of one kind, for commands of callers: nothing is done to what a caller was not permitted to act on.
+#[derive(Debug)]
+pub struct Guarded<D: Decider>(Streams<D>);
+
+impl<D: Decider> Clone for Guarded<D> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<D: Decider> From<Streams<D>> for Guarded<D> {
+    fn from(streams: Streams<D>) -> Self {
+        Self(streams)
+    }
+}
+
+impl<D: Decider> Guarded<D> {
+    /// As [`Streams::look`].
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub async fn look<T>(
+        &self,
+        org: &OrgId,
+        id: impl Into<Uuid>,
+        look: impl FnOnce(&Loaded<D::State>) -> T,
+    ) -> Result<T, TransactError<D::Refusal>> {
+        self.0.look(org, id, look).await
+    }
+
+    /// As [`Streams::events`].
+    ///
+    /// # Errors
+    /// If the log does not answer.
+    pub async fn events(&self, org: &OrgId, id: impl Into<Uuid>) -> Result<Vec<Recorded>, TransactError<D::Refusal>> {
+        self.0.events(org, id).await
+    }
+
+    /// Carries out a command on what the caller is permitted to act on.
+    ///
+    /// # Errors
+    /// If it was not carried out, says why.
+    pub async fn transact<T: Copy + Into<Uuid>>(
+        &self,
+        permitted: &Permitted<T>,
+        cause: Cause,
+        command: D::Command,
+        reply: Reply,
+    ) -> Result<Answer, TransactError<D::Refusal>>
+    where
+        D::Command: 'static,
+    {
+        self.0.transact(&permitted.org, permitted.id, cause, command, reply).await.map(Answer)
+    }
+
+    /// As [`Streams::keep`], of what the caller is permitted to act on.
+    ///
+    /// # Errors
+    /// If another command was done under the same key, or the log cannot be written.
+    pub async fn keep<T: Copy + Into<Uuid>>(
+        &self,
+        permitted: &Permitted<T>,
+        cause: &Cause,
+        reply: Reply,
+        position: Position,
+    ) -> Result<Answer, TransactError<D::Refusal>> {
+        self.0.keep(&permitted.org, permitted.id, cause, reply, position).await.map(Answer)
+    }
+
+    /// As [`Streams::replayed`].
+    ///
+    /// # Errors
+    /// If another command was done under the same key, or the log cannot be read.
+    pub async fn replayed(&self, cause: &Cause) -> Result<Option<Done>, TransactError<D::Refusal>> {
+        self.0.replayed(cause).await
+    }
+}

@@ -1,0 +1,75 @@
+//! What a body says of a person: only sealing takes it out. Whoever seals it says as what, and thereby that what is kept to
+//! recognise the command tells nothing to anyone without the key.
+
+use std::{borrow::Cow, fmt};
+
+use domain::{
+    Sealed, Text,
+    member::{Details, Fields, Profile},
+};
+use serde::{Deserialize, Deserializer};
+use uuid::Uuid;
+use vault::{Key, SealedAs, seal_profile};
+
+use crate::Command;
+
+/// What is about a person, until it is sealed. In a schema it is what it holds: `value_type` says so.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Private<T>(T);
+
+impl<T> fmt::Debug for Private<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Private")
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Private<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(Self)
+    }
+}
+
+impl<T> Private<T> {
+    /// To be looked at, where it is decided by what it says.
+    pub fn in_clear(&self) -> &T {
+        &self.0
+    }
+
+    /// Something of it.
+    pub fn map<U>(self, map: impl FnOnce(T) -> U) -> Private<U> {
+        Private(map(self.0))
+    }
+}
+
+/// What can be sealed, as the bytes that it is sealed as.
+pub trait Sealable {
+    /// The bytes.
+    fn bytes(&self) -> Cow<'_, [u8]>;
+}
+
+impl<const MAX: usize> Sealable for Text<MAX> {
+    fn bytes(&self) -> Cow<'_, [u8]> {
+        self.as_str().as_bytes().into()
+    }
+}
+
+impl Sealable for Details {
+    fn bytes(&self) -> Cow<'_, [u8]> {
+        serde_json::to_vec(self).expect("string keys only").into()
+    }
+}
+
+impl<Op, T> Command<Op, T> {
+    /// Seals what the body says of somebody, or of something of the organisation's, with their key. What is kept to
+    /// recognise the command is of the first key with which it seals.
+    pub fn seal<S: Sealable>(&mut self, key: &Key, of: impl Into<Uuid>, what: SealedAs, said: &Private<S>) -> Sealed {
+        self.recognise_by(key);
+        key.seal(&self.caller.org, of.into(), what, &said.0.bytes())
+    }
+
+    /// As [`Self::seal`], field by field.
+    pub fn seal_profile(&mut self, key: &Key, of: impl Into<Uuid>, said: &Private<Profile>) -> Fields {
+        self.recognise_by(key);
+        seal_profile(key, &self.caller.org, of.into(), &said.0)
+    }
+}
