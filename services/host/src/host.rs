@@ -6,7 +6,7 @@ use domain::Decider;
 use eventlog::{AllStreams, Position, Streams};
 use tokio::sync::watch;
 use vault::{Names, Vault};
-use web::{Attester, Audit, Gate, May};
+use web::{Audit, Gate, May, Signer};
 
 use crate::Views;
 
@@ -20,7 +20,7 @@ pub struct Host {
     /// Where it is written down who was shown whom.
     pub audit: Audit,
     /// People's keys, and what signs for this server; none where no context needs them.
-    pub keys: Option<(Vault, Attester)>,
+    pub keys: Option<(Vault, Signer)>,
     /// Names of members, to search by.
     pub names: Names,
     /// Up to where they are known.
@@ -51,7 +51,7 @@ impl Host {
     }
 
     /// What signs for this server, for the same.
-    pub fn attester(&self) -> &Attester {
+    pub fn signer(&self) -> &Signer {
         &self.keys.as_ref().expect("a context that needs people's keys says so").1
     }
 }

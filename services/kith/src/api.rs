@@ -31,7 +31,7 @@ use utoipa::{
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 use uuid::Uuid;
-use web::{Also, Limits, ProblemBody, Shield};
+use web::{Also, Limits, ProblemBody, SecurityHeaders};
 
 use crate::{contexts::operations, links};
 
@@ -58,7 +58,7 @@ pub struct Around {
     /// How many at once, how long, how often.
     pub limits: Limits,
     /// Headers against misuse by browsers.
-    pub shield: Shield,
+    pub security_headers: SecurityHeaders,
     /// Origins of pages that may use the API; without any, no page of others may.
     pub cors_origins: Vec<String>,
     /// Ids of requests.
@@ -81,13 +81,13 @@ pub fn api(contexts: OpenApiRouter, machine: Machine, around: Around) -> (Router
         .merge(SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from(DOCUMENT)))
         .fallback(web::no_such_path)
         .method_not_allowed_fallback(web::no_such_method)
-        .layer(middleware::from_fn_with_state(around.limits, web::guard));
+        .layer(middleware::from_fn_with_state(around.limits, web::limit));
     let router = match cors(&around.cors_origins) {
         Some(cors) => router.layer(cors),
         None => router,
     };
     let router = router
-        .layer(middleware::from_fn_with_state(around.shield, web::shield))
+        .layer(middleware::from_fn_with_state(around.security_headers, web::add_security_headers))
         .layer(middleware::from_fn_with_state(around.new_id, web::observe));
     (router, document)
 }

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, bail};
 use eventlog::{EventLog, kurrent::KurrentLog, sqlite::SqliteLog};
 use vault::Kek;
-use web::{Attester, Issuer};
+use web::{Issuer, Signer};
 use zeroize::Zeroizing;
 
 use crate::private;
@@ -188,8 +188,8 @@ impl DataDir {
     ///
     /// # Errors
     /// If the key cannot be read or made.
-    pub fn attester(&self) -> anyhow::Result<Attester> {
-        Ok(Attester::new(&*self.seed()?))
+    pub fn signer(&self) -> anyhow::Result<Signer> {
+        Ok(Signer::new(&*self.seed()?))
     }
 
     pub(crate) fn seed(&self) -> anyhow::Result<Zeroizing<[u8; 32]>> {

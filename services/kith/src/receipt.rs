@@ -81,10 +81,10 @@ fn signed(data: &DataDir, seal: Option<&Seal>, text: &str) -> anyhow::Result<Opt
         erasure: Value,
         receipt: String,
     }
-    let attester = data.attester()?;
+    let server = data.signer()?;
     let check = |receipt: &str| {
         let opened = seal.and_then(|seal| opened(seal, receipt.trim()));
-        attester.check::<Erasure>(opened.as_deref().unwrap_or(receipt)).ok()
+        server.check::<Erasure>(opened.as_deref().unwrap_or(receipt)).ok()
     };
     let answer = text.trim_start().starts_with('{').then(|| serde_json::from_str::<Answer>(text));
     Ok(match answer {

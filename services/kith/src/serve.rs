@@ -14,7 +14,7 @@ use utoipa::openapi::PathItem;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 use vault::{Names, Vault};
-use web::{Attester, Audit, Clock, Gate, Issuer, Limits, LogEnd, Looks, Role, Rooms, Shield};
+use web::{Audit, Clock, Gate, Issuer, Limits, LogEnd, Looks, Role, Rooms, SecurityHeaders, Signer};
 
 use crate::{
     Config, DataDir, Service, Services,
@@ -216,7 +216,7 @@ pub fn assemble(
     let (streams, rates) = (AllStreams::new(log.clone()), config.rates());
     let gate = gate(config, &data.issuer()?, clock)?.heeding(streams.of()).limited(rates.clone()).within(rooms);
     let gate = gate.sealing(log.clone(), chance.new_nonce);
-    let keys = vault.map(|vault| anyhow::Ok((vault, data.attester()?))).transpose()?;
+    let keys = vault.map(|vault| anyhow::Ok((vault, data.signer()?))).transpose()?;
     let host = Host {
         plan_days: config.plan_days,
         erasures_file: config.erasures_file.clone(),
@@ -228,7 +228,7 @@ pub fn assemble(
     }
     let around = Around {
         limits: Limits::new(config.requests_max, Duration::from_secs(config.request_seconds_max)).and(rates),
-        shield: Shield { tls: config.tls_certificate.is_some() && config.tls_key.is_some() },
+        security_headers: SecurityHeaders { tls: config.tls_certificate.is_some() && config.tls_key.is_some() },
         cors_origins: config.cors_origins.clone(),
         new_id: chance.new_id,
     };
@@ -244,7 +244,7 @@ pub fn assemble(
 fn host(
     gate: Gate,
     streams: AllStreams,
-    keys: Option<(Vault, Attester)>,
+    keys: Option<(Vault, Signer)>,
     data: &DataDir,
     Chance { new_id, new_secret, .. }: Chance,
 ) -> Host {
@@ -305,8 +305,8 @@ fn machine(health: &Health, log: &dyn EventLog) -> Machine {
 pub(crate) fn document(scratch: &Path) -> anyhow::Result<utoipa::openapi::OpenApi> {
     let log = SqliteLog::open(&DataDir::create(scratch)?.log())?;
     let machine = machine(&Health::new(), &log);
-    let (limits, shield) = (Limits::new(1, DRAIN_MAX), Shield { tls: false });
-    let around = Around { limits, shield, cors_origins: vec![], new_id };
+    let (limits, security_headers) = (Limits::new(1, DRAIN_MAX), SecurityHeaders { tls: false });
+    let around = Around { limits, security_headers, cors_origins: vec![], new_id };
     Ok(api::api(routes(scratch, &Services::all())?, machine, around).1)
 }
 
@@ -329,7 +329,7 @@ fn routes(scratch: &Path, services: &Services) -> anyhow::Result<OpenApiRouter> 
     let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&data.log())?);
     let gate = Gate::new(Issuer::new(&[0; 32]), Clock::new(|| Timestamp::UNIX_EPOCH));
     let vault = Vault::open(&data.vault(), data.kek(None)?, fresh)?;
-    let (keys, chance) = (Some((vault, data.attester()?)), Chance { new_id, new_secret, new_nonce });
+    let (keys, chance) = (Some((vault, data.signer()?)), Chance { new_id, new_secret, new_nonce });
     let host = host(gate, AllStreams::new(log), keys, &data, chance);
     Ok(contexts::assemble(services, &host)?.routes)
 }

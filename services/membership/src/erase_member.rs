@@ -147,7 +147,7 @@ pub(crate) async fn erase_member(
         recipients: vec![],
         kept: membership.views.all().flat_map(|view| view.keeps).map(|(what, why)| kept(what, why)).collect(),
     };
-    let receipt = format!("{org}.{}", caller.seal(RECEIPT, &membership.attester.sign(&erasure))?);
+    let receipt = format!("{org}.{}", caller.seal(RECEIPT, &membership.signer.sign(&erasure))?);
     Ok(Read(seen, ErasureReceipt { erasure: erasure.shown(), receipt }))
 }
 

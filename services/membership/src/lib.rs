@@ -48,7 +48,7 @@ use jiff::Zoned;
 use tokio::sync::watch;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use vault::{Names, Vault};
-use web::{Answer, Attester, Audit, Caller, Gate, Guarded, Opening, Permitted, Problem};
+use web::{Answer, Audit, Caller, Gate, Guarded, Opening, Permitted, Problem, Signer};
 
 pub use erase_member::{ErasedRecord, Erasure, RECEIPT, ShownErasure, ShownRecord};
 use erasures::Eraser;
@@ -77,7 +77,7 @@ pub struct Membership {
     /// Where it is written down who was shown whom.
     pub audit: Audit,
     /// Signs receipts of erasures.
-    pub attester: Attester,
+    pub signer: Signer,
     /// Names, to see who may be registered twice. What is decided does not depend on them.
     pub names: Names,
     /// The views of all contexts, of which a receipt says what they forgot.
@@ -111,7 +111,7 @@ fn build(host: &Host) -> Built {
         people: host.of().into(),
         vault: host.vault().clone(),
         audit: host.audit.clone(),
-        attester: host.attester().clone(),
+        signer: host.signer().clone(),
         names: host.names.clone(),
         views: host.views.clone(),
         erasures: forgotten.subscribe(),

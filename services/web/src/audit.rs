@@ -19,7 +19,7 @@ use lru::LruCache;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::{Caller, Clock, Gate, Problem, rates::Rates, room::Rooms};
+use crate::{Caller, Clock, Gate, Problem, rate_limits::Rates, room::Rooms};
 
 /// Lists of people that are known to be in the log, a count; one that is not known is named again.
 const LISTS_KNOWN: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");

@@ -19,7 +19,7 @@ use crate::{
     authority::{May, Operation, Role, writable},
     command::KITH_POSITION,
     positions::Seal,
-    rates::Peer,
+    rate_limits::Peer,
     read::{self, At, Wrote},
     token::Claims,
 };

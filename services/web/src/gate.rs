@@ -22,7 +22,7 @@ use crate::{
     caller::Caller,
     client_key::ClientKey,
     positions::{LogSeal, Seal},
-    rates::{Peer, Rates},
+    rate_limits::{Peer, Rates},
     room::Rooms,
     token::{Claims, Issuer, KeySet, Provider},
 };

@@ -5,7 +5,6 @@
 
 #[cfg(test)]
 mod attacks;
-mod attest;
 mod audit;
 mod authority;
 mod caller;
@@ -14,7 +13,7 @@ mod command;
 mod compute;
 mod extract;
 mod gate;
-mod guard;
+mod limits;
 mod nobody;
 mod page;
 mod permitted;
@@ -22,14 +21,14 @@ mod positions;
 mod private;
 mod problem;
 mod problem_pages;
-mod rates;
+mod rate_limits;
 mod read;
 mod room;
 mod scrub;
-mod shield;
+mod security_headers;
+mod signing;
 mod token;
 
-pub use attest::{Attester, NotSigned};
 pub use audit::{Audit, Opening};
 pub use authority::{Also, May, Operation, Role, readable, writable};
 pub use caller::{Caller, CallerMay, authenticate};
@@ -38,18 +37,19 @@ pub use command::{Answer, BODY_BYTES_MAX, Command, IDEMPOTENCY_KEY_CHARS_MAX, La
 pub use compute::{Asking, Compute, Undone, WAITING_MAX, WAITING_OF_CALLER_MAX, WAITING_OF_ORG_MAX};
 pub use extract::{Path, Query};
 pub use gate::{Clock, Gate};
-pub use guard::{Limits, guard, no_such_method, no_such_path, observe};
+pub use limits::{Limits, limit, no_such_method, no_such_path, observe};
 pub use page::{PAGE_ROWS_MAX, Page, PageQuery};
 pub use permitted::{Guarded, Permitted};
 pub use positions::{POSITION_DIGITS_MAX, Seal};
 pub use private::{Private, Sealable};
 pub use problem::{Problem, ProblemBody, Problems};
 pub use problem_pages::PAGES;
-pub use rates::{Crowded, Network, Peer, Rate, Rates};
+pub use rate_limits::{Crowded, Network, Peer, Rate, Rates};
 pub use read::{AFTER_POSITIONS_MAX, After, At, LogEnd, Read, VISIBLE_WAIT_MAX};
 pub use room::{Looks, Room, Rooms};
 pub use scrub::scrubbed;
-pub use shield::{Shield, shield};
+pub use security_headers::{SecurityHeaders, add_security_headers};
+pub use signing::{NotSigned, Signer};
 pub use token::{
     Claims, Issuer, KEYS_AGE_MAX, KEYS_BYTES_MAX, KEYS_STALE_MAX, KeySource, Mapping, Provider, REFRESH_PAUSE,
     SUBJECT_CHARS_MAX, TOKEN_TTL_MAX, TokenError,

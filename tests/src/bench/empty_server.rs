@@ -76,7 +76,7 @@ pub async fn serve(address: SocketAddr) -> anyhow::Result<()> {
         .route("/v1/meetings/{meeting}/attendance/{member}", put(record_attendance))
         .with_state(Empty { gate })
         .fallback(web::no_such_path)
-        .layer(middleware::from_fn_with_state(Limits::new(LIMITS.0, LIMITS.1), web::guard))
+        .layer(middleware::from_fn_with_state(Limits::new(LIMITS.0, LIMITS.1), web::limit))
         .layer(middleware::from_fn_with_state(new_id as fn() -> Uuid, web::observe));
     let listener = TcpListener::bind(address).await?.tap_io(|stream| {
         let _ = stream.set_nodelay(true); // as Kith's listener

@@ -399,7 +399,7 @@ async fn a_receipt_that_was_changed_or_is_not_so_is_told() {
     lie["member"] = json!(there.member);
     lie["records"][0]["member"] = json!(there.member);
     (lie["position"], lie["records"][0]["events"], lie["views"]) = (json!(1), json!([1]), json!([]));
-    let lie = data.attester().expect("the key").sign(&lie);
+    let lie = data.signer().expect("the key").sign(&lie);
     let told = check(&lie).await;
     refused(&told, "NOT SO");
     assert_eq!(text(&told.stdout).matches("NOT SO").count(), 4, "log twice, vault and views: {}", text(&told.stdout));

@@ -21,19 +21,19 @@ pub struct NotSigned;
 
 /// Signs receipts, and knows its own.
 #[derive(Clone)]
-pub struct Attester {
+pub struct Signer {
     signing: EncodingKey,
     checking: DecodingKey,
 }
 
-impl fmt::Debug for Attester {
+impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Attester")
+        f.write_str("Signer")
     }
 }
 
-impl Attester {
-    /// The attester with this Ed25519 key.
+impl Signer {
+    /// The signer with this Ed25519 key.
     pub fn new(seed: &[u8; 32]) -> Self {
         let public = SigningKey::from_bytes(seed).verifying_key();
         Self {
@@ -69,12 +69,12 @@ mod tests {
 
     #[test]
     fn a_receipt_is_known_by_who_signed_it_and_by_nobody_else() {
-        let attester = Attester::new(&[1; 32]);
-        let signed = attester.sign(&serde_json::json!({ "position": 7 }));
-        let said: serde_json::Value = attester.check(&signed).unwrap();
+        let signer = Signer::new(&[1; 32]);
+        let receipt = signer.sign(&serde_json::json!({ "position": 7 }));
+        let said: serde_json::Value = signer.check(&receipt).unwrap();
         assert_eq!(said["position"], 7);
-        assert_eq!(Attester::new(&[2; 32]).check::<serde_json::Value>(&signed), Err(NotSigned));
-        let changed = signed.replacen('.', ".e30", 1);
-        assert_eq!(attester.check::<serde_json::Value>(&changed), Err(NotSigned));
+        assert_eq!(Signer::new(&[2; 32]).check::<serde_json::Value>(&receipt), Err(NotSigned));
+        let changed = receipt.replacen('.', ".e30", 1);
+        assert_eq!(signer.check::<serde_json::Value>(&changed), Err(NotSigned));
     }
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     Problem,
-    rates::{Crowded, Rates},
+    rate_limits::{Crowded, Rates},
 };
 
 /// Longest path with query, in bytes.
@@ -49,7 +49,7 @@ impl Limits {
 }
 
 /// Holds every request to the limits.
-pub async fn guard(State(limits): State<Limits>, request: Request, next: Next) -> Response {
+pub async fn limit(State(limits): State<Limits>, request: Request, next: Next) -> Response {
     let length = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
     if length > PATH_BYTES_MAX {
         return Problem::path_too_long(PATH_BYTES_MAX).into_response();

@@ -24,15 +24,19 @@ const EXPLORER_POLICY: HeaderValue = HeaderValue::from_static(
 const TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=63072000");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// How answers are shielded.
+/// Which headers answers get.
 #[derive(Debug, Clone, Copy)]
-pub struct Shield {
+pub struct SecurityHeaders {
     /// Whether the listener speaks TLS: then browsers shall never come without.
     pub tls: bool,
 }
 
 /// Puts the headers on every answer.
-pub async fn shield(State(Shield { tls }): State<Shield>, request: Request, next: Next) -> Response {
+pub async fn add_security_headers(
+    State(SecurityHeaders { tls }): State<SecurityHeaders>,
+    request: Request,
+    next: Next,
+) -> Response {
     let explorer = request.uri().path().starts_with("/docs");
     let mut response = next.run(request).await;
     put(response.headers_mut(), explorer, tls);
