@@ -14,6 +14,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<member::Event>(),
     Kind::of::<people::Event>(),
     Kind::of::<audit::Event>(),
+    Kind::of::<crate::example::Event>(),
 ];
 
 /// A kind of stream.

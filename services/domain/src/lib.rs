@@ -10,6 +10,7 @@ pub mod audit;
 mod day;
 mod decider;
 mod event;
+pub mod example;
 pub mod group;
 mod id;
 mod kinds;
