@@ -14,7 +14,6 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<member::Event>(),
     Kind::of::<people::Event>(),
     Kind::of::<audit::Event>(),
-    Kind::of::<crate::example::Event>(),
 ];
 
 /// A kind of stream.

@@ -10,7 +10,6 @@ pub mod audit;
 mod day;
 mod decider;
 mod event;
-pub mod example;
 pub mod group;
 mod id;
 mod kinds;

@@ -31,7 +31,7 @@ const IN_EXAMPLES: [&str; 2] = ["018f3c7a-0000-7000-8000-000000000021", "018f3c7
 fn lie(before: &Recorded, category: &str, event: &EventType, things: &Things) -> Recorded {
     let id: Uuid = match category {
         "programme" => things.programme.0,
-        "group" | "roster" | "example" => things.group.0,
+        "group" | "roster" => things.group.0,
         "meeting" => things.meeting.0,
         "member" => things.other.0,
         "people" => people::stream_id(&org(ORG)),
