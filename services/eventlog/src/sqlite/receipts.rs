@@ -221,6 +221,10 @@ mod tests {
         drop(log);
         Connection::open(&path).unwrap().execute_batch(OF_FORMAT_1).unwrap();
         assert_eq!(verify(&path, |_| {}).unwrap().receipts, Some(written));
+        let older = schema::writer(&path).unwrap();
+        assert_eq!(schema::format(&older).unwrap(), 1);
+        assert!(SqliteLog::open(&path).is_err(), "an older server has it open");
+        drop(older);
         let log = SqliteLog::open(&path).unwrap();
         assert_eq!(counts(&path), (written, written));
         all_are_found(&log, written.into()).await;

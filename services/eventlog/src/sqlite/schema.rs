@@ -85,21 +85,25 @@ SELECT (SELECT count(*) FROM receipts LEFT JOIN receipt_keys USING (key)
 /// Makes the file and its tables if they are not there, and takes over format 1; answers its format.
 pub fn prepare(path: &Path) -> rusqlite::Result<i64> {
     let mut connection = Connection::open(path)?;
-    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     let now = format(&connection)?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if now == FORMAT || (tables > 0 && now != 1) {
-        return Ok(now);
+    let change = match now {
+        _ if tables == 0 => format!("{TABLES} {RECEIPTS}"),
+        1 => {
+            // Only while nobody else has it open, such as an older server, can it leave this mode.
+            connection.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))?;
+            format!("ALTER TABLE receipts RENAME TO receipts_1; {RECEIPTS} {RECEIPTS_OF_1}")
+        }
+        _ => String::new(),
+    };
+    if !change.is_empty() {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(&change)?;
+        transaction.pragma_update(None, "user_version", FORMAT)?;
+        transaction.commit()?;
     }
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if tables == 0 {
-        transaction.execute_batch(&format!("{TABLES} {RECEIPTS}"))?;
-    } else {
-        transaction.execute_batch(&format!("ALTER TABLE receipts RENAME TO receipts_1; {RECEIPTS} {RECEIPTS_OF_1}"))?;
-    }
-    transaction.pragma_update(None, "user_version", FORMAT)?;
-    transaction.commit()?;
-    Ok(FORMAT)
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    format(&connection)
 }
 
 /// The format of a file.
