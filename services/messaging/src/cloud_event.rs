@@ -4,7 +4,7 @@
 
 use std::{str::FromStr, sync::Arc};
 
-use async_nats::HeaderMap;
+use async_nats::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use eventlog::{Position, Recorded, StreamName, UnknownStream};
 use jiff::Timestamp;
@@ -64,17 +64,18 @@ pub fn subject(event: &Recorded) -> String {
 /// The headers of an event, whose predecessor in the log is at `previous`.
 pub(crate) fn headers(event: &Recorded, previous: Position) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert(HEADER_SPEC_VERSION, SPEC_VERSION);
-    headers.insert(HEADER_ID, event.id.to_string());
-    headers.insert(HEADER_TYPE, &*event.event_type);
-    headers.insert(HEADER_SOURCE, source(&event.stream));
-    headers.insert(HEADER_SUBJECT, event.stream.as_str());
-    headers.insert(HEADER_TIME, event.recorded_at.to_string());
-    headers.insert(HEADER_DATA_SCHEMA, format!("/schemas/events/{}.v{}.json", event.event_type, event.version));
-    headers.insert(HEADER_CONTENT_TYPE, CONTENT_TYPE);
-    headers.insert(HEADER_REVISION, event.revision.to_string());
-    headers.insert(HEADER_POSITION, event.position.to_string());
-    headers.insert(HEADER_PREVIOUS, previous.to_string());
+    let mut insert = |name, value: HeaderValue| headers.insert(HeaderName::from_static(name), value);
+    insert(HEADER_SPEC_VERSION, SPEC_VERSION.into());
+    insert(HEADER_ID, event.id.to_string().into());
+    insert(HEADER_TYPE, (*event.event_type).into());
+    insert(HEADER_SOURCE, source(&event.stream).into());
+    insert(HEADER_SUBJECT, event.stream.as_str().into());
+    insert(HEADER_TIME, event.recorded_at.to_string().into());
+    insert(HEADER_DATA_SCHEMA, format!("/schemas/events/{}.v{}.json", event.event_type, event.version).into());
+    insert(HEADER_CONTENT_TYPE, CONTENT_TYPE.into());
+    insert(HEADER_REVISION, event.revision.into());
+    insert(HEADER_POSITION, event.position.0.into());
+    insert(HEADER_PREVIOUS, previous.0.into());
     headers
 }
 
@@ -120,7 +121,7 @@ fn parsed<T: FromStr>(headers: &HeaderMap, header: &'static str) -> Result<T, Me
 }
 
 fn text<'a>(headers: &'a HeaderMap, header: &'static str) -> Result<&'a str, MessageError> {
-    headers.get(header).map(async_nats::HeaderValue::as_str).ok_or(MessageError::Missing(header))
+    headers.get(HeaderName::from_static(header)).map(HeaderValue::as_str).ok_or(MessageError::Missing(header))
 }
 
 fn unreadable(header: &'static str, value: &str) -> MessageError {
@@ -197,7 +198,7 @@ mod tests {
             let mut changed = HeaderMap::new();
             for header in ALL {
                 let change = changes.iter().rfind(|(name, _)| *name == header).map(|(_, value)| value.as_deref());
-                if let Some(value) = change.unwrap_or_else(|| good.get(header).map(async_nats::HeaderValue::as_str)) {
+                if let Some(value) = change.unwrap_or_else(|| good.get(header).map(HeaderValue::as_str)) {
                     changed.insert(header, value);
                 }
             }

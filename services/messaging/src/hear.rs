@@ -11,8 +11,8 @@ use tracing::debug;
 
 use crate::{BoxError, Nats, SUBJECTS, cloud_event};
 
-/// Messages taken at once, at most.
-const MESSAGES_MAX: usize = 1_024;
+/// Messages taken at once, at most: room for so many is made each time.
+const MESSAGES_MAX: usize = 64;
 
 /// Up to where events were published, as whoever publishes says; it only grows. It closes when the connection is gone.
 ///
