@@ -17,6 +17,8 @@ use crate::positions;
 pub struct Client {
     address: SocketAddr,
     token: String,
+    /// Whether positions are opened.
+    opens: bool,
     sender: Option<http1::SendRequest<Full<Bytes>>>,
 }
 
@@ -25,7 +27,7 @@ pub struct Client {
 pub struct Answer {
     /// HTTP status.
     pub status: StatusCode,
-    /// `Kith-Position`, if it was there, opened with the key in the log.
+    /// `Kith-Position`, if it was there and the client opens it, opened with the key in the log.
     pub position: Option<u64>,
     /// All headers.
     pub headers: hyper::HeaderMap,
@@ -58,7 +60,13 @@ impl Answer {
 impl Client {
     /// A client of the server at `address`; it connects when it first asks.
     pub fn new(address: SocketAddr, token: impl Into<String>) -> Self {
-        Self { address, token: token.into(), sender: None }
+        Self { address, token: token.into(), opens: true, sender: None }
+    }
+
+    /// One that leaves positions as they are: to open them takes as long as much of what the server does.
+    #[must_use]
+    pub fn without_positions(self) -> Self {
+        Self { opens: false, ..self }
     }
 
     /// Sends a command.
@@ -105,7 +113,8 @@ impl Client {
         let (parts, body) = answer.into_parts();
         let body = body.collect().await?.to_bytes();
         self.sender = Some(sender);
-        let position = match parts.headers.get("kith-position").and_then(|value| value.to_str().ok()) {
+        let sealed = parts.headers.get("kith-position").and_then(|value| value.to_str().ok());
+        let position = match sealed.filter(|_| self.opens) {
             Some(sealed) => positions::opened(self.address, &self.token, sealed).await,
             None => None,
         };

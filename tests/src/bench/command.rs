@@ -180,7 +180,7 @@ pub async fn send(
     let until = from + time;
     let mut connections = JoinSet::new();
     for mut marks in marks.drain(..) {
-        let mut client = Client::new(address, token);
+        let mut client = Client::new(address, token).without_positions();
         connections.spawn(async move {
             let mut latencies = Latencies::default();
             loop {

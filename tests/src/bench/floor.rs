@@ -28,7 +28,7 @@ const EVENTS: i64 = 10_000;
 /// Messages that are sent again and again, a count.
 const MESSAGES: u64 = 4_000;
 /// Messages taken at once, a count, as Kith does.
-const DELIVERIES_MAX: usize = 1_024;
+const DELIVERIES_MAX: usize = 64;
 /// As of `eventlog/sqlite/schema.rs`.
 const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384;
     PRAGMA wal_autocheckpoint = 2048;";
