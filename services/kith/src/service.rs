@@ -12,10 +12,32 @@ use crate::{Config, contexts::CONTEXTS};
 /// What copies the log to NATS: the one service that is no context.
 const RELAY: &str = "relay";
 
-static ALL: LazyLock<Vec<Service>> =
-    LazyLock::new(|| CONTEXTS.iter().map(|context| context.name).chain([RELAY]).map(Service).collect());
+/// Contexts by what they need, so that a new one is in some process wherever processes name these.
+const GROUPS: [Group; 2] = [
+    Group {
+        name: "commands",
+        about: "All contexts that need neither views nor NATS",
+        has: |context| !context.needs.contains(&Need::Views) && !context.needs.contains(&Need::Nats),
+    },
+    Group {
+        name: "people",
+        about: "All contexts that need views",
+        has: |context| context.needs.contains(&Need::Views),
+    },
+];
 
-/// A part of Kith that can run in a process of its own.
+struct Group {
+    name: &'static str,
+    about: &'static str,
+    has: fn(&Context) -> bool,
+}
+
+static ALL: LazyLock<Vec<Service>> = LazyLock::new(|| {
+    let groups = GROUPS.iter().map(|group| group.name);
+    CONTEXTS.iter().map(|context| context.name).chain([RELAY]).chain(groups).map(Service).collect()
+});
+
+/// A part of Kith that can run in a process of its own, or a name for several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Service(&'static str);
 
@@ -53,15 +75,33 @@ impl ValueEnum for Service {
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        let about = self.context().map_or("Copies the log to NATS", |context| context.about);
+        let about = self.context().map(|context| context.about).or(self.group().map(|group| group.about));
+        let about = about.unwrap_or("Copies the log to NATS");
         Some(PossibleValue::new(self.0).help(about))
     }
 }
 
 impl Service {
-    /// The context, unless it is the relay.
+    /// Each that is no name for several.
+    pub fn each() -> impl Iterator<Item = Self> {
+        ALL.iter().copied().filter(|service| service.group().is_none())
+    }
+
+    /// Those that it names: itself, unless it is a name for several.
+    pub fn named(self) -> impl Iterator<Item = Self> {
+        Self::each().filter(move |one| match (self.group(), one.context()) {
+            (Some(group), context) => context.is_some_and(group.has),
+            (None, _) => *one == self,
+        })
+    }
+
+    /// The context, unless it is the relay or a name for several.
     pub fn context(self) -> Option<&'static Context> {
         CONTEXTS.iter().find(|context| context.name == self.0).copied()
+    }
+
+    fn group(self) -> Option<&'static Group> {
+        GROUPS.iter().find(|group| group.name == self.0)
     }
 
     fn needs(self, need: Need) -> bool {
@@ -83,7 +123,7 @@ impl Services {
         if config.services.is_empty() {
             return Ok(Self::all());
         }
-        let services = Self(config.services.iter().copied().collect());
+        let services = Self::these(config.services.iter().flat_map(|service| service.named()));
         if config.eventstore.is_none() {
             bail!(
                 "services: the log in the data directory serves one process, with all services; for several, give \
@@ -103,7 +143,7 @@ impl Services {
 
     /// Every one.
     pub fn all() -> Self {
-        Self(ALL.iter().copied().collect())
+        Self::these(Service::each())
     }
 
     /// These.
@@ -157,6 +197,17 @@ mod tests {
         let some = services(&["attendance", "directory"], true, false).unwrap();
         assert!(some.have("attendance") && !some.relay() && some.need_vault() && !some.need_views());
         assert!("attendence".parse::<Service>().unwrap_err().to_string().contains("attendance"));
+    }
+
+    #[test]
+    fn each_context_but_reporting_is_in_one_group() {
+        let groups = GROUPS.iter().flat_map(|group| Service(group.name).named());
+        let mut grouped: Vec<_> = groups.map(|service| service.0).collect();
+        grouped.sort_unstable();
+        let mut others: Vec<_> =
+            CONTEXTS.iter().map(|context| context.name).filter(|name| *name != "reporting").collect();
+        others.sort_unstable();
+        assert_eq!(grouped, others);
     }
 
     #[test]
