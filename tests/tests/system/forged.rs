@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use async_nats::{HeaderMap, jetstream};
 use bytes::Bytes;
-use domain::{AnyEvent, DomainEvent, EventType, access, audit, people};
+use domain::{AnyEvent, DomainEvent, EventType, MemberId, member, people};
 use eventlog::{Position, Recorded, StreamName};
 use messaging::{PartState, Report, cloud_event as header};
 use rusqlite::{Connection, OpenFlags, types::Value};
@@ -28,20 +28,16 @@ const INDEXED_WITHIN: Duration = Duration::from_secs(4);
 const IN_EXAMPLES: [&str; 2] = ["018f3c7a-0000-7000-8000-000000000021", "018f3c7a-0000-7000-8000-000000000024"];
 
 /// What the example of this type says, of somebody and something that is there, as if it came after `before`.
-fn lie(before: &Recorded, category: &str, event: &EventType, things: &Things) -> Recorded {
-    let id: Uuid = match category {
-        "programme" => things.programme.0,
-        "group" | "roster" => things.group.0,
-        "meeting" => things.meeting.0,
-        "member" => things.other.0,
-        "people" => people::stream_id(&org(ORG)),
-        "access" => access::id(&org(ORG)),
-        audit::Event::CATEGORY => Uuid::from_u128(7),
-        new => panic!("say whose stream of the kind {new} is forged"),
+fn lie(before: &Recorded, category: &str, event: &EventType, there: &[Recorded], other: MemberId) -> Recorded {
+    let mut streams = there.iter().map(|event| &event.stream).filter(|stream| stream.category() == category);
+    let stream = match category {
+        member::Event::CATEGORY => StreamName::new(category, &org(ORG), other.0),
+        people::Event::CATEGORY => StreamName::new(category, &org(ORG), people::stream_id(&org(ORG))),
+        _ => streams.next().cloned().unwrap_or_else(|| StreamName::new(category, &org(ORG), Uuid::from_u128(7))),
     };
-    let other = things.other.to_string();
+    let other = other.to_string();
     let data = IN_EXAMPLES.iter().fold(example(event), |example, id| example.replace(id, &other));
-    forged(before, StreamName::new(category, &org(ORG), id), event, data)
+    forged(before, stream, event, data)
 }
 
 fn example(event: &EventType) -> String {
@@ -75,13 +71,8 @@ async fn publish(context: &jetstream::Context, before: &Recorded, lie: &Recorded
     headers.insert(header::HEADER_REVISION, lie.revision.to_string());
     headers.insert(header::HEADER_POSITION, lie.position.to_string());
     headers.insert(header::HEADER_PREVIOUS, before.position.to_string());
-    let sent = context.publish_with_headers(header::subject(lie), headers, lie.data.clone()).await;
+    let sent = context.publish_with_headers(header::subject(lie), headers, Bytes::clone(&lie.data)).await;
     sent.expect("sent").await.expect("stored");
-}
-
-async fn last(world: &World) -> Recorded {
-    let head = *world.log().head().borrow();
-    world.log().at(head).await.expect("the log can be read").expect("an event")
 }
 
 /// All that the log and the vault hold, every byte of it; where SQLite puts it does not matter.
@@ -113,7 +104,8 @@ fn rows(file: &Path) -> Vec<String> {
 /// Puts one lie after the other into NATS, and waits each time until whoever listens has heard of it.
 async fn tell(world: &World, lies: &[(&'static str, EventType)], things: &Things) {
     let (context, _) = stream_of(world.data()).await;
-    let mut before = last(world).await;
+    let there = world.events().await;
+    let mut before = there.last().expect("an event").clone();
     let (mut kept_before, mut since) = (kept(world.data()), Instant::now());
     let at_rest = until("what is kept is at rest", async || {
         let now = kept(world.data());
@@ -124,7 +116,7 @@ async fn tell(world: &World, lies: &[(&'static str, EventType)], things: &Things
     });
     at_rest.await;
     for (category, event) in lies {
-        let lie = lie(&before, category, event, things);
+        let lie = lie(&before, category, event, &there, things.other);
         publish(&context, &before, &lie).await;
         let until = Instant::now() + NOTHING_FOLLOWS_FOR;
         while Instant::now() < until {
