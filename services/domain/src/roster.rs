@@ -10,6 +10,7 @@
 //! a merge is undone, but for what was done meanwhile.
 
 mod older;
+mod refusal;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -26,10 +27,11 @@ use self::{
     state::{Known, Person, Standing},
 };
 pub use self::{
+    refusal::Refusal,
     state::{End, Enrolment, State},
     vocabulary::{CancelReason, DeclineReason, ErrorReason, IfFull, Places, PlacesError, Stage},
 };
-use crate::{Decider, LocalDay, MemberId, RefusalKind, Subject, event::events, people::Persons, sealed::Sealed};
+use crate::{Decider, LocalDay, MemberId, Subject, event::events, people::Persons, sealed::Sealed};
 
 /// Stream kind of rosters: one for each group, under the group's id.
 #[derive(Debug)]
@@ -299,104 +301,6 @@ impl Ask {
             Self::EnrolAll(_) | Self::SetCapacity { .. } | Self::Settle => {}
         }
         self
-    }
-}
-
-/// Why something was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Enrolled already, from another day.
-    #[error("the member is enrolled since {since}")]
-    AlreadyEnrolled {
-        /// First day of the enrolment that lasts.
-        since: Date,
-    },
-    /// Would overlap an earlier enrolment.
-    #[error("the member's last enrolment ended on {ended_on}; the next can start the day after at the earliest")]
-    Overlaps {
-        /// Last day of the earlier enrolment.
-        ended_on: Date,
-    },
-    /// Not enrolled.
-    #[error("the member is not enrolled in this group")]
-    NotEnrolled,
-    /// Ended already, otherwise.
-    #[error("the enrolment has ended already, on {ended_on}")]
-    Ended {
-        /// Its last day.
-        ended_on: Date,
-    },
-    /// Ends before it starts.
-    #[error("the enrolment started on {starts_on}, it cannot end before")]
-    EndsBeforeStart {
-        /// First day of the enrolment.
-        starts_on: Date,
-    },
-    /// The roster is full.
-    #[error("the group has {MEMBERS_MAX} members, the most that are possible")]
-    Full,
-    /// All places are taken.
-    #[error("the group has {} places and not one is free from that day on{}", .places.get(), but_from(*.free_from))]
-    NoPlace {
-        /// How many there are.
-        places: Places,
-        /// When one is free, as far as is known.
-        free_from: Option<Date>,
-    },
-    /// Too many ask.
-    #[error("{APPLICATIONS_MAX} people ask this group for a place, the most that are possible")]
-    TooManyAsk,
-    /// Neither asks nor waits.
-    #[error("the member neither asks nor waits for a place in this group")]
-    NotAsking,
-    /// Too late to cancel.
-    #[error("the enrolment has started on {starts_on}: the member can be withdrawn")]
-    Started {
-        /// First day of the enrolment.
-        starts_on: Date,
-    },
-    /// Nothing began that day.
-    #[error("nothing of the member in this group began on {since}")]
-    NothingSince {
-        /// The day that was asked for.
-        since: Date,
-    },
-}
-
-fn but_from(free: Option<Date>) -> String {
-    free.map(|day| format!("; one is free from {day} on")).unwrap_or_default()
-}
-
-impl crate::Refusal for Refusal {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::AlreadyEnrolled { .. } => "already-enrolled",
-            Self::Overlaps { .. } => "enrolments-overlap",
-            Self::NotEnrolled => "not-enrolled",
-            Self::Ended { .. } => "enrolment-ended",
-            Self::EndsBeforeStart { .. } => "ends-before-start",
-            Self::Full => "roster-full",
-            Self::NoPlace { .. } => "group-full",
-            Self::TooManyAsk => "too-many-applications",
-            Self::NotAsking => "not-asking",
-            Self::Started { .. } => "enrolment-started",
-            Self::NothingSince { .. } => "no-such-enrolment",
-        }
-    }
-    fn kind(&self) -> RefusalKind {
-        match self {
-            Self::NotEnrolled => RefusalKind::Absent,
-            Self::AlreadyEnrolled { .. }
-            | Self::Overlaps { .. }
-            | Self::Ended { .. }
-            | Self::EndsBeforeStart { .. }
-            | Self::Full
-            | Self::NoPlace { .. }
-            | Self::TooManyAsk
-            | Self::NotAsking
-            | Self::Started { .. }
-            | Self::NothingSince { .. } => RefusalKind::Conflict,
-        }
     }
 }
 
