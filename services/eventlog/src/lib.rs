@@ -13,6 +13,7 @@ mod blocking;
 mod chain;
 #[cfg(test)]
 mod contract;
+mod data;
 mod give_way;
 pub mod kurrent;
 mod log;
@@ -23,6 +24,7 @@ mod verified;
 pub use all_streams::AllStreams;
 pub use append::{Decision, Expected, decide_append};
 pub use blocking::{Turn, Unfinished, blocking, take_turns};
+pub use data::Data;
 pub use give_way::give_way;
 pub use log::{
     APPEND_BYTES_MAX, Append, AppendError, Appended, EventLog, LogError, NewEvent, Position, Receipt, ReceiptKey,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::{append::Expected, chain};
+use crate::{append::Expected, chain, data::Data};
 
 /// Most bytes of data and metadata in one append: what `KurrentDB` takes by default, 1 MiB, less what an adapter may
 /// need to say of a few hundred events besides.
@@ -213,18 +213,18 @@ pub struct Recorded {
     /// When it was recorded, to the microsecond.
     pub recorded_at: Timestamp,
     /// JSON.
-    pub data: Bytes,
+    pub data: Data,
     /// JSON.
     pub metadata: Bytes,
 }
 
 impl Recorded {
-    /// The event itself.
+    /// The event itself. It is decoded once for all that hold clones of this.
     ///
     /// # Errors
     /// If this build does not know it.
     pub fn decode(&self) -> Result<AnyEvent, DecodeError> {
-        AnyEvent::decode(self.stream.category(), &self.event_type, self.version, &self.data)
+        self.data.once(|json| AnyEvent::decode(self.stream.category(), &self.event_type, self.version, json))
     }
 
     /// As an event of one kind of stream; none if it is of another.

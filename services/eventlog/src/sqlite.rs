@@ -323,7 +323,7 @@ fn recorded(row: &Row<'_>, stream: Option<&StreamName>) -> rusqlite::Result<Reco
         event_type: row.get_ref(4)?.as_str()?.into(),
         version: row.get(5)?,
         recorded_at: Timestamp::from_microsecond(row.get(6)?).map_err(|e| broken(6, e))?,
-        data: bytes::Bytes::copy_from_slice(blob(7)?),
+        data: bytes::Bytes::copy_from_slice(blob(7)?).into(),
         metadata: bytes::Bytes::copy_from_slice(blob(8)?),
     })
 }

@@ -339,10 +339,7 @@ fn remove(making: &Transaction<'_>, name: &str) -> rusqlite::Result<()> {
 }
 
 fn fold_one(rows: &Transaction<'_>, event: &Recorded, views: &mut [&mut Stored]) -> Result<(), ApplyError> {
-    let decoded = event.decode().map_err(|error| {
-        let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-        poison(event, format!("{error}{source}"))
-    })?;
+    let decoded = event.decode().map_err(|error| ApplyError::event(event, &error))?;
     let at = Folding { rows, event };
     let mut fold = || {
         for member in erased(event, &decoded) {
@@ -361,7 +358,7 @@ fn fold_one(rows: &Transaction<'_>, event: &Recorded, views: &mut [&mut Stored])
     fold().map_err(|error: rusqlite::Error| match error.sqlite_error_code() {
         // The event is not as the rows allow, or the rows are not as they were written.
         None | Some(rusqlite::ErrorCode::ConstraintViolation | rusqlite::ErrorCode::TypeMismatch) => {
-            poison(event, error.to_string())
+            ApplyError::event(event, &error)
         }
         // The disk or the file, not the event.
         Some(_) => stored(&error),
@@ -390,11 +387,6 @@ fn forget(at: &Folding<'_>, member: MemberId, views: &[&mut Stored]) -> rusqlite
         )?
         .execute(params![at.org(), member.0.as_bytes(), at.position()])?;
     Ok(())
-}
-
-fn poison(event: &Recorded, why: String) -> ApplyError {
-    let event_type = event.event_type.to_string();
-    ApplyError::Event { position: event.position, id: event.id, event_type, why }
 }
 
 fn stored(error: &rusqlite::Error) -> ApplyError {

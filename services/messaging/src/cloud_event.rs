@@ -94,7 +94,7 @@ pub(crate) fn decode(headers: Option<&HeaderMap>, data: Bytes) -> Result<(Record
         event_type: Arc::from(text(headers, HEADER_TYPE)?),
         version: version(headers)?,
         recorded_at: parsed::<Timestamp>(headers, HEADER_TIME)?,
-        data,
+        data: data.into(),
         metadata: Bytes::new(),
     };
     Ok((event, Position(parsed(headers, HEADER_PREVIOUS)?)))
@@ -221,7 +221,7 @@ mod tests {
                 recorded_at: Timestamp::from_microsecond(micros).unwrap(),
                 ..world::recorded(1)
             };
-            let decoded = decode(Some(&headers(&event, Position(previous))), event.data.clone()).unwrap();
+            let decoded = decode(Some(&headers(&event, Position(previous))), Bytes::clone(&event.data)).unwrap();
             prop_assert_eq!(decoded, (Recorded { metadata: Bytes::new(), ..event }, Position(previous)));
         }
     }

@@ -18,6 +18,7 @@ use async_nats::{
         publish::PublishAck,
     },
 };
+use bytes::Bytes;
 use eventlog::{EventLog, LogError, Position, Recorded};
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesOrdered};
 use metrics::{Counter, Gauge};
@@ -303,7 +304,8 @@ impl<'a> Publishing<'a> {
     /// Publishes an event; whether it was stored, the acknowledgement of a later one says.
     async fn publish(&mut self, event: Recorded) -> Result<(), Failure> {
         let headers = self.headers_of_next(&event);
-        let sent = self.client.publish_with_headers(cloud_event::subject(&event), headers, event.data).await;
+        let sent =
+            self.client.publish_with_headers(cloud_event::subject(&event), headers, Bytes::clone(&event.data)).await;
         sent.map_err(|error| match error.kind() {
             client::PublishErrorKind::MaxPayloadExceeded => Failure::TooLarge(event.position),
             _ => Failure::Stream(error.into()),
@@ -311,7 +313,7 @@ impl<'a> Publishing<'a> {
     }
 
     async fn publish_acknowledged(&mut self, event: Recorded) -> Result<PublishAckFuture, Failure> {
-        let message = PublishMessage::build().headers(self.headers_of_next(&event)).payload(event.data.clone());
+        let message = PublishMessage::build().headers(self.headers_of_next(&event)).payload(Bytes::clone(&event.data));
         let sent = self.relay.nats.jetstream().send_publish(cloud_event::subject(&event), message).await;
         sent.map_err(|error| Failure::of_publish(error, event.position))
     }

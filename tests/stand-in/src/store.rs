@@ -122,6 +122,6 @@ fn name(stream: &str) -> StreamName {
 }
 
 fn event(recorded: Recorded) -> Event {
-    let body = Body::decode(recorded.data).expect("written by this file");
+    let body = Body::decode(&**recorded.data).expect("written by this file");
     Event { position: stretched(recorded.position), revision: recorded.revision, id: recorded.id, body }
 }

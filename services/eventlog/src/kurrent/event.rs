@@ -100,7 +100,7 @@ pub fn met(event: RecordedEvent) -> Result<Met, LogError> {
             event_type: Arc::from(event.event_type),
             version,
             recorded_at,
-            data: event.data,
+            data: event.data.into(),
             metadata,
         }),
         previous,

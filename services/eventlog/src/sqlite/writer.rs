@@ -315,7 +315,7 @@ impl Tail {
             event_type: event.event_type.into(),
             version: event.version,
             recorded_at: Timestamp::from_microsecond(link.recorded_at).unwrap_or(append.at),
-            data: bytes::Bytes::copy_from_slice(&event.data),
+            data: bytes::Bytes::copy_from_slice(&event.data).into(),
             metadata: bytes::Bytes::copy_from_slice(&append.metadata),
         });
         Ok(())

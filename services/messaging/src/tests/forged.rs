@@ -47,7 +47,7 @@ async fn who_reads_may_publish_nothing_and_touch_nothing() {
         "_INBOX.somebody.else".into(),
     ] {
         let headers = cloud_event::headers(&event, Position(3));
-        reader.publish_with_headers(subject.clone(), headers, event.data.clone()).await.unwrap();
+        reader.publish_with_headers(subject.clone(), headers, Bytes::clone(&event.data)).await.unwrap();
         reader.flush().await.unwrap();
         let said = timeout(PATIENCE, async {
             loop {

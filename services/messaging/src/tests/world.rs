@@ -278,7 +278,7 @@ impl World {
     pub(crate) async fn publish(&self, event: &Recorded, previous: u64) {
         let headers = cloud_event::headers(event, Position(previous));
         let subject = cloud_event::subject(event);
-        let sent = self.nats.jetstream().publish_with_headers(subject, headers, event.data.clone()).await;
+        let sent = self.nats.jetstream().publish_with_headers(subject, headers, Bytes::clone(&event.data)).await;
         sent.unwrap().await.unwrap();
     }
 }
