@@ -1,6 +1,6 @@
 //! Who may call: tokens revoked before their end, API clients, facilitators assigned to groups.
 //!
-//! What is decided here, the gate heeds at the next request: both read the organisation's access stream.
+//! What is decided here, the authenticator heeds at the next request: both read the organisation's access stream.
 
 mod assign_facilitator;
 mod end_assignment;
@@ -23,17 +23,17 @@ use domain::{
 use eventlog::{Cause, Done, EventLog, Reply, Streams};
 use host::{Built, Context, Host};
 use utoipa_axum::{router::OpenApiRouter, routes};
-use web::{After, Caller, Gate, May, Problem, Read};
+use web::{After, Authenticator, Caller, May, Problem, Read};
 
 /// Draws 256 random bits: chance is an argument.
 pub type NewSecret = fn() -> [u8; 32];
 
-/// The context: its streams, and the gate before them.
+/// The context: its streams, and the authenticator before them.
 #[derive(Debug, Clone, FromRef)]
 pub struct Access {
     /// Who calls.
-    pub gate: Gate,
-    /// What each organisation decided. The gate heeds the same value.
+    pub authenticator: Authenticator,
+    /// What each organisation decided. The authenticator heeds the same value.
     pub access: Streams<access::Access>,
     /// Groups, to know that there is one.
     pub groups: Streams<Group>,
@@ -58,7 +58,7 @@ pub const CONTEXT: Context = Context {
 
 fn build(host: &Host) -> Built {
     let access = Access {
-        gate: host.gate.clone(),
+        authenticator: host.authenticator.clone(),
         access: host.of(),
         groups: host.of(),
         log: host.streams.log().clone(),

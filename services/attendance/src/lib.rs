@@ -30,13 +30,13 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use vault::{SealedAs, Vault};
-use web::{Answer, Caller, Command, Gate, Guarded, Permitted, Private, Problem};
+use web::{Answer, Authenticator, Caller, Command, Guarded, Permitted, Private, Problem};
 
-/// The context: its streams, and the gate before them.
+/// The context: its streams, and the authenticator before them.
 #[derive(Debug, Clone, FromRef)]
 pub struct Attendance {
     /// Who calls.
-    pub gate: Gate,
+    pub authenticator: Authenticator,
     /// Meetings and their registers.
     pub meetings: Guarded<Meeting>,
     /// Who is enrolled when.
@@ -62,7 +62,7 @@ pub const CONTEXT: Context = Context {
 
 fn build(host: &Host) -> Built {
     let attendance = Attendance {
-        gate: host.gate.clone(),
+        authenticator: host.authenticator.clone(),
         meetings: host.of().into(),
         rosters: host.of(),
         members: host.of().into(),

@@ -99,7 +99,7 @@ pub(crate) async fn import_bmlt(
     }
     let origin = origin(caller.org.clone(), &query)?;
     // Reading megabytes takes a while, others wait for this thread.
-    let listing = directory.gate.compute.run(caller.asking(), move || bmlt::read(&body, &origin)).await?;
+    let listing = directory.authenticator.compute.run(caller.asking(), move || bmlt::read(&body, &origin)).await?;
     let listing = listing.map_err(|error| match error {
         ListingError::Json(error) => {
             Problem::malformed(format!("the listing is not one of BMLT: {}", scrubbed(&error)))

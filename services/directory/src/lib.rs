@@ -28,7 +28,7 @@ use eventlog::{Streams, TransactError};
 use host::{Built, Context, Host, Task};
 use jiff::Timestamp;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use web::{Caller, Gate, Guarded, Problem};
+use web::{Authenticator, Caller, Guarded, Problem};
 
 use planner::Planner;
 
@@ -38,11 +38,11 @@ pub use plan_meetings::{PlanError, Plans, plan_group};
 /// Most streams that one command writes to at the same time, a count.
 const WRITES_AT_ONCE: usize = 32;
 
-/// The context: its streams, and the gate before them.
+/// The context: its streams, and the authenticator before them.
 #[derive(Debug, Clone, FromRef)]
 pub struct Directory {
     /// Who calls.
-    pub gate: Gate,
+    pub authenticator: Authenticator,
     /// Programmes.
     programmes: Guarded<Programme>,
     /// Groups and their calendars.
@@ -64,7 +64,7 @@ pub const CONTEXT: Context = Context {
 
 fn build(host: &Host) -> Built {
     let directory = Directory {
-        gate: host.gate.clone(),
+        authenticator: host.authenticator.clone(),
         programmes: host.of().into(),
         groups: host.of().into(),
         meetings: host.of(),
@@ -99,7 +99,7 @@ impl Directory {
         group: GroupId,
         now: Timestamp,
     ) -> Result<LocalDay, TransactError<group::Refusal>> {
-        let now = self.gate.clock.local(now);
+        let now = self.authenticator.clock.local(now);
         self.groups.look(org, group, |group| group.state.today(&now)).await
     }
 
@@ -121,7 +121,7 @@ impl Directory {
     /// Refuses a calendar that cannot be used. To find that a rule names no day can take long.
     async fn check_schedule(&self, caller: &Caller, schedule: Option<&Schedule>) -> Result<(), Problem> {
         let Some(schedule) = schedule.cloned() else { return Ok(()) };
-        let checked = self.gate.compute.run(caller.asking(), move || calendar::validate(&schedule)).await?;
+        let checked = self.authenticator.compute.run(caller.asking(), move || calendar::validate(&schedule)).await?;
         checked.map_err(|error| Problem::malformed(format!("schedule: {error}")))
     }
 

@@ -129,7 +129,8 @@ pub async fn plan_group(
 ) -> Result<Plans, PlanError> {
     let (mode, schedule) = calendar(directory, org, group).await?;
     // A calendar that began long ago is gone through from there on.
-    let meetings = directory.gate.compute.run((org, cause.actor.clone()), move || occurrences(&schedule, days)).await?;
+    let meetings =
+        directory.authenticator.compute.run((org, cause.actor.clone()), move || occurrences(&schedule, days)).await?;
     let meetings = meetings.map_err(|source| PlanError::Calendar { group, source })?;
     let cause = cause.part();
     let plans = meetings.into_iter().map(|Occurrence { local, starts_at, ends_at }| {

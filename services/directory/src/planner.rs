@@ -34,7 +34,7 @@ impl Follower for Planner {
     }
 
     async fn see_to(&mut self, _: Position) -> anyhow::Result<()> {
-        let now = self.directory.gate.clock.now();
+        let now = self.directory.authenticator.clock.now();
         let ahead = SignedDuration::from_hours(24 * i64::from(self.days));
         let horizon = now + ahead - NEAR.min(ahead / 2);
         let groups = self.views.look(move |connection| plannable(connection, horizon)).await?;

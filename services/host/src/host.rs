@@ -6,7 +6,7 @@ use domain::Decider;
 use eventlog::{AllStreams, Position, Streams};
 use tokio::sync::watch;
 use vault::{Names, Vault};
-use web::{Audit, Gate, May, Signer};
+use web::{Audit, Authenticator, May, Signer};
 
 use crate::Views;
 
@@ -14,7 +14,7 @@ use crate::Views;
 #[derive(Debug)]
 pub struct Host {
     /// Who calls, what time it is, and where long work is done.
-    pub gate: Gate,
+    pub authenticator: Authenticator,
     /// The log, and the streams of every kind in it.
     pub streams: AllStreams,
     /// Where it is written down who was shown whom.

@@ -63,7 +63,7 @@ pub(crate) fn assemble(services: &Services, host: &Host) -> anyhow::Result<Assem
     }
     // The relay has none.
     if !routes.get_openapi().paths.paths.is_empty() {
-        routes = routes.route_layer(from_fn_with_state(host.gate.clone(), web::authenticate));
+        routes = routes.route_layer(from_fn_with_state(host.authenticator.clone(), web::authenticate));
     }
     let open = |derived: Arc<dyn Derived>| Ok((derived.clone(), derived.open(false)?));
     let derived = derived.into_iter().map(open).collect::<anyhow::Result<_>>()?;

@@ -14,7 +14,7 @@ use utoipa::openapi::PathItem;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 use vault::{Names, Vault};
-use web::{Audit, Clock, Gate, Issuer, Limits, LogEnd, Looks, Role, Rooms, SecurityHeaders, Signer};
+use web::{Audit, Authenticator, Clock, Issuer, Limits, LogEnd, Looks, Role, Rooms, SecurityHeaders, Signer};
 
 use crate::{
     Config, DataDir, Service, Services,
@@ -214,13 +214,14 @@ pub fn assemble(
 ) -> anyhow::Result<Parts> {
     let clock = &clock.clone().in_zone(config.zone()?);
     let (streams, rates) = (AllStreams::new(log.clone()), config.rates());
-    let gate = gate(config, &data.issuer()?, clock)?.heeding(streams.of()).limited(rates.clone()).within(rooms);
-    let gate = gate.sealing(log.clone(), chance.new_nonce);
+    let authenticator =
+        authenticator(config, &data.issuer()?, clock)?.heeding(streams.of()).limited(rates.clone()).within(rooms);
+    let authenticator = authenticator.sealing(log.clone(), chance.new_nonce);
     let keys = vault.map(|vault| anyhow::Ok((vault, data.signer()?))).transpose()?;
     let host = Host {
         plan_days: config.plan_days,
         erasures_file: config.erasures_file.clone(),
-        ..host(gate, streams, keys, data, chance)
+        ..host(authenticator, streams, keys, data, chance)
     };
     let Assembled { routes: mut router, derived, tasks } = contexts::assemble(services, &host)?;
     if log.exclusive() {
@@ -242,15 +243,15 @@ pub fn assemble(
 
 /// What there is for contexts, which by itself plans nothing.
 fn host(
-    gate: Gate,
+    authenticator: Authenticator,
     streams: AllStreams,
     keys: Option<(Vault, Signer)>,
     data: &DataDir,
     Chance { new_id, new_secret, .. }: Chance,
 ) -> Host {
     Host {
-        audit: Audit::new(streams.log().clone(), &gate, new_id),
-        gate,
+        audit: Audit::new(streams.log().clone(), &authenticator, new_id),
+        authenticator,
         streams,
         keys,
         names: Names::default(),
@@ -283,13 +284,13 @@ async fn open_vault(config: &Config, data: &DataDir) -> anyhow::Result<Vault> {
     Ok(vault)
 }
 
-/// The gate before the contexts: whose tokens are accepted.
-fn gate(config: &Config, issuer: &Issuer, clock: &Clock) -> anyhow::Result<Gate> {
-    let gate = Gate::new(issuer.clone(), clock.clone());
-    let gate = if config.builtin_issuer { gate } else { gate.without_issuer() };
+/// The authenticator before the contexts: whose tokens are accepted.
+fn authenticator(config: &Config, issuer: &Issuer, clock: &Clock) -> anyhow::Result<Authenticator> {
+    let authenticator = Authenticator::new(issuer.clone(), clock.clone());
+    let authenticator = if config.builtin_issuer { authenticator } else { authenticator.without_issuer() };
     Ok(match config.provider()? {
-        Some(provider) => gate.trusting(provider),
-        None => gate,
+        Some(provider) => authenticator.trusting(provider),
+        None => authenticator,
     })
 }
 
@@ -327,10 +328,10 @@ pub(crate) fn operations(scratch: &Path, service: Service) -> anyhow::Result<Vec
 fn routes(scratch: &Path, services: &Services) -> anyhow::Result<OpenApiRouter> {
     let data = DataDir::create(scratch)?;
     let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&data.log())?);
-    let gate = Gate::new(Issuer::new(&[0; 32]), Clock::new(|| Timestamp::UNIX_EPOCH));
+    let authenticator = Authenticator::new(Issuer::new(&[0; 32]), Clock::new(|| Timestamp::UNIX_EPOCH));
     let vault = Vault::open(&data.vault(), data.kek(None)?, fresh)?;
     let (keys, chance) = (Some((vault, data.signer()?)), Chance { new_id, new_secret, new_nonce });
-    let host = host(gate, AllStreams::new(log), keys, &data, chance);
+    let host = host(authenticator, AllStreams::new(log), keys, &data, chance);
     Ok(contexts::assemble(services, &host)?.routes)
 }
 

@@ -141,7 +141,7 @@ pub(crate) async fn erase_member(
         organisation: org.clone(),
         member,
         position: done.position.0,
-        signed_at: membership.gate.clock.now(),
+        signed_at: membership.authenticator.clock.now(),
         records,
         views: membership.forgetting().map(|name| erased(name, seen)).collect(),
         recipients: vec![],

@@ -106,12 +106,12 @@ impl Eraser {
 
     async fn withdraw(&self, erased: &ErasedMember) -> anyhow::Result<()> {
         let ErasedMember { org, member, groups: enrolled_in, .. } = erased;
-        let Membership { gate, groups, people, .. } = &self.membership;
+        let Membership { authenticator, groups, people, .. } = &self.membership;
         for group in enrolled_in {
-            let at = gate.clock.now();
+            let at = authenticator.clock.now();
             let id = Uuid::new_v5(&group.0, format!("erased {org} {member}").as_bytes());
             let cause = Cause::of_process("erasures", id, at);
-            let now = gate.clock.local(at);
+            let now = authenticator.clock.local(at);
             let today = groups.look(org, *group, |group| group.state.today(&now)).await?;
             let stream = people::stream_id(org);
             let persons = people.look(org, stream, |people| people.state.persons().clone()).await?;

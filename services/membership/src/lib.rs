@@ -48,7 +48,7 @@ use jiff::Zoned;
 use tokio::sync::watch;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use vault::{Names, Vault};
-use web::{Answer, Audit, Caller, Gate, Guarded, Opening, Permitted, Problem, Signer};
+use web::{Answer, Audit, Authenticator, Caller, Guarded, Opening, Permitted, Problem, Signer};
 
 pub use erase_member::{ErasedRecord, Erasure, RECEIPT, ShownErasure, ShownRecord};
 use erasures::Eraser;
@@ -59,11 +59,11 @@ use indexer::Indexer;
 use merges::Settler;
 use settled::Settled;
 
-/// The context: its streams, the vault, and the gate before them.
+/// The context: its streams, the vault, and the authenticator before them.
 #[derive(Debug, Clone, FromRef)]
 pub struct Membership {
     /// Who calls.
-    pub gate: Gate,
+    pub authenticator: Authenticator,
     /// Who is enrolled when.
     rosters: Guarded<Roster>,
     /// Groups, to know that there is one.
@@ -104,7 +104,7 @@ pub const CONTEXT: Context = Context {
 fn build(host: &Host) -> Built {
     let (forgotten, settled) = (watch::Sender::default(), watch::Sender::default());
     let membership = Membership {
-        gate: host.gate.clone(),
+        authenticator: host.authenticator.clone(),
         rosters: host.of().into(),
         groups: host.of(),
         members: host.of().into(),
@@ -241,7 +241,7 @@ impl Membership {
         cause: &Cause,
         ask: roster::Ask,
     ) -> Result<(Permitted<GroupId>, roster::Command), Problem> {
-        let now = self.gate.clock.local(cause.at);
+        let now = self.authenticator.clock.local(cause.at);
         let today = self.groups.look(&caller.org, group, |group| today(&group.state, &now)).await?;
         let today = today.ok_or_else(|| Problem::refused(&group::Refusal::Unknown))?;
         let group = caller.require_group(group)?;
@@ -387,7 +387,7 @@ impl Membership {
     /// What brought a member before a caller who is held to groups, if something did.
     async fn brought(&self, caller: &Caller, member: MemberId) -> Result<Option<How>, Problem> {
         let (Some(own), org) = (caller.own_groups(), &caller.org) else { return Ok(None) };
-        let now = self.gate.clock.local(self.gate.clock.now());
+        let now = self.authenticator.clock.local(self.authenticator.clock.now());
         let records = self.people.look(org, people::stream_id(org), |people| people.state.records(member)).await?;
         for group in own {
             let today = self.groups.look(org, *group, |group| group.state.today(&now)).await?;
@@ -422,7 +422,7 @@ impl Membership {
 
     /// The day, for what belongs to no group.
     fn today(&self) -> LocalDay {
-        self.gate.clock.today()
+        self.authenticator.clock.today()
     }
 }
 

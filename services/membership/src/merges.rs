@@ -61,11 +61,11 @@ impl Settler {
     }
 
     async fn settle(&self, org: &OrgId, group: GroupId) -> anyhow::Result<Position> {
-        let Membership { gate, groups, people, .. } = &self.membership;
-        let at = gate.clock.now();
+        let Membership { authenticator, groups, people, .. } = &self.membership;
+        let at = authenticator.clock.now();
         let id = Uuid::new_v5(&group.0, format!("merges {org}").as_bytes());
         let cause = Cause::of_process("merges", id, at);
-        let now = gate.clock.local(at);
+        let now = authenticator.clock.local(at);
         let today = groups.look(org, group, |group| group.state.today(&now)).await?;
         let persons = people.look(org, people::stream_id(org), |people| people.state.persons().clone()).await?;
         let settle = Command { today, proposed_by: None, persons, ask: Ask::Settle };

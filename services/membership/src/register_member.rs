@@ -138,6 +138,6 @@ impl Membership {
             return Ok(vec![]);
         }
         let (names, of, profile) = (self.names.clone(), asking.0.clone(), profile.clone());
-        Ok(self.gate.compute.run(asking, move || names.near(&of, &profile, DUPLICATES_MAX)).await?)
+        Ok(self.authenticator.compute.run(asking, move || names.near(&of, &profile, DUPLICATES_MAX)).await?)
     }
 }

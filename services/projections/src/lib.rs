@@ -51,7 +51,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use vault::{Names, Vault};
-use web::{After, Audit, Caller, Gate, Problem, Read};
+use web::{After, Audit, Authenticator, Caller, Problem, Read};
 
 use names::NameKeeper;
 
@@ -77,7 +77,7 @@ const OF_MEMBERS: &[&View] =
 /// The views as they are read.
 #[derive(Debug, Clone, FromRef)]
 pub(crate) struct Projections {
-    gate: Gate,
+    authenticator: Authenticator,
     views: Views,
     personal: Personal,
 }
@@ -98,7 +98,7 @@ pub(crate) struct Personal {
 impl Projections {
     /// The time, in the zone of what belongs to no group.
     fn now(&self) -> Zoned {
-        let clock = &self.gate.clock;
+        let clock = &self.authenticator.clock;
         clock.local(clock.now())
     }
 
@@ -118,7 +118,7 @@ impl Projections {
         caller: &Caller,
         answer: Read<T>,
     ) -> Result<Response, Problem> {
-        Ok(self.gate.compute.run(caller.asking(), || answer.into_response()).await?)
+        Ok(self.authenticator.compute.run(caller.asking(), || answer.into_response()).await?)
     }
 
     /// Reads something that may not be there.
@@ -137,7 +137,7 @@ impl Projections {
 /// The context.
 pub const CONTEXT: Context = Context {
     name: "projections",
-    about: "What is read of groups, members, registers; planning, what follows an erasure",
+    about: "What is read of groups, members, registers",
     needs: &[Need::Vault, Need::Views],
     operations: op::OPERATIONS,
     views: VIEWS,
@@ -156,7 +156,7 @@ fn build(host: &Host) -> Built {
     };
     let personal =
         Personal { vault, audit: host.audit.clone(), names: host.names.clone(), named: host.named.subscribe() };
-    let projections = Projections { gate: host.gate.clone(), views: host.views.clone(), personal };
+    let projections = Projections { authenticator: host.authenticator.clone(), views: host.views.clone(), personal };
     let tasks = vec![Task::following("names", names::RHYTHM, move || names.anew())];
     Built { routes: routes(projections), tasks, ..Built::default() }
 }

@@ -23,7 +23,7 @@ pub(crate) async fn list_overdue_registers(
     Query(page): Query<PageQuery>,
 ) -> Result<Read<Page<MeetingRow>>, Problem> {
     let (limit, cursor) = (page.limit()?, page.after::<(i64, MeetingId)>()?);
-    let now = projections.gate.clock.now();
+    let now = projections.authenticator.clock.now();
     let read = move |connection: &_| meetings::overdue(connection, caller.org.as_str(), now, cursor, limit);
     let Read(position, rows) =
         projections.read(&[&record_view::RECORDS, &register_view::REGISTERS], after, read).await?;

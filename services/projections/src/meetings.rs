@@ -24,9 +24,7 @@ const DAY: i64 = 24 * 60 * 60;
 pub(crate) struct MeetingRow {
     pub id: MeetingId,
     pub group: GroupId,
-    #[schema(value_type = String, format = DateTime)]
     pub starts_at: Timestamp,
-    #[schema(value_type = String, format = DateTime)]
     pub ends_at: Timestamp,
     /// In the group's time zone.
     #[schema(value_type = String)]

@@ -141,6 +141,6 @@ impl Projections {
             }
             opened
         };
-        Ok(self.gate.compute.run_if(is_long, caller.asking(), open).await?)
+        Ok(self.authenticator.compute.run_if(is_long, caller.asking(), open).await?)
     }
 }

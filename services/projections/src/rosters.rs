@@ -185,7 +185,6 @@ pub(crate) struct UnconfirmedLine {
     pub stage: Stage,
     /// First day on the roster, or the day of an application that has no answer: by it the enrolment is confirmed or
     /// taken back.
-    #[schema(value_type = String, format = Date)]
     pub since: Date,
     /// Who recorded it: the subject of their token.
     pub proposed_by: String,

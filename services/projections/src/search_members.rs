@@ -58,7 +58,7 @@ pub(crate) async fn search_members(
     After(said).seen_by(&projections.personal.named).await?;
     let (org, fields, names) = (caller.org.clone(), wanted.clone(), projections.personal.names.clone());
     let search = move || names.search(&org, name.as_str(), (&fields, among.as_ref()), FOUND_MAX);
-    let found = projections.gate.compute.run(caller.asking(), search).await?;
+    let found = projections.authenticator.compute.run(caller.asking(), search).await?;
     let org = caller.org.clone();
     let read = move |connection: &_| {
         let sealed = found.into_iter().map(|member| {

@@ -41,7 +41,6 @@ pub(crate) struct GroupView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct NextMeeting {
     pub id: MeetingId,
-    #[schema(value_type = String, format = DateTime)]
     pub starts_at: Timestamp,
     /// In the group's time zone.
     #[schema(value_type = String)]

@@ -175,7 +175,7 @@ pub(crate) async fn show_record(
         RecordFormat::Json => Read(position, record).into_response(),
         RecordFormat::Html => Html(page(&record)).into_response(),
     };
-    Ok(projections.gate.compute.run(caller.asking(), write).await?)
+    Ok(projections.authenticator.compute.run(caller.asking(), write).await?)
 }
 
 impl Projections {

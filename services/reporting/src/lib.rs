@@ -54,7 +54,7 @@ pub const CONTEXT: Context = Context {
 
 fn build(host: &Host) -> Built {
     let facts = DerivedFacts::new(&host.data);
-    let reports = Reports::new(Facts::at(&host.data), facts.applied(), host.gate.clone());
+    let reports = Reports::new(Facts::at(&host.data), facts.applied(), host.authenticator.clone());
     Built { routes: routes(reports), derived: vec![Arc::new(facts)], ..Built::default() }
 }
 

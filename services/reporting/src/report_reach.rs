@@ -109,7 +109,7 @@ mod tests {
     use tempfile::TempDir;
     use tokio::sync::watch;
     use tower::ServiceExt;
-    use web::{Clock, Gate, Issuer, Role};
+    use web::{Authenticator, Clock, Issuer, Role};
 
     use super::*;
     use crate::{
@@ -137,8 +137,9 @@ mod tests {
         let mut store = FactStore::open(dir.path()).unwrap();
         store.apply(&history.events).unwrap();
         let issuer = Issuer::new(&[7; 32]);
-        let gate = Gate::new(issuer.clone(), Clock::new(|| Timestamp::UNIX_EPOCH));
-        let reports = Reports::new(Facts::at(dir.path()), watch::Sender::new(store.checkpoint()).subscribe(), gate);
+        let authenticator = Authenticator::new(issuer.clone(), Clock::new(|| Timestamp::UNIX_EPOCH));
+        let reports =
+            Reports::new(Facts::at(dir.path()), watch::Sender::new(store.checkpoint()).subscribe(), authenticator);
         World { _dir: dir, reports, issuer }
     }
 

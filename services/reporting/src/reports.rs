@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use eventlog::{Position, blocking};
 use tokio::sync::{Semaphore, watch};
-use web::{Gate, Problem};
+use web::{Authenticator, Problem};
 
 use crate::facts::{Facts, FactsError};
 
@@ -18,20 +18,20 @@ pub struct Reports {
     facts: Facts,
     /// Up to where the facts go.
     pub(crate) applied: watch::Receiver<Position>,
-    gate: Gate,
+    authenticator: Authenticator,
     pub(crate) at_once: Arc<Semaphore>,
 }
 
-impl FromRef<Reports> for Gate {
+impl FromRef<Reports> for Authenticator {
     fn from_ref(reports: &Reports) -> Self {
-        reports.gate.clone()
+        reports.authenticator.clone()
     }
 }
 
 impl Reports {
     /// Reports from `facts`, which have reached `applied`.
-    pub fn new(facts: Facts, applied: watch::Receiver<Position>, gate: Gate) -> Self {
-        Self { facts, applied, gate, at_once: Arc::new(Semaphore::new(REPORTS_AT_ONCE_MAX)) }
+    pub fn new(facts: Facts, applied: watch::Receiver<Position>, authenticator: Authenticator) -> Self {
+        Self { facts, applied, authenticator, at_once: Arc::new(Semaphore::new(REPORTS_AT_ONCE_MAX)) }
     }
 
     /// Computes a report away from those who serve requests. Its place stays taken if the request is given up.

@@ -14,13 +14,14 @@ use proptest::{prelude::*, sample::Index};
 use tokio::runtime::Builder;
 use uuid::Uuid;
 
-use crate::{After, CallerMay, Clock, Command, Gate, Issuer, Nothing, PageQuery, Problem, Role};
+use crate::{After, Authenticator, CallerMay, Clock, Command, Issuer, Nothing, PageQuery, Problem, Role};
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
 // Made once: signatures take long where nothing is optimised.
 static ISSUER: LazyLock<Issuer> = LazyLock::new(|| Issuer::new(&[1; 32]));
-static GATE: LazyLock<Gate> = LazyLock::new(|| Gate::new(ISSUER.clone(), Clock::new(|| NOW)));
+static AUTHENTICATOR: LazyLock<Authenticator> =
+    LazyLock::new(|| Authenticator::new(ISSUER.clone(), Clock::new(|| NOW)));
 static TOKEN: LazyLock<String> =
     LazyLock::new(|| ISSUER.sign((&org(), Role::Admin, "ann"), vec![], NOW, SignedDuration::from_hours(1)).unwrap());
 
@@ -53,14 +54,14 @@ mod op {
 /// Who is let in with this header.
 fn caller(authorization: &[u8]) -> Option<Result<CallerMay<op::ListGroups>, Problem>> {
     let (mut parts, _) = request(&[(AUTHORIZATION, authorization)], vec![])?.into_parts();
-    Some(wait_for(CallerMay::from_request_parts(&mut parts, &*GATE)))
+    Some(wait_for(CallerMay::from_request_parts(&mut parts, &*AUTHENTICATOR)))
 }
 
 /// The answer to a command with this key and body.
 fn command(key: &[u8], body: &[u8]) -> Option<Result<Command<op::OpenMeeting, Nothing>, Problem>> {
     let authorization = format!("Bearer {}", *TOKEN);
     let headers = [(AUTHORIZATION, authorization.as_bytes()), (HeaderName::from_static("idempotency-key"), key)];
-    Some(wait_for(Command::from_request(request(&headers, body.to_vec())?, &*GATE)))
+    Some(wait_for(Command::from_request(request(&headers, body.to_vec())?, &*AUTHENTICATOR)))
 }
 
 /// Bytes in which some were replaced by others.

@@ -19,7 +19,7 @@ use lru::LruCache;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::{Caller, Clock, Gate, Problem, rate_limits::Rates, room::Rooms};
+use crate::{Authenticator, Caller, Clock, Problem, rate_limits::Rates, room::Rooms};
 
 /// Lists of people that are known to be in the log, a count; one that is not known is named again.
 const LISTS_KNOWN: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
@@ -62,10 +62,17 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// The audit in `log`, of callers whom `gate` lets in. `new_id` makes ids of events: chance is an argument.
-    pub fn new(log: Arc<dyn EventLog>, gate: &Gate, new_id: fn() -> Uuid) -> Self {
+    /// The audit in `log`, of callers whom `authenticator` lets in. `new_id` makes ids of events: chance is an argument.
+    pub fn new(log: Arc<dyn EventLog>, authenticator: &Authenticator, new_id: fn() -> Uuid) -> Self {
         let named = Arc::new(Mutex::new(LruCache::new(LISTS_KNOWN)));
-        Self { log, clock: gate.clock.clone(), rates: gate.rates(), new_id, rooms: gate.rooms.clone(), named }
+        Self {
+            log,
+            clock: authenticator.clock.clone(),
+            rates: authenticator.rates(),
+            new_id,
+            rooms: authenticator.rooms.clone(),
+            named,
+        }
     }
 
     /// Writes an opening down. One that shows nobody is none.

@@ -86,18 +86,18 @@ type CheckedTokens = LruCache<[u8; 32], Checked>;
 /// Writes down that a clock had been ahead when something was revoked: what is issued from now on is not.
 async fn correct_clock(access: &Streams<Access>, org: &OrgId, now: Timestamp) -> Result<(), Problem> {
     let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("clock of {org} {now}").as_bytes());
-    let cause = Cause::of_process("gate", id, now);
+    let cause = Cause::of_process("authenticator", id, now);
     let correct = access::Command::CorrectClock(ClockCorrected { at: now });
     access.transact(org, access::id(org), cause, correct, Reply::DONE).await?;
     tracing::warn!(%org, "a token was revoked by a clock that was ahead; tokens issued from now on are accepted");
     Ok(())
 }
 
-/// Checks who calls. Clones are the same gate: each request makes several.
+/// Checks who calls. Clones are the same authenticator: each request makes several.
 #[derive(Debug, Clone)]
-pub struct Gate(Arc<Parts>);
+pub struct Authenticator(Arc<Parts>);
 
-/// What a gate is made of.
+/// What an authenticator is made of.
 #[derive(Debug, Clone)]
 pub struct Parts {
     issuer: Option<Issuer>,
@@ -114,15 +114,15 @@ pub struct Parts {
     seal: LogSeal,
 }
 
-impl Deref for Gate {
+impl Deref for Authenticator {
     type Target = Parts;
     fn deref(&self) -> &Parts {
         &self.0
     }
 }
 
-impl Gate {
-    /// The gate that accepts tokens of `issuer`, as often as they come.
+impl Authenticator {
+    /// The authenticator that accepts tokens of `issuer`, as often as they come.
     pub fn new(issuer: Issuer, clock: Clock) -> Self {
         let checked = Arc::new(Mutex::new(LruCache::new(CHECKED_TOKENS)));
         let (rates, compute) = (Rates::new(Rates::NONE), Compute::default());
@@ -139,18 +139,18 @@ impl Gate {
         }))
     }
 
-    /// The gate with some parts that are others.
+    /// The authenticator with some parts that are others.
     fn with(self, change: impl FnOnce(Parts) -> Parts) -> Self {
         Self(Arc::new(change(Arc::unwrap_or_clone(self.0))))
     }
 
-    /// Heeds what the log says of each organisation's access: revocations, clients, assignments. A server's gate does.
+    /// Heeds what the log says of each organisation's access: revocations, clients, assignments. A server's authenticator does.
     #[must_use]
     pub fn heeding(self, access: Streams<Access>) -> Self {
         self.with(|parts| Parts { access: Some(access), ..parts })
     }
 
-    /// Seals positions with the key that is in the log, made by `chance` the first time. A server's gate does.
+    /// Seals positions with the key that is in the log, made by `chance` the first time. A server's authenticator does.
     #[must_use]
     pub fn sealing(self, log: Arc<dyn EventLog>, chance: fn() -> [u8; 32]) -> Self {
         self.with(|parts| Parts { seal: LogSeal::of(log, chance), ..parts })

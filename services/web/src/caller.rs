@@ -15,7 +15,7 @@ use domain::{
 };
 
 use crate::{
-    Asking, Gate, Problem,
+    Asking, Authenticator, Problem,
     authority::{May, Operation, Role, writable},
     command::KITH_POSITION,
     positions::Seal,
@@ -154,7 +154,7 @@ pub struct CallerMay<Op> {
 impl<S, Op: Operation> FromRequestParts<S> for CallerMay<Op>
 where
     S: Send + Sync,
-    Gate: FromRef<S>,
+    Authenticator: FromRef<S>,
 {
     type Rejection = Problem;
 
@@ -162,8 +162,8 @@ where
         let caller = if let Some(checked) = parts.extensions.remove::<Caller>() {
             checked
         } else {
-            let gate = Gate::from_ref(state);
-            caller(&parts.headers, &parts.extensions, &gate).await?.sealing(gate.seal().await?)
+            let authenticator = Authenticator::from_ref(state);
+            caller(&parts.headers, &parts.extensions, &authenticator).await?.sealing(authenticator.seal().await?)
         };
         caller.may::<Op>()?;
         Ok(Self { caller, op: PhantomData })
@@ -174,9 +174,13 @@ where
 ///
 /// # Errors
 /// 401 to whoever has none.
-pub async fn authenticate(State(gate): State<Gate>, mut request: Request, next: Next) -> Result<Response, Problem> {
-    let caller = caller(request.headers(), request.extensions(), &gate).await?;
-    let (seal, org) = (gate.seal().await?, caller.org.clone());
+pub async fn authenticate(
+    State(authenticator): State<Authenticator>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let caller = caller(request.headers(), request.extensions(), &authenticator).await?;
+    let (seal, org) = (authenticator.seal().await?, caller.org.clone());
     if let Some(after) = read::after(request.headers(), &seal, &org)? {
         request.extensions_mut().insert(after);
     }
@@ -184,20 +188,24 @@ pub async fn authenticate(State(gate): State<Gate>, mut request: Request, next: 
     let mut response = next.run(request).await;
     let extensions = response.extensions_mut();
     let told = match (extensions.remove(), extensions.remove()) {
-        (Some(Wrote(position)), _) => seal.wrote(&org, position, gate.clock.now()),
-        (_, Some(At(position))) => seal.reached(&org, position, gate.clock.now()),
+        (Some(Wrote(position)), _) => seal.wrote(&org, position, authenticator.clock.now()),
+        (_, Some(At(position))) => seal.reached(&org, position, authenticator.clock.now()),
         (None, None) => return Ok(response),
     };
     response.headers_mut().insert(KITH_POSITION, HeaderValue::from_str(&told).expect("digits are ASCII"));
     Ok(response)
 }
 
-async fn caller(headers: &HeaderMap, extensions: &Extensions, gate: &Gate) -> Result<Caller, Problem> {
+async fn caller(
+    headers: &HeaderMap,
+    extensions: &Extensions,
+    authenticator: &Authenticator,
+) -> Result<Caller, Problem> {
     let mut given = headers.get_all(AUTHORIZATION).iter();
     // Two of them are none: whoever is before us may have looked at the other one.
     let only = given.next().filter(|_| given.next().is_none());
     let token = only.and_then(|value| value.to_str().ok()).and_then(bearer);
-    gate.admit(token, extensions.get::<Peer>().copied()).await
+    authenticator.admit(token, extensions.get::<Peer>().copied()).await
 }
 
 /// RFC 6750: the scheme's name in any case, one space.

@@ -17,7 +17,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{Caller, CallerMay, Gate, Problem, authority::Operation, nobody, read::Wrote};
+use crate::{Authenticator, Caller, CallerMay, Problem, authority::Operation, nobody, read::Wrote};
 
 /// Longest body of a command, in bytes.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -65,14 +65,14 @@ pub struct Nothing {}
 impl<S, Op: Operation, T: DeserializeOwned + Send + 'static> FromRequest<S> for Command<Op, T>
 where
     S: Send + Sync,
-    Gate: FromRef<S>,
+    Authenticator: FromRef<S>,
 {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let LargeCommand { caller, cause, body, op } =
             receive::<S, Op, BODY_BYTES_MAX>(request, state, Some("application/json")).await?;
-        let body = parse_of(&caller, body, &Gate::from_ref(state)).await?;
+        let body = parse_of(&caller, body, &Authenticator::from_ref(state)).await?;
         Ok(Self { caller, cause, body, keyed: false, op })
     }
 }
@@ -90,7 +90,7 @@ pub struct Search<Op, T> {
 impl<S, Op: Operation, T: DeserializeOwned + Send + 'static> FromRequest<S> for Search<Op, T>
 where
     S: Send + Sync,
-    Gate: FromRef<S>,
+    Authenticator: FromRef<S>,
 {
     type Rejection = Problem;
 
@@ -98,7 +98,7 @@ where
         let (mut parts, body) = request.into_parts();
         let CallerMay { caller, .. } = CallerMay::<Op>::from_request_parts(&mut parts, state).await?;
         let body = read_body(&parts, body, BODY_BYTES_MAX, Some("application/json")).await?;
-        let body = parse_of(&caller, body, &Gate::from_ref(state)).await?;
+        let body = parse_of(&caller, body, &Authenticator::from_ref(state)).await?;
         Ok(Self { caller, body, op: PhantomData })
     }
 }
@@ -106,9 +106,9 @@ where
 async fn parse_of<T: DeserializeOwned + Send + 'static>(
     caller: &Caller,
     body: Bytes,
-    gate: &Gate,
+    authenticator: &Authenticator,
 ) -> Result<T, Problem> {
-    gate.compute.run_if(body.len() > READ_HERE_BYTES_MAX, caller.asking(), move || parse(&body)).await?
+    authenticator.compute.run_if(body.len() > READ_HERE_BYTES_MAX, caller.asking(), move || parse(&body)).await?
 }
 
 fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
@@ -128,7 +128,7 @@ fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
 impl<S, Op: Operation, const MAX: usize> FromRequest<S> for LargeCommand<Op, MAX>
 where
     S: Send + Sync,
-    Gate: FromRef<S>,
+    Authenticator: FromRef<S>,
 {
     type Rejection = Problem;
 
@@ -144,14 +144,14 @@ async fn receive<S, Op: Operation, const MAX: usize>(
 ) -> Result<LargeCommand<Op, MAX>, Problem>
 where
     S: Send + Sync,
-    Gate: FromRef<S>,
+    Authenticator: FromRef<S>,
 {
     let (mut parts, body) = request.into_parts();
     let CallerMay { caller, .. } = CallerMay::<Op>::from_request_parts(&mut parts, state).await?;
     let key = idempotency_key(&parts)?.to_owned();
-    Gate::from_ref(state).rooms.command(&Op::MAY).await?;
+    Authenticator::from_ref(state).rooms.command(&Op::MAY).await?;
     let body = read_body(&parts, body, MAX, content_type).await?;
-    let cause = cause(&parts, &caller, &key, &body, &Gate::from_ref(state)).await?;
+    let cause = cause(&parts, &caller, &key, &body, &Authenticator::from_ref(state)).await?;
     Ok(LargeCommand { caller, cause, body, op: PhantomData })
 }
 
@@ -174,7 +174,13 @@ fn idempotency_key(parts: &Parts) -> Result<&str, Problem> {
     key.to_str().ok().filter(|_| fits).ok_or_else(|| Problem::key_malformed(IDEMPOTENCY_KEY_CHARS_MAX))
 }
 
-async fn cause(parts: &Parts, caller: &Caller, key: &str, body: &Bytes, gate: &Gate) -> Result<Cause, Problem> {
+async fn cause(
+    parts: &Parts,
+    caller: &Caller,
+    key: &str,
+    body: &Bytes,
+    authenticator: &Authenticator,
+) -> Result<Cause, Problem> {
     let key = digest(&[caller.org.as_str().as_bytes(), caller.subject.as_str().as_bytes(), key.as_bytes()]);
     let query = parts.uri.query().unwrap_or_default();
     let asked = [parts.method.as_str(), path(parts), query].map(str::to_owned);
@@ -183,12 +189,12 @@ async fn cause(parts: &Parts, caller: &Caller, key: &str, body: &Bytes, gate: &G
         let [method, path, query] = asked.each_ref().map(String::as_bytes);
         digest(&[method, path, query, &whole])
     };
-    let fingerprint = gate.compute.run_if(body.len() > BODY_BYTES_MAX, caller.asking(), fingerprint).await?;
+    let fingerprint = authenticator.compute.run_if(body.len() > BODY_BYTES_MAX, caller.asking(), fingerprint).await?;
     Ok(Cause {
         id: uuid::Builder::from_custom_bytes(key).into_uuid(),
         actor: caller.subject.shared(),
         role: caller.role.as_str(),
-        at: gate.clock.now(),
+        at: authenticator.clock.now(),
         key: Some((key, fingerprint)),
     })
 }

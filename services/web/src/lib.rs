@@ -6,13 +6,13 @@
 #[cfg(test)]
 mod attacks;
 mod audit;
+mod authenticator;
 mod authority;
 mod caller;
 mod client_key;
 mod command;
 mod compute;
 mod extract;
-mod gate;
 mod limits;
 mod nobody;
 mod page;
@@ -30,13 +30,13 @@ mod signing;
 mod token;
 
 pub use audit::{Audit, Opening};
+pub use authenticator::{Authenticator, Clock};
 pub use authority::{Also, May, Operation, Role, readable, writable};
 pub use caller::{Caller, CallerMay, authenticate};
 pub use client_key::new_client_key;
 pub use command::{Answer, BODY_BYTES_MAX, Command, IDEMPOTENCY_KEY_CHARS_MAX, LargeCommand, Nothing, Search};
 pub use compute::{Asking, Compute, Undone, WAITING_MAX, WAITING_OF_CALLER_MAX, WAITING_OF_ORG_MAX};
 pub use extract::{Path, Query};
-pub use gate::{Clock, Gate};
 pub use limits::{Limits, limit, no_such_method, no_such_path, observe};
 pub use page::{PAGE_ROWS_MAX, Page, PageQuery};
 pub use permitted::{Guarded, Permitted};

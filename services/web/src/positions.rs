@@ -224,7 +224,7 @@ impl LogSeal {
         Self { log: Some(log), chance, seal: Arc::default() }
     }
 
-    /// Of no log, for a gate that heeds none.
+    /// Of no log, for an authenticator that heeds none.
     pub fn none() -> Self {
         Self { log: None, chance: || [0; 32], seal: Arc::default() }
     }

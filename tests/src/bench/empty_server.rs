@@ -20,7 +20,7 @@ use tokio::{
 };
 use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
-use web::{Answer, Gate, Issuer, Limits, Path, Role};
+use web::{Answer, Authenticator, Issuer, Limits, Path, Role};
 
 /// Option of the bench's program that makes it this server.
 pub const OPTION: &str = "--empty-server";
@@ -35,7 +35,7 @@ const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 
 #[derive(Debug, Clone, FromRef)]
 struct Empty {
-    gate: Gate,
+    authenticator: Authenticator,
 }
 
 #[derive(Debug, Deserialize)]
@@ -71,10 +71,10 @@ fn new_id() -> Uuid {
 pub async fn serve(address: SocketAddr) -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_env_filter(EnvFilter::new("info")).with_writer(std::io::stderr).compact().init();
     let _metrics = PrometheusBuilder::new().set_buckets(SECONDS)?.install_recorder()?;
-    let gate = Gate::new(Issuer::new(&KEY), kith::clock());
+    let authenticator = Authenticator::new(Issuer::new(&KEY), kith::clock());
     let router = Router::new()
         .route("/v1/meetings/{meeting}/attendance/{member}", put(record_attendance))
-        .with_state(Empty { gate })
+        .with_state(Empty { authenticator })
         .fallback(web::no_such_path)
         .layer(middleware::from_fn_with_state(Limits::new(LIMITS.0, LIMITS.1), web::limit))
         .layer(middleware::from_fn_with_state(new_id as fn() -> Uuid, web::observe));

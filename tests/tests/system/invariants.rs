@@ -229,7 +229,7 @@ fn utc_is_named_where_it_is_meant_and_nowhere_else() {
     let meant = [
         "directory/src/calendar/rule.rs", // `UNTIL` with a `Z`
         "web/src/audit.rs",               // whatever month a stream of the audit has, it has it everywhere
-        "web/src/gate.rs",                // a clock that nobody has given a zone
+        "web/src/authenticator.rs",       // a clock that nobody has given a zone
     ];
     for (path, text) in sources(&root().join("services")).into_iter().filter(|(path, _)| !is_test(path)) {
         let shown = path.display().to_string();

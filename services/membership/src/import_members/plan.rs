@@ -72,7 +72,7 @@ impl Membership {
             .await?;
         let persons = self.persons(org).await?;
         let mut batch = Batch { claimed: HashMap::new(), rosters: HashMap::new(), persons };
-        let now = self.gate.clock.local(command.cause.at);
+        let now = self.authenticator.clock.local(command.cause.at);
         for group in groups {
             let today = self.groups.look(org, group, |known| today(&known.state, &now)).await?;
             let roster = self.rosters.look(org, group, |roster| roster.state.clone()).await?;
@@ -84,7 +84,7 @@ impl Membership {
             }
             lines
         };
-        Ok(self.gate.compute.run(command.caller.asking(), settle).await?)
+        Ok(self.authenticator.compute.run(command.caller.asking(), settle).await?)
     }
 
     /// Whom a line is about, as far as can be said without the lines before it.
