@@ -1,6 +1,12 @@
 //! Memory: of a server that has nothing to do, and of one that folds everything anew.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    time::Duration,
+};
 
 use anyhow::Context;
 use eventlog::{EventLog, sqlite::SqliteLog};
@@ -27,6 +33,7 @@ pub async fn run(bench: &Bench, figures: &mut Figures) -> anyhow::Result<()> {
     let log = seeded(bench).await?;
     let data = log.parent().context("a folder")?;
     let head = forget_views_and_facts(&log, data)?;
+    sign(data)?;
     let server = bench.kith.serve(data, listen, &ARGUMENTS).await?;
     let began = std::time::Instant::now();
     server.reaches(head, REBUILT_WITHIN).await?;
@@ -34,6 +41,14 @@ pub async fn run(bench: &Bench, figures: &mut Figures) -> anyhow::Result<()> {
     let beside = format!("goal ≤ 400; MiB, peak, without nats-server; {head} events in {:.1} s", took.as_secs_f64());
     figures.add("rss_rebuild_mb", server.memory_mib("VmHWM")?, beside);
     server.stop().await
+}
+
+/// Gives the log that was written without a server what a server signs with: it makes none beside a log by itself.
+fn sign(data: &Path) -> anyhow::Result<()> {
+    let key = data.join("issuer.key");
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&key);
+    let written = made.and_then(|mut file| file.write_all(&[7; 32]));
+    written.with_context(|| format!("{} cannot be written", key.display()))
 }
 
 /// Leaves the log alone; answers its head.
