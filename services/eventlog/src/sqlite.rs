@@ -484,7 +484,7 @@ mod tests {
         assert!(found > 50 && named > 20, "{found} found, {named} named");
         // In the middle of one event's data, the event itself is named.
         let event = before.0.iter().rev().find(|event| event.data.len() > 20).unwrap();
-        let at = bytes.windows(event.data.len()).position(|window| window == event.data).unwrap() + 10;
+        let at = bytes.windows(event.data.len()).position(|window| window == &event.data[..]).unwrap() + 10;
         let mut changed = bytes;
         changed[at] ^= 1;
         std::fs::write(&broken, &changed).unwrap();
