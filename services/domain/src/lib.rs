@@ -12,6 +12,7 @@ mod decider;
 mod event;
 pub mod group;
 mod id;
+pub mod instrument;
 mod kinds;
 pub mod meeting;
 pub mod member;

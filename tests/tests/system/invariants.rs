@@ -10,6 +10,7 @@ use std::{
 const DOMAIN_MAY_USE: &[&str] = &[
     "icu_properties",
     "jiff",
+    "num-rational",
     "schemars",
     "serde",
     "serde_json",
@@ -63,6 +64,7 @@ const STOPS_AT: &[(&str, &[&str])] = &[
     ("deunicode", &["vault/src/folded"]),
     ("idna", &["vault/src/blind"]),
     ("icu_properties", &["domain/src/text", "vault/src/folded"]),
+    ("num_rational", &["domain/src/instrument/number"]),
     ("phonenumber", &["vault/src/phone"]),
     ("async_nats", &["messaging/src"]),
     ("eventstore", &["eventlog/src/kurrent"]),

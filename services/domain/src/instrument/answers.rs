@@ -1,0 +1,160 @@
+//! What a person answered, as given: never turned, never filled in.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    Instrument,
+    definition::{Combine, Item, Score},
+    names::Id,
+    number::Number,
+};
+
+/// Most numbers that can be circled for one item, a count.
+pub const CIRCLED_MAX: usize = 10;
+
+/// What is known of one time that an instrument was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = InstrumentGiven)]
+pub enum Given {
+    /// The answers.
+    Answers(Answers),
+    /// Only scores, by their ids, without the answers that they come from.
+    Stated(BTreeMap<Id, Number>),
+}
+
+/// The answers by the ids of items. An item that is not named was not reached.
+pub type Answers = BTreeMap<Id, Answer>;
+
+/// What became of one item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(
+    untagged,
+    expecting = "must be a number, a list of the numbers that were circled, `declined`, `not_shown` or `not_reached`"
+)]
+#[schema(as = InstrumentAnswer)]
+pub enum Answer {
+    /// It was answered with this number.
+    Answered(u8),
+    /// Several numbers were circled on paper, at most [`CIRCLED_MAX`].
+    Circled(Vec<u8>),
+    /// It was not answered.
+    NotAnswered(NotAnswered),
+}
+
+/// Why an item was not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = InstrumentNotAnswered)]
+pub enum NotAnswered {
+    /// The person did not want to.
+    Declined,
+    /// The person was not asked, as it does not concern them.
+    NotShown,
+    /// The person stopped before it.
+    NotReached,
+}
+
+/// Something that was given and does not fit the instrument. Says nothing of what it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{id}` {why}")]
+pub struct Invalid {
+    /// Of which item or score.
+    pub id: Id,
+    /// What is wrong.
+    pub why: Why,
+}
+
+/// Why something that was given does not fit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    /// The instrument has none of this id.
+    #[error("is not one of the instrument")]
+    Unknown,
+    /// Not an answer that can be given.
+    #[error("must be {min} to {max}")]
+    AnswerOutOfRange {
+        /// Lowest.
+        min: u8,
+        /// Highest.
+        max: u8,
+    },
+    /// Not several numbers.
+    #[error("must have 2 to {CIRCLED_MAX} different numbers, if several are circled")]
+    Circled,
+    /// The instrument's scores need answers.
+    #[error("cannot be stated without its answers")]
+    NotStated,
+    /// Not a score that can be.
+    #[error("must be {min} to {max}")]
+    ScoreOutOfRange {
+        /// Lowest.
+        min: Number,
+        /// Highest.
+        max: Number,
+    },
+    /// Within the range of the score, but not in its table.
+    #[error("is not a value of the score's table")]
+    NotInTable,
+}
+
+impl Instrument {
+    /// Whether what was given fits the instrument.
+    ///
+    /// # Errors
+    /// All that does not.
+    pub fn validate(&self, given: &Given) -> Result<(), Vec<Invalid>> {
+        let invalid: Vec<_> = match given {
+            Given::Answers(answers) => answers.iter().filter_map(|(id, answer)| self.misfit(id, answer)).collect(),
+            Given::Stated(scores) => scores.iter().filter_map(|(id, value)| self.stated_misfit(id, *value)).collect(),
+        };
+        if invalid.is_empty() { Ok(()) } else { Err(invalid) }
+    }
+
+    fn misfit(&self, id: &Id, answer: &Answer) -> Option<Invalid> {
+        let why = self.item(id).map_or(Some(Why::Unknown), |item| item.misfit(answer));
+        why.map(|why| Invalid { id: id.clone(), why })
+    }
+
+    fn stated_misfit(&self, id: &Id, value: Number) -> Option<Invalid> {
+        let why = match self.score(id) {
+            None => Some(Why::Unknown),
+            Some(_) if !self.stated_scores => Some(Why::NotStated),
+            Some(score) => score.misfit(value),
+        };
+        why.map(|why| Invalid { id: id.clone(), why })
+    }
+}
+
+impl Item {
+    fn misfit(&self, answer: &Answer) -> Option<Why> {
+        let fits = |raw: &u8| (self.min..=self.max).contains(raw);
+        let out_of_range = Why::AnswerOutOfRange { min: self.min, max: self.max };
+        match answer {
+            Answer::Answered(raw) => (!fits(raw)).then_some(out_of_range),
+            Answer::Circled(raws) if !are_several(raws) => Some(Why::Circled),
+            Answer::Circled(raws) => (!raws.iter().all(fits)).then_some(out_of_range),
+            Answer::NotAnswered(_) => None,
+        }
+    }
+}
+
+fn are_several(raws: &[u8]) -> bool {
+    let different = raws.iter().enumerate().all(|(n, raw)| !raws[..n].contains(raw));
+    (2..=CIRCLED_MAX).contains(&raws.len()) && different
+}
+
+impl Score {
+    fn misfit(&self, value: Number) -> Option<Why> {
+        let (min, max) = (self.range.min, self.range.max);
+        match &self.combine {
+            _ if value < min || value > max => Some(Why::ScoreOutOfRange { min, max }),
+            Combine::Table(table) => (!table.values.contains(&value)).then_some(Why::NotInTable),
+            Combine::Sum | Combine::Mean => None,
+        }
+    }
+}
