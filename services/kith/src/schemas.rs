@@ -28,10 +28,13 @@ pub fn generate() -> anyhow::Result<BTreeMap<PathBuf, String>> {
         (PathBuf::from("authority.md"), authority()),
         (PathBuf::from("routes.conf"), routes()?),
     ]);
-    for (_, event_type) in AnyEvent::types() {
-        let mut schema = (event_type.schema)();
-        schema.insert("$id".into(), format!("/schemas/events/{}.v{}.json", event_type.name, event_type.version).into());
-        let file = format!("events/{}.v{}.json", event_type.name, event_type.version);
+    let events = AnyEvent::types().into_iter().map(|(_, event)| {
+        let file = format!("events/{}.v{}.json", event.name, event.version);
+        (file, (event.schema)())
+    });
+    let instruments = domain::instrument::schemas().map(|(file, schema)| (file.to_owned(), schema));
+    for (file, mut schema) in events.chain(instruments) {
+        schema.insert("$id".into(), format!("/schemas/{file}").into());
         files.insert(file.into(), serde_json::to_string_pretty(&schema)? + "\n");
     }
     Ok(files)
@@ -42,9 +45,9 @@ pub fn generate() -> anyhow::Result<BTreeMap<PathBuf, String>> {
 /// # Errors
 /// If a file cannot be written.
 pub fn write(folder: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(folder.join("events"))?;
     for (file, text) in generate()? {
         let path = folder.join(file);
+        fs::create_dir_all(path.parent().unwrap_or(folder))?;
         fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
     }
     Ok(())
