@@ -76,6 +76,12 @@ ids! {
     GlassId,
     /// A program that calls the API with a key of its own.
     ClientId,
+    /// A check-in: one time that a member answered an instrument's questions.
+    CheckInId,
+    /// A goal that a member set.
+    GoalId,
+    /// A concern about a member.
+    ConcernId,
 }
 
 impl MeetingId {

@@ -7,6 +7,7 @@ mod context;
 mod derived;
 mod follow;
 mod host;
+mod members;
 pub mod row;
 mod store;
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub use context::{Built, Context, Need, Task};
 pub use derived::Derived;
 pub use follow::{Follower, Rhythm, follow};
 pub use host::Host;
+pub use members::{How, Members};
 pub use store::{OpenError, Writer};
 pub use verify::Difference;
 pub use view::{Fold, Folding, View, is_erased};

@@ -46,7 +46,7 @@ pub(crate) async fn break_glass(
 ) -> Result<Answer, Problem> {
     let org = command.caller.org.clone();
     let glass = GlassId(command.new_id("glass"));
-    let key = membership.key(&org, member).await?;
+    let key = membership.known.key(&org, member).await?;
     let said = command.body.reason.clone();
     let reason = command.seal(&key, member, SealedAs::Glass, &said);
     let Command { caller, cause, .. } = command;

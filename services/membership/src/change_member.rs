@@ -12,7 +12,8 @@ use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value};
 use web::{Answer, Command, Path, Private, Problem, Problems};
 
-use crate::{How, Membership, op};
+use crate::{Membership, op};
+use host::How;
 
 /// A JSON merge patch (RFC 7396) of a profile.
 #[derive(Debug, Default)]
@@ -44,8 +45,8 @@ pub(crate) async fn change_member(
     mut command: Command<op::ChangeMember, ProfilePatch>,
 ) -> Result<Answer, Problem> {
     let org = command.caller.org.clone();
-    let (permitted, how) = membership.require_visible(&command.caller, member).await?;
-    let key = membership.key(&org, member).await?;
+    let (permitted, how) = membership.known.require_visible(&command.caller, member).await?;
+    let key = membership.known.key(&org, member).await?;
     let ProfilePatch { set, removed } = std::mem::take(&mut command.body);
     command.caller.may_set(set.in_clear().fields().iter().chain(&removed))?;
     set.in_clear().check(&membership.today()).map_err(|error| Problem::malformed(format!("body: {error}")))?;

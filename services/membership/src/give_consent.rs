@@ -52,7 +52,7 @@ pub(crate) async fn give_consent(
     mut command: Command<op::GiveConsent, NewConsent>,
 ) -> Result<Answer, Problem> {
     let org = command.caller.org.clone();
-    let (permitted, _) = membership.require_visible(&command.caller, member).await?;
+    let (permitted, _) = membership.known.require_visible(&command.caller, member).await?;
     let consent = ConsentId(command.new_id("consent"));
     let NewConsent { purpose, text, given_on, means, expires_on, details } = command.body.clone();
     if given_on > membership.today().date() {
@@ -62,7 +62,7 @@ pub(crate) async fn give_consent(
     if purpose == Purpose::Referral && !named {
         return Err(Problem::malformed("body, at `details`: a consent to a referral names its recipient"));
     }
-    let key = membership.key(&org, member).await?;
+    let key = membership.known.key(&org, member).await?;
     command.recognise_by(&key);
     let details = details.map(|details| command.seal(&key, member, SealedAs::Consent, &details));
     let given = Given { consent, purpose, text, given_on, means, expires_on, details };

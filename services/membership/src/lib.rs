@@ -39,11 +39,11 @@ use domain::{
     Decider, GroupId, LocalDay, MemberId, OrgId,
     group::{self, Group},
     member::{self, Member, TypedBy},
-    people::{self, People, Persons},
+    people::{self, People},
     roster::{self, Roster},
 };
-use eventlog::{Cause, Loaded, Position, Reply, Streams, TransactError};
-use host::{Built, Context, Host, Need, Task, Views};
+use eventlog::{Cause, Position, Reply, Streams, TransactError};
+use host::{Built, Context, Host, Members, Need, Task, Views};
 use jiff::Zoned;
 use tokio::sync::watch;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -68,7 +68,9 @@ pub struct Membership {
     rosters: Guarded<Roster>,
     /// Groups, to know that there is one.
     pub groups: Streams<Group>,
-    /// Who is known.
+    /// Whom a caller reaches, and what is known of them.
+    known: Members,
+    /// Members' own streams.
     members: Guarded<Member>,
     /// Who is the same person as whom, must not be erased, or was.
     people: Guarded<People>,
@@ -107,6 +109,7 @@ fn build(host: &Host) -> Built {
         authenticator: host.authenticator.clone(),
         rosters: host.of().into(),
         groups: host.of(),
+        known: Members::of(host),
         members: host.of().into(),
         people: host.of().into(),
         vault: host.vault().clone(),
@@ -161,15 +164,6 @@ fn routes(membership: Membership) -> OpenApiRouter {
         .with_state(membership)
 }
 
-/// How far a caller may change a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
-    /// Whatever their role may.
-    Fully,
-    /// As long as it holds nothing but what was typed in by them.
-    AsTyped,
-}
-
 impl Membership {
     /// Does what is asked of the roster of a group that is there and that the caller may reach.
     async fn transact(
@@ -210,7 +204,7 @@ impl Membership {
         let (permitted, command) = self.ask(caller, group, &cause, ask).await?;
         // Who may see everybody is told first that it is nobody.
         if !is_new && caller.own_groups().is_none() {
-            self.record(org, member).await?;
+            self.known.record(org, member).await?;
         }
         let refused = self.rosters.look(org, group, |roster| Roster::decide(&command, &roster.state).err()).await?;
         // To others, what the roster says comes first, so that a refusal does not tell somebody from nobody; and nobody
@@ -221,7 +215,7 @@ impl Membership {
                 return done.map(Answer).ok_or_else(|| Problem::refused(&refusal));
             }
             (None, false) if nobody => return Err(Problem::refused(&member::Refusal::Unknown)),
-            (None, false) => drop(self.record(org, member).await?),
+            (None, false) => drop(self.known.record(org, member).await?),
             (None, true) => {
                 let typed_by = caller.proposes().map(|subject| TypedBy { subject, group: Some(group) });
                 let register = member::Command::Register { fields: member::Fields::new(), typed_by };
@@ -245,7 +239,7 @@ impl Membership {
         let today = self.groups.look(&caller.org, group, |group| today(&group.state, &now)).await?;
         let today = today.ok_or_else(|| Problem::refused(&group::Refusal::Unknown))?;
         let group = caller.require_group(group)?;
-        let persons = self.persons(&caller.org).await?;
+        let persons = self.known.persons(&caller.org).await?;
         Ok((group, roster::Command { today, proposed_by: caller.proposes(), persons, ask }))
     }
 
@@ -260,7 +254,7 @@ impl Membership {
         let (before, settles) = (command.persons.clone(), cause.part());
         let again = roster::Command { ask: roster::Ask::Settle, ..command.clone() };
         let Answer(mut done) = self.rosters.transact(group, cause, command, reply).await?;
-        if let (true, Ok(persons)) = (done.events > 0, self.persons(group.org()).await)
+        if let (true, Ok(persons)) = (done.events > 0, self.known.persons(group.org()).await)
             && persons != before
         {
             let settle = roster::Command { persons, ..again };
@@ -275,7 +269,7 @@ impl Membership {
         if self.is_nobody(caller, group, member).await? {
             return Ok(vec![]);
         }
-        let persons = self.persons(&caller.org).await?;
+        let persons = self.known.persons(&caller.org).await?;
         let known = |roster: &roster::State| {
             persons.records(&member).iter().copied().filter(|record| roster.knows(*record)).collect()
         };
@@ -292,11 +286,6 @@ impl Membership {
             return Ok(erased);
         }
         Ok(!self.rosters.look(org, group, |roster| roster.state.knows(member)).await?)
-    }
-
-    /// Which records are one person's.
-    async fn persons(&self, org: &OrgId) -> Result<Persons, TransactError<member::Refusal>> {
-        self.people.look(org, people::stream_id(org), |people| people.state.persons().clone()).await
     }
 
     /// Writes down that an answer names members to the caller.
@@ -374,50 +363,6 @@ impl Membership {
     async fn erased(&self, org: &OrgId, members: &[MemberId]) -> Result<Vec<MemberId>, TransactError<member::Refusal>> {
         let those = |people: &people::State| members.iter().copied().filter(|one| people.is_erased(*one)).collect();
         self.people.look(org, people::stream_id(org), |people| those(&people.state)).await
-    }
-
-    /// Holds members to themselves, and facilitators to who is on a roster of theirs today, where that group meets, by
-    /// somebody else's act, and to whom they typed in.
-    async fn require_visible(&self, caller: &Caller, member: MemberId) -> Result<(Permitted<MemberId>, How), Problem> {
-        let how = self.brought(caller, member).await?;
-        let permitted = caller.require_member(member, how.is_some())?;
-        Ok((permitted, how.unwrap_or(How::Fully)))
-    }
-
-    /// What brought a member before a caller who is held to groups, if something did.
-    async fn brought(&self, caller: &Caller, member: MemberId) -> Result<Option<How>, Problem> {
-        let (Some(own), org) = (caller.own_groups(), &caller.org) else { return Ok(None) };
-        let now = self.authenticator.clock.local(self.authenticator.clock.now());
-        let records = self.people.look(org, people::stream_id(org), |people| people.state.records(member)).await?;
-        for group in own {
-            let today = self.groups.look(org, *group, |group| group.state.today(&now)).await?;
-            let opens = |roster: &roster::State| records.iter().any(|record| roster.is_open(*record, &today));
-            if self.rosters.look(org, *group, |roster| opens(&roster.state)).await? {
-                return Ok(Some(How::Fully));
-            }
-        }
-        let typed_by = |known: &Loaded<member::State>| known.state.record().and_then(|record| record.typed_by.clone());
-        let typed_by = self.members.look(org, member, typed_by).await?;
-        Ok(typed_by.filter(|by| caller.typed(by)).map(|_| How::AsTyped))
-    }
-
-    /// What is known of a member who is there.
-    async fn known_record(&self, org: &OrgId, member: MemberId) -> Result<Option<member::Record>, Problem> {
-        let record = self.members.look(org, member, |member| member.state.record().cloned()).await?;
-        let Some(record) = record else { return Ok(None) };
-        let complete = |people: &people::State| people.complete(member, record);
-        Ok(self.people.look(org, people::stream_id(org), |people| complete(&people.state)).await?)
-    }
-
-    /// As [`Self::known_record`], of somebody who must be there.
-    async fn record(&self, org: &OrgId, member: MemberId) -> Result<member::Record, Problem> {
-        self.known_record(org, member).await?.ok_or_else(|| Problem::refused(&member::Refusal::Unknown))
-    }
-
-    /// The key of a member who is there: what is about them is sealed with it.
-    async fn key(&self, org: &OrgId, member: MemberId) -> Result<vault::Key, Problem> {
-        let record = self.record(org, member).await?;
-        Ok(self.vault.key_beside(org, member, &record.fields).await?)
     }
 
     /// The day, for what belongs to no group.

@@ -29,7 +29,7 @@ pub(crate) async fn object_to_purpose(
     command: Command<op::ObjectToPurpose, Objection>,
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: Objection { objects }, .. } = command;
-    let (permitted, _) = membership.require_visible(&caller, member).await?;
+    let (permitted, _) = membership.known.require_visible(&caller, member).await?;
     let object = people::Command::Object(member, purpose, objects);
     membership.decide_people(&caller, &[&permitted], cause, object, Reply::DONE).await
 }

@@ -45,7 +45,7 @@ pub(crate) async fn place_hold(
 ) -> Result<Answer, Problem> {
     let org = command.caller.org.clone();
     let hold = HoldId(command.new_id("hold"));
-    let key = membership.key(&org, member).await?;
+    let key = membership.known.key(&org, member).await?;
     let (said, review_on) = (command.body.reason.clone(), command.body.review_on);
     let reason = command.seal(&key, member, SealedAs::Hold, &said);
     let Command { caller, cause, .. } = command;

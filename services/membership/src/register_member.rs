@@ -123,7 +123,7 @@ impl Membership {
             }
         }
         // Each person once.
-        let persons = self.persons(org).await?;
+        let persons = self.known.persons(org).await?;
         let mut named = BTreeSet::from([persons.of(member)]);
         others.retain_mut(|other| {
             *other = persons.of(*other);

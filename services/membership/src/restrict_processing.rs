@@ -29,7 +29,7 @@ pub(crate) async fn restrict_processing(
     command: Command<op::RestrictProcessing, Restriction>,
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: Restriction { restricted }, .. } = command;
-    let (permitted, _) = membership.require_visible(&caller, member).await?;
+    let (permitted, _) = membership.known.require_visible(&caller, member).await?;
     let restrict = people::Command::Restrict(member, restricted);
     membership.decide_people(&caller, &[&permitted], cause, restrict, Reply::DONE).await
 }

@@ -35,7 +35,7 @@ pub(crate) async fn withdraw_consent(
     command: Command<op::WithdrawConsent, ConsentWithdrawal>,
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: ConsentWithdrawal { withdrawn_on, means }, .. } = command;
-    let (permitted, _) = membership.require_visible(&caller, member).await?;
+    let (permitted, _) = membership.known.require_visible(&caller, member).await?;
     let command = member::Command::WithdrawConsent(Withdrawn { consent, withdrawn_on, means });
     membership.decide(&permitted, cause, command, Reply::DONE).await
 }

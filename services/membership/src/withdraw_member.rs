@@ -50,9 +50,9 @@ pub(crate) async fn withdraw_member(
     let mut reason = BTreeMap::new();
     if let Some(said) = command.body.reason.take() {
         let org = command.caller.org.clone();
-        command.recognise_by(&membership.key(&org, member).await?);
+        command.recognise_by(&membership.known.key(&org, member).await?);
         for record in records {
-            let key = membership.key(&org, record).await?;
+            let key = membership.known.key(&org, record).await?;
             reason.insert(record, command.seal(&key, record, SealedAs::Withdrawal, &said));
         }
     }

@@ -173,7 +173,7 @@ impl Membership {
             return Ok(Position::START);
         }
         let org = &caller.org;
-        let key = self.key(org, member).await.map_err(Halt::Failed)?;
+        let key = self.known.key(org, member).await.map_err(Halt::Failed)?;
         give_way(SEALED_BYTES).await;
         let set = seal_profile(&key, org, member.0, profile);
         let change = member::Command::Change { set, removed: std::collections::BTreeSet::new(), typed: false };

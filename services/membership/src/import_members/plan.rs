@@ -70,7 +70,7 @@ impl Membership {
             .buffered(LINES_AT_ONCE)
             .try_collect()
             .await?;
-        let persons = self.persons(org).await?;
+        let persons = self.known.persons(org).await?;
         let mut batch = Batch { claimed: HashMap::new(), rosters: HashMap::new(), persons };
         let now = self.authenticator.clock.local(command.cause.at);
         for group in groups {
@@ -201,9 +201,9 @@ impl Membership {
 
     /// The member's record; if it was merged, the one under which they go on.
     async fn there(&self, org: &OrgId, member: MemberId) -> Result<Option<(MemberId, Record)>, Problem> {
-        let (mut member, mut record) = (member, self.known_record(org, member).await?);
+        let (mut member, mut record) = (member, self.known.known_record(org, member).await?);
         while let Some(into) = record.as_ref().and_then(|record| record.merged_into) {
-            (member, record) = (into, self.known_record(org, into).await?);
+            (member, record) = (into, self.known.known_record(org, into).await?);
         }
         Ok(record.map(|record| (member, record)))
     }
