@@ -2,7 +2,10 @@
 
 use std::{any::Any, fmt, sync::Arc};
 
-use crate::{DecodeError, DomainEvent, EventType, access, audit, group, meeting, member, people, programme, roster};
+use crate::{
+    DecodeError, DomainEvent, EventType, access, audit, care, group, meeting, member, people, programme, protocol,
+    roster,
+};
 
 /// Every kind.
 pub const KINDS: &[Kind] = &[
@@ -13,6 +16,8 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<access::Event>(),
     Kind::of::<member::Event>(),
     Kind::of::<people::Event>(),
+    Kind::of::<protocol::Event>(),
+    Kind::of::<care::Event>(),
     Kind::of::<audit::Event>(),
 ];
 

@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod care;
 mod day;
 mod decider;
 mod event;
@@ -18,6 +19,7 @@ pub mod meeting;
 pub mod member;
 pub mod people;
 pub mod programme;
+pub mod protocol;
 mod role;
 pub mod roster;
 mod schedule;
@@ -29,7 +31,8 @@ pub use day::{LocalDay, there, time_zone};
 pub use decider::{Decider, Refusal, RefusalKind};
 pub use event::{DecodeError, DomainEvent, EventType, stored};
 pub use id::{
-    ClientId, ConsentId, GlassId, GroupId, HoldId, IdError, MeetingId, MemberId, OrgId, ProgrammeId, is_nobody,
+    CheckInId, ClientId, ConcernId, ConsentId, GlassId, GoalId, GroupId, HoldId, IdError, MeetingId, MemberId, OrgId,
+    ProgrammeId, is_nobody,
 };
 pub use kinds::{AnyEvent, KINDS, Kind};
 pub use role::Role;

@@ -43,7 +43,15 @@ pub const PERIOD_DAYS_MAX: u16 = 366;
 /// the one that they were taken with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = InstrumentDefinition)]
+#[schema(as = InstrumentDefinition, example = json!({
+    "id": "one-question", "version": 1, "title": { "en": "How are you?" }, "language": "en",
+    "licence": { "class": "a", "status": "owner_stated", "owner": "The organisation", "source": ["ours"] },
+    "sources": { "ours": { "cite": "Decided by the organisation", "basis": "decided", "checked_on": "2026-11-24" } },
+    "items_source": ["ours"], "items": [{ "id": "1", "min": 0, "max": 10 }],
+    "scores": [{ "id": "total", "title": { "en": "Well-being" }, "items": ["1"], "combine": "sum",
+        "direction": "higher_is_better", "range": { "min": 0, "max": 10, "source": ["ours"] } }],
+    "stated_scores": false
+}))]
 pub struct Definition {
     /// Its id, the same in all versions.
     pub id: Id,

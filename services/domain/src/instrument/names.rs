@@ -16,21 +16,21 @@ pub struct FormError(&'static str);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema, ToSchema)]
 #[serde(transparent)]
 #[schemars(extend("pattern" = "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength" = 40))]
-#[schema(as = InstrumentWord, value_type = String, pattern = "^[a-z0-9]+(-[a-z0-9]+)*$", max_length = 40)]
+#[schema(as = InstrumentWord, value_type = String, pattern = "^[a-z0-9]+(-[a-z0-9]+)*$", max_length = 40, example = "gad-7")]
 pub struct Id(Box<str>);
 
 /// A language, as BCP 47 names it: `en`, `pt-BR`, `zh-Hant`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema, ToSchema)]
 #[serde(transparent)]
 #[schemars(extend("pattern" = "^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$", "maxLength" = 35))]
-#[schema(value_type = String, pattern = "^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length = 35)]
+#[schema(value_type = String, pattern = "^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length = 35, example = "en")]
 pub struct Language(Box<str>);
 
 /// A code of LOINC: up to seven digits, and after `-` the check digit that belongs to them (mod 10).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema, ToSchema)]
 #[serde(transparent)]
 #[schemars(extend("pattern" = "^[0-9]{1,7}-[0-9]$"))]
-#[schema(value_type = String, pattern = "^[0-9]{1,7}-[0-9]$")]
+#[schema(value_type = String, pattern = "^[0-9]{1,7}-[0-9]$", example = "44261-6")]
 pub struct Loinc(Box<str>);
 
 impl Id {

@@ -157,7 +157,14 @@ pub struct AnswerText {
 /// The texts of an instrument that its definition may not have, on their terms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = InstrumentTextFile)]
+#[schema(as = InstrumentTextFile, example = json!({
+    "instrument": "gad-7", "version": 1, "language": "de", "owner": "The organisation",
+    "attribution": "Translated by the organisation", "terms": "As agreed", "non_commercial": false,
+    "sources": { "ours": { "cite": "Translated by the organisation", "basis": "decided", "checked_on": "2026-11-24" } },
+    "texts": { "items": { "1": { "text": "Eins" }, "2": { "text": "Zwei" }, "3": { "text": "Drei" },
+        "4": { "text": "Vier" }, "5": { "text": "Fünf" }, "6": { "text": "Sechs" }, "7": { "text": "Sieben" } },
+        "source": ["ours"] }
+}))]
 pub struct TextFile {
     /// Of which instrument.
     pub instrument: Id,
