@@ -1,6 +1,7 @@
 //! The bench: what Kith does per second, each figure beside the limit of the machine, measured in the same run.
 
 pub mod append;
+pub mod care;
 pub mod command;
 pub mod empty_server;
 pub mod floor;

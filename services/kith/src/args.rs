@@ -44,11 +44,24 @@ pub(crate) enum Command {
     },
     /// Wrap the keys of all people with another key-encryption key; the server must be stopped
     RotateKey(RotateKey),
+    /// Look at files that say what an instrument is
+    #[command(subcommand)]
+    Instrument(InstrumentCommand),
     /// Write the generated schemas: events, openapi.json, asyncapi.json
     Schemas {
         /// Folder to write to
         #[arg(long, default_value = "schemas")]
         out: PathBuf,
+    },
+}
+
+/// Look at files that say what an instrument is.
+#[derive(Debug, Subcommand)]
+pub(crate) enum InstrumentCommand {
+    /// Name line and field of each mistake in a definition; nothing is sent anywhere
+    Check {
+        /// The definition, as JSON in the form of `schemas/instruments/instrument.schema.json`
+        file: PathBuf,
     },
 }
 

@@ -11,10 +11,10 @@ use tokio::{
 
 use crate::{
     Config,
-    args::{Cli, Command, Import, Verify},
+    args::{Cli, Command, Import, InstrumentCommand, Verify},
     backup,
     data_dir::ServerData,
-    import, keys, private, receipt, report, restore, schemas, telemetry, token, verify,
+    import, instrument, keys, private, receipt, report, restore, schemas, telemetry, token, verify,
 };
 
 /// Most threads that wait for disks at once, a count. Each has a stack and mostly a connection to SQLite.
@@ -72,6 +72,11 @@ async fn command(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Key { out: file } => keys::make(&file)?,
         Command::RotateKey(asked) => out.write_all(keys::rotate(&asked)?.as_bytes())?,
+        Command::Instrument(InstrumentCommand::Check { file }) => {
+            let (said, right) = instrument::check(&file)?;
+            out.write_all(said.as_bytes())?;
+            return Ok(exit(right));
+        }
         Command::Schemas { out: folder } => schemas::write(&folder)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -15,6 +15,7 @@ pub const CONTEXTS: &[&Context] = &[
     &directory::CONTEXT,
     &membership::CONTEXT,
     &attendance::CONTEXT,
+    &checkin::CONTEXT,
     &access::CONTEXT,
     &projections::CONTEXT,
     &reporting::CONTEXT,

@@ -14,6 +14,7 @@ mod data_dir;
 mod distribute;
 mod forwarded;
 mod import;
+mod instrument;
 mod keys;
 mod links;
 mod listen;

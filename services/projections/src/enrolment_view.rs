@@ -15,7 +15,7 @@ use jiff::civil::Date;
 use rusqlite::{Connection, ToSql, params};
 
 /// Who is, was or wants to be on the roster of a group, and how many places it has.
-pub(crate) const ENROLMENTS: View = View {
+pub const ENROLMENTS: View = View {
     name: "enrolments",
     version: 1,
     schema: "
@@ -215,4 +215,56 @@ pub(crate) fn open_on(
     )?;
     let params = params![org, group.0.as_bytes(), day.date().to_string()];
     statement.query_map(params, |row| row::uuid(row, 0).map(MemberId))?.collect()
+}
+
+/// A time that a person has, or had, a place in a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    /// In which.
+    pub group: GroupId,
+    /// Who, by the record under which they go on.
+    pub person: MemberId,
+    /// First day on the roster.
+    pub starts_on: Date,
+    /// Last day on the roster, if it ends.
+    pub ends_on: Option<Date>,
+}
+
+/// Every time that somebody has, or had, a place in a group, or that a member has one in any, by group and person. A
+/// person's times that overlap are one, under whichever records. Without those who were erased.
+///
+/// # Errors
+/// What SQLite says.
+pub fn placed(
+    connection: &Connection,
+    org: &str,
+    (group, member): (Option<GroupId>, Option<MemberId>),
+) -> rusqlite::Result<Vec<Placed>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT grp, coalesce(person, member) AS whose, starts_on, ends_on
+         FROM enrolments LEFT JOIN persons ON persons.org = enrolments.org AND record = member
+         WHERE enrolments.org = ?1 AND starts_on IS NOT NULL AND (?2 IS NULL OR grp = ?2)
+           AND (?3 IS NULL OR member = ?3 OR member IN (
+               SELECT record FROM persons WHERE org = ?1 AND person = (
+                   SELECT person FROM persons WHERE org = ?1 AND record = ?3)))
+           AND (?1, member) NOT IN (SELECT org, member FROM erased)
+         ORDER BY grp, whose, starts_on",
+    )?;
+    let (group, member) = (group.map(|group| *group.0.as_bytes()), member.map(|member| *member.0.as_bytes()));
+    let rows = statement.query_map(params![org, group, member], |row| {
+        let (group, person) = (GroupId(row::uuid(row, 0)?), MemberId(row::uuid(row, 1)?));
+        Ok(Placed { group, person, starts_on: row::text(row, 2)?, ends_on: row::maybe_text(row, 3)? })
+    })?;
+    let mut placed = Vec::<Placed>::new();
+    for next in rows {
+        let next = next?;
+        let same = |last: &&mut Placed| (last.group, last.person) == (next.group, next.person);
+        match placed.last_mut().filter(same) {
+            Some(last) if last.ends_on.is_none_or(|ends_on| next.starts_on <= ends_on) => {
+                last.ends_on = last.ends_on.zip(next.ends_on).map(|(last, next)| last.max(next));
+            }
+            _ => placed.push(next),
+        }
+    }
+    Ok(placed)
 }

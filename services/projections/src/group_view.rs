@@ -110,12 +110,26 @@ pub(crate) fn is_known(connection: &Connection, org: &str, group: GroupId) -> ru
 }
 
 /// The time where a group meets; as it is given if it has no calendar, which says where.
-pub(crate) fn there(connection: &Connection, org: &str, group: GroupId, now: &Zoned) -> rusqlite::Result<Zoned> {
+///
+/// # Errors
+/// What SQLite says.
+pub fn there(connection: &Connection, org: &str, group: GroupId, now: &Zoned) -> rusqlite::Result<Zoned> {
     let zone: Option<Option<String>> = connection
         .prepare_cached("SELECT schedule ->> '$.time_zone' FROM groups WHERE org = ?1 AND id = ?2")?
         .query_row(params![org, group.0.as_bytes()], |row| row.get(0))
         .optional()?;
     Ok(domain::there(now, zone.flatten().as_deref()))
+}
+
+/// The programme of a group, if there is one.
+///
+/// # Errors
+/// What SQLite says.
+pub fn programme_of(connection: &Connection, org: &str, group: GroupId) -> rusqlite::Result<Option<ProgrammeId>> {
+    connection
+        .prepare_cached("SELECT programme FROM groups WHERE org = ?1 AND id = ?2")?
+        .query_row(params![org, group.0.as_bytes()], |row| row::uuid(row, 0).map(ProgrammeId))
+        .optional()
 }
 
 /// What a group is, and its calendar.

@@ -55,9 +55,12 @@ use web::{After, Audit, Authenticator, Caller, Problem, Read};
 
 use names::NameKeeper;
 
+pub use enrolment_view::{ENROLMENTS, Placed, placed};
 pub use followed::{ErasedMember, Plannable, erased_members, plannable, regrouped};
-pub use group_view::GROUPS;
-pub use record_view::{RECORDS, members_after};
+pub use group_view::{GROUPS, programme_of, there};
+pub use person::{MemberAttendance, attendances};
+pub use record_view::{RECORDS, is_registered, members_after, person as records_of, same_person};
+pub use register_view::REGISTERS;
 
 /// Its views: of what several contexts say, read together.
 const VIEWS: &[&View] = &[

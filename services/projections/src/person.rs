@@ -163,19 +163,27 @@ impl<'a> Same<'a> {
 
 /// A member's mark at a meeting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct MemberAttendance {
+pub struct MemberAttendance {
+    /// At which.
     pub meeting: MeetingId,
+    /// Of which group.
     pub group: GroupId,
+    /// When.
     pub starts_at: Timestamp,
     /// In the group's time zone.
     #[schema(value_type = String)]
     pub starts_at_local: DateTime,
+    /// Whether they came.
     pub mark: Mark,
+    /// How.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<AttendanceMode>,
 }
 
 /// The person's mark at each meeting, latest first.
-pub(crate) fn attendances(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Result<Vec<MemberAttendance>> {
+///
+/// # Errors
+/// What SQLite says.
+pub fn attendances(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Result<Vec<MemberAttendance>> {
     Same::new(org, &record_view::same_person(connection, org, id)?).attendances(connection)
 }

@@ -111,8 +111,19 @@ pub(crate) fn find(connection: &Connection, org: &str, id: MemberId) -> rusqlite
         .optional()
 }
 
+/// Whether anybody is registered under this id who was not erased.
+///
+/// # Errors
+/// What SQLite says.
+pub fn is_registered(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Result<bool> {
+    find(connection, org, id).map(|found| found.is_some())
+}
+
 /// Records merged into this one, and so on, itself first.
-pub(crate) fn same_person(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Result<Vec<MemberId>> {
+///
+/// # Errors
+/// What SQLite says.
+pub fn same_person(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Result<Vec<MemberId>> {
     let mut statement = connection.prepare_cached(
         "WITH RECURSIVE same (id) AS (
              VALUES (?2) UNION SELECT members.member FROM members CROSS JOIN same ON merged_into = same.id WHERE org = ?1)
@@ -130,7 +141,10 @@ pub(crate) fn merged(connection: &Connection, org: &str) -> rusqlite::Result<Vec
 }
 
 /// All records of the person: those into which this one was merged, and those that were merged into any of them.
-pub(crate) fn person(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Result<Vec<MemberId>> {
+///
+/// # Errors
+/// What SQLite says.
+pub fn person(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Result<Vec<MemberId>> {
     let mut statement = connection.prepare_cached(
         "WITH RECURSIVE
          above (id) AS (

@@ -18,7 +18,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 const KNOWN_MEETINGS: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
 
 /// Meetings and their registers.
-pub(crate) const REGISTERS: View = View {
+pub const REGISTERS: View = View {
     name: "registers",
     version: 1,
     schema: "

@@ -52,8 +52,18 @@ pub enum SealedAs {
     Glass,
     /// To whom what may go by a consent.
     Consent,
-    /// Why a meeting did not take place, or does after all, or was counted again.
+    /// Why a meeting did not take place, or does after all, or was counted again; why a check-in is changed.
     Reason,
+    /// What was answered in a check-in.
+    Answers,
+    /// A goal, in words.
+    Goal,
+    /// How near a goal is.
+    Rating,
+    /// What a concern is for.
+    Concern,
+    /// What was done about it.
+    Note,
 }
 
 impl SealedAs {
@@ -67,6 +77,11 @@ impl SealedAs {
             Self::Glass => "glass",
             Self::Consent => "consent",
             Self::Reason => "reason",
+            Self::Answers => "answers",
+            Self::Goal => "goal",
+            Self::Rating => "rating",
+            Self::Concern => "concern",
+            Self::Note => "note",
         }
     }
 }

@@ -47,6 +47,18 @@ pub struct Marks {
     sent: u64,
 }
 
+/// Where the commands of one connection come from.
+pub trait Commands: Send + 'static {
+    /// Sends the next one.
+    fn next(&mut self, client: &mut Client) -> impl Future<Output = anyhow::Result<Answer>> + Send;
+}
+
+impl Commands for Marks {
+    async fn next(&mut self, client: &mut Client) -> anyhow::Result<Answer> {
+        self.mark(client).await
+    }
+}
+
 impl Marks {
     /// Marks the next member: another one than last time, or otherwise than last time.
     ///
@@ -170,25 +182,25 @@ async fn metered(
 ///
 /// # Errors
 /// If one is not done.
-pub async fn send(
+pub async fn send<C: Commands>(
     (address, token): (SocketAddr, &str),
-    marks: &mut Vec<Marks>,
+    commands: &mut Vec<C>,
     warm_up: Duration,
     time: Duration,
 ) -> anyhow::Result<Sent> {
     let from = Instant::now() + warm_up;
     let until = from + time;
     let mut connections = JoinSet::new();
-    for mut marks in marks.drain(..) {
+    for mut commands in commands.drain(..) {
         let mut client = Client::new(address, token).without_positions();
         connections.spawn(async move {
             let mut latencies = Latencies::default();
             loop {
                 let sent = Instant::now();
                 if sent >= until {
-                    return anyhow::Ok((marks, latencies));
+                    return anyhow::Ok((commands, latencies));
                 }
-                marks.mark(&mut client).await?;
+                commands.next(&mut client).await?;
                 let answered = Instant::now();
                 if answered >= from && answered < until {
                     latencies.record(answered - sent);
@@ -199,7 +211,7 @@ pub async fn send(
     let mut sent = Sent { took: time, ..Sent::default() };
     while let Some(connection) = connections.join_next().await {
         let (used, latencies) = connection??;
-        marks.push(used);
+        commands.push(used);
         sent.latencies.add(&latencies);
     }
     Ok(sent)

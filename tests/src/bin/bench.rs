@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::Path, process::ExitCode, time::Instant};
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use tests::{
-    bench::{Bench, Figures, append, command, empty_server, health, members, memory, rebuild, visible},
+    bench::{Bench, Figures, append, care, command, empty_server, health, members, memory, rebuild, visible},
     server::Kith,
 };
 
@@ -34,6 +34,7 @@ enum Part {
     Rebuild,
     Memory,
     Members,
+    Care,
     Health,
 }
 
@@ -71,6 +72,7 @@ async fn run(options: &Options) -> anyhow::Result<()> {
             Part::Rebuild => rebuild::run(&bench, &mut figures).await?,
             Part::Memory => memory::run(&bench, &mut figures).await?,
             Part::Members => members::run(&bench, &mut figures).await?,
+            Part::Care => care::run(&bench, &mut figures).await?,
             Part::Health => health::run(&bench, &mut figures).await?,
         }
     }

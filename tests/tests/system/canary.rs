@@ -38,6 +38,11 @@ const PUBLIC: &[(&str, &str)] = &[
     ("assign_facilitator", "subjects are ids of the organisation's choice that say nothing: README"),
     ("end_assignment", "subjects are ids of the organisation's choice that say nothing: README"),
     ("register_client", "names of programs"),
+    ("add_instrument", "an instrument is about nobody"),
+    ("load_instrument_texts", "the words of an instrument are about nobody"),
+    ("take_duty_seat", "subjects are ids of the organisation's choice that say nothing: README"),
+    ("take_programme_duty_seat", "subjects are ids of the organisation's choice that say nothing: README"),
+    ("set_crisis_text", "what is said to whoever may be in danger is about nobody"),
 ];
 /// Fields of free text that are about nobody, in operations where others are.
 const PUBLIC_FIELDS: &[(&str, &str)] = &[("give_consent", "/text")];
@@ -58,6 +63,11 @@ const PERSONAL: &[&str] = &[
     "add_walk_in",
     "correct_attendance",
     "record_headcount",
+    "correct_check_in",
+    "check_in_entered_in_error",
+    "set_goal",
+    "raise_concern",
+    "resolve_concern",
 ];
 
 /// Every place in a body where anything can be written, as JSON pointers.
@@ -173,6 +183,7 @@ async fn sing(server: &Server, aviary: &mut Aviary, (group, meetings): (GroupId,
     command(&mut admin, Method::POST, &at(yesterday, "reinstate"), &body).await;
     let body = aviary.body("meeting_did_not_occur");
     command(&mut admin, Method::POST, &at(before, "did-not-occur"), &body).await;
+    sing_of_care(&mut admin, aviary, bee).await;
     let mut body = aviary.body("withdraw_member");
     body["ends_on"] = kith::clock().now().to_zoned(TimeZone::UTC).date().to_string().into();
     let path = format!("/v1/groups/{group}/enrolments/{bee}/withdrawal");
@@ -185,6 +196,31 @@ async fn sing(server: &Server, aviary: &mut Aviary, (group, meetings): (GroupId,
     let imported = command(&mut admin, Method::POST, "/v1/imports/members", &body).await.json();
     assert!(imported.to_string().contains("\"new\""), "{imported}");
     (bee, position)
+}
+
+/// As [`sing`], of somebody's care.
+async fn sing_of_care(admin: &mut Client, aviary: &mut Aviary, bee: MemberId) {
+    let of = |what: &str| format!("/v1/members/{bee}/{what}");
+    command(admin, Method::PUT, "/v1/duty-seat", &json!({ "holder": "staff-7" })).await;
+    command(admin, Method::PUT, "/v1/crisis-texts/en", &json!({ "text": "Call 116 123" })).await;
+    command(admin, Method::PUT, "/v1/instruments/gad-7/use", &json!({ "version": 1 })).await;
+    let answers: serde_json::Map<_, _> = (1..=7).map(|item: u8| (item.to_string(), json!(2))).collect();
+    let body = json!({ "instrument": "gad-7", "given": { "answers": answers } });
+    let taken = command(admin, Method::POST, &of("check-ins"), &body).await.json();
+    let taken = of(&format!("check-ins/{}", taken["check_in"].as_str().expect("an id")));
+    let mut body = aviary.body("correct_check_in");
+    body["given"] = json!({ "answers": { "1": 3 } });
+    command(admin, Method::POST, &format!("{taken}/correction"), &body).await;
+    let body = aviary.body("check_in_entered_in_error");
+    command(admin, Method::POST, &format!("{taken}/entered-in-error"), &body).await;
+    let body = json!({ "words": aviary.body("set_goal")["words"] });
+    command(admin, Method::POST, &of("goals"), &body).await;
+    let body = json!({ "words": aviary.body("raise_concern")["words"] });
+    let concern = command(admin, Method::POST, &of("concerns"), &body).await.json();
+    let concern = of(&format!("concerns/{}", concern["concern"].as_str().expect("an id")));
+    command(admin, Method::POST, &format!("{concern}/acknowledgement"), &Value::Null).await;
+    let body = aviary.body("resolve_concern");
+    command(admin, Method::POST, &format!("{concern}/resolution"), &body).await;
 }
 
 /// Reads everything that shows people, as everyone.

@@ -167,8 +167,8 @@ async fn a_request_made_from_the_document_alone_is_understood() {
         let caller = world.somebody(ORG, role, &things.member.to_string(), vec![things.group]);
         let answer = caller.send(operation.request(&things, &caller.key()), operation.body(&things)).await;
         // What is in a listing, BMLT says.
-        // Nobody has the consent, hold or glass that is named.
-        let nobodys = ["withdraw_consent", "lift_hold", "review_glass"].contains(&operation.id.as_str());
+        // Nobody has the consent, hold, glass, check-in, goal or concern that is named.
+        let nobodys = NOBODYS.contains(&operation.id.as_str());
         let understood = answer.status.is_success()
             || answer.status == 409
             || operation.id == "import_bmlt"
@@ -176,6 +176,21 @@ async fn a_request_made_from_the_document_alone_is_understood() {
         assert!(understood, "{}: {} {}", operation.id, answer.status, answer.json());
     }
 }
+
+/// Operations that are about something of a member's that nobody has.
+const NOBODYS: &[&str] = &[
+    "withdraw_consent",
+    "lift_hold",
+    "review_glass",
+    "correct_check_in",
+    "check_in_entered_in_error",
+    "set_goal",
+    "rate_goal",
+    "end_goal",
+    "acknowledge_concern",
+    "resolve_concern",
+    "show_concern",
+];
 
 /// Sends what cannot be understood, over one connection of an admin and one of an auditor for what admins may not.
 struct Prober {

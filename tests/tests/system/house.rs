@@ -27,14 +27,17 @@ const ROOT: &str = "kith";
 /// How many files of `services` outside a context's folder may name it: its line in `kith/Cargo.toml` and in
 /// `kith/src/contexts.rs`, and what else is said why.
 const NAMED_IN: &[(&str, usize)] = &[
-    ("directory", 3),   // settings know how far ahead plans go
-    ("membership", 7),  // files are read to be imported; receipts, copies and keys know who was erased
-    ("projections", 8), // four tasks of directory and membership follow its views
-    ("reporting", 5),   // `kith report` and `kith verify` read facts without a server
+    ("directory", 3),    // settings know how far ahead plans go
+    ("membership", 7),   // files are read to be imported; receipts, copies and keys know who was erased
+    ("projections", 13), // four tasks of directory and membership follow its views, checkin shows them
+    ("reporting", 5),    // `kith report` and `kith verify` read facts without a server
 ];
 
 /// Kinds of stream that are folded into no view and no fact, and why.
-const NOT_FOLDED: &[(&str, &str)] = &[("access", "who may call is decided from the log alone")];
+const NOT_FOLDED: &[(&str, &str)] = &[
+    ("access", "who may call is decided from the log alone"),
+    ("protocol", "what is asked and who is told is read from the log alone, so that it is never behind"),
+];
 
 /// Files of a crate that use each other, which makes them one room, and why.
 const ROOMS: &[(&str, &[&str], &str)] = &[];

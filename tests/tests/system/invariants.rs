@@ -51,6 +51,8 @@ const STOPS_AT: &[(&str, &[&str])] = &[
     (
         "rusqlite",
         &[
+            "checkin/src/due",
+            "checkin/src/journey",
             "eventlog/src/sqlite",
             "host/src",
             "projections/src",

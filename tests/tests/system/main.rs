@@ -8,6 +8,7 @@ mod audit;
 mod authority;
 mod backup;
 mod canary;
+mod care;
 mod command_line;
 mod connections;
 mod days;

@@ -41,12 +41,19 @@ impl Things {
             "client" => self.client.to_string(),
             "into" => self.other.to_string(),
             "purpose" => "statistics".into(),
+            "instrument" => "gad-7".into(),
+            "language" => "en".into(),
             // Nobody has them: what is asked of them is understood, and refused.
-            "consent" | "hold" | "glass" => "018f3c7a-0000-7000-8000-000000000099".into(),
+            "consent" | "hold" | "glass" | "check_in" | "goal" | "revises" | "concern" => {
+                "018f3c7a-0000-7000-8000-000000000099".into()
+            }
             other => panic!("what is `{other}`? say so here"),
         }
     }
 }
+
+/// What is the same for all organisations.
+const NO_THINGS: [&str; 2] = ["{instrument}", "{language}"];
 
 /// The document that the server serves.
 #[derive(Debug)]
@@ -120,9 +127,10 @@ impl Operation {
         self.method != Method::GET
     }
 
-    /// Whether a thing is named in its path.
+    /// Whether a thing of the organisation's is named in its path.
     pub fn names_a_thing(&self) -> bool {
-        self.path.contains('{')
+        let part = |part: &str| part.starts_with('{') && !NO_THINGS.contains(&part);
+        self.path.split('/').any(part)
     }
 
     /// Its path with these things, and what its query needs.
@@ -232,7 +240,8 @@ fn object(schema: &Value, things: &Things) -> Value {
     let fields = schema["properties"].as_object().into_iter().flatten();
     let mut object: Map<_, _> = fields.map(|(name, field)| (name.clone(), sample(name, field, things))).collect();
     if let Some(more @ Value::Object(_)) = schema.get("additionalProperties") {
-        let key = schema["propertyNames"]["enum"][0].as_str().unwrap_or("visitor");
+        let names = &schema["propertyNames"];
+        let key = names["enum"][0].as_str().or(names["example"].as_str()).unwrap_or("visitor");
         object.insert(key.into(), sample(key, more, things));
     }
     object.into()

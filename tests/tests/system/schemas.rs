@@ -7,9 +7,9 @@ use std::{
 };
 
 use domain::{
-    AnyEvent, MemberId, Refusal as _, access, group,
+    AnyEvent, MemberId, Refusal as _, access, care, group,
     meeting::{MarkRefusal, Refusal, Status},
-    member, programme, roster,
+    member, programme, protocol, roster,
 };
 use jiff::{Timestamp, civil::date};
 use serde_json::{Value, json};
@@ -149,9 +149,12 @@ fn misfits_of_object(root: &Value, schema: &Value, value: &Value, at: &str) -> V
             found.push(format!("{at}: `{needed}` is missing"));
         }
     }
+    // Of patterns our schemas have one for all names, or none.
+    let patterns = schema["patternProperties"].as_object();
+    let of_pattern = patterns.and_then(|patterns| patterns.values().next());
     for (name, field) in fields {
         let at = format!("{at}/{name}");
-        match (schema["properties"].get(name), &schema["additionalProperties"]) {
+        match (schema["properties"].get(name).or(of_pattern), &schema["additionalProperties"]) {
             (Some(schema), _) => found.extend(misfits(root, schema, field, &at)),
             (None, Value::Bool(false)) => found.push(format!("{at}: is not known")),
             (None, more @ Value::Object(_)) => found.extend(misfits(root, more, field, &at)),
@@ -309,12 +312,78 @@ fn access_refusals() -> Vec<access::Refusal> {
     all
 }
 
+fn protocol_refusals() -> Vec<protocol::Refusal> {
+    use protocol::Refusal;
+    let all = vec![
+        Refusal::UnknownInstrument,
+        Refusal::UnknownNormSet,
+        Refusal::VersionTaken,
+        Refusal::NotInUse,
+        Refusal::NoDutySeat,
+        Refusal::NoCrisisText,
+        Refusal::Overlaps,
+        Refusal::Full("instruments", 1),
+        Refusal::OutOfRange { what: "minutes", least: 1, most: 2 },
+    ];
+    for refusal in &all {
+        match refusal {
+            // A new one belongs into the list above.
+            Refusal::UnknownInstrument
+            | Refusal::UnknownNormSet
+            | Refusal::VersionTaken
+            | Refusal::NotInUse
+            | Refusal::NoDutySeat
+            | Refusal::NoCrisisText
+            | Refusal::Overlaps
+            | Refusal::Full(..)
+            | Refusal::OutOfRange { .. } => {}
+        }
+    }
+    all
+}
+
+fn care_refusals() -> Vec<care::Refusal> {
+    use care::Refusal;
+    let all = vec![
+        Refusal::UnknownCheckIn,
+        Refusal::CheckInThere,
+        Refusal::InError,
+        Refusal::UnknownGoal,
+        Refusal::GoalThere,
+        Refusal::GoalEnded,
+        Refusal::TooManyOpen,
+        Refusal::UnknownConcern,
+        Refusal::ConcernThere,
+        Refusal::Resolved,
+        Refusal::Full("goals", 1),
+    ];
+    for refusal in &all {
+        match refusal {
+            // A new one belongs into the list above.
+            Refusal::UnknownCheckIn
+            | Refusal::CheckInThere
+            | Refusal::InError
+            | Refusal::UnknownGoal
+            | Refusal::GoalThere
+            | Refusal::GoalEnded
+            | Refusal::TooManyOpen
+            | Refusal::UnknownConcern
+            | Refusal::ConcernThere
+            | Refusal::Resolved
+            | Refusal::Full(..) => {}
+        }
+    }
+    all
+}
+
 #[test]
 fn every_refusal_has_a_page_and_says_what_happened_in_a_sentence() {
     let mut said: Vec<(&str, String)> = Vec::new();
     said.extend(meeting_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(roster_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(member_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
+    said.extend(protocol_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
+    said.extend(care_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(access_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(
         [group::Refusal::Unknown, group::Refusal::NoSchedule]
@@ -340,6 +409,8 @@ fn every_problem_that_the_sources_name_has_a_page_and_no_page_is_of_none() {
         .chain(roster_refusals().iter().map(domain::Refusal::code))
         .chain(member_refusals().iter().map(domain::Refusal::code))
         .chain(access_refusals().iter().map(domain::Refusal::code))
+        .chain(protocol_refusals().iter().map(domain::Refusal::code))
+        .chain(care_refusals().iter().map(domain::Refusal::code))
         .chain([group::Refusal::Unknown.code(), group::Refusal::NoSchedule.code(), programme::Refusal::Unknown.code()])
         .collect();
     for (code, _) in web::PAGES {
