@@ -3,7 +3,7 @@
 use axum::extract::State;
 use domain::{
     Decider, GroupId, MeetingId, MemberId, Text,
-    meeting::{self, AttendanceMode, Mark, Meeting},
+    meeting::{self, AttendanceMode, Mark, Meeting, NewMark},
     member::{self, Fields, Profile, TypedBy},
 };
 use eventlog::Reply;
@@ -60,9 +60,9 @@ pub(crate) async fn add_walk_in(
         Some(member) => member,
         None => attendance.vault.new_member(&org, command.cause.id).await?,
     };
-    let new = attendance.new_mark(&command.caller, (meeting, &plan), (member, mark, mode)).await?;
-    let (nobody, goes_on) = (new.erased, new.records.first().copied().unwrap_or(member));
-    let add = meeting::Command::AddWalkIn(new);
+    let person = attendance.person(&command.caller, (meeting, &plan), member).await?;
+    let (nobody, goes_on) = (person.erased, person.records.first().copied().unwrap_or(member));
+    let add = meeting::Command::AddWalkIn(NewMark { person, mark, mode });
     let refused =
         attendance.meetings.look(&org, meeting, |meeting| Meeting::decide(&add, &meeting.state).err()).await?;
     // To others, what the register says comes first, so that a refusal does not tell somebody from nobody; and nobody is

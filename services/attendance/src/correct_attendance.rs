@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{
-    MeetingId, MemberId, OrgId,
+    MeetingId, MemberId,
     meeting::{self, AttendanceMode, Mark},
     member,
 };
@@ -72,18 +72,9 @@ impl Attendance {
         (meeting, plan): (MeetingId, &meeting::Plan),
         member: MemberId,
     ) -> Result<Option<(Vec<MemberId>, bool)>, Problem> {
-        // Whatever the mark is.
-        let mark = self.new_mark(caller, (meeting, plan), (member, Mark::Absent, None)).await?;
-        let on_register = |state: &meeting::State| mark.records.iter().any(|record| state.has(*record));
-        let marked = self.meetings.look(&caller.org, meeting, |meeting| on_register(&meeting.state)).await?;
-        let stands = !mark.erased && (mark.enrolled || marked);
-        Ok(stands.then_some((mark.records, mark.enrolled)))
-    }
-
-    /// The member's key: what is about them is sealed with it.
-    async fn key(&self, org: &OrgId, member: MemberId) -> Result<vault::Key, Problem> {
-        let sealed = self.members.look(org, member, |known| known.state.record().map(|known| known.fields.clone()));
-        Ok(self.vault.key_beside(org, member, &sealed.await?.unwrap_or_default()).await?)
+        let person = self.person(caller, (meeting, plan), member).await?;
+        let stands = self.meetings.look(&caller.org, meeting, |meeting| meeting.state.stands(&person)).await?;
+        Ok(stands.then_some((person.records, person.enrolled)))
     }
 
     /// What was answered when the command was done before. Else nothing is told of the member, not even that they are

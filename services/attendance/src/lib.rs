@@ -17,8 +17,8 @@ mod reinstate_meeting;
 
 use axum::extract::FromRef;
 use domain::{
-    MeetingId, MemberId, Sealed,
-    meeting::{self, AttendanceMode, Mark, Meeting, NewMark},
+    MeetingId, MemberId, OrgId, Sealed,
+    meeting::{self, Meeting, Person},
     member::{self, Member},
     people::{self, People, Persons},
     roster::{self, Roster},
@@ -124,41 +124,48 @@ impl Attendance {
         Ok(self.meetings.transact(&meeting, cause, ask, Reply::DONE).await?)
     }
 
-    /// Marks to be made, with what the roster of the meeting's date says of each person.
-    async fn new_marks(
+    /// These people, with what the roster of the meeting's date says of each.
+    async fn people(
         &self,
         caller: &Caller,
         (meeting, plan): (MeetingId, &meeting::Plan),
-        marks: Vec<(MemberId, Mark, Option<AttendanceMode>)>,
-    ) -> Result<Vec<NewMark>, Problem> {
+        members: impl IntoIterator<Item = MemberId>,
+    ) -> Result<Vec<Person>, Problem> {
         let (org, day) = (&caller.org, plan.starts_at_local.date());
         let persons = self.people.look(org, people::stream_id(org), |people| people.state.persons().clone()).await?;
-        let mut hidden: Vec<_> = marks.iter().map(|(member, ..)| *member).collect();
+        let members: Vec<_> = members.into_iter().collect();
+        let mut hidden = members.clone();
         hidden.retain(|member| caller.own_groups().is_some() && persons.of(*member) != *member);
         if !hidden.is_empty() {
             self.meetings.look(org, meeting, |meeting| hidden.retain(|member| !meeting.state.has(*member))).await?;
         }
-        let new = self.rosters.look(org, plan.group, |roster| {
-            let new = |(member, mark, mode)| {
+        let found = self.rosters.look(org, plan.group, |roster| {
+            let person = |member| {
                 let (records, enrolled) = on_roster(&persons, &roster.state, day, member);
                 // A second record is nobody to callers who are held to groups, but where it stands itself.
                 let nobody = hidden.contains(&member) && !roster.state.knows(member);
-                NewMark { member, records, mark, mode, enrolled, erased: nobody || self.vault.is_erased(org, member) }
+                Person { member, records, enrolled, erased: nobody || self.vault.is_erased(org, member) }
             };
-            marks.into_iter().map(new).collect()
+            members.into_iter().map(person).collect()
         });
-        Ok(new.await?)
+        Ok(found.await?)
     }
 
-    /// As [`Self::new_marks`], of one.
-    async fn new_mark(
+    /// As [`Self::people`], of one.
+    async fn person(
         &self,
         caller: &Caller,
         of: (MeetingId, &meeting::Plan),
-        mark: (MemberId, Mark, Option<AttendanceMode>),
-    ) -> Result<NewMark, Problem> {
-        let new = self.new_marks(caller, of, vec![mark]).await?.pop();
-        new.ok_or_else(|| Problem::internal(&"no mark of one mark"))
+        member: MemberId,
+    ) -> Result<Person, Problem> {
+        let person = self.people(caller, of, [member]).await?.pop();
+        person.ok_or_else(|| Problem::internal(&"nobody of one"))
+    }
+
+    /// The member's key: what is about them is sealed with it.
+    async fn key(&self, org: &OrgId, member: MemberId) -> Result<vault::Key, Problem> {
+        let sealed = self.members.look(org, member, |known| known.state.record().map(|known| known.fields.clone()));
+        Ok(self.vault.key_beside(org, member, &sealed.await?.unwrap_or_default()).await?)
     }
 
     /// Seals a reason that is about a meeting, not about one member, with the organisation's key.

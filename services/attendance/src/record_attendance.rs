@@ -3,7 +3,7 @@
 use axum::extract::State;
 use domain::{
     MeetingId, MemberId,
-    meeting::{self, AttendanceMode, Mark},
+    meeting::{self, AttendanceMode, Mark, NewMark},
 };
 use eventlog::Reply;
 use serde::Deserialize;
@@ -37,6 +37,7 @@ pub(crate) async fn record_attendance(
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: MarkBody { mark, mode }, .. } = command;
     let (permitted, plan) = attendance.require_meeting(&caller, meeting).await?;
-    let marks = attendance.new_marks(&caller, (meeting, &plan), vec![(member, mark, mode)]).await?;
-    Ok(attendance.meetings.transact(&permitted, cause, meeting::Command::Record(marks), Reply::DONE).await?)
+    let person = attendance.person(&caller, (meeting, &plan), member).await?;
+    let record = meeting::Command::Record(vec![NewMark { person, mark, mode }]);
+    Ok(attendance.meetings.transact(&permitted, cause, record, Reply::DONE).await?)
 }

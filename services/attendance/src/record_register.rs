@@ -3,7 +3,7 @@
 use axum::extract::State;
 use domain::{
     MeetingId, MemberId,
-    meeting::{self, AttendanceMode, MARKS_MAX, Mark},
+    meeting::{self, AttendanceMode, MARKS_MAX, Mark, NewMark},
 };
 use eventlog::Reply;
 use serde::Deserialize;
@@ -49,7 +49,9 @@ pub(crate) async fn record_register(
         return Err(Problem::malformed(format!("marks has {} members, at most {MARKS_MAX} are possible", marks.len())));
     }
     let (permitted, plan) = attendance.require_meeting(&caller, meeting).await?;
-    let marks = marks.into_iter().map(|MemberMark { member, mark, mode }| (member, mark, mode)).collect();
-    let command = meeting::Command::Record(attendance.new_marks(&caller, (meeting, &plan), marks).await?);
-    Ok(attendance.meetings.transact(&permitted, cause, command, Reply::DONE).await?)
+    let people = attendance.people(&caller, (meeting, &plan), marks.iter().map(|mark| mark.member)).await?;
+    let marks =
+        people.into_iter().zip(marks).map(|(person, MemberMark { mark, mode, .. })| NewMark { person, mark, mode });
+    let record = meeting::Command::Record(marks.collect());
+    Ok(attendance.meetings.transact(&permitted, cause, record, Reply::DONE).await?)
 }

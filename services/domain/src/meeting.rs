@@ -154,6 +154,11 @@ impl Register {
         records.iter().any(|record| self.entries.contains_key(record))
     }
 
+    /// Whether the person is on the roster of the meeting's date, or was marked.
+    fn stands(&self, person: &Person) -> bool {
+        !person.erased && (person.enrolled || self.has(&person.records))
+    }
+
     /// Under which of a person's records it must say something else, so that it says this of the person: under all that
     /// have a mark, or the first.
     fn to_change(&self, records: &[MemberId], now: Option<Entry>) -> Vec<MemberId> {
@@ -175,6 +180,14 @@ impl State {
         }
     }
 
+    /// Whether something can be said of the person: they are on the roster of the meeting's date, or were marked.
+    pub fn stands(&self, person: &Person) -> bool {
+        match self {
+            Self::Unknown => false,
+            Self::Known(register) => register.stands(person),
+        }
+    }
+
     /// The group that meets, if the meeting is known.
     pub fn group(&self) -> Option<GroupId> {
         match self {
@@ -184,22 +197,29 @@ impl State {
     }
 }
 
+/// A person of whom something is to be said; the caller looks it up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Who, as the caller says it.
+    pub member: MemberId,
+    /// All records of the person, first the one under which something is said of them if nothing is yet.
+    pub records: Vec<MemberId>,
+    /// Whether they are enrolled on the meeting's date.
+    pub enrolled: bool,
+    /// Whether they were erased: nothing more is said of them, even where they still stand, and what is answered is what
+    /// is answered of nobody.
+    pub erased: bool,
+}
+
 /// A mark to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMark {
-    /// Who, as the caller says it.
-    pub member: MemberId,
-    /// All records of the person, first the one under which they are marked if none has a mark yet.
-    pub records: Vec<MemberId>,
+    /// Whose.
+    pub person: Person,
     /// Whether they came.
     pub mark: Mark,
     /// How they took part, if not in the usual way; only of those who came.
     pub mode: Option<AttendanceMode>,
-    /// Whether the member is enrolled on the meeting's date; the caller looks it up in the roster.
-    pub enrolled: bool,
-    /// Whether the member was erased: nothing more is said of them, even where they still stand, and what is answered is
-    /// what is answered of nobody.
-    pub erased: bool,
 }
 
 /// What can be asked.
@@ -374,9 +394,9 @@ fn record(register: &Register, marks: &[NewMark]) -> Result<Vec<Event>, Refusal>
     let mut events = Vec::new();
     let mut refused = Vec::new();
     for new in marks {
-        match record_one(register, new, !seen.insert(new.records.first()), seen.len()) {
+        match record_one(register, new, !seen.insert(new.person.records.first()), seen.len()) {
             Ok(more) => events.extend(more),
-            Err(why) => refused.push((new.member, why)),
+            Err(why) => refused.push((new.person.member, why)),
         }
     }
     match refused.len() {
@@ -389,18 +409,19 @@ fn record(register: &Register, marks: &[NewMark]) -> Result<Vec<Event>, Refusal>
 
 fn record_one(register: &Register, new: &NewMark, twice: bool, marks: usize) -> Result<Vec<Event>, MarkRefusal> {
     let now = entry(&register.plan, new.mark, new.mode)?;
-    let is_new = !register.has(&new.records);
+    let Person { records, enrolled, .. } = &new.person;
+    let is_new = !register.has(records);
     match () {
         () if twice => Err(MarkRefusal::Twice),
-        () if new.erased || (is_new && !new.enrolled) => Err(MarkRefusal::NotOnRoster),
+        () if !register.stands(&new.person) => Err(MarkRefusal::NotOnRoster),
         () if is_new && register.entries.len() + marks > MARKS_MAX => Err(MarkRefusal::Full),
-        () => Ok(mark(register, new, now, !new.enrolled)),
+        () => Ok(mark(register, records, now, !enrolled)),
     }
 }
 
 /// The person's marks that are not so yet.
-fn mark(register: &Register, new: &NewMark, now: Entry, walk_in: bool) -> Vec<Event> {
-    let other = register.to_change(&new.records, Some(now));
+fn mark(register: &Register, records: &[MemberId], now: Entry, walk_in: bool) -> Vec<Event> {
+    let other = register.to_change(records, Some(now));
     let recorded = |member| Event::AttendanceRecorded(AttendanceRecorded { member, entry: now, walk_in });
     other.into_iter().map(recorded).collect()
 }
@@ -410,9 +431,10 @@ fn add_walk_in(register: &Register, new: &NewMark) -> Result<Vec<Event>, Refusal
         return Err(Refusal::NotOpen { status: register.status });
     }
     let entry = entry(&register.plan, new.mark, new.mode).map_err(Refusal::Mark)?;
-    let is_new = new.erased || !register.has(&new.records);
-    match mark(register, new, entry, true) {
-        _ if new.enrolled && !new.erased => Err(Refusal::OnRoster),
+    let Person { records, enrolled, erased, .. } = &new.person;
+    let is_new = *erased || !register.has(records);
+    match mark(register, records, entry, true) {
+        _ if *enrolled && !erased => Err(Refusal::OnRoster),
         _ if !new.mark.attended() => Err(Refusal::Mark(MarkRefusal::WalkInAbsent)),
         marked if !is_new && marked.is_empty() => Ok(marked),
         _ if !is_new && register.status == Status::Held => Err(Refusal::RegisterClosed),

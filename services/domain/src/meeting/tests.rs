@@ -53,7 +53,8 @@ fn walked_in(member: MemberId) -> Event {
     Event::AttendanceRecorded(AttendanceRecorded { member, entry: entry(Mark::Present), walk_in: true })
 }
 fn new(member: MemberId, mark: Mark, enrolled: bool) -> NewMark {
-    NewMark { member, records: vec![member], mark, mode: None, enrolled, erased: false }
+    let person = Person { member, records: vec![member], enrolled, erased: false };
+    NewMark { person, mark, mode: None }
 }
 fn record(member: MemberId, mark: Mark) -> Command {
     Command::Record(vec![new(member, mark, true)])
@@ -154,7 +155,7 @@ fn a_register_holds_so_many_members_and_no_more() {
         (0..=MARKS_MAX as u128).map(|n| new(MemberId(Uuid::from_u128(n)), Mark::Present, true)).collect();
     let state = [planned(), opened()].iter().fold(State::default(), Meeting::evolve);
     assert_eq!(Meeting::decide(&Command::Record(many[1..].to_vec()), &state).unwrap().len(), MARKS_MAX);
-    let last = many.last().unwrap().member;
+    let last = many.last().unwrap().person.member;
     assert_eq!(Meeting::decide(&Command::Record(many), &state), Err(Refusal::Marks(vec![(last, MarkRefusal::Full)])));
 }
 
@@ -221,7 +222,8 @@ fn heads_are_counted_while_the_register_is_open_and_with_a_reason_after() {
 
 /// A mark of somebody with these records, none of which is on the roster unless it is said.
 fn of_one(records: &[MemberId], mark: Mark, enrolled: bool) -> NewMark {
-    NewMark { records: records.to_vec(), ..new(records[0], mark, enrolled) }
+    let person = Person { member: records[0], records: records.to_vec(), enrolled, erased: false };
+    NewMark { person, mark, mode: None }
 }
 
 #[test]
@@ -236,7 +238,8 @@ fn a_person_is_marked_under_the_record_that_has_a_mark_or_under_all_that_have_on
     given::<Meeting>(open(&both)).when(&marks(Mark::Excused)).then(&excused);
     asking_twice_changes_nothing::<Meeting>(&open(&both), &marks(Mark::Excused));
     // They are one mark of one command, under whichever name.
-    let named_bob = NewMark { member: BOB, ..of_one(&[ALICE, BOB], Mark::Late, true) };
+    let mut named_bob = of_one(&[ALICE, BOB], Mark::Late, true);
+    named_bob.person.member = BOB;
     let twice = Command::Record(vec![of_one(&[ALICE, BOB], Mark::Late, true), named_bob]);
     let refusal = Refusal::Marks(vec![(BOB, MarkRefusal::Twice)]);
     given::<Meeting>(open(&[])).when(&twice).then_refused(&refusal);
