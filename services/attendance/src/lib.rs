@@ -12,6 +12,7 @@ mod op;
 mod open_meeting;
 mod record_attendance;
 mod record_headcount;
+mod record_moods;
 mod record_register;
 mod reinstate_meeting;
 
@@ -85,6 +86,7 @@ fn routes(attendance: Attendance) -> OpenApiRouter {
         .routes(routes!(add_walk_in::add_walk_in))
         .routes(routes!(correct_attendance::correct_attendance))
         .routes(routes!(record_headcount::record_headcount))
+        .routes(routes!(record_moods::record_moods))
         .with_state(attendance)
 }
 

@@ -21,4 +21,6 @@ web::operations! {
     CorrectAttendance = "correct_attendance": Admin Coordinator Facilitator;
     /// Count anonymous heads.
     RecordHeadcount = "record_headcount": Admin Coordinator Facilitator;
+    /// Record how members say they feel.
+    RecordMoods = "record_moods": Admin Coordinator Facilitator;
 }

@@ -3,6 +3,7 @@
 //! planned → open → held, or cancelled, or did not occur. A register that nobody filled in is not a state: it is
 //! computed by those who read ("overdue"). A member without a mark is *not recorded*, never absent.
 
+mod mood;
 mod refusal;
 mod vocabulary;
 
@@ -13,12 +14,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    mood::{MOOD_MAX, Mood, Rating},
     refusal::{MarkRefusal, Refusal},
     vocabulary::{
-        AttendanceMode, Entry, HEADS_MAX, HeadCategory, Headcount, MARKS_MAX, Mark, OPENS_EARLY_MAX, Plan, Status,
+        AttendanceMode, Entry, HEADS_MAX, HeadCategory, Headcount, MARKS_MAX, MOODS_MAX, Mark, OPENS_EARLY_MAX, Plan,
+        Status,
     },
 };
-use crate::{Decider, GroupId, MemberId, event::events, sealed::Sealed, text::Text};
+use crate::{Decider, GroupId, MemberId, Subject, event::events, sealed::Sealed, text::Text};
 
 /// Stream kind of meetings.
 #[derive(Debug)]
@@ -98,6 +101,16 @@ pub struct HeadcountRecorded {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Sealed>,
 }
+/// A member said how they feel. It says nothing of whether they came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MoodRecorded {
+    /// Who.
+    pub member: MemberId,
+    /// A number from 0 to 10, or that they declined to say: sealed, of the same length.
+    pub mood: Sealed,
+    /// Who entered it.
+    pub entered_by: Subject,
+}
 
 events! {
     /// What can have happened to a meeting.
@@ -122,6 +135,8 @@ events! {
         AttendanceCorrected = "attendance.corrected" v 1,
         /// Anonymous heads were counted.
         HeadcountRecorded = "headcount.recorded" v 1,
+        /// A member said how they feel.
+        MoodRecorded = "mood.recorded" v 1,
     }
 }
 
@@ -132,7 +147,7 @@ pub enum State {
     #[default]
     Unknown,
     /// That it was planned, and what became of it.
-    Known(Register),
+    Known(Box<Register>),
 }
 
 /// A planned meeting and all that was recorded of it.
@@ -146,9 +161,21 @@ pub struct Register {
     pub entries: BTreeMap<MemberId, Entry>,
     /// How many more came.
     pub heads: Headcount,
+    /// How members said they feel, as long as it can be said, and who entered it.
+    pub moods: BTreeMap<MemberId, (Sealed, Subject)>,
 }
 
 impl Register {
+    fn new(plan: Plan) -> Self {
+        Self {
+            plan,
+            status: Status::Planned,
+            entries: BTreeMap::new(),
+            heads: Headcount::new(),
+            moods: BTreeMap::new(),
+        }
+    }
+
     /// Whether it says something of one of these records.
     fn has(&self, records: &[MemberId]) -> bool {
         records.iter().any(|record| self.entries.contains_key(record))
@@ -157,6 +184,17 @@ impl Register {
     /// Whether the person is on the roster of the meeting's date, or was marked.
     fn stands(&self, person: &Person) -> bool {
         !person.erased && (person.enrolled || self.has(&person.records))
+    }
+
+    /// Under which of a person's records it is said how they feel: under all of which it is said already, or else the one
+    /// that was marked, or the first.
+    fn mood_under(&self, records: &[MemberId]) -> Vec<MemberId> {
+        let said: Vec<_> = records.iter().filter(|record| self.moods.contains_key(*record)).copied().collect();
+        if !said.is_empty() {
+            return said;
+        }
+        let marked = records.iter().find(|record| self.entries.contains_key(*record));
+        marked.or(records.first()).copied().into_iter().collect()
     }
 
     /// Under which of a person's records it must say something else, so that it says this of the person: under all that
@@ -222,6 +260,15 @@ pub struct NewMark {
     pub mode: Option<AttendanceMode>,
 }
 
+/// A mood to be recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMood {
+    /// Whose.
+    pub person: Person,
+    /// How they feel, sealed for each of their records; empty for those of whom nothing can be said.
+    pub mood: BTreeMap<MemberId, Sealed>,
+}
+
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -270,6 +317,13 @@ pub enum Command {
         /// Why; needed once the register is closed.
         reason: Option<Sealed>,
     },
+    /// Record how members say they feel: all or none of them.
+    RecordMoods {
+        /// Of a whole room.
+        moods: Vec<NewMood>,
+        /// Who enters them.
+        by: Subject,
+    },
 }
 
 impl Decider for Meeting {
@@ -299,13 +353,14 @@ impl Decider for Meeting {
             Command::AddWalkIn(mark) => add_walk_in(register, mark),
             Command::Correct { records, to, enrolled } => correct(register, records, *to, *enrolled),
             Command::Count { heads, reason } => count(register, heads, reason.as_ref()),
+            Command::RecordMoods { moods, by } => record_moods(register, moods, by),
         }
     }
 
     fn evolve(state: State, event: &Event) -> State {
         let mut register = match (state, event) {
             (State::Unknown, Event::Planned(Planned { plan }) | Event::Replanned(Replanned { plan })) => {
-                Register { plan: *plan, status: Status::Planned, entries: BTreeMap::new(), heads: Headcount::new() }
+                Box::new(Register::new(*plan))
             }
             (State::Unknown, _) => return State::Unknown,
             (State::Known(register), _) => register,
@@ -313,7 +368,10 @@ impl Decider for Meeting {
         match event {
             Event::Planned(Planned { plan }) | Event::Replanned(Replanned { plan }) => register.plan = *plan,
             Event::Opened(Opened {}) => register.status = Status::Open,
-            Event::Held(Held {}) => register.status = Status::Held,
+            Event::Held(Held {}) => {
+                register.status = Status::Held;
+                register.moods.clear();
+            }
             Event::Cancelled(Cancelled { .. }) => register.status = Status::Cancelled,
             Event::DidNotOccur(DidNotOccur { .. }) => register.status = Status::DidNotOccur,
             Event::Reinstated(Reinstated { .. }) => register.status = Status::Planned,
@@ -325,6 +383,9 @@ impl Decider for Meeting {
                 register.entries.remove(member);
             }
             Event::HeadcountRecorded(HeadcountRecorded { heads, .. }) => register.heads.clone_from(heads),
+            Event::MoodRecorded(MoodRecorded { member, mood, entered_by }) => {
+                register.moods.insert(*member, (mood.clone(), entered_by.clone()));
+            }
         }
         State::Known(register)
     }
@@ -480,6 +541,39 @@ fn count(register: &Register, heads: &Headcount, reason: Option<&Sealed>) -> Res
         }
         status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur) => Err(Refusal::NotOpen { status }),
     }
+}
+
+fn record_moods(register: &Register, moods: &[NewMood], by: &Subject) -> Result<Vec<Event>, Refusal> {
+    match register.status {
+        Status::Open => {}
+        // Whoever could send the same again without being refused could try out what somebody said.
+        Status::Held => return Err(Refusal::RegisterClosed),
+        status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur) => {
+            return Err(Refusal::NotOpen { status });
+        }
+    }
+    let mut seen = BTreeSet::new();
+    let mut events = Vec::new();
+    let mut refused = Vec::new();
+    for NewMood { person, mood } in moods {
+        match () {
+            () if !seen.insert(person.records.first()) => refused.push((person.member, MarkRefusal::Twice)),
+            () if mood.is_empty() || !register.stands(person) => {
+                refused.push((person.member, MarkRefusal::NotOnRoster));
+            }
+            () => events.extend(record_mood(register, person, mood, by)),
+        }
+    }
+    if refused.is_empty() { Ok(events) } else { Err(Refusal::Moods(refused)) }
+}
+
+/// The person's moods that are not so yet, or were entered by somebody else, who alone reads them.
+fn record_mood(register: &Register, person: &Person, mood: &BTreeMap<MemberId, Sealed>, by: &Subject) -> Vec<Event> {
+    let under = register.mood_under(&person.records).into_iter();
+    let now = under.filter_map(|record| Some((record, (mood.get(&record)?.clone(), by.clone()))));
+    let other = now.filter(|(record, now)| register.moods.get(record) != Some(now));
+    let recorded = |(member, (mood, entered_by))| Event::MoodRecorded(MoodRecorded { member, mood, entered_by });
+    other.map(recorded).collect()
 }
 
 #[cfg(test)]

@@ -3,15 +3,16 @@
 use std::collections::{BTreeSet, HashMap};
 
 use domain::{
-    MemberId,
+    MeetingId, MemberId, OrgId,
     audit::List,
+    meeting::Mood,
     member::{Field, Fields, Profile},
 };
-use eventlog::Position;
-use vault::{VaultError, open_profile};
+use eventlog::{Position, give_way};
+use vault::{Key, SealedAs, VaultError, open_profile};
 use web::{Caller, Opening, Problem, readable};
 
-use crate::Projections;
+use crate::{Projections, register_view::SealedMood};
 
 /// What a member is called in a list.
 const CALLED: &[Field] = &[Field::Alias, Field::GivenName];
@@ -117,6 +118,28 @@ impl Projections {
         Ok(opened)
     }
 
+    /// Moods, opened, after it was written down who is shown: of each record at each meeting, none if it does not open.
+    /// Those of who was erased since the view was read are left out.
+    pub(crate) async fn moods(
+        &self,
+        caller: &Caller,
+        sealed: impl IntoIterator<Item = &SealedMood>,
+    ) -> Result<HashMap<(MemberId, MeetingId), Option<Mood>>, Problem> {
+        let sealed: Vec<_> = sealed.into_iter().collect();
+        let members: BTreeSet<_> = sealed.iter().map(|mood| mood.member).collect();
+        let members: Vec<_> = members.into_iter().collect();
+        let keys: HashMap<_, _> = self.personal.vault.keys(&caller.org, &members).await?.into_iter().collect();
+        let mut opened = HashMap::with_capacity(sealed.len());
+        for mood in sealed {
+            let key = keys.get(&mood.member);
+            if key.is_some() || !self.personal.vault.is_erased(&caller.org, mood.member) {
+                opened.insert((mood.member, mood.meeting), open_mood(key, &caller.org, mood));
+            }
+            give_way(mood.mood.as_str().len()).await;
+        }
+        Ok(opened)
+    }
+
     async fn unsealed(&self, caller: &Caller, sealed: Vec<(MemberId, Fields)>) -> Result<Opened, Problem> {
         let ids: Vec<_> = sealed.iter().map(|(member, _)| *member).collect();
         let keys: HashMap<_, _> = self.personal.vault.keys(&caller.org, &ids).await?.into_iter().collect();
@@ -143,4 +166,15 @@ impl Projections {
         };
         Ok(self.authenticator.compute.run_if(is_long, caller.asking(), open).await?)
     }
+}
+
+fn open_mood(key: Option<&Key>, org: &OrgId, sealed: &SealedMood) -> Option<Mood> {
+    let SealedMood { member, meeting, mood, .. } = sealed;
+    let Some(key) = key else {
+        unreadable(*member, &VaultError::Missing(*member));
+        return None;
+    };
+    let opened = key.open(org, meeting.0, SealedAs::Mood, mood).map_err(|error| unreadable(*member, &error)).ok()?;
+    // The parser's words could hold what it could not read.
+    domain::stored(&opened).map_err(|_| unreadable(*member, &"a mood is none")).ok()
 }

@@ -3,16 +3,17 @@
 use std::num::NonZeroUsize;
 
 use domain::{
-    AnyEvent, DomainEvent, GroupId, MeetingId, MemberId,
+    AnyEvent, DomainEvent, GroupId, MeetingId, MemberId, Sealed, Subject,
     meeting::{
         AttendanceCorrected, AttendanceMode, AttendanceRecorded, Cancelled, DidNotOccur, Entry, Event, Headcount,
-        HeadcountRecorded, Held, Opened, Plan, Planned, Reinstated, Replanned, Status,
+        HeadcountRecorded, Held, MoodRecorded, Opened, Plan, Planned, Reinstated, Replanned, Status,
     },
 };
 use eventlog::StreamName;
 use host::{Fold, Folding, View, row};
+use jiff::Timestamp;
 use lru::LruCache;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// Meetings whose row number is kept in memory, a count.
 const KNOWN_MEETINGS: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
@@ -45,7 +46,16 @@ pub const REGISTERS: View = View {
             walk_in INTEGER NOT NULL,
             corrected INTEGER NOT NULL,
             PRIMARY KEY (meeting, member)
-        ) STRICT, WITHOUT ROWID;",
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE moods (
+            org TEXT NOT NULL,
+            member BLOB NOT NULL,
+            meeting INTEGER NOT NULL,
+            mood TEXT NOT NULL, -- sealed
+            entered_by TEXT NOT NULL,
+            PRIMARY KEY (org, member, meeting)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX moods_by_meeting ON moods (meeting);",
     tables: &[
         (
             "meetings",
@@ -57,12 +67,17 @@ pub const REGISTERS: View = View {
             "SELECT org, hex(id), hex(member), mark, attendance.mode, walk_in, corrected
              FROM meetings CROSS JOIN attendance ON meeting = key ORDER BY org, id, member",
         ),
+        (
+            "moods",
+            "SELECT moods.org, hex(member), hex(id), moods.mood, entered_by
+             FROM moods CROSS JOIN meetings ON meeting = key ORDER BY moods.org, member, id",
+        ),
     ],
     // The largest index, in no order that marks come in.
     once_caught_up: "CREATE INDEX IF NOT EXISTS attendance_by_member ON attendance (member, meeting)",
     kinds: &[Event::CATEGORY],
     fold: || Box::new(Registers(LruCache::new(KNOWN_MEETINGS))),
-    forgets: &[],
+    forgets: &["moods"],
     keeps: &[("attendances under a random id", "to count what took place (GDPR Art. 89)")],
 };
 
@@ -93,6 +108,7 @@ impl Fold for Registers {
                 remove_mark(folding, meeting, *member)
             }
             Event::HeadcountRecorded(HeadcountRecorded { heads, .. }) => set_heads(folding, meeting, heads),
+            Event::MoodRecorded(recorded) => set_mood(folding, meeting, recorded),
         }
     }
 
@@ -186,6 +202,62 @@ fn set_heads(folding: &Folding<'_>, key: i64, heads: &Headcount) -> rusqlite::Re
         .prepare_cached("UPDATE meetings SET heads = ?2 WHERE key = ?1")?
         .execute(params![key, serde_json::to_string(heads).expect("string keys only")])?;
     Ok(())
+}
+
+fn set_mood(folding: &Folding<'_>, key: i64, recorded: &MoodRecorded) -> rusqlite::Result<()> {
+    let MoodRecorded { member, mood, entered_by } = recorded;
+    if folding.is_erased(*member)? {
+        return Ok(()); // nothing follows an erasure
+    }
+    folding.rows.prepare_cached("INSERT OR REPLACE INTO moods VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
+        folding.org(),
+        member.0.as_bytes(),
+        key,
+        mood.as_str(),
+        entered_by.as_str(),
+    ])?;
+    Ok(())
+}
+
+/// How a member said they feel at a meeting.
+#[derive(Debug, Clone)]
+pub(crate) struct SealedMood {
+    pub member: MemberId,
+    pub meeting: MeetingId,
+    pub starts_at: Timestamp,
+    pub mood: Sealed,
+    pub entered_by: Subject,
+}
+
+/// Columns of a [`SealedMood`], and where they are from.
+macro_rules! sealed_moods {
+    () => {
+        "SELECT member, id, starts_at, moods.mood, entered_by FROM moods CROSS JOIN meetings ON key = meeting"
+    };
+}
+
+fn sealed_mood(row: &Row<'_>) -> rusqlite::Result<SealedMood> {
+    Ok(SealedMood {
+        member: MemberId(row::uuid(row, 0)?),
+        meeting: MeetingId(row::uuid(row, 1)?),
+        starts_at: row::time(row, 2)?,
+        mood: row::text(row, 3)?,
+        entered_by: row::text(row, 4)?,
+    })
+}
+
+/// The moods at a meeting, by the number of its row, that this caller entered.
+pub(crate) fn moods_entered_by(connection: &Connection, key: i64, by: &Subject) -> rusqlite::Result<Vec<SealedMood>> {
+    let mut statement = connection
+        .prepare_cached(concat!(sealed_moods!(), " WHERE meeting = ?1 AND entered_by = ?2 ORDER BY member"))?;
+    statement.query_map(params![key, by.as_str()], sealed_mood)?.collect()
+}
+
+/// The moods of a member under this record, latest meeting first.
+pub(crate) fn moods_of(connection: &Connection, org: &str, member: MemberId) -> rusqlite::Result<Vec<SealedMood>> {
+    let mut statement = connection
+        .prepare_cached(concat!(sealed_moods!(), " WHERE moods.org = ?1 AND member = ?2 ORDER BY starts_at DESC"))?;
+    statement.query_map(params![org, member.0.as_bytes()], sealed_mood)?.collect()
 }
 
 /// The group of a meeting.

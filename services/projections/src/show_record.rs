@@ -7,7 +7,8 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use domain::{
-    ConsentId, HoldId, MemberId,
+    ConsentId, HoldId, MeetingId, MemberId, Subject,
+    meeting::Mood,
     member::{Details, Field, Means, Profile, Purpose, Record},
 };
 use eventlog::give_way;
@@ -26,6 +27,7 @@ use crate::{
     person::{self, MemberAttendance, MemberView},
     reason_view::{self, Reason, ReasonFor},
     record_view,
+    register_view::{self, SealedMood},
 };
 
 /// Most openings in a record, a count; the rest is listed by `list_accesses`.
@@ -66,6 +68,8 @@ pub(crate) struct MemberRecord {
     reasons: Vec<ReasonLine>,
     /// The mark at each meeting, latest first.
     attendances: Vec<MemberAttendance>,
+    /// How the person said they feel, in the order of the records, latest meeting first.
+    moods: Vec<MoodLine>,
     /// Who opened the record, latest first; at most 1,000.
     accesses: Vec<Opening>,
 }
@@ -95,6 +99,18 @@ pub(crate) struct ReasonLine {
     at: Timestamp,
     given_for: ReasonFor,
     reason: String,
+}
+
+/// How a member said they feel at a meeting.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct MoodLine {
+    meeting: MeetingId,
+    starts_at: Timestamp,
+    /// Missing if it cannot be read: it was changed, or the member's key is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mood: Option<Mood>,
+    /// Who entered it.
+    entered_by: Subject,
 }
 
 /// A consent that was not withdrawn.
@@ -141,18 +157,19 @@ pub(crate) async fn show_record(
     let read = move |connection: &_| {
         let Some(found) = person::find(connection, org.as_str(), member, &now)? else { return Ok(None) };
         let attendances = person::attendances(connection, org.as_str(), member)?;
-        let (mut seconds, mut reasons) = (Vec::new(), Vec::new());
+        let (mut seconds, mut reasons, mut moods) = (Vec::new(), Vec::new(), Vec::new());
         let records = record_view::same_person(connection, org.as_str(), member)?;
         let accesses = audit_view::of_person(connection, org.as_str(), &records, None, ACCESSES_MAX)?;
         for id in records {
             reasons.push((id, reason_view::of_member(connection, org.as_str(), id)?));
+            moods.extend(register_view::moods_of(connection, org.as_str(), id)?);
             if id != member {
                 seconds.extend(record_view::find(connection, org.as_str(), id)?.map(|record| (id, record)));
             }
         }
-        Ok(Some((found, seconds, reasons, attendances, accesses)))
+        Ok(Some((found, seconds, reasons, attendances, moods, accesses)))
     };
-    let Read(position, ((mut view, record), seconds, reasons, attendances, mut accesses)) = projections
+    let Read(position, ((mut view, record), seconds, reasons, attendances, moods, mut accesses)) = projections
         .find(&[OF_MEMBERS, &[&reason_view::REASONS, &audit_view::OPENINGS]].concat(), after, "member", read)
         .await?;
     accesses.truncate(ACCESSES_MAX);
@@ -170,7 +187,8 @@ pub(crate) async fn show_record(
     }
     let agreed = projections.agreed(&caller, member, &record).await?;
     let reasons = projections.reasons(&caller, reasons).await?;
-    let record = MemberRecord { member: view, agreed, second_records, reasons, attendances, accesses };
+    let moods = projections.mood_lines(&caller, moods).await?;
+    let record = MemberRecord { member: view, agreed, second_records, reasons, attendances, moods, accesses };
     let write = move || match format {
         RecordFormat::Json => Read(position, record).into_response(),
         RecordFormat::Html => Html(page(&record)).into_response(),
@@ -201,6 +219,15 @@ impl Projections {
             }
         }
         Ok(lines)
+    }
+
+    async fn mood_lines(&self, caller: &Caller, sealed: Vec<SealedMood>) -> Result<Vec<MoodLine>, Problem> {
+        let mut opened = self.moods(caller, &sealed).await?;
+        let line = |SealedMood { member, meeting, starts_at, entered_by, .. }| {
+            let mood = opened.remove(&(member, meeting))?;
+            Some(MoodLine { meeting, starts_at, mood, entered_by })
+        };
+        Ok(sealed.into_iter().filter_map(line).collect())
     }
 
     async fn agreed(&self, caller: &Caller, member: MemberId, record: &Record) -> Result<Agreed, Problem> {

@@ -6,20 +6,22 @@ use axum::{extract::State, response::Response};
 use domain::{
     MeetingId, MemberId,
     audit::List,
-    meeting::{AttendanceMode, Mark},
+    meeting::{AttendanceMode, Mark, Mood, Status},
 };
 use host::{is_erased, row};
 use rusqlite::Connection;
 use serde::Serialize;
 use utoipa::ToSchema;
-use web::{After, CallerMay, Path, Problem, Problems, Read};
+use web::{After, Caller, CallerMay, Path, Problem, Problems, Read};
 
 use crate::{
     OF_MEMBERS, Projections,
     meetings::{self, MeetingRow},
     op,
     opening::Look,
-    record_view, register_view, rosters, sight,
+    record_view,
+    register_view::{self, SealedMood},
+    rosters, sight,
 };
 
 /// A meeting's register.
@@ -53,6 +55,9 @@ pub(crate) struct RegisterLine {
     pub walk_in: bool,
     /// Whether the mark was changed after the register was closed.
     pub corrected: bool,
+    /// How they said they feel, as long as the register is open and for whoever entered it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mood: Option<Mood>,
 }
 
 /// Show a meeting's register
@@ -61,7 +66,7 @@ pub(crate) struct RegisterLine {
 /// registered twice and merged is one person, under the record under which they go on; of two marks the better attended
 /// counts.
 /// Facilitators read what those are called whose records are open to the group, and what was typed in by themselves or
-/// at its meetings.
+/// at its meetings. Moods are read by whoever entered them, until the register is closed.
 #[utoipa::path(get, path = "/v1/meetings/{meeting}/register", tag = "views",
     params(("meeting" = MeetingId, Path, description = "The meeting")),
     responses((status = 200, description = "The register", body = RegisterView), Problems))]
@@ -78,23 +83,35 @@ pub(crate) async fn show_register(
     caller.require_group(group)?;
     let who = caller.clone();
     let read = move |connection: &_| {
-        let Some(register) = page(connection, who.org.as_str(), meeting)? else { return Ok(None) };
-        let members = register.members.iter().map(|line| line.member);
-        sight::of_list(connection, &who, group, members).map(|fields| Some((register, fields)))
+        let Some(page) = page(connection, &who, meeting)? else { return Ok(None) };
+        let members = page.register.members.iter().map(|line| line.member);
+        sight::of_list(connection, &who, group, members).map(|fields| Some((page, fields)))
     };
-    let Read(position, (mut register, fields)) = projections.find(OF_MEMBERS, after, "meeting", read).await?;
+    let Read(position, (page, fields)) = projections.find(OF_MEMBERS, after, "meeting", read).await?;
+    let Page { mut register, moods } = page;
     let (list, members) = (List::Register(meeting), register.members.iter().map(|line| line.member));
     let look = Look::at_list(&caller, "show_register", (list, position), members);
     let mut called = projections.called(look, fields).await?;
+    let mut opened = projections.moods(&caller, moods.values()).await?;
     for line in &mut register.members {
         line.called = called.names.remove(&line.member);
-        line.unreadable = called.unreadable.contains(&line.member);
+        let mood = moods.get(&line.member).and_then(|sealed| opened.remove(&(sealed.member, meeting)));
+        line.unreadable = called.unreadable.contains(&line.member) || mood == Some(None);
+        line.mood = mood.flatten();
     }
     projections.answer(&caller, Read(position, register)).await
 }
 
-/// The register of a meeting.
-fn page(connection: &Connection, org: &str, id: MeetingId) -> rusqlite::Result<Option<RegisterView>> {
+/// The register of a meeting, and what is sealed beside it.
+struct Page {
+    register: RegisterView,
+    /// The moods that the caller reads, by person.
+    moods: BTreeMap<MemberId, SealedMood>,
+}
+
+/// The register of a meeting, as the caller sees it.
+fn page(connection: &Connection, caller: &Caller, id: MeetingId) -> rusqlite::Result<Option<Page>> {
+    let org = caller.org.as_str();
     let Some((key, meeting)) = meetings::find(connection, org, id)? else { return Ok(None) };
     let mut people: BTreeMap<MemberId, OnRegister> = BTreeMap::new();
     for (person, record) in rosters::enrolled_on(connection, org, meeting.group, meeting.starts_at_local.date())? {
@@ -111,7 +128,21 @@ fn page(connection: &Connection, org: &str, id: MeetingId) -> rusqlite::Result<O
     }
     let members: Vec<_> = people.into_iter().map(|(person, on)| on.line(person)).collect();
     let not_recorded = members.iter().filter(|line| line.mark.is_none()).count();
-    Ok(Some(RegisterView { meeting, members, not_recorded, erased: erased.len() }))
+    let moods = if meeting.status == Status::Open { moods(connection, caller, key)? } else { BTreeMap::new() };
+    let register = RegisterView { meeting, members, not_recorded, erased: erased.len() };
+    Ok(Some(Page { register, moods }))
+}
+
+/// The moods that the caller entered, by person; of several, that of the record under which the person goes on.
+fn moods(connection: &Connection, caller: &Caller, key: i64) -> rusqlite::Result<BTreeMap<MemberId, SealedMood>> {
+    let mut moods = BTreeMap::new();
+    for mood in register_view::moods_entered_by(connection, key, &caller.subject)? {
+        let person = record_view::goes_on_as(connection, caller.org.as_str(), mood.member)?;
+        if mood.member == person || !moods.contains_key(&person) {
+            moods.insert(person, mood);
+        }
+    }
+    Ok(moods)
 }
 
 /// One person on a register, under any of their records.
@@ -131,7 +162,7 @@ impl OnRegister {
         let corrected = marks.iter().any(|line| line.corrected);
         let counts = marks.into_iter().min_by_key(|line| (line.mark, line.member != member));
         let (mark, mode) = counts.map(|line| (line.mark, line.mode)).unwrap_or_default();
-        RegisterLine { member, called: None, unreadable: false, mark, mode, walk_in, corrected }
+        RegisterLine { member, called: None, unreadable: false, mark, mode, walk_in, corrected, mood: None }
     }
 }
 
@@ -147,6 +178,7 @@ fn marked(connection: &Connection, meeting: i64) -> rusqlite::Result<Vec<Registe
             mode: row::maybe_word(row, 2)?,
             walk_in: row.get(3)?,
             corrected: row.get(4)?,
+            mood: None,
         })
     })?;
     rows.collect()

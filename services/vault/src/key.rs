@@ -64,6 +64,8 @@ pub enum SealedAs {
     Concern,
     /// What was done about it.
     Note,
+    /// How a member said they feel, of the meeting where they said it.
+    Mood,
 }
 
 impl SealedAs {
@@ -82,6 +84,7 @@ impl SealedAs {
             Self::Rating => "rating",
             Self::Concern => "concern",
             Self::Note => "note",
+            Self::Mood => "mood",
         }
     }
 }

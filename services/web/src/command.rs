@@ -242,7 +242,14 @@ impl<Op, T> Command<Op, T> {
     /// Recognises the command by a digest with this key from now on, if not by another's already: what is kept of it tells
     /// nothing to anyone without the key.
     pub fn recognise_by(&mut self, key: &vault::Key) {
-        if let Some((_, fingerprint)) = self.cause.key.as_mut().filter(|_| !self.keyed) {
+        self.recognise_by_all([key]);
+    }
+
+    /// As [`Self::recognise_by`], with each of these keys in turn: what is kept of it tells nothing any more once one of
+    /// them is destroyed, to whoever has the others.
+    pub fn recognise_by_all<'a>(&mut self, keys: impl IntoIterator<Item = &'a vault::Key>) {
+        let Some((_, fingerprint)) = self.cause.key.as_mut().filter(|_| !self.keyed) else { return };
+        for key in keys {
             let digest = key.digest(&*fingerprint);
             fingerprint.copy_from_slice(&digest[..16]);
             self.keyed = true;

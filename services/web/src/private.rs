@@ -7,6 +7,7 @@ use domain::{
     Sealed, Text,
     care::{Cause, Rating},
     instrument::Given,
+    meeting::Mood,
     member::{Details, Fields, Profile},
 };
 use serde::{Deserialize, Deserializer, Serialize};
@@ -85,6 +86,12 @@ impl Sealable for Cause {
 impl Sealable for Rating {
     fn bytes(&self) -> Cow<'_, [u8]> {
         serde_json::to_vec(self).expect("a number").into()
+    }
+}
+
+impl Sealable for Mood {
+    fn bytes(&self) -> Cow<'_, [u8]> {
+        serde_json::to_vec(self).expect("a number or a word").into()
     }
 }
 

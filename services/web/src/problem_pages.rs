@@ -50,6 +50,7 @@ pages! {
     "merge-into-itself",
     "method-not-allowed",
     "mode-of-absent",
+    "moods-refused",
     "no-crisis-text",
     "no-duty-seat",
     "no-schedule",

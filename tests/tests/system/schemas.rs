@@ -203,6 +203,7 @@ fn meeting_refusals() -> Vec<Refusal> {
         Refusal::AttendanceRecorded { to: Status::Cancelled },
         Refusal::NotPossible { status: Status::Held, to: Status::Open },
         Refusal::Marks(vec![(MemberId(Uuid::nil()), MarkRefusal::Twice)]),
+        Refusal::Moods(vec![(MemberId(Uuid::nil()), MarkRefusal::Twice)]),
         Refusal::OnRoster,
         Refusal::NotClosed,
         Refusal::ReasonNeeded,
@@ -218,6 +219,7 @@ fn meeting_refusals() -> Vec<Refusal> {
             | Refusal::NotPossible { .. }
             | Refusal::Marks(_)
             | Refusal::Mark(_)
+            | Refusal::Moods(_)
             | Refusal::OnRoster
             | Refusal::NotClosed
             | Refusal::ReasonNeeded

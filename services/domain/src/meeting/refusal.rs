@@ -24,8 +24,8 @@ pub enum Refusal {
         /// What it is.
         status: Status,
     },
-    /// It is held: marks are corrected, with a reason.
-    #[error("the register is closed; a mark is changed by a correction, with a reason")]
+    /// It is held: marks are corrected, with a reason, and moods are not.
+    #[error("the register is closed; a mark is changed by a correction, with a reason, a mood not at all")]
     RegisterClosed,
     /// It took place, or someone was recorded.
     #[error("attendance was recorded, so the meeting cannot be {}", to.as_str())]
@@ -47,6 +47,9 @@ pub enum Refusal {
     /// One mark cannot be made.
     #[error("{0}")]
     Mark(MarkRefusal),
+    /// Some moods cannot be recorded, so none was.
+    #[error("{} of the moods cannot be recorded, so none was", .0.len())]
+    Moods(Vec<(MemberId, MarkRefusal)>),
     /// A walk-in who is on the roster.
     #[error("the member is on the roster: record the attendance instead")]
     OnRoster,
@@ -61,14 +64,14 @@ pub enum Refusal {
     TooManyHeads(u16),
 }
 
-/// Why one mark cannot be made.
+/// Why one mark cannot be made, or one mood not be recorded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MarkRefusal {
     /// Not enrolled that day, nor a walk-in.
     #[error("the member is not on the roster of the meeting's date, nor a walk-in")]
     NotOnRoster,
     /// Twice in one command.
-    #[error("the member is marked twice in one command")]
+    #[error("the member is named twice in one command")]
     Twice,
     /// How someone took part who did not.
     #[error("someone who did not come has no mode")]
@@ -104,6 +107,7 @@ impl crate::Refusal for Refusal {
             Self::NotPossible { .. } => "meeting-not-possible",
             Self::Marks(_) => "marks-refused",
             Self::Mark(refusal) => refusal.code(),
+            Self::Moods(_) => "moods-refused",
             Self::OnRoster => "on-roster",
             Self::NotClosed => "register-open",
             Self::ReasonNeeded => "reason-needed",
@@ -120,7 +124,9 @@ impl crate::Refusal for Refusal {
 
     fn parts(&self) -> Vec<(String, String)> {
         match self {
-            Self::Marks(refused) => refused.iter().map(|(member, why)| (member.to_string(), why.to_string())).collect(),
+            Self::Marks(refused) | Self::Moods(refused) => {
+                refused.iter().map(|(member, why)| (member.to_string(), why.to_string())).collect()
+            }
             _ => Vec::new(),
         }
     }

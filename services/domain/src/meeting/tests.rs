@@ -286,11 +286,95 @@ fn the_better_attended_mark_comes_first_and_its_name_last() {
     assert!(marks.is_sorted_by(|a, b| a.as_str() > b.as_str()), "the views choose by name");
 }
 
+/// A mood of somebody with these records, sealed for each.
+fn mood_of(records: &[MemberId], enrolled: bool, said: &str) -> NewMood {
+    let mood = records.iter().map(|record| (*record, why(said))).collect();
+    NewMood { person: of_one(records, Mark::Present, enrolled).person, mood }
+}
+fn moods(by: &str, moods: Vec<NewMood>) -> Command {
+    Command::RecordMoods { moods, by: by.parse().unwrap() }
+}
+fn mood_recorded(member: MemberId, said: &str, by: &str) -> Event {
+    Event::MoodRecorded(MoodRecorded { member, mood: why(said), entered_by: by.parse().unwrap() })
+}
+
+#[test]
+fn a_mood_is_of_whoever_is_on_the_roster_or_was_marked_and_marks_nobody() {
+    let history = vec![planned(), opened(), walked_in(BOB)];
+    let both = moods("fay", vec![mood_of(&[ALICE], true, "7"), mood_of(&[BOB], false, "declined")]);
+    let recorded = [mood_recorded(ALICE, "7", "fay"), mood_recorded(BOB, "declined", "fay")];
+    given::<Meeting>(history.clone()).when(&both).then(&recorded);
+    let State::Known(register) = [history, recorded.to_vec()].concat().iter().fold(State::default(), Meeting::evolve)
+    else {
+        panic!("it is known")
+    };
+    assert_eq!(register.entries.keys().collect::<Vec<_>>(), [&BOB]);
+}
+
+#[test]
+fn of_many_moods_all_are_recorded_or_none_and_each_mistake_is_named() {
+    let erased =
+        NewMood { person: Person { erased: true, ..mood_of(&[BOB], true, "3").person }, ..mood_of(&[BOB], true, "3") };
+    let unsealed = NewMood { mood: BTreeMap::new(), ..mood_of(&[BOB], true, "3") };
+    for nobody in [mood_of(&[BOB], false, "3"), erased, unsealed] {
+        let asked = moods("fay", vec![mood_of(&[ALICE], true, "7"), nobody, mood_of(&[ALICE], true, "8")]);
+        given::<Meeting>([planned(), opened()])
+            .when(&asked)
+            .then_refused(&Refusal::Moods(vec![(BOB, MarkRefusal::NotOnRoster), (ALICE, MarkRefusal::Twice)]));
+    }
+}
+
+#[test]
+fn another_mood_replaces_the_one_before_and_whoever_enters_the_same_has_entered_it() {
+    let history = vec![planned(), opened(), mood_recorded(ALICE, "7", "fay")];
+    let asked = |by, said| moods(by, vec![mood_of(&[ALICE], true, said)]);
+    given::<Meeting>(history.clone()).when(&asked("fay", "7")).then_nothing();
+    given::<Meeting>(history.clone()).when(&asked("fay", "6")).then(&[mood_recorded(ALICE, "6", "fay")]);
+    given::<Meeting>(history).when(&asked("gus", "7")).then(&[mood_recorded(ALICE, "7", "gus")]);
+}
+
+#[test]
+fn a_mood_is_recorded_while_the_register_is_open_and_then_not_even_the_same() {
+    let asked = moods("fay", vec![mood_of(&[ALICE], true, "7")]);
+    given::<Meeting>([planned()]).when(&asked).then_refused(&Refusal::NotOpen { status: Status::Planned });
+    let history = [planned(), opened(), mood_recorded(ALICE, "7", "fay")];
+    given::<Meeting>(history.iter().cloned().chain([held()])).when(&asked).then_refused(&Refusal::RegisterClosed);
+    given::<Meeting>(history.iter().cloned().chain([cancelled()]))
+        .when(&asked)
+        .then_refused(&Refusal::NotOpen { status: Status::Cancelled });
+}
+
+#[test]
+fn a_persons_mood_is_said_under_the_records_that_have_one_or_are_marked_or_the_first() {
+    let asked = moods("fay", vec![mood_of(&[ALICE, BOB], true, "7")]);
+    let open = |more: &[Event]| [vec![planned(), opened()], more.to_vec()].concat();
+    let of = |member| mood_recorded(member, "7", "fay");
+    given::<Meeting>(open(&[])).when(&asked).then(&[of(ALICE)]);
+    given::<Meeting>(open(&[walked_in(BOB)])).when(&asked).then(&[of(BOB)]);
+    let before = |member| mood_recorded(member, "2", "fay");
+    given::<Meeting>(open(&[before(BOB)])).when(&asked).then(&[of(BOB)]);
+    given::<Meeting>(open(&[before(ALICE), before(BOB)])).when(&asked).then(&[of(ALICE), of(BOB)]);
+    let named_bob = NewMood {
+        person: Person { member: BOB, ..of_one(&[ALICE, BOB], Mark::Late, true).person },
+        ..mood_of(&[ALICE, BOB], true, "7")
+    };
+    given::<Meeting>(open(&[]))
+        .when(&moods("fay", vec![mood_of(&[ALICE, BOB], true, "7"), named_bob]))
+        .then_refused(&Refusal::Moods(vec![(BOB, MarkRefusal::Twice)]));
+}
+
 fn commands() -> impl Strategy<Value = Command> {
     let member = prop_oneof![Just(ALICE), Just(BOB)];
     let mark = prop_oneof![Just(Mark::Present), Just(Mark::Late), Just(Mark::Excused), Just(Mark::Absent)];
     let new_mark =
         (member.clone(), mark.clone(), any::<bool>()).prop_map(|(member, mark, enrolled)| new(member, mark, enrolled));
+    // Alice and Bob are one person, or two.
+    let new_moods = (any::<bool>(), prop::collection::vec((member.clone(), any::<bool>(), "[1-3]"), 0..3)).prop_map(
+        |(one, moods)| {
+            let records = |member| if one { vec![ALICE, BOB] } else { vec![member] };
+            moods.into_iter().map(|(member, on, said)| mood_of(&records(member), on, &said)).collect::<Vec<_>>()
+        },
+    );
     prop_oneof![
         1 => (0u32..3).prop_map(|n| Command::Plan(Plan { ends_at: plan().ends_at + SignedDuration::from_mins(n.into()), ..plan() })),
         3 => Just(Command::Open { at: plan().starts_at }),
@@ -300,6 +384,7 @@ fn commands() -> impl Strategy<Value = Command> {
         1 => Just(Command::Reinstate { reason: why("wrong week") }),
         6 => prop::collection::vec(new_mark.clone(), 0..3).prop_map(Command::Record),
         2 => new_mark.prop_map(Command::AddWalkIn),
+        4 => (new_moods, prop_oneof![Just("fay"), Just("gus")]).prop_map(|(new, by)| moods(by, new)),
         3 => (member, prop::option::of(mark)).prop_map(|(member, mark)| correct(member, mark)),
         2 => (0u16..3, any::<bool>()).prop_map(|(heads, reason)| count(heads, reason.then_some("recount"))),
     ]
@@ -328,6 +413,19 @@ proptest! {
             if let State::Known(register) = &state && !matches!(register.status, Status::Open | Status::Held) {
                 prop_assert!(register.entries.is_empty() && register.heads.is_empty());
             }
+        }
+    }
+
+    #[test]
+    fn whatever_moods_are_recorded_everything_else_is_as_without_them(asked in prop::collection::vec(commands(), 1..40)) {
+        let (mut with, mut without) = (State::default(), State::default());
+        for command in asked {
+            let decided = Meeting::decide(&command, &with);
+            if !matches!(command, Command::RecordMoods { .. }) {
+                prop_assert_eq!(&decided, &Meeting::decide(&command, &without));
+                without = decided.iter().flatten().fold(without, Meeting::evolve);
+            }
+            with = decided.iter().flatten().fold(with, Meeting::evolve);
         }
     }
 

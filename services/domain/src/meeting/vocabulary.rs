@@ -12,6 +12,8 @@ use crate::{GroupId, group::MeetingMode};
 
 /// Most members on one register, a count.
 pub const MARKS_MAX: usize = 1_000;
+/// Most moods that are recorded at once, a count.
+pub const MOODS_MAX: usize = 1_000;
 /// Most anonymous heads of one category, a count.
 pub const HEADS_MAX: u16 = 10_000;
 /// How long before its start a meeting can be opened.

@@ -95,6 +95,7 @@ impl Reference {
                 Event::HeadcountRecorded(now) => {
                     self.heads.insert(meeting, now.heads);
                 }
+                Event::MoodRecorded(_) => {}
             }
         }
     }
