@@ -14,6 +14,7 @@ mod record_attendance;
 mod record_headcount;
 mod record_moods;
 mod record_register;
+mod record_structure;
 mod reinstate_meeting;
 
 use axum::extract::FromRef;
@@ -87,6 +88,7 @@ fn routes(attendance: Attendance) -> OpenApiRouter {
         .routes(routes!(correct_attendance::correct_attendance))
         .routes(routes!(record_headcount::record_headcount))
         .routes(routes!(record_moods::record_moods))
+        .routes(routes!(record_structure::record_structure))
         .with_state(attendance)
 }
 

@@ -23,4 +23,6 @@ web::operations! {
     RecordHeadcount = "record_headcount": Admin Coordinator Facilitator;
     /// Record how members say they feel.
     RecordMoods = "record_moods": Admin Coordinator Facilitator;
+    /// Record how a meeting went.
+    RecordStructure = "record_structure": Admin Coordinator Facilitator;
 }

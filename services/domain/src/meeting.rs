@@ -5,6 +5,7 @@
 
 mod mood;
 mod refusal;
+mod structure;
 mod vocabulary;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     mood::{MOOD_MAX, Mood, Rating},
     refusal::{MarkRefusal, Refusal},
+    structure::{FACILITATORS_MAX, PHASES_MAX, Phase, PhaseKind, PhaseRefusal, Structure, Topic},
     vocabulary::{
         AttendanceMode, Entry, HEADS_MAX, HeadCategory, Headcount, MARKS_MAX, MOODS_MAX, Mark, OPENS_EARLY_MAX, Plan,
         Status,
@@ -111,6 +113,13 @@ pub struct MoodRecorded {
     /// Who entered it.
     pub entered_by: Subject,
 }
+/// What is kept of how a meeting went was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StructureRecorded {
+    /// All of it.
+    #[serde(flatten)]
+    pub structure: Structure,
+}
 
 events! {
     /// What can have happened to a meeting.
@@ -137,6 +146,8 @@ events! {
         HeadcountRecorded = "headcount.recorded" v 1,
         /// A member said how they feel.
         MoodRecorded = "mood.recorded" v 1,
+        /// How it went was recorded.
+        StructureRecorded = "structure.recorded" v 1,
     }
 }
 
@@ -163,6 +174,8 @@ pub struct Register {
     pub heads: Headcount,
     /// How members said they feel, as long as it can be said, and who entered it.
     pub moods: BTreeMap<MemberId, (Sealed, Subject)>,
+    /// How it went.
+    pub structure: Structure,
 }
 
 impl Register {
@@ -173,6 +186,7 @@ impl Register {
             entries: BTreeMap::new(),
             heads: Headcount::new(),
             moods: BTreeMap::new(),
+            structure: Structure::default(),
         }
     }
 
@@ -324,6 +338,8 @@ pub enum Command {
         /// Who enters them.
         by: Subject,
     },
+    /// Record how the meeting went.
+    RecordStructure(Structure),
 }
 
 impl Decider for Meeting {
@@ -354,6 +370,7 @@ impl Decider for Meeting {
             Command::Correct { records, to, enrolled } => correct(register, records, *to, *enrolled),
             Command::Count { heads, reason } => count(register, heads, reason.as_ref()),
             Command::RecordMoods { moods, by } => record_moods(register, moods, by),
+            Command::RecordStructure(structure) => record_structure(register, structure),
         }
     }
 
@@ -386,6 +403,7 @@ impl Decider for Meeting {
             Event::MoodRecorded(MoodRecorded { member, mood, entered_by }) => {
                 register.moods.insert(*member, (mood.clone(), entered_by.clone()));
             }
+            Event::StructureRecorded(StructureRecorded { structure }) => register.structure.clone_from(structure),
         }
         State::Known(register)
     }
@@ -574,6 +592,17 @@ fn record_mood(register: &Register, person: &Person, mood: &BTreeMap<MemberId, S
     let other = now.filter(|(record, now)| register.moods.get(record) != Some(now));
     let recorded = |(member, (mood, entered_by))| Event::MoodRecorded(MoodRecorded { member, mood, entered_by });
     other.map(recorded).collect()
+}
+
+fn record_structure(register: &Register, structure: &Structure) -> Result<Vec<Event>, Refusal> {
+    match (register.status, structure.impossible(&register.plan)) {
+        (status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur), _) => Err(Refusal::NotOpen { status }),
+        (Status::Open | Status::Held, _) if *structure == register.structure => Ok(vec![]),
+        (Status::Open | Status::Held, Some((nth, why))) => Err(Refusal::Phase(nth, why)),
+        (Status::Open | Status::Held, None) => {
+            Ok(vec![Event::StructureRecorded(StructureRecorded { structure: structure.clone() })])
+        }
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use domain::{
     AnyEvent, DomainEvent, GroupId, MeetingId, MemberId, Sealed, Subject,
     meeting::{
         AttendanceCorrected, AttendanceMode, AttendanceRecorded, Cancelled, DidNotOccur, Entry, Event, Headcount,
-        HeadcountRecorded, Held, MoodRecorded, Opened, Plan, Planned, Reinstated, Replanned, Status,
+        HeadcountRecorded, Held, MoodRecorded, Opened, Plan, Planned, Reinstated, Replanned, Status, Structure,
+        StructureRecorded,
     },
 };
 use eventlog::StreamName;
@@ -34,6 +35,7 @@ pub const REGISTERS: View = View {
             mode TEXT NOT NULL,
             status TEXT NOT NULL,
             heads TEXT NOT NULL DEFAULT '{}', -- JSON, by category
+            structure TEXT, -- JSON, the topic sealed; none if nothing was kept
             UNIQUE (org, id)
         ) STRICT;
         CREATE INDEX meetings_by_group ON meetings (org, grp, starts_at);
@@ -59,7 +61,8 @@ pub const REGISTERS: View = View {
     tables: &[
         (
             "meetings",
-            "SELECT org, hex(id), hex(grp), starts_at, ends_at, starts_at_local, mode, status, heads
+            "SELECT org, hex(id), hex(grp), starts_at, ends_at, starts_at_local, mode, status, heads,
+                    structure
              FROM meetings ORDER BY org, id",
         ),
         (
@@ -109,6 +112,7 @@ impl Fold for Registers {
             }
             Event::HeadcountRecorded(HeadcountRecorded { heads, .. }) => set_heads(folding, meeting, heads),
             Event::MoodRecorded(recorded) => set_mood(folding, meeting, recorded),
+            Event::StructureRecorded(StructureRecorded { structure }) => set_structure(folding, meeting, structure),
         }
     }
 
@@ -217,6 +221,20 @@ fn set_mood(folding: &Folding<'_>, key: i64, recorded: &MoodRecorded) -> rusqlit
         entered_by.as_str(),
     ])?;
     Ok(())
+}
+
+fn set_structure(folding: &Folding<'_>, key: i64, structure: &Structure) -> rusqlite::Result<()> {
+    let kept =
+        (*structure != Structure::default()).then(|| serde_json::to_string(structure).expect("string keys only"));
+    folding.rows.prepare_cached("UPDATE meetings SET structure = ?2 WHERE key = ?1")?.execute(params![key, kept])?;
+    Ok(())
+}
+
+/// What was kept of how a meeting went, by the number of its row.
+pub(crate) fn structure(connection: &Connection, key: i64) -> rusqlite::Result<Option<Structure>> {
+    connection
+        .prepare_cached("SELECT structure FROM meetings WHERE key = ?1")?
+        .query_row([key], |row| row::maybe_json(row, 0))
 }
 
 /// How a member said they feel at a meeting.

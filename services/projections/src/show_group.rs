@@ -34,6 +34,8 @@ pub(crate) struct GroupView {
     pub next_meetings: Vec<NextMeeting>,
     /// The last 12 held meetings, latest first.
     pub last_meetings: Vec<MeetingRow>,
+    /// How much was kept of how these went.
+    pub structure_kept: StructureCounts,
     pub meetings: MeetingCounts,
 }
 
@@ -58,10 +60,23 @@ pub(crate) struct MeetingCounts {
     pub not_reported: u32,
 }
 
+/// How much was kept of how the last 12 held meetings went; unit: meeting.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct StructureCounts {
+    /// All of them.
+    pub held: u32,
+    /// With phases.
+    pub phases: u32,
+    /// With a topic.
+    pub topic: u32,
+    /// With who was there to lead them.
+    pub facilitators: u32,
+}
+
 /// Show a group
 ///
-/// What it is, its next meetings, the size of its roster, attendance at its last meetings, and how many meetings were
-/// held, cancelled, did not occur, or were never reported.
+/// What it is, its next meetings, the size of its roster, attendance at its last meetings and how much was kept of how
+/// they went, and how many meetings were held, cancelled, did not occur, or were never reported.
 #[utoipa::path(get, path = "/v1/groups/{group}", tag = "views",
     params(("group" = GroupId, Path, description = "The group")),
     responses((status = 200, description = "The group", body = GroupView), Problems))]
@@ -92,6 +107,7 @@ fn page(connection: &Connection, org: &str, id: GroupId, now: &Zoned) -> rusqlit
         places: rosters::places(connection, org, id)?,
         next_meetings: next_meetings(connection, org, id, now)?,
         last_meetings: meetings::last_held(connection, org, id, LAST_MEETINGS)?,
+        structure_kept: structure_kept(connection, org, id)?,
         meetings: meeting_counts(connection, org, id, now)?,
     }))
 }
@@ -116,6 +132,25 @@ fn next_meetings(
         })
     })?;
     rows.collect()
+}
+
+fn structure_kept(connection: &Connection, org: &str, id: GroupId) -> rusqlite::Result<StructureCounts> {
+    // What is not kept is not in the JSON.
+    connection
+        .prepare_cached(
+            "SELECT count(*), count(structure ->> '$.phases'), count(structure ->> '$.topic'),
+                    count(structure ->> '$.facilitators')
+             FROM (SELECT structure FROM meetings WHERE org = ?1 AND grp = ?2 AND status = 'held'
+                   ORDER BY starts_at DESC LIMIT ?3)",
+        )?
+        .query_row(params![org, id.0.as_bytes(), LAST_MEETINGS], |row| {
+            Ok(StructureCounts {
+                held: row.get(0)?,
+                phases: row.get(1)?,
+                topic: row.get(2)?,
+                facilitators: row.get(3)?,
+            })
+        })
 }
 
 fn meeting_counts(connection: &Connection, org: &str, id: GroupId, now: Timestamp) -> rusqlite::Result<MeetingCounts> {

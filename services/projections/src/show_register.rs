@@ -4,21 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{extract::State, response::Response};
 use domain::{
-    MeetingId, MemberId,
+    MeetingId, MemberId, Subject,
     audit::List,
-    meeting::{AttendanceMode, Mark, Mood, Status},
+    meeting::{AttendanceMode, Mark, Mood, Phase, Status, Structure},
 };
 use host::{is_erased, row};
 use rusqlite::Connection;
 use serde::Serialize;
 use utoipa::ToSchema;
-use web::{After, Caller, CallerMay, Path, Problem, Problems, Read};
+use vault::SealedAs;
+use web::{After, Caller, CallerMay, Path, Problem, Problems, Read, Role};
 
 use crate::{
     OF_MEMBERS, Projections,
     meetings::{self, MeetingRow},
     op,
-    opening::Look,
+    opening::{Look, UNREADABLE},
     record_view,
     register_view::{self, SealedMood},
     rosters, sight,
@@ -28,12 +29,29 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct RegisterView {
     pub meeting: MeetingRow,
+    /// What was kept of how it went.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub structure: Option<StructureView>,
     /// Members on the roster of the meeting's date and all others who were marked.
     pub members: Vec<RegisterLine>,
     /// How many members of the roster have no mark: not recorded, which is not the same as absent.
     pub not_recorded: usize,
     /// How many marks are of people who were erased since: they count, and are nobody's any more.
     pub erased: usize,
+}
+
+/// What was kept of how a meeting went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct StructureView {
+    /// In their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<Phase>,
+    /// What it was about, for those who may record it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// Who was there to lead it, as their tokens say.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub facilitators: BTreeSet<Subject>,
 }
 
 /// One member on a register.
@@ -88,7 +106,7 @@ pub(crate) async fn show_register(
         sight::of_list(connection, &who, group, members).map(|fields| Some((page, fields)))
     };
     let Read(position, (page, fields)) = projections.find(OF_MEMBERS, after, "meeting", read).await?;
-    let Page { mut register, moods } = page;
+    let Page { mut register, structure, moods } = page;
     let (list, members) = (List::Register(meeting), register.members.iter().map(|line| line.member));
     let look = Look::at_list(&caller, "show_register", (list, position), members);
     let mut called = projections.called(look, fields).await?;
@@ -99,12 +117,42 @@ pub(crate) async fn show_register(
         line.unreadable = called.unreadable.contains(&line.member) || mood == Some(None);
         line.mood = mood.flatten();
     }
+    if let Some(structure) = structure {
+        register.structure = Some(projections.structure(&caller, meeting, structure).await?);
+    }
     projections.answer(&caller, Read(position, register)).await
+}
+
+impl Projections {
+    /// What was kept of how a meeting went, with its topic opened for those who may record it.
+    async fn structure(
+        &self,
+        caller: &Caller,
+        meeting: MeetingId,
+        structure: Structure,
+    ) -> Result<StructureView, Problem> {
+        let Structure { phases, topic, facilitators } = structure;
+        let topic = match topic.filter(|_| caller.role != Role::Auditor) {
+            None => None,
+            Some(sealed) => {
+                let key = self.personal.vault.org_key(&caller.org).await?;
+                Some(match key.open(&caller.org, meeting.0, SealedAs::Topic, &sealed) {
+                    Ok(topic) => String::from_utf8_lossy(&topic).into_owned(),
+                    Err(error) => {
+                        tracing::error!(%meeting, %error, "what a meeting was about cannot be read");
+                        UNREADABLE.to_owned()
+                    }
+                })
+            }
+        };
+        Ok(StructureView { phases, topic, facilitators })
+    }
 }
 
 /// The register of a meeting, and what is sealed beside it.
 struct Page {
     register: RegisterView,
+    structure: Option<Structure>,
     /// The moods that the caller reads, by person.
     moods: BTreeMap<MemberId, SealedMood>,
 }
@@ -129,8 +177,9 @@ fn page(connection: &Connection, caller: &Caller, id: MeetingId) -> rusqlite::Re
     let members: Vec<_> = people.into_iter().map(|(person, on)| on.line(person)).collect();
     let not_recorded = members.iter().filter(|line| line.mark.is_none()).count();
     let moods = if meeting.status == Status::Open { moods(connection, caller, key)? } else { BTreeMap::new() };
-    let register = RegisterView { meeting, members, not_recorded, erased: erased.len() };
-    Ok(Some(Page { register, moods }))
+    let structure = register_view::structure(connection, key)?;
+    let register = RegisterView { meeting, structure: None, members, not_recorded, erased: erased.len() };
+    Ok(Some(Page { register, structure, moods }))
 }
 
 /// The moods that the caller entered, by person; of several, that of the record under which the person goes on.

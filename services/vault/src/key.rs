@@ -66,6 +66,8 @@ pub enum SealedAs {
     Note,
     /// How a member said they feel, of the meeting where they said it.
     Mood,
+    /// What a meeting was about.
+    Topic,
 }
 
 impl SealedAs {
@@ -85,6 +87,7 @@ impl SealedAs {
             Self::Concern => "concern",
             Self::Note => "note",
             Self::Mood => "mood",
+            Self::Topic => "topic",
         }
     }
 }

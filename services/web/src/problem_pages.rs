@@ -65,6 +65,7 @@ pages! {
     "overloaded",
     "own-glass",
     "path-too-long",
+    "phase-not-possible",
     "position-unknown",
     "processing-restricted",
     "protocol-full",

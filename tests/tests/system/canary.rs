@@ -45,7 +45,11 @@ const PUBLIC: &[(&str, &str)] = &[
     ("set_crisis_text", "what is said to whoever may be in danger is about nobody"),
 ];
 /// Fields of free text that are about nobody, in operations where others are.
-const PUBLIC_FIELDS: &[(&str, &str)] = &[("give_consent", "/text")];
+const PUBLIC_FIELDS: &[(&str, &str)] = &[
+    ("give_consent", "/text"),
+    // Subjects are ids of the organisation's choice that say nothing: README.
+    ("record_structure", "/facilitators/0"),
+];
 
 /// The operations in which a person can be described, each sent by [`sing`].
 const PERSONAL: &[&str] = &[
@@ -68,6 +72,7 @@ const PERSONAL: &[&str] = &[
     "set_goal",
     "raise_concern",
     "resolve_concern",
+    "record_structure",
 ];
 
 /// Every place in a body where anything can be written, as JSON pointers.
@@ -177,6 +182,9 @@ async fn sing(server: &Server, aviary: &mut Aviary, (group, meetings): (GroupId,
     command(&mut admin, Method::POST, &at(today, &format!("attendance/{bee}/correction")), &body).await;
     let body = aviary.body("record_headcount");
     command(&mut admin, Method::PUT, &at(today, "headcount"), &body).await;
+    let mut body = aviary.body("record_structure");
+    body["phases"] = json!([]);
+    command(&mut admin, Method::PUT, &at(today, "structure"), &body).await;
     let body = aviary.body("cancel_meeting");
     command(&mut admin, Method::POST, &at(yesterday, "cancel"), &body).await;
     let body = aviary.body("reinstate_meeting");

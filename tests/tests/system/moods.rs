@@ -1,4 +1,4 @@
-//! How members say they feel at a meeting.
+//! How members say they feel at a meeting, and how the meeting went.
 
 use std::collections::BTreeSet;
 
@@ -230,7 +230,7 @@ async fn the_moods_of_who_was_erased_are_gone_and_no_more_are_recorded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn moods_are_recorded_by_who_leads_the_group_of_their_own_organisation_only() {
+async fn moods_and_structure_are_recorded_by_who_leads_the_group_of_their_own_organisation_only() {
     let world = World::start().await;
     let group = world.group().await;
     let [ann] = world.enrolled(group).await;
@@ -239,13 +239,89 @@ async fn moods_are_recorded_by_who_leads_the_group_of_their_own_organisation_onl
     let theirs = south.register(json!({ "alias": "Theirs" })).await;
     let other = world.somebody(ORG, Role::Facilitator, "gus", vec![world.group().await]);
     let before = world.events().await.len();
-    let (path, body) = (at(meeting, "moods"), moods([(ann, json!(5))]));
-    other.put(&path, body.clone()).await.refused(403, "forbidden");
-    south.put(&path, body.clone()).await.refused(404, "unknown-meeting");
-    for role in [Role::Member, Role::Auditor, Role::Analyst, Role::Partner] {
-        world.anyone(role).put(&path, body.clone()).await.refused(403, "forbidden");
+    for (path, body) in [("moods", moods([(ann, json!(5))])), ("structure", json!({ "topic": "Trust" }))] {
+        other.put(&at(meeting, path), body.clone()).await.refused(403, "forbidden");
+        south.put(&at(meeting, path), body.clone()).await.refused(404, "unknown-meeting");
+        for role in [Role::Member, Role::Auditor, Role::Analyst, Role::Partner] {
+            world.anyone(role).put(&at(meeting, path), body.clone()).await.refused(403, "forbidden");
+        }
     }
     let admin = world.admin();
     admin.put(&at(meeting, "moods"), moods([(theirs, json!(5))])).await.refused(409, "moods-refused");
     assert_eq!(world.events().await.len(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_a_meeting_went_is_kept_and_the_group_shows_how_much_of_it() {
+    let world = World::start().await;
+    let (ada, group) = (world.coordinator(), world.group().await);
+    let fay = world.facilitator([group]);
+    let phase = |kind: &str, start: &str, end: &str| json!({ "kind": kind, "starts_at": format!("2026-06-{start}:00Z"), "ends_at": format!("2026-06-{end}:00Z") });
+    let phases = json!([phase("check_in", "02T22:55", "02T23:10"), phase("sharing", "02T23:10", "03T00:40")]);
+    let full = json!({ "phases": phases, "topic": "Trust", "facilitators": ["gus", "fay", "gus"] });
+    let first = world.meeting(group, "2026-06-02").await;
+    let path = at(first, "structure");
+    fay.put(&path, full.clone()).await.refused(409, "meeting-not-open");
+    world.set_time("2026-06-02T23:00:00Z");
+    fay.post(&at(first, "open"), Value::Null).await.must(204);
+    fay.put(&path, json!({})).await.must(204);
+    for _ in 0..2 {
+        fay.put(&path, full.clone()).await.must(204);
+    }
+    let held = fay.post(&at(first, "hold"), Value::Null).await.must(204).at();
+    let structure = async |caller: &Actor, after| {
+        caller.read(&at(first, "register"), after).await.must(200).json()["structure"].clone()
+    };
+    let kept = json!({ "phases": phases, "topic": "Trust", "facilitators": ["fay", "gus"] });
+    assert_eq!(structure(&fay, held).await, kept);
+    let without_topic = json!({ "phases": phases, "facilitators": ["fay", "gus"] });
+    assert_eq!(structure(&world.anyone(Role::Auditor), held).await, without_topic, "free text can hold a name");
+    let written = world.written(first).await;
+    let written: Vec<_> = written.iter().filter(|(name, _)| name == "structure.recorded").collect();
+    assert!(written.len() == 1 && written[0].1["topic"].as_str().is_some_and(|topic| topic.starts_with("s1.")));
+
+    let second = world.meeting(group, "2026-06-09").await;
+    world.set_time("2026-06-09T23:00:00Z");
+    fay.post(&at(second, "open"), Value::Null).await.must(204);
+    fay.post(&at(second, "hold"), Value::Null).await.must(204);
+    let topic = fay.put(&at(second, "structure"), json!({ "topic": "Hope" })).await.must(204).at();
+    let group_shows =
+        async |after| ada.read(&format!("/v1/groups/{group}"), after).await.must(200).json()["structure_kept"].clone();
+    let counts = json!({ "held": 2, "phases": 1, "topic": 2, "facilitators": 1 });
+    assert_eq!(group_shows(topic).await, counts);
+    let nothing = fay.put(&path, json!({})).await.must(204).at();
+    assert_eq!(structure(&fay, nothing).await, Value::Null);
+    assert_eq!(group_shows(nothing).await, json!({ "held": 2, "phases": 0, "topic": 1, "facilitators": 0 }));
+    world.must_be_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn phases_that_are_not_possible_are_refused_and_say_why() {
+    let world = World::start().await;
+    let (group, fay) = (world.group().await, world.coordinator());
+    let meeting = world.open_meeting(group).await;
+    let path = at(meeting, "structure");
+    let phase = |start: &str, end: &str| json!({ "kind": "sharing", "starts_at": format!("2026-06-{start}:00Z"), "ends_at": format!("2026-06-{end}:00Z") });
+    for (phases, why) in [
+        (vec![phase("02T23:10", "02T23:10")], "phase 1 does not end after it starts"),
+        (vec![phase("01T23:00", "02T23:10")], "phase 1 is more than 12 hours outside of the meeting"),
+        (
+            vec![phase("02T23:00", "02T23:10"), phase("02T23:05", "02T23:20")],
+            "phase 2 starts before the one before it ends",
+        ),
+    ] {
+        let problem = fay.put(&path, json!({ "phases": phases })).await.refused(409, "phase-not-possible");
+        assert_eq!(problem["detail"], why);
+    }
+    let many: Vec<_> = (0..21).map(|_| phase("02T23:00", "02T23:10")).collect();
+    let subjects: Vec<_> = (0..21).map(|n| format!("fay-{n}")).collect();
+    for body in [
+        json!({ "phases": many }),
+        json!({ "facilitators": subjects }),
+        json!({ "phases": [{ "kind": "singing", "starts_at": "2026-06-02T23:00:00Z", "ends_at": "2026-06-02T23:10:00Z" }] }),
+        json!({ "topic": "x".repeat(301) }),
+    ] {
+        fay.put(&path, body).await.refused(422, "malformed");
+    }
+    assert_eq!(world.types_of(meeting).await, ["meeting.planned", "meeting.opened"]);
 }

@@ -8,7 +8,7 @@ use std::{
 
 use domain::{
     AnyEvent, MemberId, Refusal as _, access, care, group,
-    meeting::{MarkRefusal, Refusal, Status},
+    meeting::{MarkRefusal, PhaseRefusal, Refusal, Status},
     member, programme, protocol, roster,
 };
 use jiff::{Timestamp, civil::date};
@@ -204,6 +204,7 @@ fn meeting_refusals() -> Vec<Refusal> {
         Refusal::NotPossible { status: Status::Held, to: Status::Open },
         Refusal::Marks(vec![(MemberId(Uuid::nil()), MarkRefusal::Twice)]),
         Refusal::Moods(vec![(MemberId(Uuid::nil()), MarkRefusal::Twice)]),
+        Refusal::Phase(1, PhaseRefusal::NoTime),
         Refusal::OnRoster,
         Refusal::NotClosed,
         Refusal::ReasonNeeded,
@@ -220,6 +221,7 @@ fn meeting_refusals() -> Vec<Refusal> {
             | Refusal::Marks(_)
             | Refusal::Mark(_)
             | Refusal::Moods(_)
+            | Refusal::Phase(..)
             | Refusal::OnRoster
             | Refusal::NotClosed
             | Refusal::ReasonNeeded

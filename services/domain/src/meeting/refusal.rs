@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::vocabulary::{HEADS_MAX, MARKS_MAX, OPENS_EARLY_MAX, Status};
+use super::{
+    structure::PhaseRefusal,
+    vocabulary::{HEADS_MAX, MARKS_MAX, OPENS_EARLY_MAX, Status},
+};
 use crate::{MemberId, RefusalKind};
 
 /// Why something was refused.
@@ -50,6 +53,9 @@ pub enum Refusal {
     /// Some moods cannot be recorded, so none was.
     #[error("{} of the moods cannot be recorded, so none was", .0.len())]
     Moods(Vec<(MemberId, MarkRefusal)>),
+    /// A phase, counted from 1, cannot be one of the meeting.
+    #[error("phase {0} {1}")]
+    Phase(usize, PhaseRefusal),
     /// A walk-in who is on the roster.
     #[error("the member is on the roster: record the attendance instead")]
     OnRoster,
@@ -108,6 +114,7 @@ impl crate::Refusal for Refusal {
             Self::Marks(_) => "marks-refused",
             Self::Mark(refusal) => refusal.code(),
             Self::Moods(_) => "moods-refused",
+            Self::Phase(..) => "phase-not-possible",
             Self::OnRoster => "on-roster",
             Self::NotClosed => "register-open",
             Self::ReasonNeeded => "reason-needed",

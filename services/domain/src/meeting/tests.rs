@@ -363,6 +363,53 @@ fn a_persons_mood_is_said_under_the_records_that_have_one_or_are_marked_or_the_f
         .then_refused(&Refusal::Moods(vec![(BOB, MarkRefusal::Twice)]));
 }
 
+/// Phases, by minutes from the planned start.
+fn structure(phases: &[(i64, i64)]) -> Structure {
+    let after = |minutes| plan().starts_at + SignedDuration::from_mins(minutes);
+    let phase =
+        |(start, end): &(i64, i64)| Phase { kind: PhaseKind::Sharing, starts_at: after(*start), ends_at: after(*end) };
+    Structure {
+        phases: phases.iter().map(phase).collect(),
+        topic: Some(why("trust")),
+        facilitators: ["fay".parse().unwrap()].into(),
+    }
+}
+
+#[test]
+fn how_a_meeting_went_is_recorded_while_it_is_open_and_after_it_was_held_and_replaces_what_was() {
+    let ask = |structure: Structure| Command::RecordStructure(structure);
+    let recorded = |structure: Structure| Event::StructureRecorded(StructureRecorded { structure });
+    let full = structure(&[(-10, 15), (15, 60)]);
+    given::<Meeting>([planned()]).when(&ask(full.clone())).then_refused(&Refusal::NotOpen { status: Status::Planned });
+    for history in [vec![planned(), opened()], vec![planned(), opened(), held()]] {
+        given::<Meeting>(history.clone()).when(&ask(full.clone())).then(&[recorded(full.clone())]);
+        given::<Meeting>(history.clone()).when(&ask(Structure::default())).then_nothing();
+        let history = [history, vec![recorded(full.clone())]].concat();
+        given::<Meeting>(history.clone()).when(&ask(full.clone())).then_nothing();
+        given::<Meeting>(history).when(&ask(Structure::default())).then(&[recorded(Structure::default())]);
+    }
+}
+
+#[test]
+fn phases_are_in_order_and_within_twelve_hours_of_the_meeting() {
+    let ask = |phases: &[(i64, i64)]| Command::RecordStructure(structure(phases));
+    let refused = |phases: &[(i64, i64)], nth, why| {
+        given::<Meeting>([planned(), opened()]).when(&ask(phases)).then_refused(&Refusal::Phase(nth, why));
+    };
+    refused(&[(0, 15), (15, 15)], 2, PhaseRefusal::NoTime);
+    refused(&[(15, 0)], 1, PhaseRefusal::NoTime);
+    refused(&[(0, 15), (14, 30)], 2, PhaseRefusal::Overlap);
+    refused(&[(30, 45), (0, 15)], 2, PhaseRefusal::Overlap);
+    // It is planned for 90 minutes.
+    let (first, last) = (-12 * 60, 90 + 12 * 60);
+    refused(&[(first - 1, 0)], 1, PhaseRefusal::Outside);
+    refused(&[(first, 0), (0, last + 1)], 2, PhaseRefusal::Outside);
+    let at_most = structure(&[(first, 0), (0, last)]);
+    given::<Meeting>([planned(), opened()])
+        .when(&ask(&[(first, 0), (0, last)]))
+        .then(&[Event::StructureRecorded(StructureRecorded { structure: at_most })]);
+}
+
 fn commands() -> impl Strategy<Value = Command> {
     let member = prop_oneof![Just(ALICE), Just(BOB)];
     let mark = prop_oneof![Just(Mark::Present), Just(Mark::Late), Just(Mark::Excused), Just(Mark::Absent)];
@@ -385,6 +432,7 @@ fn commands() -> impl Strategy<Value = Command> {
         6 => prop::collection::vec(new_mark.clone(), 0..3).prop_map(Command::Record),
         2 => new_mark.prop_map(Command::AddWalkIn),
         4 => (new_moods, prop_oneof![Just("fay"), Just("gus")]).prop_map(|(new, by)| moods(by, new)),
+        2 => (0i64..3).prop_map(|end| Command::RecordStructure(structure(&[(0, end)]))),
         3 => (member, prop::option::of(mark)).prop_map(|(member, mark)| correct(member, mark)),
         2 => (0u16..3, any::<bool>()).prop_map(|(heads, reason)| count(heads, reason.then_some("recount"))),
     ]

@@ -133,8 +133,8 @@ impl Rows {
                 self.attendances.push((meeting, row, at));
             }
             Event::HeadcountRecorded(now) => self.headcounts.push((meeting, now.heads.clone(), at)),
-            // How people say they feel is not counted.
-            Event::MoodRecorded(_) => {}
+            // How people say they feel and how meetings went is not counted.
+            Event::MoodRecorded(_) | Event::StructureRecorded(_) => {}
         }
     }
 

@@ -95,7 +95,7 @@ impl Reference {
                 Event::HeadcountRecorded(now) => {
                     self.heads.insert(meeting, now.heads);
                 }
-                Event::MoodRecorded(_) => {}
+                Event::MoodRecorded(_) | Event::StructureRecorded(_) => {}
             }
         }
     }
