@@ -25,7 +25,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(crate) struct CheckInCorrection {
     /// All answers, also those that were right.
-    #[schema(value_type = Given, example = json!({ "answers": { "1": 2, "2": 1, "3": "declined" } }))]
+    #[schema(value_type = Given)]
     given: Private<Given>,
     /// Why. Kept sealed.
     #[schema(value_type = Text<300>)]

@@ -19,7 +19,7 @@ pub(crate) struct LoadedTexts {
     /// The words, whose they are, and on which terms.
     file: TextFile,
     /// The terms that stand in the file, word for word: whoever loads the words accepts them.
-    #[schema(example = "As agreed")]
+    #[schema(value_type = String, max_length = 2000, example = "As agreed")]
     accepted_terms: Text<2000>,
 }
 

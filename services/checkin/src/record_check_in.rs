@@ -23,11 +23,12 @@ use crate::{
 /// What a member answered.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "instrument": "gad-7", "given": { "answers": { "1": 2, "2": 1, "3": "declined" } } }))]
 pub(crate) struct NewCheckIn {
     /// With which instrument: the version that is in use.
     instrument: instrument::Id,
     /// What was answered, item by item, as it was given; or only scores, where the instrument allows it.
-    #[schema(value_type = Given, example = json!({ "answers": { "1": 2, "2": 1, "3": "declined" } }))]
+    #[schema(value_type = Given)]
     given: Private<Given>,
     /// In which language it was asked.
     #[serde(default)]

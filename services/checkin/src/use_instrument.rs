@@ -20,7 +20,7 @@ pub(crate) struct InstrumentUse {
     version: u16,
     /// The norm set by which scores are read; the first of the version, if none is chosen.
     #[serde(default)]
-    #[schema(example = "standard")]
+    #[schema(value_type = Option<String>, max_length = 40, example = "standard")]
     norm_set: Option<instrument::Id>,
 }
 
