@@ -64,7 +64,7 @@ pub(crate) fn due(
         let records = projections::records_of(connection, org, person)?;
         for (_, instrument, timing) in asked.iter().filter(|(asking, ..)| Some(*asking) == programme) {
             let days = care_view::days(connection, org, &records, instrument.as_str())?;
-            items.extend(latest(timing, (starts_on, ends_on), today, &days).map(|(window, progress)| DueLine {
+            items.extend(latest(*timing, (starts_on, ends_on), today, &days).map(|(window, progress)| DueLine {
                 member: person,
                 group,
                 instrument: instrument.clone(),
@@ -78,7 +78,7 @@ pub(crate) fn due(
 
 /// Of the check-ins that are asked for, the latest that has opened, if there is something to be done about it.
 fn latest(
-    timing: &Timing,
+    timing: Timing,
     (first, last): (Date, Option<Date>),
     today: Date,
     taken: &[Date],

@@ -17,7 +17,7 @@ use crate::Host;
 #[derive(Debug, Clone)]
 pub struct Members {
     clock: Clock,
-    members: Streams<Member>,
+    records: Streams<Member>,
     people: Streams<People>,
     groups: Streams<Group>,
     rosters: Streams<Roster>,
@@ -38,7 +38,7 @@ impl Members {
     pub fn of(host: &Host) -> Self {
         Self {
             clock: host.authenticator.clock.clone(),
-            members: host.of(),
+            records: host.of(),
             people: host.of(),
             groups: host.of(),
             rosters: host.of(),
@@ -76,13 +76,13 @@ impl Members {
             }
         }
         let typed_by = |known: &Loaded<member::State>| known.state.record().and_then(|record| record.typed_by.clone());
-        let typed_by = self.members.look(org, member, typed_by).await?;
+        let typed_by = self.records.look(org, member, typed_by).await?;
         Ok(typed_by.filter(|by| caller.typed(by)).map(|_| How::AsTyped))
     }
 
     /// What is known of a member who is there.
     pub async fn known_record(&self, org: &OrgId, member: MemberId) -> Result<Option<member::Record>, Problem> {
-        let record = self.members.look(org, member, |member| member.state.record().cloned()).await?;
+        let record = self.records.look(org, member, |member| member.state.record().cloned()).await?;
         let Some(record) = record else { return Ok(None) };
         let complete = |people: &people::State| people.complete(member, record);
         Ok(self.people.look(org, people::stream_id(org), |people| complete(&people.state)).await?)

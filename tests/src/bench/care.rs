@@ -79,12 +79,12 @@ pub async fn run(bench: &Bench, figures: &mut Figures) -> anyhow::Result<()> {
     };
     let mut check_ins: Vec<_> = (0..CONNECTIONS).map(of).collect();
     let (warm_up, time) = (bench.time(WARM_UP) / ROUNDS, bench.time(MEASURED) / ROUNDS);
-    let (mut taken, mut marked) = (Sent::default(), Sent::default());
+    let (mut care, mut marked) = (Sent::default(), Sent::default());
     for _ in 0..ROUNDS {
-        taken.add(&send((server.address, &token), &mut check_ins, warm_up, time).await?);
+        care.add(&send((server.address, &token), &mut check_ins, warm_up, time).await?);
         marked.add(&send((server.address, &token), &mut marks, warm_up, time).await?);
     }
-    let per_s = taken.per_second();
+    let per_s = care.per_second();
     figures.add("checkin_per_s", per_s, format!("a full PHQ-9; {CONNECTIONS} connections, durable"));
     figures.add("checkin_ratio", per_s / marked.per_second(), "goal ≥ 0.8; beside marks in the same run");
     let journey = journey(&mut client, bench.count(WEEKS), bench.count(JOURNEYS)).await?;

@@ -88,7 +88,7 @@ impl Store {
     /// # Errors
     /// As the log says.
     pub async fn stream(&self, stream: &str, revision: u64, max: usize) -> Result<Vec<Event>, LogError> {
-        Ok(self.0.read_stream(&name(stream), revision, max).await?.into_iter().map(event).collect())
+        Ok(self.0.read_stream(&name(stream), revision, max).await?.iter().map(event).collect())
     }
 
     /// Events after the `n`-th.
@@ -96,7 +96,7 @@ impl Store {
     /// # Errors
     /// As the log says.
     pub async fn after(&self, n: u64, max: usize) -> Result<Vec<Event>, LogError> {
-        Ok(self.0.read_all(Position(n), max).await?.into_iter().map(event).collect())
+        Ok(self.0.read_all(Position(n), max).await?.iter().map(event).collect())
     }
 
     /// How many events there are, as it grows.
@@ -121,7 +121,7 @@ fn name(stream: &str) -> StreamName {
     StreamName::new("any", &"any".parse().expect("an organisation"), id)
 }
 
-fn event(recorded: Recorded) -> Event {
+fn event(recorded: &Recorded) -> Event {
     let body = Body::decode(&**recorded.data).expect("written by this file");
     Event { position: stretched(recorded.position), revision: recorded.revision, id: recorded.id, body }
 }

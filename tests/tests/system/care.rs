@@ -241,7 +241,7 @@ async fn a_goal_is_set_rated_revised_and_achieved() {
     let goals = place.journey(&member).await["goals"].clone();
     assert_eq!((&goals[0]["words"], &goals[0]["change"]), (&json!("walk every day"), &json!(4)));
     assert_eq!((&goals[0]["ended"], &goals[1]["ended"]), (&json!("revised"), &json!("achieved")));
-    assert_eq!(goals[0]["ratings"][1]["entered_by"]["assisted"].is_string(), true);
+    assert!(goals[0]["ratings"][1]["entered_by"]["assisted"].is_string());
     for nth in 0..3 {
         member.post(&place.of_member("goals"), json!({ "words": format!("goal {nth}") })).await.must(201);
     }

@@ -78,7 +78,7 @@ impl Window {
 impl Timing {
     /// The check-ins that are asked for in an enrolment from `first` to `last`, or without an end, which open until
     /// `today`; earliest first.
-    pub fn windows(&self, first: Date, last: Option<Date>, today: Date) -> Vec<Window> {
+    pub fn windows(self, first: Date, last: Option<Date>, today: Date) -> Vec<Window> {
         let around = |day, occasion| Window::around(day, self.open_days, occasion);
         let intake = self.intake.then(|| around(first, Occasion::Intake));
         let review = |weeks: u8| {
