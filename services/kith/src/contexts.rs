@@ -19,6 +19,7 @@ pub const CONTEXTS: &[&Context] = &[
     &access::CONTEXT,
     &projections::CONTEXT,
     &reporting::CONTEXT,
+    &example::CONTEXT,
 ];
 
 /// Every operation of all contexts, and who may call it.

@@ -1,0 +1,6 @@
+//! The operations, and who may call them.
+
+web::operations! {
+    /// Count an example.
+    CountExample = "count_example": Admin Coordinator Facilitator;
+}
