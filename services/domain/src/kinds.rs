@@ -19,7 +19,6 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<protocol::Event>(),
     Kind::of::<care::Event>(),
     Kind::of::<audit::Event>(),
-    Kind::of::<crate::example::Event>(),
 ];
 
 /// A kind of stream.

@@ -11,7 +11,6 @@ pub mod care;
 mod day;
 mod decider;
 mod event;
-pub mod example;
 pub mod group;
 mod id;
 pub mod instrument;

@@ -19,7 +19,6 @@ pub const CONTEXTS: &[&Context] = &[
     &access::CONTEXT,
     &projections::CONTEXT,
     &reporting::CONTEXT,
-    &example::CONTEXT,
 ];
 
 /// Every operation of all contexts, and who may call it.
