@@ -60,6 +60,7 @@ pub(crate) const CARE: View = View {
             member BLOB NOT NULL,
             id BLOB NOT NULL,
             position INTEGER NOT NULL,
+            acknowledge_by INTEGER NOT NULL, -- seconds since 1970
             raised TEXT NOT NULL, -- JSON: as it was raised, what it says sealed
             owner TEXT,
             acknowledged_at INTEGER, -- seconds since 1970
@@ -68,7 +69,7 @@ pub(crate) const CARE: View = View {
             note TEXT, -- sealed
             PRIMARY KEY (org, member, id)
         ) STRICT, WITHOUT ROWID;
-        CREATE INDEX concerns_open ON concerns (org, position) WHERE resolved_at IS NULL;",
+        CREATE INDEX concerns_open ON concerns (org, acknowledge_by, position) WHERE resolved_at IS NULL;",
     tables: &[
         (
             "check_ins",
@@ -196,12 +197,13 @@ fn rate_goal(folding: &Folding<'_>, rated: &GoalRated) -> rusqlite::Result<()> {
 fn raise(folding: &Folding<'_>, raised: &ConcernRaised) -> rusqlite::Result<()> {
     let mut insert = folding
         .rows
-        .prepare_cached("INSERT INTO concerns VALUES (?1, ?2, ?3, ?4, ?5, NULL, NULL, NULL, NULL, NULL)")?;
+        .prepare_cached("INSERT INTO concerns VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL, NULL, NULL, NULL, NULL)")?;
     insert.execute(params![
         folding.org(),
         folding.event.stream.id().as_bytes(),
         raised.concern.0.as_bytes(),
         folding.position(),
+        raised.acknowledge_by.as_second(),
         json(raised),
     ])?;
     Ok(())
@@ -340,18 +342,20 @@ fn concern(row: &Row<'_>) -> rusqlite::Result<ConcernRow> {
     })
 }
 
-/// Concerns that nobody has settled, oldest first, after the one at this position.
+/// Concerns that nobody has settled, by their deadlines, after the one with this deadline and position.
 pub(crate) fn open_concerns(
     connection: &Connection,
     org: &str,
-    after: Option<i64>,
+    after: Option<(i64, i64)>,
     rows: usize,
 ) -> rusqlite::Result<Vec<ConcernRow>> {
     let mut statement = connection.prepare_cached(
         "SELECT member, position, raised, owner, acknowledged_at, resolved_at, outcome, note FROM concerns
-         WHERE org = ?1 AND position > ?2 AND resolved_at IS NULL ORDER BY position LIMIT ?3",
+         WHERE org = ?1 AND (acknowledge_by, position) > (?2, ?3) AND resolved_at IS NULL
+         ORDER BY acknowledge_by, position LIMIT ?4",
     )?;
-    statement.query_map(params![org, after.unwrap_or_default(), row::limit(rows)], concern)?.collect()
+    let (deadline, position) = after.unwrap_or((i64::MIN, 0));
+    statement.query_map(params![org, deadline, position, row::limit(rows)], concern)?.collect()
 }
 
 /// Concerns about any of these records, oldest first.

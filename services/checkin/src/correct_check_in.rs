@@ -4,7 +4,7 @@ use axum::extract::State;
 use domain::{
     CheckInId, MemberId, Text,
     care::{self, Cause, CheckInCorrected, CheckInRecorded},
-    instrument::{self, Given},
+    instrument::Given,
     protocol,
 };
 use eventlog::Reply;
@@ -16,7 +16,7 @@ use web::{Answer, Command, Path, Private, Problem, Problems};
 use crate::{
     CheckIn, op,
     raising::{Raising, cause},
-    record_check_in::{RecordedCheckIn, does_not_fit, sealed_concern},
+    record_check_in::{RecordedCheckIn, does_not_fit, sealed_concern, with_words},
     refused,
 };
 
@@ -61,9 +61,10 @@ pub(crate) async fn correct_check_in(
         Some((raising, cause)) => (Some(sealed_concern(&mut command, &key, raising, cause)), raising.said.clone()),
         None => (None, None),
     };
-    let reply = RecordedCheckIn::new(id, say);
     let correct = care::Command::Correct(CheckInCorrected { check_in: id, answers, reason }, concern);
-    check_in.care(&permitted, command.cause, correct, Reply::json(200, &reply)).await
+    let kept = Reply::json(200, &RecordedCheckIn::new(id, None));
+    let answer = check_in.care(&permitted, command.cause, correct, kept).await?;
+    Ok(with_words(answer, id, say))
 }
 
 impl CheckIn {
@@ -84,8 +85,7 @@ impl CheckIn {
                 .instrument(&edition.instrument, edition.version)
                 .ok_or_else(|| refused(&protocol::Refusal::UnknownInstrument))?;
             instrument.validate(given.in_clear()).map_err(|invalid| does_not_fit(&invalid))?;
-            let risk = instrument::score(instrument, given.in_clear(), None).risk;
-            let Some((urgency, cause)) = cause(id, &risk) else { return Ok(None) };
+            let Some((urgency, cause)) = cause(id, instrument, given.in_clear()) else { return Ok(None) };
             let raising = Raising::new(protocol, urgency, programme, (language.as_ref(), command.cause.at));
             let raising = raising.map_err(|refusal| refused(&refusal))?;
             Ok(Some((raising, given.clone().map(|_| cause))))

@@ -2,7 +2,7 @@
 
 use domain::MemberId;
 use host::View;
-use projections::{GROUPS, MemberAttendance, RECORDS, REGISTERS};
+use projections::{GROUPS, MemberAttendance, RECORDS, REGISTERS, SealedMood};
 use rusqlite::Connection;
 
 use crate::care_view::{self, CARE, CheckInRow, ConcernRow, GoalRow};
@@ -15,6 +15,7 @@ pub(crate) struct Found {
     pub member: MemberId,
     pub records: Vec<MemberId>,
     pub attendances: Vec<MemberAttendance>,
+    pub moods: Vec<SealedMood>,
     pub check_ins: Vec<CheckInRow>,
     pub goals: Vec<GoalRow>,
     pub concerns: Vec<ConcernRow>,
@@ -26,8 +27,13 @@ pub(crate) fn find(connection: &Connection, org: &str, member: MemberId) -> rusq
         return Ok(None);
     }
     let records = projections::same_person(connection, org, member)?;
+    let mut moods = Vec::new();
+    for record in &records {
+        moods.extend(projections::moods_of(connection, org, *record)?);
+    }
     Ok(Some(Found {
         member,
+        moods,
         attendances: projections::attendances(connection, org, member)?,
         check_ins: care_view::check_ins(connection, org, &records)?,
         goals: care_view::goals(connection, org, &records)?,

@@ -43,7 +43,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use domain::{
-    GroupId, MemberId, ProgrammeId, Refusal,
+    GroupId, LocalDay, MemberId, ProgrammeId, Refusal,
     care::{self, Care, When},
     group::{self, Group},
     meeting::{self, Meeting},
@@ -171,8 +171,31 @@ impl CheckIn {
     /// Holds callers to members whom they reach, who are there, and of whom something may be written.
     async fn require_member(&self, caller: &Caller, member: MemberId) -> Result<Permitted<MemberId>, Problem> {
         let (permitted, _) = self.members.require_visible(caller, member).await?;
-        self.members.require_changeable(caller, member).await?;
+        self.members.require_changeable(caller, member, false).await?;
         Ok(permitted)
+    }
+
+    /// Lets callers worry about whoever they reach, and facilitators about whoever stands on a list of their group's: that
+    /// shows them nothing, and nobody is overlooked because an enrolment waits to be confirmed, or has just ended.
+    async fn require_worried_about(
+        &self,
+        caller: &Caller,
+        member: MemberId,
+        said: Said,
+    ) -> Result<Permitted<MemberId>, Problem> {
+        self.members.require_changeable(caller, member, true).await?;
+        if let (Some(_), Ok((When { group: Some(group), meeting, .. }, _))) =
+            (caller.own_groups(), self.when(caller, member, said).await)
+        {
+            let marked = match meeting {
+                Some(meeting) => self.meetings.look(&caller.org, meeting, |meeting| meeting.state.has(member)).await?,
+                None => false,
+            };
+            if marked || self.members.knows(&caller.org, member, group).await? {
+                return caller.require_member(member, true);
+            }
+        }
+        Ok(self.members.require_visible(caller, member).await?.0)
     }
 
     /// What was answered when the same command was sent before; else the problem with which it ends now.
@@ -228,7 +251,9 @@ impl CheckIn {
             (Some(plan), _) => plan.starts_at_local.date(),
             (None, on) => on.unwrap_or(today),
         };
-        if on > today {
+        // Where it is that nobody named, the day may have begun already.
+        let latest = if group.is_some() { today } else { LocalDay::begun_anywhere(clock.now()).date() };
+        if on > latest {
             return Err(Problem::malformed("body, at `on`: it is in the future"));
         }
         Ok((When { on, group, meeting: said.meeting }, programme))

@@ -71,7 +71,7 @@ impl ConcernLine {
 
 /// List concerns
 ///
-/// Those that nobody has settled, oldest first; what each is for is shown one by one.
+/// Those that nobody has settled, by their deadlines; what each is for is shown one by one.
 #[utoipa::path(get, path = "/v1/concerns", tag = "check-ins", params(PageQuery),
     responses((status = 200, description = "A page", body = Page<ConcernLine>), Problems))]
 #[tracing::instrument(skip_all)]
@@ -81,7 +81,7 @@ pub(crate) async fn list_concerns(
     after: After,
     Query(page): Query<PageQuery>,
 ) -> Result<Read<Page<ConcernLine>>, Problem> {
-    let (limit, cursor) = (page.limit()?, page.opened(&caller)?.after::<i64>()?);
+    let (limit, cursor) = (page.limit()?, page.opened(&caller)?.after::<(i64, i64)>()?);
     let org = caller.org.clone();
     let read = move |connection: &_| care_view::open_concerns(connection, org.as_str(), cursor, limit);
     let Read(position, rows) = check_in.views.read(&[&CARE], after, read).await?;
@@ -91,5 +91,8 @@ pub(crate) async fn list_concerns(
     let now = check_in.authenticator.clock.now();
     let line = |protocol: &protocol::State| rows.iter().map(|row| ConcernLine::new(row, protocol, now)).collect();
     let lines: Vec<_> = check_in.look(&caller, line).await?;
-    Ok(Read(position, Page::new(lines, limit, |line| line.position).sealed(&caller)?))
+    Ok(Read(
+        position,
+        Page::new(lines, limit, |line| (line.acknowledge_by.as_second(), line.position)).sealed(&caller)?,
+    ))
 }

@@ -55,10 +55,10 @@ pub(crate) async fn raise_concern(
     Path(member): Path<MemberId>,
     mut command: Command<op::RaiseConcern, Worry>,
 ) -> Result<Answer, Problem> {
-    let permitted = check_in.require_member(&command.caller, member).await?;
-    let key = check_in.members.key(permitted.org(), member).await?;
     let Worry { words, group, meeting } = command.body.clone();
     let said = Said { on: None, group, meeting };
+    let permitted = check_in.require_worried_about(&command.caller, member, said).await?;
+    let key = check_in.members.key(permitted.org(), member).await?;
     let (_, programme) = check_in.when(&command.caller, member, said).await?;
     let at = command.cause.at;
     let raising =

@@ -1,9 +1,9 @@
 //! How a concern comes up: whose duty it is, until when, and what is said to whoever waits.
 
 use domain::{
-    ConcernId, ProgrammeId, Sealed,
+    CheckInId, ConcernId, ProgrammeId, Sealed,
     care::{Cause, ConcernRaised, Urgency},
-    instrument::{Language, Signal},
+    instrument::{self, Given, Instrument, Language, Signal},
     protocol::{self, CrisisText, Seat},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -58,11 +58,16 @@ impl Raising {
     }
 }
 
-/// What answers give cause for, if for anything.
-pub(crate) fn cause(check_in: domain::CheckInId, risk: &Signal) -> Option<(Urgency, Cause)> {
-    match risk {
-        Signal::RaisedBy(items) => Some((Urgency::Prompt, Cause::RiskAnswer { check_in, items: items.clone() })),
-        Signal::NotAnswered(items) => Some((Urgency::Routine, Cause::NotAnswered { check_in, items: items.clone() })),
+/// What answers give cause for, if for anything. Where only scores are stated, the questions about a risk are as good as
+/// left blank.
+pub(crate) fn cause(check_in: CheckInId, instrument: &Instrument, given: &Given) -> Option<(Urgency, Cause)> {
+    match instrument::score(instrument, given, None).risk {
+        Signal::RaisedBy(items) => Some((Urgency::Prompt, Cause::RiskAnswer { check_in, items })),
+        Signal::NotAnswered(items) => Some((Urgency::Routine, Cause::NotAnswered { check_in, items })),
+        Signal::NotAvailable if !instrument.risk.is_empty() => {
+            let items = instrument.risk.iter().flat_map(|trigger| trigger.items.iter().cloned()).collect();
+            Some((Urgency::Routine, Cause::NotAnswered { check_in, items }))
+        }
         Signal::NotRaised | Signal::NotAvailable => None,
     }
 }

@@ -7,7 +7,7 @@ use domain::{
     instrument::{self, Given, Invalid, Language},
     protocol::{self, Edition},
 };
-use eventlog::Reply;
+use eventlog::{Done, Reply};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -27,6 +27,9 @@ use crate::{
 pub(crate) struct NewCheckIn {
     /// With which instrument: the version that is in use.
     instrument: instrument::Id,
+    /// Which version was asked, from 1: refused if it is not the one in use. The one in use, if it is not given.
+    #[serde(default)]
+    version: Option<u16>,
     /// What was answered, item by item, as it was given; or only scores, where the instrument allows it.
     #[schema(value_type = Given)]
     given: Private<Given>,
@@ -81,7 +84,12 @@ pub(crate) async fn record_check_in(
     command.recognise_by(&key);
     let taken = match check_in.taken(&command, member).await {
         Ok(taken) => taken,
-        Err(problem) => return check_in.as_before(&command.cause, problem).await,
+        Err(problem) => {
+            let answer = check_in.as_before(&command.cause, problem).await?;
+            let id = CheckInId(command.new_id("check-in"));
+            let say = check_in.words_then(&command, member, id).await?;
+            return Ok(with_words(answer, id, say));
+        }
     };
     let NewCheckIn { given, language, .. } = command.body.clone();
     let id = CheckInId(command.new_id("check-in"));
@@ -93,9 +101,17 @@ pub(crate) async fn record_check_in(
     let answers = command.seal(&key, id, SealedAs::Answers, &given);
     let Taken { edition, when, .. } = taken;
     let recorded = CheckInRecorded { check_in: id, edition, when, language, entered_by, answers };
-    let reply = RecordedCheckIn::new(id, say);
     let record = care::Command::Record(recorded, concern);
-    check_in.care(&permitted, command.cause, record, Reply::json(201, &reply)).await
+    let kept = Reply::json(201, &RecordedCheckIn::new(id, None));
+    let answer = check_in.care(&permitted, command.cause, record, kept).await?;
+    Ok(with_words(answer, id, say))
+}
+
+/// The answer with the words to say. They are not in what is kept to be answered again: that somebody may be in danger
+/// stands nowhere in clear.
+pub(crate) fn with_words(Answer(done): Answer, check_in: CheckInId, say: Option<CrisisWords>) -> Answer {
+    let reply = Reply::json(done.reply.status, &RecordedCheckIn::new(check_in, say));
+    Answer(Done { reply, ..done })
 }
 
 /// Who enters what a member says.
@@ -114,24 +130,47 @@ struct Taken {
 }
 
 impl CheckIn {
+    /// The words to say after a check-in that was recorded before, whatever is in use now.
+    async fn words_then(
+        &self,
+        command: &Command<op::RecordCheckIn, NewCheckIn>,
+        member: MemberId,
+        id: CheckInId,
+    ) -> Result<Option<CrisisWords>, Problem> {
+        let edition = |care: &care::State| care.check_ins.get(&id).map(|known| known.recorded.edition.clone());
+        let edition = self.cares.look(&command.caller.org, member, |care| edition(&care.state)).await?;
+        let NewCheckIn { given, language, .. } = &command.body;
+        let say = |protocol: &protocol::State| {
+            let edition = edition?;
+            let instrument = protocol.instrument(&edition.instrument, edition.version)?;
+            let (urgency, _) = cause(id, instrument, given.in_clear())?;
+            Raising::new(protocol, urgency, None, (language.as_ref(), command.cause.at)).ok()?.said
+        };
+        self.look(&command.caller, say).await
+    }
+
     async fn taken(
         &self,
         command: &Command<op::RecordCheckIn, NewCheckIn>,
         member: MemberId,
     ) -> Result<Taken, Problem> {
-        let NewCheckIn { instrument, given, language, on, group, meeting } = &command.body;
+        let NewCheckIn { instrument, version, given, language, on, group, meeting } = &command.body;
+        if given.in_clear().is_empty() {
+            return Err(Problem::malformed("body, at `given`: it says nothing; an item can be `declined`"));
+        }
         let said = Said { on: *on, group: *group, meeting: *meeting };
         let (when, programme) = self.when(&command.caller, member, said).await?;
         let id = CheckInId(command.new_id("check-in"));
         let (language, at) = (language.as_ref(), command.cause.at);
         let taken = self.look(&command.caller, |protocol| {
-            let edition = protocol.in_use(instrument).ok_or_else(|| refused(&protocol::Refusal::NotInUse))?.clone();
+            let edition =
+                protocol.in_use(instrument).filter(|used| version.is_none_or(|version| used.version == version));
+            let edition = edition.ok_or_else(|| refused(&protocol::Refusal::NotInUse))?.clone();
             let instrument = protocol
                 .instrument(&edition.instrument, edition.version)
                 .ok_or_else(|| refused(&protocol::Refusal::UnknownInstrument))?;
             instrument.validate(given.in_clear()).map_err(|invalid| does_not_fit(&invalid))?;
-            let risk = instrument::score(instrument, given.in_clear(), None).risk;
-            let raises = cause(id, &risk).map(|(urgency, cause)| {
+            let raises = cause(id, instrument, given.in_clear()).map(|(urgency, cause)| {
                 let raising = Raising::new(protocol, urgency, programme, (language, at));
                 raising.map(|raising| (raising, given.clone().map(|_| cause))).map_err(|refusal| refused(&refusal))
             });

@@ -5,9 +5,10 @@ use domain::{
     CheckInId, GoalId, GroupId, MeetingId, MemberId,
     care::{EnteredBy, GoalEnd, Rating},
     instrument::{self, Change, Given, Instrument, Scored},
+    meeting::Mood,
 };
-use jiff::civil::Date;
-use projections::MemberAttendance;
+use jiff::{Timestamp, civil::Date};
+use projections::{MemberAttendance, SealedMood};
 use serde::Serialize;
 use utoipa::ToSchema;
 use vault::SealedAs;
@@ -28,6 +29,8 @@ pub(crate) struct Journey {
     member: MemberId,
     /// The mark at each meeting, latest first.
     attendances: Vec<MemberAttendance>,
+    /// How they said that they felt at meetings, under each record latest first.
+    moods: Vec<JourneyMood>,
     /// Check-ins that were not taken back, oldest first.
     check_ins: Vec<JourneyCheckIn>,
     /// What has changed since the first check-in with each instrument.
@@ -37,6 +40,16 @@ pub(crate) struct Journey {
     /// Concerns, oldest first; none to the member.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     concerns: Vec<ConcernLine>,
+}
+
+/// How somebody said that they felt at a meeting.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct JourneyMood {
+    meeting: MeetingId,
+    starts_at: Timestamp,
+    /// Missing if it cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mood: Option<Mood>,
 }
 
 /// A check-in, as it was answered and as it is read.
@@ -133,12 +146,18 @@ pub(crate) async fn show_journey(
 
 impl Found {
     fn journey(self, reader: &Reader, concerns: Vec<ConcernLine>) -> Journey {
-        let Self { member, attendances, check_ins, goals, .. } = self;
+        let Self { member, attendances, moods, check_ins, goals, .. } = self;
+        let moods = moods.into_iter().map(|row| opened_mood(reader, &row)).collect();
         let check_ins: Vec<_> = check_ins.into_iter().map(|row| opened(reader, row)).collect();
         let changes = reader.instruments().flat_map(|instrument| changes(instrument, &check_ins)).collect();
         let goals = goals.into_iter().map(|row| opened_goal(reader, row)).collect();
-        Journey { member, attendances, check_ins, changes, goals, concerns }
+        Journey { member, attendances, moods, check_ins, changes, goals, concerns }
     }
+}
+
+fn opened_mood(reader: &Reader, row: &SealedMood) -> JourneyMood {
+    let mood = reader.open(row.member, row.meeting, SealedAs::Mood, &row.mood);
+    JourneyMood { meeting: row.meeting, starts_at: row.starts_at, mood }
 }
 
 fn opened(reader: &Reader, row: CheckInRow) -> JourneyCheckIn {

@@ -215,8 +215,15 @@ pub struct Concern {
     pub raised: ConcernRaised,
     /// Who sees to it; nobody in person before it was acknowledged.
     pub owner: Option<Subject>,
-    /// Whether it was settled.
-    pub resolved: bool,
+    /// What came of it, once it is settled.
+    pub resolved: Option<ConcernResolved>,
+}
+
+impl ConcernResolved {
+    /// Whether another one says the same, whenever.
+    fn is_said_by(&self, other: &Self) -> bool {
+        (&self.by, self.outcome, &self.note) == (&other.by, other.outcome, &other.note)
+    }
 }
 
 impl ConcernRaised {
@@ -300,14 +307,16 @@ impl Decider for Care {
                 state.goals.entry(ended.goal).and_modify(|goal| goal.ended = Some(ended));
             }
             Event::ConcernRaised(raised) => {
-                state.concerns.insert(raised.concern, Concern { raised, owner: None, resolved: false });
+                state.concerns.insert(raised.concern, Concern { raised, owner: None, resolved: None });
             }
             Event::ConcernAcknowledged(ConcernAcknowledged { concern, by, .. }) => {
                 state.concerns.entry(concern).and_modify(|concern| concern.owner = Some(by));
             }
-            Event::ConcernResolved(ConcernResolved { concern, by, .. }) => {
-                let settled = |concern: &mut Concern| (concern.owner, concern.resolved) = (Some(by), true);
-                state.concerns.entry(concern).and_modify(settled);
+            Event::ConcernResolved(resolved) => {
+                state.concerns.entry(resolved.concern).and_modify(|concern| {
+                    concern.owner = Some(resolved.by.clone());
+                    concern.resolved = Some(resolved);
+                });
             }
         }
         state
@@ -404,16 +413,16 @@ fn raise(raised: &ConcernRaised, state: &State) -> Result<Option<Event>, Refusal
 
 fn acknowledge(acknowledged: &ConcernAcknowledged, state: &State) -> Result<Vec<Event>, Refusal> {
     match state.concerns.get(&acknowledged.concern).ok_or(Refusal::UnknownConcern)? {
+        Concern { resolved: Some(_), .. } => Err(Refusal::Resolved),
         Concern { owner: Some(owner), .. } if *owner == acknowledged.by => Ok(vec![]),
-        Concern { resolved: true, .. } => Err(Refusal::Resolved),
         _ => Ok(vec![Event::ConcernAcknowledged(acknowledged.clone())]),
     }
 }
 
 fn resolve(resolved: &ConcernResolved, state: &State) -> Result<Vec<Event>, Refusal> {
     match state.concerns.get(&resolved.concern).ok_or(Refusal::UnknownConcern)? {
-        Concern { resolved: true, owner: Some(by), .. } if *by == resolved.by => Ok(vec![]),
-        Concern { resolved: true, .. } => Err(Refusal::Resolved),
+        Concern { resolved: Some(known), .. } if known.is_said_by(resolved) => Ok(vec![]),
+        Concern { resolved: Some(_), .. } => Err(Refusal::Resolved),
         _ => Ok(vec![Event::ConcernResolved(resolved.clone())]),
     }
 }

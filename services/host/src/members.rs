@@ -9,7 +9,7 @@ use domain::{
 };
 use eventlog::{Loaded, Streams, TransactError};
 use vault::Vault;
-use web::{Caller, Clock, Permitted, Problem};
+use web::{Caller, Clock, Permitted, Problem, Role};
 
 use crate::Host;
 
@@ -99,12 +99,14 @@ impl Members {
         Ok(self.vault.key_beside(org, member, &record.fields).await?)
     }
 
-    /// Refuses those of whom nothing more is written: who was erased, whose record is only kept, and second records, which
-    /// are nobody's to callers who are held to groups.
-    pub async fn require_changeable(&self, caller: &Caller, member: MemberId) -> Result<(), Problem> {
+    /// Refuses those of whom nothing more is written: who was erased, second records, which are nobody's to callers who are
+    /// held to groups, and, unless it is `vital` to them or they write it themselves, whose record is only kept (GDPR Art.
+    /// 18(2)).
+    pub async fn require_changeable(&self, caller: &Caller, member: MemberId, vital: bool) -> Result<(), Problem> {
+        let despite = vital || caller.role == Role::Member;
         let may = |people: &people::State| match people.may_change(member) {
             Err(member::Refusal::Merged { .. }) if caller.own_groups().is_some() => Err(member::Refusal::Unknown),
-            Ok(()) if people.person(member).restricted => Err(member::Refusal::Restricted),
+            Ok(()) if people.person(member).restricted && !despite => Err(member::Refusal::Restricted),
             may => may,
         };
         let may = self.people.look(&caller.org, people::stream_id(&caller.org), |people| may(&people.state)).await?;

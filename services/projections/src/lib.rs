@@ -60,7 +60,7 @@ pub use followed::{ErasedMember, Plannable, erased_members, plannable, regrouped
 pub use group_view::{GROUPS, programme_of, there};
 pub use person::{MemberAttendance, attendances};
 pub use record_view::{RECORDS, is_registered, members_after, person as records_of, same_person};
-pub use register_view::REGISTERS;
+pub use register_view::{REGISTERS, SealedMood, moods_of};
 
 /// Its views: of what several contexts say, read together.
 const VIEWS: &[&View] = &[

@@ -239,11 +239,16 @@ pub(crate) fn structure(connection: &Connection, key: i64) -> rusqlite::Result<O
 
 /// How a member said they feel at a meeting.
 #[derive(Debug, Clone)]
-pub(crate) struct SealedMood {
+pub struct SealedMood {
+    /// Who, by the record under which it was recorded.
     pub member: MemberId,
+    /// At which meeting.
     pub meeting: MeetingId,
+    /// When that started.
     pub starts_at: Timestamp,
+    /// What was said, bound to the meeting.
     pub mood: Sealed,
+    /// Who entered it.
     pub entered_by: Subject,
 }
 
@@ -272,7 +277,10 @@ pub(crate) fn moods_entered_by(connection: &Connection, key: i64, by: &Subject) 
 }
 
 /// The moods of a member under this record, latest meeting first.
-pub(crate) fn moods_of(connection: &Connection, org: &str, member: MemberId) -> rusqlite::Result<Vec<SealedMood>> {
+///
+/// # Errors
+/// What SQLite says.
+pub fn moods_of(connection: &Connection, org: &str, member: MemberId) -> rusqlite::Result<Vec<SealedMood>> {
     let mut statement = connection
         .prepare_cached(concat!(sealed_moods!(), " WHERE moods.org = ?1 AND member = ?2 ORDER BY starts_at DESC"))?;
     statement.query_map(params![org, member.0.as_bytes()], sealed_mood)?.collect()

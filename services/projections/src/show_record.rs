@@ -136,8 +136,8 @@ pub(crate) struct HoldLine {
 
 /// Show a member's record
 ///
-/// Everything that is kept about a member, opened, and who has seen it: for the member to have, as JSON or as a page to
-/// read.
+/// Everything that is kept about a member but for their care, opened, and who has seen it: for the member to have, as JSON
+/// or as a page to read. Check-ins and goals are in their journey.
 #[utoipa::path(get, path = "/v1/members/{member}/record", tag = "views",
     params(("member" = MemberId, Path, description = "Whose record"), RecordQuery),
     responses(

@@ -248,9 +248,11 @@ impl<Op, T> Command<Op, T> {
     /// As [`Self::recognise_by`], with each of these keys in turn: what is kept of it tells nothing any more once one of
     /// them is destroyed, to whoever has the others.
     pub fn recognise_by_all<'a>(&mut self, keys: impl IntoIterator<Item = &'a vault::Key>) {
-        let Some((_, fingerprint)) = self.cause.key.as_mut().filter(|_| !self.keyed) else { return };
+        let Some((receipt, fingerprint)) = self.cause.key.as_mut().filter(|_| !self.keyed) else { return };
         for key in keys {
-            let digest = key.digest(&*fingerprint);
+            // With the key of the receipt: else the same body had the same digest whenever it is sent, and equal answers
+            // were seen to be equal.
+            let digest = key.digest(&[&receipt[..], &fingerprint[..]].concat());
             fingerprint.copy_from_slice(&digest[..16]);
             self.keyed = true;
         }

@@ -168,7 +168,7 @@ async fn nothing_can_raise_a_concern_before_somebody_would_be_told() {
     admin.put("/v1/crisis-texts/en", json!({ "text": "Call 116 123" })).await.must(204);
     admin.put("/v1/instruments/phq-9/use", take).await.must(204);
     admin.put("/v1/instruments/phq-9/use", json!({ "version": 9 })).await.refused(404, "unknown-instrument");
-    let unused = json!({ "instrument": "gad-7", "given": { "answers": {} } });
+    let unused = json!({ "instrument": "gad-7", "given": { "answers": { "1": 0 } } });
     admin.post(&format!("/v1/members/{member}/check-ins"), unused).await.refused(409, "instrument-not-in-use");
 }
 
@@ -222,6 +222,85 @@ async fn a_journey_shows_scores_and_what_has_changed_and_goes_by_what_was_correc
     assert_eq!((total(&journey, 0), total(&journey, 1)), (json!(8), json!(8)));
     assert_eq!(journey["changes"][0]["held_against"][0]["verdict"], "no_change");
     world.must_be_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_turned_away_who_may_be_in_danger_or_worries_about_somebody() {
+    let world = World::start().await;
+    let place = Place::of(&world).await;
+    let (member, coordinator) = (world.member(place.member), world.coordinator());
+    member.put(&place.of_member("restriction"), json!({ "restricted": true })).await.must(204);
+    coordinator.post(&place.of_member("check-ins"), phq([0; 9])).await.refused(409, "processing-restricted");
+    let said = place.check_in(&member, phq([0, 0, 0, 0, 0, 0, 0, 0, 3]), json!({})).await;
+    assert!(said["say"].is_object(), "{said}");
+    coordinator.post(&place.of_member("concerns"), json!({ "words": "called in tears" })).await.must(201);
+    assert_eq!(place.concerns(&coordinator).await.len(), 2);
+
+    // A facilitator may worry about whoever is on a list of theirs, confirmed or not, and reads nothing by it.
+    let known = coordinator.register(json!({ "alias": "Kim" })).await;
+    let facilitator = world.facilitator([place.group]);
+    let waits = json!({ "member": known, "starts_on": "2026-06-01" });
+    facilitator.post(&format!("/v1/groups/{}/enrolments", place.group), waits).await.must(201);
+    let worry = json!({ "words": "did not say goodbye", "group": place.group });
+    let path = format!("/v1/members/{known}/concerns");
+    facilitator.post(&path, worry.clone()).await.must(201);
+    facilitator.post(&path, json!({ "words": "no group" })).await.must(404);
+    let elsewhere = place.admin.group(world.programme().await, "Elsewhere").await;
+    world.facilitator([elsewhere]).post(&path, worry).await.must(404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_twice_or_says_nothing_is_refused_and_a_stated_score_leaves_the_question_open() {
+    let world = World::start().await;
+    let place = Place::of(&world).await;
+    let coordinator = world.coordinator();
+    let path = place.of_member("check-ins");
+    let send = async |body: &str| {
+        let request = Request::post(&path).header("idempotency-key", coordinator.key());
+        coordinator.send(request.header("content-type", "application/json"), body.to_owned()).await
+    };
+    send(r#"{"instrument":"phq-9","given":{"answers":{"9":3,"9":0}}}"#).await.refused(422, "malformed");
+    send(r#"{"instrument":"phq-9","given":{"answers":{}}}"#).await.refused(422, "malformed");
+    send(r#"{"instrument":"phq-9","version":2,"given":{"answers":{"9":0}}}"#)
+        .await
+        .refused(409, "instrument-not-in-use");
+    send(r#"{"instrument":"phq-9","version":1,"given":{"stated":{"total":27}}}"#).await.must(201);
+    let waiting = place.concerns(&coordinator).await;
+    assert_eq!((waiting.len(), &waiting[0]["urgency"]), (1, &json!("routine")));
+    // What is due first is first, whatever came first.
+    place.check_in(&coordinator, phq([0, 0, 0, 0, 0, 0, 0, 0, 1]), json!({})).await;
+    let waiting = place.concerns(&coordinator).await;
+    assert_eq!((&waiting[0]["urgency"], &waiting[1]["urgency"]), (&json!("prompt"), &json!("routine")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_to_answer_again_does_not_tell_who_may_be_in_danger_nor_who_answered_the_same() {
+    let world = World::start().await;
+    let place = Place::of(&world).await;
+    for _ in 0..2 {
+        place.check_in(&world.coordinator(), phq([1; 9]), json!({})).await;
+    }
+    let log = rusqlite::Connection::open(world.data().join("log.db")).unwrap();
+    let mut receipts = log.prepare("SELECT fingerprint, body FROM receipts").unwrap();
+    let text = |body: Vec<u8>| String::from_utf8_lossy(&body).into_owned();
+    let receipts = receipts.query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, text(row.get(1)?)))).unwrap();
+    let receipts: Vec<_> = receipts.map(Result::unwrap).filter(|(_, body)| body.contains("check_in")).collect();
+    assert_eq!(receipts.len(), 2);
+    assert_ne!(receipts[0].0, receipts[1].0, "equal answers are not seen to be equal");
+    assert!(receipts.iter().all(|(_, body)| body.contains("false") && !body.contains("116 123")), "{receipts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moods_are_part_of_the_journey_and_facilitators_do_not_read_it() {
+    let world = World::start().await;
+    let place = Place::of(&world).await;
+    let meeting = world.open_meeting(place.group).await;
+    let facilitator = world.facilitator([place.group]);
+    let moods = json!({ "moods": [{ "member": place.member, "mood": 4 }] });
+    facilitator.put(&format!("/v1/meetings/{meeting}/moods"), moods).await.must(204);
+    let journey = place.journey(&world.member(place.member)).await;
+    assert_eq!((&journey["moods"][0]["mood"], &journey["moods"][0]["meeting"]), (&json!(4), &json!(meeting)));
+    facilitator.get(&place.of_member("journey")).await.must(403);
 }
 
 #[tokio::test(flavor = "multi_thread")]

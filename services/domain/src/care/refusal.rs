@@ -34,7 +34,7 @@ pub enum Refusal {
     #[error("there is a concern with this id already, and it says something else: raise another one")]
     ConcernThere,
     /// It was settled.
-    #[error("the concern was resolved by somebody else")]
+    #[error("the concern is resolved already")]
     Resolved,
     /// As many as can be kept.
     #[error("the member has {1} {0}, the most that are possible")]

@@ -141,6 +141,8 @@ fn a_concern_is_acknowledged_taken_over_and_resolved() {
     let settled = [&history[..], &[Event::ConcernResolved(resolved("ben"))]].concat();
     given::<Care>(settled.clone()).when(&Command::Resolve(resolved("ben"))).then_nothing();
     given::<Care>(settled.clone()).when(&Command::Resolve(resolved("ann"))).then_refused(&Refusal::Resolved);
+    let otherwise = ConcernResolved { outcome: Outcome::Emergency, ..resolved("ben") };
+    given::<Care>(settled.clone()).when(&Command::Resolve(otherwise)).then_refused(&Refusal::Resolved);
     given::<Care>(settled).when(&Command::Acknowledge(acknowledged("ann"))).then_refused(&Refusal::Resolved);
     given::<Care>([]).when(&Command::Resolve(resolved("ann"))).then_refused(&Refusal::UnknownConcern);
 }
@@ -225,7 +227,7 @@ proptest! {
             }
             for (id, concern) in &before.concerns {
                 prop_assert_eq!(&state.concerns[id].raised, &concern.raised);
-                prop_assert!(state.concerns[id].resolved || !concern.resolved);
+                prop_assert!(state.concerns[id].resolved.is_some() || concern.resolved.is_none());
             }
             prop_assert!(state.goals.values().filter(|goal| goal.ended.is_none()).count() <= GOALS_OPEN_MAX);
         }

@@ -1,9 +1,12 @@
 //! What a person answered, as given: never turned, never filled in.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, MapAccess, Visitor},
+};
 use utoipa::ToSchema;
 
 use super::{
@@ -22,9 +25,34 @@ pub const CIRCLED_MAX: usize = 10;
 #[schema(as = InstrumentGiven)]
 pub enum Given {
     /// The answers.
-    Answers(Answers),
+    Answers(#[serde(deserialize_with = "each_once")] Answers),
     /// Only scores, by their ids, without the answers that they come from.
-    Stated(BTreeMap<Id, Number>),
+    Stated(#[serde(deserialize_with = "each_once")] BTreeMap<Id, Number>),
+}
+
+/// Reads a map in which nothing is said twice: of two answers to one question the one that matters could be lost.
+fn each_once<'de, T: Deserialize<'de>, D: Deserializer<'de>>(map: D) -> Result<BTreeMap<Id, T>, D::Error> {
+    struct Once<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Once<T> {
+        type Value = BTreeMap<Id, T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+            let mut all = BTreeMap::new();
+            while let Some((id, said)) = map.next_entry::<Id, T>()? {
+                if all.insert(id, said).is_some() {
+                    return Err(M::Error::custom("must not have the same name twice"));
+                }
+            }
+            Ok(all)
+        }
+    }
+
+    map.deserialize_map(Once(PhantomData))
 }
 
 /// The answers by the ids of items. An item that is not named was not reached.
@@ -100,6 +128,16 @@ pub enum Why {
     /// Within the range of the score, but not in its table.
     #[error("is not a value of the score's table")]
     NotInTable,
+}
+
+impl Given {
+    /// Whether it says nothing at all.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Answers(answers) => answers.is_empty(),
+            Self::Stated(scores) => scores.is_empty(),
+        }
+    }
 }
 
 impl Instrument {

@@ -210,7 +210,7 @@ impl JsonSchema for Number {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         schemars::json_schema!({
-            "description": "A whole number, or text with its decimals.",
+            "description": "A whole number, or text: its decimals, or a fraction such as 50/9 if they have no end.",
             "type": ["integer", "string"],
             "pattern": PATTERN,
         })
@@ -221,7 +221,7 @@ impl PartialSchema for Number {
     fn schema() -> RefOr<utoipa::openapi::Schema> {
         ObjectBuilder::new()
             .schema_type(SchemaType::from_iter([Type::Integer, Type::String]))
-            .description(Some("A whole number, or text with its decimals."))
+            .description(Some("A whole number, or text: its decimals, or a fraction such as 50/9 if they have no end."))
             .into()
     }
 }

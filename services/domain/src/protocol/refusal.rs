@@ -17,7 +17,7 @@ pub enum Refusal {
     )]
     VersionTaken,
     /// Not in use.
-    #[error("the instrument is not in use")]
+    #[error("the instrument is not in use, or not in this version")]
     NotInUse,
     /// Nobody would be told.
     #[error("nobody holds the organisation's duty seat: concerns would reach nobody")]
