@@ -239,6 +239,11 @@ impl CheckIn {
             }
             None => None,
         };
+        if let (Some(plan), Some(group)) = (&plan, said.group)
+            && plan.group != group
+        {
+            return Err(Problem::malformed("body, at `group`: the meeting is another group's"));
+        }
         let clock = &self.authenticator.clock;
         let now = clock.local(clock.now());
         let (mut programme, mut today) = (None, clock.today().date());

@@ -422,6 +422,10 @@ impl Decider for Protocol {
 
 /// A version never changes: a check-in is for ever read with the one with which it was taken.
 fn add(instrument: &Instrument, state: &State) -> Result<Option<Event>, Refusal> {
+    let asks = |known: &Instrument| known.id == instrument.id && !known.risk.is_empty();
+    if instrument.risk.is_empty() && state.instruments().any(asks) {
+        return Err(Refusal::LosesRisk);
+    }
     match state.instrument(&instrument.id, instrument.version) {
         Some(known) if known == instrument => Ok(None),
         Some(_) => Err(Refusal::VersionTaken),

@@ -76,6 +76,7 @@ pages! {
     "register-closed",
     "register-full",
     "register-open",
+    "risk-missing",
     "roster-full",
     "timed-out",
     "too-large",

@@ -322,6 +322,7 @@ fn protocol_refusals() -> Vec<protocol::Refusal> {
         Refusal::UnknownInstrument,
         Refusal::UnknownNormSet,
         Refusal::VersionTaken,
+        Refusal::LosesRisk,
         Refusal::NotInUse,
         Refusal::NoDutySeat,
         Refusal::NoCrisisText,
@@ -335,6 +336,7 @@ fn protocol_refusals() -> Vec<protocol::Refusal> {
             Refusal::UnknownInstrument
             | Refusal::UnknownNormSet
             | Refusal::VersionTaken
+            | Refusal::LosesRisk
             | Refusal::NotInUse
             | Refusal::NoDutySeat
             | Refusal::NoCrisisText

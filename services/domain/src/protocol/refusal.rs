@@ -16,6 +16,9 @@ pub enum Refusal {
         "this version of the instrument is there already and says something else: give the new one the next number"
     )]
     VersionTaken,
+    /// Nobody would be told any more.
+    #[error("other versions of the instrument say which answers speak of danger, and this one does not")]
+    LosesRisk,
     /// Not in use.
     #[error("the instrument is not in use, or not in this version")]
     NotInUse,
@@ -49,6 +52,7 @@ impl crate::Refusal for Refusal {
             Self::UnknownInstrument => "unknown-instrument",
             Self::UnknownNormSet => "unknown-norm-set",
             Self::VersionTaken => "instrument-version-taken",
+            Self::LosesRisk => "risk-missing",
             Self::NotInUse => "instrument-not-in-use",
             Self::NoDutySeat => "no-duty-seat",
             Self::NoCrisisText => "no-crisis-text",
@@ -61,6 +65,7 @@ impl crate::Refusal for Refusal {
         match self {
             Self::UnknownInstrument | Self::UnknownNormSet => RefusalKind::Absent,
             Self::VersionTaken
+            | Self::LosesRisk
             | Self::NotInUse
             | Self::NoDutySeat
             | Self::NoCrisisText

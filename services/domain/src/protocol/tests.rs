@@ -138,6 +138,18 @@ fn a_version_of_an_instrument_never_changes() {
 }
 
 #[test]
+fn no_version_of_an_instrument_takes_its_alarm_away() {
+    let mut definition = Definition::clone(instrument::shipped(&id("phq-9"), 1).unwrap());
+    definition.version = 2;
+    let whole = Instrument::new(definition.clone()).unwrap();
+    definition.risk.clear();
+    definition.sources.remove("item-9-follow-up");
+    let without = Instrument::new(definition).unwrap();
+    given::<Protocol>([]).when(&Command::AddInstrument(Box::new(without))).then_refused(&Refusal::LosesRisk);
+    asking_twice_changes_nothing::<Protocol>(&[], &Command::AddInstrument(Box::new(whole)));
+}
+
+#[test]
 fn deadlines_have_limits() {
     let set = |concern_minutes| Command::SetDeadlines(Deadlines { concern_minutes, not_answered_minutes: 60 });
     asking_twice_changes_nothing::<Protocol>(&[], &set(30));
