@@ -70,6 +70,8 @@ pub(crate) struct Seen {
     opened: Vec<(Position, OrgId, String, String, Vec<MemberId>)>,
     /// Marks in the order of the log.
     marks: Vec<(Position, OrgId, uuid::Uuid, String)>,
+    /// Records that were ever said to be one person's.
+    merged: Vec<(OrgId, MemberId, MemberId)>,
 }
 
 impl Seen {
@@ -123,6 +125,9 @@ impl Seen {
         at: Position,
         said: &member::Event,
     ) -> Result<Option<(OrgId, MemberId)>, Violation> {
+        if let member::Event::Merged(member::Merged { into }) = said {
+            self.merged.push((who.0.clone(), who.1, *into));
+        }
         let record = self.members.entry(who.clone()).or_insert_with(|| Some(Record::default()));
         let Some(known) = record else {
             return Err(violated("erased-twice", format!("{said:?} at position {at} follows the erasure of {who:?}")));
@@ -151,13 +156,29 @@ impl Seen {
         fitting.any(|(.., members)| member.is_none_or(|member| members.contains(&member)))
     }
 
-    /// Whether the log has a mark.
+    /// Whether the log has a mark of the person: it stands under the record that is on the register or the roster, which
+    /// need not be the one that was named.
     pub fn marked(&self, org: &OrgId, meeting: uuid::Uuid, member: MemberId, mark: &str) -> bool {
-        let (member, mark) = (format!("\"{member}\""), format!("\"{mark}\""));
+        let records: Vec<_> = self.same_person(org, member).iter().map(|record| format!("\"{record}\"")).collect();
+        let mark = format!("\"{mark}\"");
         let fits = |(_, of, id, data): &&(Position, OrgId, uuid::Uuid, String)| {
-            of == org && *id == meeting && data.contains(&member) && data.contains(&mark)
+            of == org && *id == meeting && data.contains(&mark) && records.iter().any(|record| data.contains(record))
         };
         self.marks.iter().any(|event| fits(&event))
+    }
+
+    /// All records that were ever said to be the same person's.
+    fn same_person(&self, org: &OrgId, member: MemberId) -> BTreeSet<MemberId> {
+        let mut same = BTreeSet::from([member]);
+        loop {
+            let of =
+                self.merged.iter().filter(|(of, from, into)| of == org && same.contains(from) != same.contains(into));
+            let more: Vec<_> = of.flat_map(|(_, from, into)| [*from, *into]).collect();
+            if more.is_empty() {
+                return same;
+            }
+            same.extend(more);
+        }
     }
 
     /// Members who are there, with their records.
