@@ -25,6 +25,8 @@ pub(crate) async fn acknowledge_concern(
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, .. } = command;
     let (permitted, _) = check_in.members.require_visible(&caller, member).await?;
+    // Of who was erased nothing is answered, and nothing more is written.
+    check_in.members.record(&caller.org, member).await?;
     let acknowledged = ConcernAcknowledged { concern, by: caller.subject.clone(), at: cause.at };
     check_in.care(&permitted, cause, care::Command::Acknowledge(acknowledged), Reply::DONE).await
 }

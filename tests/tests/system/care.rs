@@ -351,12 +351,19 @@ async fn after_an_erasure_no_score_opens_and_no_concern_is_listed() {
     let world = World::start().await;
     let place = Place::of(&world).await;
     place.check_in(&world.coordinator(), phq([1; 9]), json!({})).await;
-    assert_eq!(place.concerns(&world.coordinator()).await.len(), 1);
+    let waiting = place.concerns(&world.coordinator()).await;
+    assert_eq!(waiting.len(), 1);
+    let concern = place.of_member(&format!("concerns/{}", waiting[0]["concern"].as_str().unwrap()));
     let receipt = place.admin.post(&place.of_member("erasure"), Value::Null).await.must(200).json();
     assert!(receipt.to_string().contains("care"), "the receipt says what was cleaned: {receipt}");
     assert_eq!(place.concerns(&world.coordinator()).await, [] as [Value; 0]);
     place.seen(&world.coordinator(), &place.of_member("journey")).await.must(404);
     world.coordinator().post(&place.of_member("check-ins"), phq([1; 9])).await.must(404);
+    let written = world.types_of(place.member).await;
+    world.coordinator().post(&format!("{concern}/acknowledgement"), Value::Null).await.must(404);
+    let settled = json!({ "outcome": "spoken", "note": "is safe" });
+    world.coordinator().post(&format!("{concern}/resolution"), settled).await.must(404);
+    assert_eq!(world.types_of(place.member).await, written, "nothing more is written of who was erased");
     world.must_be_sound().await;
 }
 
