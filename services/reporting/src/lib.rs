@@ -2,16 +2,21 @@
 //!
 //! [`FactStore`] turns events into rows (who came, how many more, which meetings were held, whose programme it was)
 //! and keeps them beside the log's position. [`Facts`] reads them, also from another process. [`ReachReport`] is how
-//! many people an organisation reached, with the unit of every column. [`difference`] proves a store against another.
+//! many people an organisation reached, with the unit of every column; [`Outcomes`] how they say they are, and what has
+//! changed. [`difference`] proves a store against another.
 //!
-//! **Invariants:** no type of polars is public here; no name and no text of a member is in the facts, only ids; facts
-//! can be deleted at any time and come back from the log; a number of people is never the sum of numbers of people.
+//! **Invariants:** no type of polars is public here; of a member, only ids are in the facts in clear, and what they said is
+//! sealed there and opened in memory only; facts can be deleted at any time and come back from the log; a number of
+//! people is never the sum of numbers of people.
 
 mod facts;
 mod month;
 mod op;
+mod outcomes;
+mod persons;
 mod reach;
 mod report;
+mod report_outcomes;
 mod report_reach;
 mod reports;
 mod subscriber;
@@ -19,8 +24,11 @@ mod verify;
 
 pub use facts::{FactStore, Facts, FactsError, SEGMENT_ROWS_MAX, SEGMENTS_MAX, StoreError};
 pub use month::{Month, PERIOD_MONTHS_MAX, Period, PeriodError};
+pub use outcomes::{ChangeRow, MoodRow, Opener, Outcomes, SealedOutcomes};
 pub use reach::{Dimension, Reach, ReachRow, UnknownDimension};
 pub use report::{CLASSIFICATION, Measure, NOT_ADDITIVE, ReachReport, ReachSpec};
+use report_outcomes::Opening;
+pub use report_outcomes::OutcomesReport;
 pub use report_reach::{Format, ReachQuery};
 pub use reports::{REPORTS_AT_ONCE_MAX, Reports};
 use subscriber::DerivedFacts;
@@ -31,7 +39,7 @@ mod history;
 
 use std::sync::Arc;
 
-use domain::{DomainEvent, group, meeting, member, people, programme};
+use domain::{DomainEvent, care, group, meeting, member, people, programme};
 use host::{Built, Context, Host, Need};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -39,7 +47,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub const CONTEXT: Context = Context {
     name: "reporting",
     about: "Facts and reports",
-    needs: &[Need::Nats],
+    needs: &[Need::Nats, Need::Vault],
     operations: op::OPERATIONS,
     views: &[],
     folds: &[
@@ -48,6 +56,7 @@ pub const CONTEXT: Context = Context {
         meeting::Event::CATEGORY,
         member::Event::CATEGORY,
         people::Event::CATEGORY,
+        care::Event::CATEGORY,
     ],
     build,
 };
@@ -55,10 +64,26 @@ pub const CONTEXT: Context = Context {
 fn build(host: &Host) -> Built {
     let facts = DerivedFacts::new(&host.data);
     let reports = Reports::new(Facts::at(&host.data), facts.applied(), host.authenticator.clone());
-    Built { routes: routes(reports), derived: vec![Arc::new(facts)], ..Built::default() }
+    let opening = Opening {
+        authenticator: host.authenticator.clone(),
+        reports: reports.clone(),
+        vault: host.vault().clone(),
+        protocols: host.of(),
+        audit: host.audit.clone(),
+    };
+    Built {
+        routes: routes(reports).merge(outcomes_routes(opening)),
+        derived: vec![Arc::new(facts)],
+        ..Built::default()
+    }
 }
 
-/// All operations.
+/// Operations that count what stands in the facts in clear.
 fn routes(reports: Reports) -> OpenApiRouter {
     OpenApiRouter::new().routes(routes!(report_reach::report_reach)).with_state(reports)
+}
+
+/// Operations that open what is sealed there.
+fn outcomes_routes(opening: Opening) -> OpenApiRouter {
+    OpenApiRouter::new().routes(routes!(report_outcomes::report_outcomes)).with_state(opening)
 }

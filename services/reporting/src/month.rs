@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use jiff::civil::{Date, DateTime};
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -30,9 +30,9 @@ pub enum PeriodError {
 pub struct Month(i32);
 
 impl Month {
-    /// The month of a local date-time.
-    pub(crate) fn of(local: DateTime) -> Self {
-        Self(i32::from(local.year()) * 100 + i32::from(local.month()))
+    /// The month of a local day.
+    pub(crate) fn of(day: Date) -> Self {
+        Self(i32::from(day.year()) * 100 + i32::from(day.month()))
     }
 
     /// As stored: year times 100 plus month, so that order and reading are both easy.
@@ -57,7 +57,7 @@ impl FromStr for Month {
             let (year, month) = s.split_once('-')?;
             let digits = |s: &str, n| s.len() == n && s.bytes().all(|b| b.is_ascii_digit());
             let date = Date::new(year.parse().ok()?, month.parse().ok()?, 1).ok()?;
-            (digits(year, 4) && digits(month, 2) && date.year() > 0).then(|| Self::of(date.into()))
+            (digits(year, 4) && digits(month, 2) && date.year() > 0).then(|| Self::of(date))
         };
         parse().ok_or_else(|| PeriodError::Month(s.chars().take(40).collect()))
     }

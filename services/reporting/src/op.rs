@@ -3,4 +3,6 @@
 web::operations! {
     /// Report reach. Internal until disclosure control guards it.
     ReportReach = "report_reach": Admin;
+    /// Report moods and changes of scores. Internal until disclosure control guards it.
+    ReportOutcomes = "report_outcomes": Admin;
 }

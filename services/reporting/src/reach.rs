@@ -19,7 +19,7 @@
 //! belonged to when it was recorded as held: a group that moves takes none of its past along, and a report on the past
 //! stays as it was.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use domain::{OrgId, ProgrammeId, group::MeetingMode};
 use eventlog::Position;
@@ -32,6 +32,7 @@ use uuid::Uuid;
 use crate::{
     facts::{Cause, Facts, FactsError, Kind, Snapshot},
     month::{Month, Period},
+    persons::Persons,
 };
 
 /// By what the cells of a report differ.
@@ -144,7 +145,7 @@ fn order(row: &ReachRow) -> impl Ord + use<'_> {
 }
 
 /// Meetings held in the period: `meeting`, `month`, `programme`, `mode`.
-fn held(facts: &Snapshot, org: &OrgId, period: Period) -> Result<LazyFrame, Cause> {
+pub(crate) fn held(facts: &Snapshot, org: &OrgId, period: Period) -> Result<LazyFrame, Cause> {
     let within = col("month").gt_eq(lit(period.from().code())).and(col("month").lt_eq(lit(period.through().code())));
     let plans = facts.current(org, Kind::Plans)?.filter(within);
     let held = facts.current(org, Kind::Statuses)?.filter(col("status").eq(lit("held")));
@@ -153,7 +154,7 @@ fn held(facts: &Snapshot, org: &OrgId, period: Period) -> Result<LazyFrame, Caus
         col("meeting"),
         col("meeting"),
     );
-    let then = programmes_then(facts, org, meetings.clone())?;
+    let then = programmes_then(facts, org, meetings.clone(), ("meeting", "held_at"))?;
     Ok(meetings.left_join(then, col("meeting"), col("meeting")).select([
         col("meeting"),
         col("month"),
@@ -162,17 +163,23 @@ fn held(facts: &Snapshot, org: &OrgId, period: Period) -> Result<LazyFrame, Caus
     ]))
 }
 
-/// The programme of each of the meetings when it was held: `meeting`, `programme`.
-fn programmes_then(facts: &Snapshot, org: &OrgId, meetings: LazyFrame) -> Result<LazyFrame, Cause> {
+/// The programme that the group of each row belonged to at a position in the log. `rows` has a column `group`, one that
+/// says what the row is about and one with the position; the answer has the former and `programme`.
+pub(crate) fn programmes_then(
+    facts: &Snapshot,
+    org: &OrgId,
+    rows: LazyFrame,
+    (key, at): (&str, &str),
+) -> Result<LazyFrame, Cause> {
     let groups =
         facts.scan(org, Kind::Groups)?.select([col("group"), col("programme"), col("position").alias("since")]);
-    Ok(meetings
-        .select([col("meeting"), col("group"), col("held_at")])
+    Ok(rows
+        .select([col(key), col("group"), col(at)])
         .inner_join(groups, col("group"), col("group"))
-        .filter(col("since").lt_eq(col("held_at")))
+        .filter(col("since").lt_eq(col(at)))
         .sort(["since"], SortMultipleOptions::default())
-        .unique_stable(Some(cols(["meeting"])), UniqueKeepStrategy::Last)
-        .select([col("meeting"), col("programme")]))
+        .unique_stable(Some(cols([key])), UniqueKeepStrategy::Last)
+        .select([col(key), col("programme")]))
 }
 
 /// The present and late marks at these meetings, one for each person: the meetings' columns, `person`, whether they are
@@ -192,37 +199,13 @@ fn attended(facts: &Snapshot, org: &OrgId, meetings: &DataFrame) -> Result<LazyF
     let marks = Kind::Attendances.current(at_these).filter(came);
     let of_people = marks
         .join_builder()
-        .with(people(facts, org)?.lazy())
+        .with(Persons::of(facts, org)?.table()?.lazy())
         .on([col("member")])
         .how(JoinType::Left)
         .maintain_order(MaintainOrderJoin::Left)
         .finish()
         .with_columns([col("person").fill_null(col("member")), col("counted").fill_null(lit(true))]);
     Ok(of_people.unique_stable(Some(cols(["meeting", "person"])), UniqueKeepStrategy::Last))
-}
-
-/// Members who are not simply themselves: `member`, as which `person` they go on, whether they are `counted` as one.
-fn people(facts: &Snapshot, org: &OrgId) -> Result<DataFrame, Cause> {
-    let merges = facts.current(org, Kind::Merges)?.filter(col("into").is_not_null()).collect()?;
-    let (from, into) = (merges.column("member")?.binary()?, merges.column("into")?.binary()?);
-    let into: HashMap<&[u8], &[u8]> = from.iter().zip(into.iter()).filter_map(|(from, into)| from.zip(into)).collect();
-    // No record is merged into one that is merged into it; were it so, this would end all the same.
-    let person =
-        |member| (0..into.len()).try_fold(member, |at, _| into.get(at).copied().ok_or(at)).unwrap_or_else(|at| at);
-    let objections = facts.current(org, Kind::Objections)?.filter(col("stands")).collect()?;
-    let objectors: Vec<&[u8]> = objections.column("member")?.binary()?.iter().flatten().collect();
-    let uncounted: HashSet<&[u8]> = objectors.iter().copied().map(person).collect();
-    let members: HashSet<&[u8]> = into.iter().flat_map(|(from, into)| [*from, *into]).chain(objectors).collect();
-    let members: Vec<_> = members.into_iter().map(|member| (member, person(member))).collect();
-    Ok(DataFrame::new_infer_height(vec![
-        BinaryChunked::from_iter_values("member".into(), members.iter().map(|(member, _)| *member)).into_column(),
-        BinaryChunked::from_iter_values("person".into(), members.iter().map(|(_, person)| *person)).into_column(),
-        BooleanChunked::from_iter_values(
-            "counted".into(),
-            members.iter().map(|(_, person)| !uncounted.contains(person)),
-        )
-        .into_column(),
-    ])?)
 }
 
 /// The meetings' columns, and of each `heads` and `there`: how many people it had, named or not.
@@ -311,17 +294,20 @@ fn read_dimension(cells: &DataFrame, dimension: Dimension, rows: &mut [ReachRow]
 }
 
 fn name_programmes(facts: &Snapshot, org: &OrgId, rows: &mut [ReachRow]) -> Result<(), Cause> {
+    let names = programme_names(facts, org)?;
+    for row in rows.iter_mut() {
+        row.programme_name = row.programme.and_then(|programme| names.get(&programme).cloned());
+    }
+    Ok(())
+}
+
+/// The names of the programmes today.
+pub(crate) fn programme_names(facts: &Snapshot, org: &OrgId) -> Result<HashMap<ProgrammeId, String>, Cause> {
     let programmes = facts.current(org, Kind::Programmes)?.collect()?;
     let ids = programmes.column("programme")?.binary()?;
     let names = programmes.column("name")?.str()?;
-    let mut by_id = HashMap::new();
-    for (id, name) in ids.iter().zip(names.iter()) {
-        by_id.insert(id.map(Uuid::from_slice).transpose()?.map(ProgrammeId), name);
-    }
-    for row in rows.iter_mut().filter(|row| row.programme.is_some()) {
-        row.programme_name = by_id.get(&row.programme).copied().flatten().map(str::to_owned);
-    }
-    Ok(())
+    let named = ids.iter().zip(names.iter()).filter_map(|(id, name)| id.zip(name));
+    named.map(|(id, name)| Ok((ProgrammeId(Uuid::from_slice(id)?), name.to_owned()))).collect()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use eventlog::{Position, blocking};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use web::{Authenticator, Problem};
 
 use crate::facts::{Facts, FactsError};
@@ -39,13 +39,27 @@ impl Reports {
         &self,
         compute: impl FnOnce(&Facts) -> Result<T, FactsError> + Send + 'static,
     ) -> Result<T, Problem> {
-        let place = self.at_once.clone().try_acquire_owned().map_err(|_| Problem::overloaded())?;
+        let place = self.place()?;
+        Ok(self.compute_at(place, compute).await?.1)
+    }
+
+    /// One of the places of reports that are computed at once.
+    pub(crate) fn place(&self) -> Result<Place, Problem> {
+        self.at_once.clone().try_acquire_owned().map_err(|_| Problem::overloaded())
+    }
+
+    /// As [`Self::compute`], in a place that is given back with the answer.
+    pub(crate) async fn compute_at<T: Send + 'static>(
+        &self,
+        place: Place,
+        compute: impl FnOnce(&Facts) -> Result<T, FactsError> + Send + 'static,
+    ) -> Result<(Place, T), Problem> {
         let facts = self.facts.clone();
-        let computed = blocking(move || {
-            let _place = place;
-            compute(&facts)
-        });
+        let computed = blocking(move || compute(&facts).map(|report| (place, report)));
         let report = computed.await.map_err(|error| Problem::internal(&error))?;
         report.map_err(|error| Problem::internal(&format!("{error}: {}", error.0)))
     }
 }
+
+/// A place, until it is dropped.
+pub(crate) type Place = OwnedSemaphorePermit;

@@ -86,11 +86,30 @@ impl Audit {
         for members in members.chunks(audit::MEMBERS_MAX) {
             let digest = opening.list.map(|_| digest(caller, members));
             let named = digest.and_then(|digest| self.named().get(&digest).copied());
-            let at = self.write(caller, event(caller, &opening, members, named)?).await?;
+            let at = self.write(caller, audit::Event::Opened(opened(caller, &opening, members, named)?)).await?;
             if let (Some(digest), None) = (digest, named) {
                 self.named().put(digest, at);
             }
         }
+        Ok(())
+    }
+
+    /// Writes down that what many people said was opened to be counted: how many they are, but not who, as none of them is
+    /// shown. `at`: up to where in the log.
+    ///
+    /// # Errors
+    /// As [`Audit::opened`].
+    pub async fn counted(
+        &self,
+        caller: &Caller,
+        operation: &'static str,
+        at: Position,
+        people: usize,
+    ) -> Result<(), Problem> {
+        let opening = Opening { at, ..Opening::naming(operation, vec![]) };
+        let mut opened = opened(caller, &opening, &[], None)?;
+        opened.people = Some(u32::try_from(people).unwrap_or(u32::MAX));
+        self.write(caller, audit::Event::Opened(opened)).await?;
         Ok(())
     }
 
@@ -123,13 +142,13 @@ impl Audit {
     }
 }
 
-fn event(
+fn opened(
     caller: &Caller,
     opening: &Opening,
     members: &[MemberId],
     named: Option<Position>,
-) -> Result<audit::Event, Problem> {
-    let opened = audit::Opened {
+) -> Result<audit::Opened, Problem> {
+    Ok(audit::Opened {
         subject: caller.subject.clone(),
         role: short(caller.role.as_str())?,
         operation: short(opening.operation)?,
@@ -140,8 +159,7 @@ fn event(
         people: named.map(|_| u32::try_from(members.len()).unwrap_or(u32::MAX)),
         fields: opening.fields.clone(),
         glass: opening.glass,
-    };
-    Ok(audit::Event::Opened(opened))
+    })
 }
 
 /// Of these people of the caller's organisation. Kept in memory only.

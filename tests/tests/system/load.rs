@@ -34,8 +34,25 @@ const PARTS: [&str; 9] = ["relay", "views", "facts", "planner", "names", "index"
 /// The only methods.
 const METHODS: [&str; 8] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "other"];
 /// Kinds of facts.
-const KINDS: [&str; 8] =
-    ["plans", "statuses", "attendances", "headcounts", "groups", "programmes", "merges", "objections"];
+const KINDS: [&str; 17] = [
+    "plans",
+    "statuses",
+    "attendances",
+    "headcounts",
+    "groups",
+    "programmes",
+    "merges",
+    "objections",
+    "moods",
+    "structures",
+    "check_ins",
+    "answers",
+    "taken_back",
+    "goals",
+    "goal_ratings",
+    "goal_ends",
+    "concerns",
+];
 /// Paths that the document does not have.
 const PATHS: [&str; 9] = [
     "none",

@@ -34,6 +34,7 @@ mod moods;
 mod nats_cluster;
 mod oidc;
 mod operations;
+mod outcomes;
 mod people;
 mod reads;
 mod report;

@@ -41,7 +41,9 @@ pub struct When {
 
 /// Who entered what a member says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[derive(IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum EnteredBy {
     /// The member.
     Member,

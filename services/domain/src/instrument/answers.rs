@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fmt, marker::PhantomData};
 use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{Error, MapAccess, Visitor},
+    de::{
+        Error, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
+        value::{self, SeqAccessDeserializer},
+    },
 };
 use utoipa::ToSchema;
 
@@ -59,11 +62,8 @@ fn each_once<'de, T: Deserialize<'de>, D: Deserializer<'de>>(map: D) -> Result<B
 pub type Answers = BTreeMap<Id, Answer>;
 
 /// What became of one item.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(
-    untagged,
-    expecting = "must be a number, a list of the numbers that were circled, `declined`, `not_shown` or `not_reached`"
-)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, ToSchema)]
+#[serde(untagged)]
 #[schema(as = InstrumentAnswer)]
 pub enum Answer {
     /// It was answered with this number.
@@ -72,6 +72,36 @@ pub enum Answer {
     Circled(Vec<u8>),
     /// It was not answered.
     NotAnswered(NotAnswered),
+}
+
+/// Read by what stands there, not by trying one form after the other: a report opens millions.
+impl<'de> Deserialize<'de> for Answer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyAnswer)
+    }
+}
+
+struct AnyAnswer;
+
+impl<'de> Visitor<'de> for AnyAnswer {
+    type Value = Answer;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number, a list of the numbers that were circled, `declined`, `not_shown` or `not_reached`")
+    }
+
+    fn visit_u64<E: Error>(self, raw: u64) -> Result<Answer, E> {
+        raw.try_into().map(Answer::Answered).map_err(|_| E::invalid_value(Unexpected::Unsigned(raw), &self))
+    }
+
+    fn visit_str<E: Error>(self, why: &str) -> Result<Answer, E> {
+        let why = NotAnswered::deserialize(why.into_deserializer());
+        why.map(Answer::NotAnswered).map_err(|_: value::Error| E::invalid_value(Unexpected::Other("text"), &self))
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, circled: S) -> Result<Answer, S::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(circled)).map(Answer::Circled)
+    }
 }
 
 /// Why an item was not answered.

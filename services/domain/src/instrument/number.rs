@@ -66,6 +66,12 @@ impl Number {
         self.0.is_integer().then(|| self.0.to_integer())
     }
 
+    /// The nearest that floating point has: for statistics over many people, never for what is said of one.
+    #[allow(clippy::cast_precision_loss)] // meant
+    pub fn approximately(self) -> f64 {
+        *self.0.numer() as f64 / *self.0.denom() as f64
+    }
+
     /// The smallest whole number that is not below the square root, or 0 for a number below 0: exact, as squares are
     /// compared and no root is drawn.
     pub fn whole_root_up(self) -> i64 {

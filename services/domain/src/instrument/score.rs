@@ -105,10 +105,7 @@ pub enum Signal {
 /// Reads what a person gave. What does not fit the instrument ([`Instrument::validate`]) is not scored.
 pub fn score(instrument: &Instrument, given: &Given, norm_set: Option<&NormSet>) -> Scored {
     let scores = instrument.scores.iter().map(|score| {
-        let raw = match given {
-            Given::Answers(answers) => from_answers(instrument, score, answers),
-            Given::Stated(values) => stated(score, values),
-        };
+        let raw = raw(instrument, score, given);
         let outcome = raw.map_or_else(Outcome::NotScored, |raw| Outcome::Scored(raw.read(score, norm_set)));
         (score.id.clone(), outcome)
     });
@@ -121,6 +118,28 @@ pub fn score(instrument: &Instrument, given: &Given, norm_set: Option<&NormSet>)
         scores: scores.collect(),
         risk: signal(&instrument.risk),
         screens: screens.map(|screen| (screen.id.clone(), signal(std::slice::from_ref(screen)))).collect(),
+    }
+}
+
+/// A score, without what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Value {
+    /// The score, exact.
+    pub value: Number,
+    /// As in [`Reading::of`]: only scores that could have been as high are compared.
+    pub of: Number,
+}
+
+/// The scores that [`score`] reads, in the instrument's order, and nothing of what they say: for many people at once.
+pub fn values(instrument: &Instrument, given: &Given) -> Vec<Option<Value>> {
+    let value = |score| raw(instrument, score, given).ok().map(|Raw { value, of, .. }| Value { value, of });
+    instrument.scores.iter().map(value).collect()
+}
+
+fn raw(instrument: &Instrument, score: &Score, given: &Given) -> Result<Raw, NoScore> {
+    match given {
+        Given::Answers(answers) => from_answers(instrument, score, answers),
+        Given::Stated(values) => stated(score, values),
     }
 }
 
@@ -160,7 +179,9 @@ fn from_answers(definition: &Definition, score: &Score, answers: &Answers) -> Re
     let total = Number::from(from_items.points);
     let total = if prorated { (total * scale::count(&items)).over(scale::count(&points)) } else { total };
     let value = scale::scaled(score, &items, total).expect("a checked table has every sum");
-    let (_, of) = scale::reach(score, &items).expect("a checked table has every sum");
+    // The range of a score is what all of its items can reach: that is checked.
+    let all = items.len() == score.items.len();
+    let of = if all { score.range.max } else { scale::reach(score, &items).expect("a checked table has every sum").1 };
     Ok(Raw { value, of, from_items: Some(from_items) })
 }
 

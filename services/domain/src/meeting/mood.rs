@@ -27,6 +27,13 @@ pub enum Mood {
 #[serde(try_from = "u8")]
 pub struct Rating(u8);
 
+impl Rating {
+    /// The number.
+    pub fn get(self) -> u8 {
+        self.0
+    }
+}
+
 impl TryFrom<u8> for Rating {
     type Error = &'static str;
     fn try_from(rating: u8) -> Result<Self, &'static str> {

@@ -31,6 +31,25 @@ pub(crate) enum Kind {
     Merges,
     /// What keeps a member from being counted as a person, and whether it still stands.
     Objections,
+    /// How a member said that they felt at a meeting; sealed.
+    Moods,
+    /// What was kept of how a meeting went: how many phases, whether a topic, how many facilitators.
+    Structures,
+    /// A check-in: whose, with what, when, where.
+    CheckIns,
+    /// What was answered in a check-in, as it was last corrected; sealed. Apart from the check-in, as a plan from its
+    /// status.
+    Answers,
+    /// A check-in that was entered in error.
+    TakenBack,
+    /// A goal: whose, when, where, in whose place.
+    Goals,
+    /// How near a goal is; the rating sealed. No row supersedes another.
+    GoalRatings,
+    /// How a goal ended.
+    GoalEnds,
+    /// That there was a concern, and when. Not about whom.
+    Concerns,
 }
 
 impl Kind {
@@ -42,12 +61,16 @@ impl Kind {
     /// Columns that identify what a row is about.
     pub fn key(self) -> &'static [&'static str] {
         match self {
-            Self::Plans | Self::Statuses | Self::Headcounts => &["meeting"],
-            Self::Attendances => &["meeting", "member"],
+            Self::Plans | Self::Statuses | Self::Headcounts | Self::Structures => &["meeting"],
+            Self::Attendances | Self::Moods => &["meeting", "member"],
             Self::Groups => &["group", "position"],
             Self::Programmes => &["programme"],
             Self::Merges => &["member"],
             Self::Objections => &["member", "ground"],
+            Self::CheckIns | Self::Answers | Self::TakenBack => &["check_in"],
+            Self::Goals | Self::GoalEnds => &["goal"],
+            Self::GoalRatings => &["goal", "position"],
+            Self::Concerns => &["concern"],
         }
     }
 
@@ -83,6 +106,41 @@ impl Kind {
             Self::Programmes => &[("programme", Binary), ("name", String)],
             Self::Merges => &[("member", Binary), ("into", Binary)],
             Self::Objections => &[("member", Binary), ("ground", String), ("stands", Boolean)],
+            Self::Moods => &[("meeting", Binary), ("member", Binary), ("mood", String)],
+            Self::Structures => {
+                &[("meeting", Binary), ("phases", UInt32), ("topic", Boolean), ("facilitators", UInt32)]
+            }
+            Self::CheckIns => &[
+                ("check_in", Binary),
+                ("member", Binary),
+                ("instrument", String),
+                ("version", UInt32),
+                ("norm_set", String),
+                ("local_date", Int32),
+                ("group", Binary),
+                ("meeting", Binary),
+                ("entered_by", String),
+            ],
+            Self::Answers => &[("check_in", Binary), ("answers", String)],
+            Self::TakenBack => &[("check_in", Binary)],
+            Self::Goals => &[
+                ("goal", Binary),
+                ("member", Binary),
+                ("revises", Binary),
+                ("local_date", Int32),
+                ("group", Binary),
+                ("meeting", Binary),
+            ],
+            Self::GoalRatings => &[
+                ("goal", Binary),
+                ("local_date", Int32),
+                ("group", Binary),
+                ("meeting", Binary),
+                ("entered_by", String),
+                ("rating", String),
+            ],
+            Self::GoalEnds => &[("goal", Binary), ("end", String), ("local_date", Int32)],
+            Self::Concerns => &[("concern", Binary), ("urgency", String), ("raised_at", Int64)],
         };
         let position = ("position", UInt64);
         columns.iter().chain([&position]).map(|(name, kind)| Field::new((*name).into(), kind.clone())).collect()

@@ -1,5 +1,7 @@
 //! From events to rows.
 
+mod care;
+
 use std::collections::BTreeMap;
 
 use domain::{
@@ -14,6 +16,7 @@ use polars::prelude::*;
 use strum::IntoStaticStr;
 use uuid::Uuid;
 
+use self::care::{CareRows, local_date};
 use super::kind::Kind;
 use crate::month::Month;
 
@@ -44,6 +47,7 @@ pub(super) struct Rows {
     programmes: Vec<(ProgrammeId, String, Position)>,
     merges: Vec<(MemberId, Option<MemberId>, Position)>,
     objections: Vec<(MemberId, Ground, bool, Position)>,
+    care: CareRows,
 }
 
 /// Why a member is not counted as a person: with them, `Permissions::allow` says no to statistics.
@@ -76,6 +80,8 @@ impl Rows {
             }
         } else if let Some(event) = event.of::<group::Event>() {
             self.add_group(GroupId(id), event, at);
+        } else if let Some(event) = event.of::<domain::care::Event>() {
+            self.care.add(MemberId(id), event, at);
         } else if let Some(
             programme::Event::Registered(programme::Registered { details })
             | programme::Event::Changed(programme::Changed { details }),
@@ -133,14 +139,18 @@ impl Rows {
                 self.attendances.push((meeting, row, at));
             }
             Event::HeadcountRecorded(now) => self.headcounts.push((meeting, now.heads.clone(), at)),
-            // How people say they feel and how meetings went is not counted.
-            Event::MoodRecorded(_) | Event::StructureRecorded(_) => {}
+            Event::MoodRecorded(said) => self.care.add_mood(meeting, said, at),
+            Event::StructureRecorded(kept) => self.care.add_structure(meeting, kept, at),
         }
     }
 
     /// A table for each kind that has rows.
     pub fn tables(&self) -> PolarsResult<Vec<(Kind, DataFrame)>> {
-        let tables = [
+        Ok(self.all_tables()?.into_iter().filter(|(_, table)| table.height() > 0).collect())
+    }
+
+    fn all_tables(&self) -> PolarsResult<Vec<(Kind, DataFrame)>> {
+        let mut tables = vec![
             (Kind::Plans, plans(&self.plans)?),
             (Kind::Statuses, statuses(&self.statuses)?),
             (Kind::Attendances, attendances(&self.attendances)?),
@@ -150,21 +160,18 @@ impl Rows {
             (Kind::Merges, merges(&self.merges)?),
             (Kind::Objections, objections(&self.objections)?),
         ];
-        Ok(tables.into_iter().filter(|(_, table)| table.height() > 0).collect())
+        tables.extend(self.care.tables()?);
+        Ok(tables)
     }
 }
 
 fn plans(rows: &[(MeetingId, Plan, Position)]) -> PolarsResult<DataFrame> {
-    let local_date = |plan: &Plan| {
-        let local = plan.starts_at_local;
-        Month::of(local).code() * 100 + i32::from(local.day())
-    };
     table(vec![
         ids("meeting", rows.iter().map(|row| row.0.0)),
         ids("group", rows.iter().map(|row| row.1.group.0)),
         numbers::<Int64Type>("starts_at", rows.iter().map(|row| row.1.starts_at.as_second())),
-        numbers::<Int32Type>("local_date", rows.iter().map(|row| local_date(&row.1))),
-        numbers::<Int32Type>("month", rows.iter().map(|row| Month::of(row.1.starts_at_local).code())),
+        numbers::<Int32Type>("local_date", rows.iter().map(|row| local_date(row.1.starts_at_local.date()))),
+        numbers::<Int32Type>("month", rows.iter().map(|row| Month::of(row.1.starts_at_local.date()).code())),
         words("mode", rows.iter().map(|row| Some(row.1.mode.as_str()))),
         positions(rows.iter().map(|row| row.2)),
     ])
@@ -223,10 +230,9 @@ fn programmes(rows: &[(ProgrammeId, String, Position)]) -> PolarsResult<DataFram
 }
 
 fn merges(rows: &[(MemberId, Option<MemberId>, Position)]) -> PolarsResult<DataFrame> {
-    let into = rows.iter().map(|row| row.1.map(|into| into.0.into_bytes()));
     table(vec![
         ids("member", rows.iter().map(|row| row.0.0)),
-        BinaryChunked::from_iter_options("into".into(), into).into_column(),
+        maybe_ids("into", rows.iter().map(|row| row.1.map(|into| into.0))),
         positions(rows.iter().map(|row| row.2)),
     ])
 }
@@ -247,6 +253,10 @@ fn table(columns: Vec<Column>) -> PolarsResult<DataFrame> {
 /// Ids as their 16 bytes: a third of the text's size, and one column, which joins and counts without being packed.
 fn ids(name: &str, ids: impl Iterator<Item = Uuid>) -> Column {
     BinaryChunked::from_iter_values(name.into(), ids.map(Uuid::into_bytes)).into_column()
+}
+
+fn maybe_ids(name: &str, ids: impl Iterator<Item = Option<Uuid>>) -> Column {
+    BinaryChunked::from_iter_options(name.into(), ids.map(|id| id.map(Uuid::into_bytes))).into_column()
 }
 
 fn words<'a>(name: &str, words: impl Iterator<Item = Option<&'a str>>) -> Column {
@@ -272,20 +282,10 @@ mod tests {
 
     #[test]
     fn every_table_has_the_columns_of_its_kind() {
-        let rows = Rows::default();
-        let tables = [
-            (Kind::Plans, plans(&rows.plans)),
-            (Kind::Statuses, statuses(&rows.statuses)),
-            (Kind::Attendances, attendances(&rows.attendances)),
-            (Kind::Headcounts, headcounts(&rows.headcounts)),
-            (Kind::Groups, groups(&rows.groups)),
-            (Kind::Programmes, programmes(&rows.programmes)),
-            (Kind::Merges, merges(&rows.merges)),
-            (Kind::Objections, objections(&rows.objections)),
-        ];
+        let tables = Rows::default().all_tables().unwrap();
         assert_eq!(tables.len(), Kind::iter().count());
         for (kind, table) in tables {
-            assert_eq!(**table.unwrap().schema(), kind.schema(), "{kind:?}");
+            assert_eq!(**table.schema(), kind.schema(), "{kind:?}");
         }
     }
 }

@@ -111,7 +111,7 @@ impl Reference {
         }
         for (meeting, plan) in &self.plans {
             let Some((Status::Held, held_at)) = self.statuses.get(meeting) else { continue };
-            let month = Month::of(plan.starts_at_local);
+            let month = Month::of(plan.starts_at_local.date());
             if month < period.from() || month > period.through() {
                 continue;
             }
