@@ -7,6 +7,7 @@
 //!
 //! **Invariant:** the same seed, members and groups give the same year.
 
+mod care;
 mod habits;
 mod register;
 mod truth;
@@ -19,7 +20,10 @@ use jiff::civil::{Date, DateTime};
 use rand::{SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 
-pub use self::truth::{Held, Truth};
+pub use self::{
+    care::{CareTruth, Goal, INSTRUMENT},
+    truth::{Held, Truth},
+};
 use self::{
     habits::{Enrolment, Facilitator, draw_enrolments, draw_people},
     register::Clerk,
@@ -114,8 +118,13 @@ pub fn simulate(seed: u64, members: usize, groups: &[Group]) -> Year {
     let (Some(first), Some(last)) = (days().min(), days().max()) else {
         return Year { scripts: vec![Script::default(); groups.len()], truth: Truth::default(), people: 0 };
     };
-    let people = draw_people(&mut rng, members);
+    let mut people = draw_people(&mut rng, members);
     let rosters = draw_enrolments(&mut rng, &people, groups.len(), (first, last));
+    for (group, roster) in groups.iter().zip(&rosters) {
+        for enrolment in roster {
+            people[enrolment.person].asked_in.get_or_insert(group.id);
+        }
+    }
     let mut truth = Truth::default();
     let mut walk_ins = 0;
     let scripts = groups.iter().zip(&rosters).enumerate().map(|(number, (group, roster))| {
@@ -127,6 +136,7 @@ pub fn simulate(seed: u64, members: usize, groups: &[Group]) -> Year {
             happens(&mut clerk, &happening, &mut truth);
         }
         walk_ins += clerk.new_people;
+        truth.care.add(std::mem::take(&mut clerk.truth));
         Script { enrolments, year: clerk.commands }
     });
     let scripts = scripts.collect();

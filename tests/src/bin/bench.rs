@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::Path, process::ExitCode, time::Instant};
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use tests::{
-    bench::{Bench, Figures, append, care, command, empty_server, health, members, memory, rebuild, visible},
+    bench::{Bench, Figures, append, care, command, empty_server, health, members, memory, rebuild, scores, visible},
     server::Kith,
 };
 
@@ -35,6 +35,7 @@ enum Part {
     Memory,
     Members,
     Care,
+    Scores,
     Health,
 }
 
@@ -73,6 +74,7 @@ async fn run(options: &Options) -> anyhow::Result<()> {
             Part::Memory => memory::run(&bench, &mut figures).await?,
             Part::Members => members::run(&bench, &mut figures).await?,
             Part::Care => care::run(&bench, &mut figures).await?,
+            Part::Scores => scores::run(&bench, &mut figures).await?,
             Part::Health => health::run(&bench, &mut figures).await?,
         }
     }

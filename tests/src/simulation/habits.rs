@@ -1,9 +1,11 @@
 //! People and how they are: when they come, how late, when they stop, whether they come back; facilitators and how
 //! carefully they write it down.
 
-use domain::{MemberId, group::MeetingMode, meeting::AttendanceMode};
+use domain::{GroupId, MemberId, group::MeetingMode, meeting::AttendanceMode};
 use jiff::{Span, civil::Date};
 use rand::{RngExt, rngs::StdRng};
+
+use super::care::Wellbeing;
 
 /// Share of members in a second group, and of these in a third.
 const MORE_GROUPS: [f64; 2] = [0.18, 0.25];
@@ -43,6 +45,10 @@ pub struct Person {
     drop_out: f64,
     /// How they take part in a meeting where they can choose.
     prefers: AttendanceMode,
+    /// How they are.
+    pub wellbeing: Wellbeing,
+    /// In which of their groups they answer questionnaires: the first.
+    pub asked_in: Option<GroupId>,
 }
 
 impl Person {
@@ -59,6 +65,8 @@ impl Person {
             excuses: rng.random_range(0.0..0.6),
             drop_out: rng.random_range(DROP_OUT_PER_WEEK),
             prefers,
+            wellbeing: Wellbeing::draw(rng),
+            asked_in: None,
         }
     }
 

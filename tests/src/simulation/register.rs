@@ -13,7 +13,8 @@ use rand::{RngExt, rngs::StdRng, seq::SliceRandom};
 use serde_json::{Value, json};
 
 use super::{
-    Command, Expected, Group, Held, Meeting,
+    CareTruth, Command, Expected, Group, Held, Meeting,
+    care::{Asked, Asks},
     habits::{Enrolment, Facilitator, Person, new_id},
 };
 
@@ -60,12 +61,16 @@ pub struct Clerk<'a> {
     pub commands: Vec<Command>,
     /// Walk-ins who had never been anywhere, in persons.
     pub new_people: usize,
-    roster: &'a [Enrolment],
-    people: &'a [Person],
+    /// What people said.
+    pub truth: CareTruth,
+    pub(super) roster: &'a [Enrolment],
+    pub(super) people: &'a [Person],
     facilitator: Facilitator,
+    pub(super) asks: Asks,
+    pub(super) asked: Asked,
     keys: String,
     sent: usize,
-    rng: &'a mut StdRng,
+    pub(super) rng: &'a mut StdRng,
 }
 
 /// A register that is being filled in.
@@ -95,7 +100,21 @@ impl<'a> Clerk<'a> {
         keys: String,
         rng: &'a mut StdRng,
     ) -> Self {
-        Self { group, commands: vec![], new_people: 0, roster, people, facilitator, keys, sent: 0, rng }
+        let (asks, asked, truth) = (Asks::draw(rng), Asked::default(), CareTruth::default());
+        Self {
+            group,
+            commands: vec![],
+            new_people: 0,
+            truth,
+            roster,
+            people,
+            facilitator,
+            asks,
+            asked,
+            keys,
+            sent: 0,
+            rng,
+        }
     }
 
     /// Who is enrolled.
@@ -172,6 +191,8 @@ impl<'a> Clerk<'a> {
         self.mark_members(meeting, &mut register);
         self.walk_in(meeting, &mut register);
         self.count_heads(meeting, &mut register, None);
+        let came = register.entries.iter().filter(|(_, (_, mode))| mode.is_some()).map(|(member, _)| *member);
+        self.ask(meeting, &came.collect::<Vec<_>>());
         self.post(meeting, "hold", Value::Null);
         self.mark_too_late(meeting, &register);
         self.correct(meeting, &mut register);

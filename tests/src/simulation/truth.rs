@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use domain::{MemberId, ProgrammeId, group::MeetingMode, meeting::AttendanceMode};
 use reporting::{Dimension, Month, ReachRow};
 
+use super::CareTruth;
+
 /// A meeting that was held and recorded as held.
 #[derive(Debug, Clone)]
 pub struct Held {
@@ -25,6 +27,8 @@ pub struct Held {
 pub struct Truth {
     /// All held meetings.
     pub held: Vec<Held>,
+    /// What people said of how they are.
+    pub care: CareTruth,
 }
 
 /// By what rows of a report differ.

@@ -1,6 +1,8 @@
 //! `make demo`: starts Kith on an empty folder, imports a real listing, simulates members and plays a year of
 //! meetings through the public API; then checks the report against what the simulation knows, and stays up.
 
+mod care;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     io::IsTerminal,
@@ -229,7 +231,9 @@ impl<'a> Show<'a> {
         let groups = self.plan(groups).await?;
         let year = self.simulate(groups.clone()).await?;
         let truth = year.truth.clone();
+        self.ask(&groups).await?;
         let position = self.play(year).await?;
+        let position = self.follow_up(&truth.care, position).await?.max(position);
         let code = self.compare(&truth, position).await?;
         self.where_to_look(&groups);
         Ok(code)
@@ -375,11 +379,15 @@ impl<'a> Show<'a> {
             rows += report.rows.len();
             differences.extend(truth.differences(by, &report.rows));
         }
+        let (of_care, unlike) = self.compare_care(&truth.care, position).await?;
+        rows += of_care;
+        differences.extend(unlike);
         let events = self.settled(position).await?;
         println!("    {events} events are in the log");
         if differences.is_empty() {
             println!("    report equals the simulation's known truth: {rows} rows");
             println!("\n{}", self.report(&[Dimension::Month], position).await?.to_text());
+            self.tell_outcomes(position).await?;
             return Ok(ExitCode::SUCCESS);
         }
         println!("    the report differs from the simulation's known truth in {} rows:", differences.len());
@@ -403,12 +411,16 @@ impl<'a> Show<'a> {
     }
 
     async fn report(&self, by: &[Dimension], position: u64) -> anyhow::Result<ReachReport> {
-        let month = |day: Date| format!("{:04}-{:02}", day.year(), day.month());
         let by: Vec<&str> = by.iter().map(|dimension| dimension.as_str()).collect();
-        let (from, through) = (month(self.year.0), month(self.year.1));
-        let path = format!("/v1/reports/reach?from={from}&through={through}&by={}", by.join(","));
+        let path = format!("/v1/reports/reach?{}&by={}", self.months(), by.join(","));
         let answer = self.read(&mut self.client(), &path, position).await?;
         serde_json::from_slice(&answer.body).context("the report cannot be read")
+    }
+
+    /// The year, as reports ask for it.
+    fn months(&self) -> String {
+        let month = |day: Date| format!("{:04}-{:02}", day.year(), day.month());
+        format!("from={}&through={}", month(self.year.0), month(self.year.1))
     }
 
     fn client(&self) -> Client {
