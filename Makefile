@@ -29,9 +29,11 @@ chaos: ## the simulation of the command side, with faults, from a seed by chance
 	$(CARGO) build --workspace --bins
 	$(TARGET)/debug/chaos $(ARGS)
 
-interop: tools .tools/kurrentdbclient ## PyPI's kurrentdbclient against the stand-in for KurrentDB, and against what Kith writes to it
+interop: tools .tools/python-clients ## clients that are not ours, from PyPI and npm, against KurrentDB's stand-in, events on NATS, asyncapi.json
 	$(CARGO) build --workspace --bins
-	PYTHONPATH=.tools/kurrentdbclient python3 tests/interop/interop.py $(TARGET)/debug .tools/nats-server
+	PYTHONPATH=.tools/python-clients python3 tests/interop/interop.py $(TARGET)/debug .tools/nats-server
+	PYTHONPATH=.tools/python-clients python3 tests/interop/events.py $(TARGET)/debug .tools/nats-server
+	tests/interop/asyncapi/check schemas/asyncapi.json .tools/asyncapi
 
 bench: tools ## figures, in a table and in target/bench.json; optimised, under ten minutes after the build
 	$(CARGO) build --release --workspace --bins
@@ -48,8 +50,8 @@ tools: .tools/nats-server
 .tools/cargo-deny: deploy/install-cargo-deny
 	deploy/install-cargo-deny $@
 
-.tools/kurrentdbclient: deploy/install-python-client tests/interop/requirements.txt
-	deploy/install-python-client $@
+.tools/python-clients: deploy/install-python-clients tests/interop/requirements.txt
+	deploy/install-python-clients $@
 
 .tools/schemathesis: deploy/install-schemathesis tests/fuzz/requirements.txt
 	deploy/install-schemathesis $@

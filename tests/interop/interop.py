@@ -1,6 +1,6 @@
 """A client that is not ours, PyPI's kurrentdbclient, against the stand-in and against what Kith writes through it.
 
-    PYTHONPATH=.tools/kurrentdbclient python3 tests/interop/interop.py target/debug .tools/nats-server
+    PYTHONPATH=.tools/python-clients python3 tests/interop/interop.py target/debug .tools/nats-server
 """
 
 import json
