@@ -61,7 +61,7 @@ impl Raising {
 /// What answers give cause for, if for anything. Where only scores are stated, the questions about a risk are as good as
 /// left blank.
 pub(crate) fn cause(check_in: CheckInId, instrument: &Instrument, given: &Given) -> Option<(Urgency, Cause)> {
-    match instrument::score(instrument, given, None).risk {
+    match instrument::risk(instrument, given) {
         Signal::RaisedBy(items) => Some((Urgency::Prompt, Cause::RiskAnswer { check_in, items })),
         Signal::NotAnswered(items) => Some((Urgency::Routine, Cause::NotAnswered { check_in, items })),
         Signal::NotAvailable if !instrument.risk.is_empty() => {

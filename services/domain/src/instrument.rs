@@ -36,7 +36,7 @@ pub use norms::{
     Population, ReliableChange,
 };
 pub use number::{Number, NumberError};
-pub use score::{FromItems, NoScore, Outcome, Reading, Scored, Signal, Value, score, values};
+pub use score::{FromItems, NoScore, Outcome, Reading, Scored, Signal, Value, risk, score, values};
 pub use shipped::{SHIPPED, shipped};
 pub use texts::{
     ANSWER_TEXTS_MAX, AnswerText, Basis, Class, ItemText, Licence, LicenceStatus, Source, Sources, TextFile, Texts,

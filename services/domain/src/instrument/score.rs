@@ -109,15 +109,23 @@ pub fn score(instrument: &Instrument, given: &Given, norm_set: Option<&NormSet>)
         let outcome = raw.map_or_else(Outcome::NotScored, |raw| Outcome::Scored(raw.read(score, norm_set)));
         (score.id.clone(), outcome)
     });
-    let signal = |triggers: &[Trigger]| match given {
-        Given::Answers(answers) => raised(triggers, answers),
-        Given::Stated(_) => Signal::NotAvailable,
-    };
     let screens = instrument.screens.iter();
     Scored {
         scores: scores.collect(),
-        risk: signal(&instrument.risk),
-        screens: screens.map(|screen| (screen.id.clone(), signal(std::slice::from_ref(screen)))).collect(),
+        risk: risk(instrument, given),
+        screens: screens.map(|screen| (screen.id.clone(), signal(std::slice::from_ref(screen), given))).collect(),
+    }
+}
+
+/// Whether an answer calls for somebody to look after the person now: [`Scored::risk`] alone.
+pub fn risk(instrument: &Instrument, given: &Given) -> Signal {
+    signal(&instrument.risk, given)
+}
+
+fn signal(triggers: &[Trigger], given: &Given) -> Signal {
+    match given {
+        Given::Answers(answers) => raised(triggers, answers),
+        Given::Stated(_) => Signal::NotAvailable,
     }
 }
 
