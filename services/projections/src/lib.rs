@@ -35,6 +35,7 @@ mod show_record;
 mod show_register;
 mod show_roster;
 mod sight;
+mod streaks;
 
 #[cfg(test)]
 mod tests;
@@ -61,6 +62,7 @@ pub use group_view::{GROUPS, programme_of, there};
 pub use person::{MemberAttendance, attendances};
 pub use record_view::{RECORDS, is_registered, members_after, person as records_of, same_person};
 pub use register_view::{REGISTERS, SealedMood, moods_of};
+pub use streaks::streaks;
 
 /// Its views: of what several contexts say, read together.
 const VIEWS: &[&View] = &[
