@@ -40,3 +40,4 @@ mod report;
 mod schemas;
 mod shut;
 mod values;
+mod vitality;
