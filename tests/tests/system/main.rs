@@ -30,6 +30,7 @@ mod kurrent;
 mod load;
 mod members;
 mod merged;
+mod month;
 mod moods;
 mod nats_cluster;
 mod oidc;
