@@ -17,7 +17,7 @@ use web::{After, CallerMay, Opening, Path, Problem, Problems, Read, Role};
 use crate::{
     CheckIn,
     care_view::{CheckInRow, GoalRow},
-    journey::{self, Found},
+    journey::{self, Found, GroupStreaks},
     list_concerns::ConcernLine,
     op, refused,
     scores::Reader,
@@ -27,9 +27,11 @@ use crate::{
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Journey {
     member: MemberId,
+    /// Streaks and lapses over the meetings that were held while they had a place, by group and oldest first.
+    streaks: Vec<GroupStreaks>,
     /// The mark at each meeting, latest first.
     attendances: Vec<MemberAttendance>,
-    /// How they said that they felt at meetings, under each record latest first.
+    /// How they said that they felt at meetings that took place, under each record latest first.
     moods: Vec<JourneyMood>,
     /// Check-ins that were not taken back, oldest first.
     check_ins: Vec<JourneyCheckIn>,
@@ -113,8 +115,8 @@ pub(crate) struct JourneyRating {
 
 /// Show a member's journey
 ///
-/// Attendance, check-ins with their scores, goals and concerns of a person, under all their records, and what has changed
-/// since their first check-in. Members see their own.
+/// Attendance with streaks and lapses, check-ins with their scores, goals and concerns of a person, under all their records,
+/// and what has changed since their first check-in. Members see their own.
 #[utoipa::path(get, path = "/v1/members/{member}/journey", tag = "check-ins",
     params(("member" = MemberId, Path, description = "Whose")),
     responses((status = 200, description = "The journey", body = Journey), Problems))]
@@ -146,12 +148,12 @@ pub(crate) async fn show_journey(
 
 impl Found {
     fn journey(self, reader: &Reader, concerns: Vec<ConcernLine>) -> Journey {
-        let Self { member, attendances, moods, check_ins, goals, .. } = self;
+        let Self { member, streaks, attendances, moods, check_ins, goals, .. } = self;
         let moods = moods.into_iter().map(|row| opened_mood(reader, &row)).collect();
         let check_ins: Vec<_> = check_ins.into_iter().map(|row| opened(reader, row)).collect();
         let changes = reader.instruments().flat_map(|instrument| changes(instrument, &check_ins)).collect();
         let goals = goals.into_iter().map(|row| opened_goal(reader, row)).collect();
-        Journey { member, attendances, moods, check_ins, changes, goals, concerns }
+        Journey { member, streaks, attendances, moods, check_ins, changes, goals, concerns }
     }
 }
 

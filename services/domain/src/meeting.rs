@@ -5,6 +5,7 @@
 
 mod mood;
 mod refusal;
+mod streaks;
 mod structure;
 mod vocabulary;
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     mood::{MOOD_MAX, Mood, Rating},
     refusal::{MarkRefusal, Refusal},
+    streaks::{LAPSED_AFTER_MEETINGS, Lapse, Streaks},
     structure::{FACILITATORS_MAX, PHASES_MAX, Phase, PhaseKind, PhaseRefusal, Structure, Topic},
     vocabulary::{
         AttendanceMode, Entry, HEADS_MAX, HeadCategory, Headcount, MARKS_MAX, MOODS_MAX, Mark, OPENS_EARLY_MAX, Plan,

@@ -34,7 +34,10 @@ mod show_member;
 mod show_record;
 mod show_register;
 mod show_roster;
+mod show_vitality;
 mod sight;
+mod streaks;
+mod vitality;
 
 #[cfg(test)]
 mod tests;
@@ -61,6 +64,7 @@ pub use group_view::{GROUPS, programme_of, there};
 pub use person::{MemberAttendance, attendances};
 pub use record_view::{RECORDS, is_registered, members_after, person as records_of, same_person};
 pub use register_view::{REGISTERS, SealedMood, moods_of};
+pub use streaks::streaks;
 
 /// Its views: of what several contexts say, read together.
 const VIEWS: &[&View] = &[
@@ -170,6 +174,7 @@ fn routes(projections: Projections) -> OpenApiRouter {
         .routes(routes!(list_programmes::list_programmes))
         .routes(routes!(list_groups::list_groups))
         .routes(routes!(show_group::show_group))
+        .routes(routes!(show_vitality::show_vitality))
         .routes(routes!(list_meetings::list_meetings))
         .routes(routes!(show_roster::show_roster))
         .routes(routes!(show_register::show_register))

@@ -24,7 +24,7 @@ pub(crate) async fn list_overdue_registers(
 ) -> Result<Read<Page<MeetingRow>>, Problem> {
     let (limit, cursor) = (page.limit()?, page.after::<(i64, MeetingId)>()?);
     let now = projections.authenticator.clock.now();
-    let read = move |connection: &_| meetings::overdue(connection, caller.org.as_str(), now, cursor, limit);
+    let read = move |connection: &_| meetings::all_overdue(connection, caller.org.as_str(), now, cursor, limit);
     let Read(position, rows) =
         projections.read(&[&record_view::RECORDS, &register_view::REGISTERS], after, read).await?;
     Ok(Read(position, Page::new(rows, limit, |row| (row.ends_at.as_second(), row.id))))

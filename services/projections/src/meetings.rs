@@ -3,7 +3,7 @@
 use domain::{
     GroupId, MeetingId,
     group::MeetingMode,
-    meeting::{Headcount, Status},
+    meeting::{Headcount, Status, Structure},
 };
 use host::row;
 use jiff::{
@@ -45,6 +45,64 @@ pub(crate) struct MarkCounts {
     pub excused: u32,
     pub absent: u32,
 }
+
+impl MarkCounts {
+    /// Those who came.
+    pub fn attended(self) -> u32 {
+        self.present + self.late
+    }
+
+    /// Whether anybody has one.
+    pub fn any(self) -> bool {
+        self != Self::default()
+    }
+}
+
+/// How much was kept of how the last 12 held meetings went; unit: meeting.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct StructureCounts {
+    /// All of them.
+    pub held: u32,
+    /// With phases.
+    pub phases: u32,
+    /// With a topic.
+    pub topic: u32,
+    /// With who was there to lead them.
+    pub facilitators: u32,
+}
+
+impl StructureCounts {
+    /// Of what was kept of each.
+    pub fn of(structures: &[Structure]) -> Self {
+        let with = |is_kept: fn(&Structure) -> bool| count(structures.iter().filter(|kept| is_kept(kept)));
+        Self {
+            held: count(structures.iter()),
+            phases: with(|kept| !kept.phases.is_empty()),
+            topic: with(|kept| kept.topic.is_some()),
+            facilitators: with(|kept| !kept.facilitators.is_empty()),
+        }
+    }
+}
+
+/// How many they are.
+pub(crate) fn count<T>(items: impl Iterator<Item = T>) -> u32 {
+    u32::try_from(items.count()).unwrap_or(u32::MAX)
+}
+
+/// A meeting that is over and of which nobody said what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct OverdueRegister {
+    pub meeting: MeetingId,
+    pub ends_at: Timestamp,
+}
+
+/// Whether a meeting is over, from the second at which it ends, and nobody said what became of it.
+macro_rules! overdue {
+    ($now:literal) => {
+        concat!("status IN ('planned', 'open') AND ends_at <= ", $now)
+    };
+}
+pub(crate) use overdue;
 
 /// Columns of a [`MeetingRow`], for `FROM meetings`. Of a person's marks the better attended one counts, by the order of
 /// [`Mark`], of which the names are the other way round.
@@ -94,6 +152,20 @@ pub(crate) fn last_held(
     statement.query_map(params![org, group.0.as_bytes(), rows], meeting_row)?.collect()
 }
 
+/// What was kept of how the last held meetings of a group went, latest first.
+pub(crate) fn last_structures(
+    connection: &Connection,
+    org: &str,
+    group: GroupId,
+    rows: u32,
+) -> rusqlite::Result<Vec<Structure>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT structure FROM meetings WHERE org = ?1 AND grp = ?2 AND status = 'held' ORDER BY starts_at DESC LIMIT ?3",
+    )?;
+    let rows = statement.query_map(params![org, group.0.as_bytes(), rows], |row| row::maybe_json(row, 0))?;
+    rows.map(|kept| Ok(kept?.unwrap_or_default())).collect()
+}
+
 /// Meetings of a group that start on these days, local to the group, after the one with this start and id.
 pub(crate) fn list(
     connection: &Connection,
@@ -125,7 +197,7 @@ fn second(day: Date) -> i64 {
 }
 
 /// Meetings that are over and of which nobody said what became of them, oldest first.
-pub(crate) fn overdue(
+pub(crate) fn all_overdue(
     connection: &Connection,
     org: &str,
     now: Timestamp,
@@ -136,10 +208,32 @@ pub(crate) fn overdue(
     let mut statement = connection.prepare_cached(concat!(
         "SELECT ",
         meeting_columns!(),
-        " FROM meetings WHERE org = ?1 AND status IN ('planned', 'open') AND ends_at < ?2
-          AND (ends_at, id) > (?3, ?4) ORDER BY ends_at, id LIMIT ?5"
+        " FROM meetings WHERE org = ?1 AND ",
+        overdue!("?2"),
+        " AND (ends_at, id) > (?3, ?4) ORDER BY ends_at, id LIMIT ?5"
     ))?;
     statement.query_map(params![org, now.as_second(), end, id, row::limit(rows)], meeting_row)?.collect()
+}
+
+/// How many of a group's meetings are over without anybody saying what became of them, and the oldest ones.
+pub(crate) fn overdue_in(
+    connection: &Connection,
+    (org, group): (&str, GroupId),
+    now: Timestamp,
+    rows: u32,
+) -> rusqlite::Result<(u32, Vec<OverdueRegister>)> {
+    let mut statement = connection.prepare_cached(concat!(
+        "SELECT id, ends_at, count(*) OVER () FROM meetings WHERE org = ?1 AND grp = ?3 AND ",
+        overdue!("?2"),
+        " ORDER BY ends_at, id LIMIT ?4"
+    ))?;
+    let mut all = 0;
+    let oldest = statement.query_map(params![org, now.as_second(), group.0.as_bytes(), rows], |row| {
+        all = row.get(2)?;
+        Ok(OverdueRegister { meeting: MeetingId(row::uuid(row, 0)?), ends_at: row::time(row, 1)? })
+    })?;
+    let oldest = oldest.collect::<rusqlite::Result<_>>()?;
+    Ok((all, oldest))
 }
 
 /// A meeting, and the number of its row.

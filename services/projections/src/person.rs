@@ -2,18 +2,19 @@
 
 use domain::{
     GroupId, LocalDay, MeetingId, MemberId,
-    meeting::{AttendanceMode, Mark},
+    meeting::{AttendanceMode, Mark, Streaks},
     member::{Profile, Record},
 };
 use host::{is_erased, row};
 use jiff::{Timestamp, Zoned, civil::DateTime};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    group_view, record_view,
+    enrolment_view, group_view, record_view,
     rosters::{self, Enrolment},
+    streaks,
 };
 
 /// A member.
@@ -45,10 +46,10 @@ pub(crate) struct MemberGroup {
     /// Oldest first, as they are today, where the group meets; none for a walk-in.
     pub enrolments: Vec<Enrolment>,
     pub last_seen: Option<Timestamp>,
-    /// Held meetings attended in a row, up to the latest; unit: meeting. Meetings where the member was excused or not
-    /// recorded neither count nor break it, nor do those that were not held.
+    /// Meetings attended in a row, up to the latest; unit: meeting. Of those that were held since they have a place, or
+    /// while they last had one; where the member was excused or not recorded neither counts nor breaks it.
     pub attended_in_a_row: u32,
-    /// Held meetings missed in a row, up to the latest; unit: meeting. Only those where the member was marked absent.
+    /// Of the same, those missed in a row, up to the latest; unit: meeting. Only those where the member was marked absent.
     pub missed_in_a_row: u32,
 }
 
@@ -64,7 +65,7 @@ pub(crate) fn find(
     }
     let record = record_view::find(connection, org, id)?;
     let same = record_view::same_person(connection, org, id)?;
-    let same = Same::new(org, &same);
+    let same = Same::new(org, id, &same);
     let groups = same.groups(connection)?;
     if record.is_none() && groups.is_empty() {
         return Ok(None);
@@ -88,14 +89,17 @@ pub(crate) fn find(
 /// All records of one person.
 struct Same<'a> {
     org: &'a str,
+    /// The one under which they are asked for.
+    id: MemberId,
+    members: &'a [MemberId],
     /// As SQL takes them.
     ids: String,
 }
 
 impl<'a> Same<'a> {
-    fn new(org: &'a str, members: &[MemberId]) -> Self {
+    fn new(org: &'a str, id: MemberId, members: &'a [MemberId]) -> Self {
         let ids: Vec<_> = members.iter().map(|id| id.0.simple().to_string()).collect();
-        Self { org, ids: serde_json::to_string(&ids).expect("strings") }
+        Self { org, id, members, ids: serde_json::to_string(&ids).expect("strings") }
     }
 
     fn groups(&self, connection: &Connection) -> rusqlite::Result<Vec<GroupId>> {
@@ -110,33 +114,31 @@ impl<'a> Same<'a> {
 
     fn in_group(&self, connection: &Connection, group: GroupId, now: &Zoned) -> rusqlite::Result<MemberGroup> {
         let today = LocalDay::of(&group_view::there(connection, self.org, group, now)?);
-        let marks = self.marks(connection, group)?;
-        let last_seen = marks.iter().find(|(_, mark)| mark.attended()).map(|(at, _)| *at);
-        // Excused is neutral.
-        let counted = || marks.iter().map(|(_, mark)| *mark).filter(|mark| *mark != Mark::Excused);
-        let in_a_row = |attended: bool| counted().take_while(|mark| mark.attended() == attended).count();
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let placed = enrolment_view::placed(connection, self.org, (Some(group), Some(self.id)))?;
+        let streaks = match placed.iter().rev().find(|placed| placed.starts_on <= today.date()) {
+            Some(latest) => streaks::streaks(connection, self.org, latest, self.members)?,
+            None => Streaks::default(),
+        };
         Ok(MemberGroup {
             group,
             enrolments: rosters::of_person(connection, (self.org, group), &self.ids, &today)?,
-            last_seen,
-            attended_in_a_row: count(in_a_row(true)),
-            missed_in_a_row: count(in_a_row(false)),
+            last_seen: self.last_seen(connection, group)?,
+            attended_in_a_row: streaks.attended_in_a_row,
+            missed_in_a_row: streaks.missed_in_a_row,
         })
     }
 
-    /// Marks at the group's held meetings, one at each, latest first.
-    fn marks(&self, connection: &Connection, group: GroupId) -> rusqlite::Result<Vec<(Timestamp, Mark)>> {
-        // The better attended has the later name.
-        let mut statement = connection.prepare_cached(
-            "SELECT starts_at, max(mark) FROM attendance CROSS JOIN meetings ON key = meeting
-             WHERE member IN (SELECT unhex(value) FROM json_each(?3)) AND org = ?1 AND grp = ?2 AND status = 'held'
-             GROUP BY key ORDER BY starts_at DESC",
-        )?;
-        let rows = statement.query_map(params![self.org, group.0.as_bytes(), self.ids], |row| {
-            Ok((row::time(row, 0)?, row::word(row, 1)?))
-        })?;
-        rows.collect()
+    /// When the last of the group's held meetings began that they attended.
+    fn last_seen(&self, connection: &Connection, group: GroupId) -> rusqlite::Result<Option<Timestamp>> {
+        connection
+            .prepare_cached(
+                "SELECT starts_at FROM attendance CROSS JOIN meetings ON key = meeting
+                 WHERE member IN (SELECT unhex(value) FROM json_each(?3)) AND org = ?1 AND grp = ?2 AND status = 'held'
+                   AND mark IN ('present', 'late')
+                 ORDER BY starts_at DESC LIMIT 1",
+            )?
+            .query_row(params![self.org, group.0.as_bytes(), self.ids], |row| row::time(row, 0))
+            .optional()
     }
 
     /// The mark at each meeting, latest first.
@@ -185,5 +187,5 @@ pub struct MemberAttendance {
 /// # Errors
 /// What SQLite says.
 pub fn attendances(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Result<Vec<MemberAttendance>> {
-    Same::new(org, &record_view::same_person(connection, org, id)?).attendances(connection)
+    Same::new(org, id, &record_view::same_person(connection, org, id)?).attendances(connection)
 }

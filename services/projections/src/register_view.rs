@@ -246,6 +246,8 @@ pub struct SealedMood {
     pub meeting: MeetingId,
     /// When that started.
     pub starts_at: Timestamp,
+    /// What became of that.
+    pub status: Status,
     /// What was said, bound to the meeting.
     pub mood: Sealed,
     /// Who entered it.
@@ -255,7 +257,7 @@ pub struct SealedMood {
 /// Columns of a [`SealedMood`], and where they are from.
 macro_rules! sealed_moods {
     () => {
-        "SELECT member, id, starts_at, moods.mood, entered_by FROM moods CROSS JOIN meetings ON key = meeting"
+        "SELECT member, id, starts_at, status, moods.mood, entered_by FROM moods CROSS JOIN meetings ON key = meeting"
     };
 }
 
@@ -264,8 +266,9 @@ fn sealed_mood(row: &Row<'_>) -> rusqlite::Result<SealedMood> {
         member: MemberId(row::uuid(row, 0)?),
         meeting: MeetingId(row::uuid(row, 1)?),
         starts_at: row::time(row, 2)?,
-        mood: row::text(row, 3)?,
-        entered_by: row::text(row, 4)?,
+        status: row::word(row, 3)?,
+        mood: row::text(row, 4)?,
+        entered_by: row::text(row, 5)?,
     })
 }
 

@@ -11,7 +11,7 @@ use web::{After, CallerMay, Path, Problem, Problems, Read};
 
 use crate::{
     OF_MEMBERS, Projections, group_view,
-    meetings::{self, MeetingRow},
+    meetings::{self, MeetingRow, StructureCounts},
     op,
     rosters::{self, PlaceCounts},
 };
@@ -60,19 +60,6 @@ pub(crate) struct MeetingCounts {
     pub not_reported: u32,
 }
 
-/// How much was kept of how the last 12 held meetings went; unit: meeting.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct StructureCounts {
-    /// All of them.
-    pub held: u32,
-    /// With phases.
-    pub phases: u32,
-    /// With a topic.
-    pub topic: u32,
-    /// With who was there to lead them.
-    pub facilitators: u32,
-}
-
 /// Show a group
 ///
 /// What it is, its next meetings, the size of its roster, attendance at its last meetings and how much was kept of how
@@ -107,7 +94,7 @@ fn page(connection: &Connection, org: &str, id: GroupId, now: &Zoned) -> rusqlit
         places: rosters::places(connection, org, id)?,
         next_meetings: next_meetings(connection, org, id, now)?,
         last_meetings: meetings::last_held(connection, org, id, LAST_MEETINGS)?,
-        structure_kept: structure_kept(connection, org, id)?,
+        structure_kept: StructureCounts::of(&meetings::last_structures(connection, org, id, LAST_MEETINGS)?),
         meetings: meeting_counts(connection, org, id, now)?,
     }))
 }
@@ -134,33 +121,15 @@ fn next_meetings(
     rows.collect()
 }
 
-fn structure_kept(connection: &Connection, org: &str, id: GroupId) -> rusqlite::Result<StructureCounts> {
-    // What is not kept is not in the JSON.
-    connection
-        .prepare_cached(
-            "SELECT count(*), count(structure ->> '$.phases'), count(structure ->> '$.topic'),
-                    count(structure ->> '$.facilitators')
-             FROM (SELECT structure FROM meetings WHERE org = ?1 AND grp = ?2 AND status = 'held'
-                   ORDER BY starts_at DESC LIMIT ?3)",
-        )?
-        .query_row(params![org, id.0.as_bytes(), LAST_MEETINGS], |row| {
-            Ok(StructureCounts {
-                held: row.get(0)?,
-                phases: row.get(1)?,
-                topic: row.get(2)?,
-                facilitators: row.get(3)?,
-            })
-        })
-}
-
 fn meeting_counts(connection: &Connection, org: &str, id: GroupId, now: Timestamp) -> rusqlite::Result<MeetingCounts> {
     connection
-        .prepare_cached(
+        .prepare_cached(concat!(
             "SELECT count(*) FILTER (WHERE status = 'held'), count(*) FILTER (WHERE status = 'cancelled'),
                     count(*) FILTER (WHERE status = 'did_not_occur'),
-                    count(*) FILTER (WHERE status IN ('planned', 'open') AND ends_at < ?3)
-             FROM meetings WHERE org = ?1 AND grp = ?2",
-        )?
+                    count(*) FILTER (WHERE ",
+            meetings::overdue!("?3"),
+            ") FROM meetings WHERE org = ?1 AND grp = ?2",
+        ))?
         .query_row(params![org, id.0.as_bytes(), now.as_second()], |row| {
             Ok(MeetingCounts {
                 held: row.get(0)?,
