@@ -38,6 +38,9 @@ pub(crate) struct DueLine {
     pub window: Window,
     /// How far it is today, where the group meets.
     pub progress: Progress,
+    /// Whether the member has the place no more: then facilitators have nothing to do with it.
+    #[serde(skip)]
+    pub left: bool,
 }
 
 /// What all programmes ask for.
@@ -70,6 +73,7 @@ pub(crate) fn due(
                 instrument: instrument.clone(),
                 window,
                 progress,
+                left: ends_on.is_some_and(|last| last < today),
             }));
         }
     }

@@ -13,7 +13,8 @@ use crate::{
 /// List check-ins due
 ///
 /// What the group's programme asks of those who are on its roster: of each instrument the latest check-in, if it is open,
-/// due, or was missed within the last four weeks.
+/// due, or was missed within the last four weeks. What is asked of somebody who has left, facilitators are not shown: they
+/// reach that member no more.
 #[utoipa::path(get, path = "/v1/groups/{group}/check-ins-due", tag = "check-ins",
     params(("group" = GroupId, Path, description = "The group")),
     responses((status = 200, description = "What is due", body = CheckInsDue), Problems))]
@@ -32,7 +33,8 @@ pub(crate) async fn list_check_ins_due(
     let clock = &check_in.authenticator.clock;
     let (org, now) = (caller.org.clone(), clock.local(clock.now()));
     let read = move |connection: &_| due::due(connection, org.as_str(), ((Some(group), None), &asked), &now);
-    let Read(position, due) = check_in.views.read(due::READ, after, read).await?;
+    let Read(position, mut due) = check_in.views.read(due::READ, after, read).await?;
+    due.items.retain(|line| !line.left || caller.own_groups().is_none());
     let members = due.items.iter().map(|line| line.member).collect();
     let opening = Opening { at: position, ..Opening::naming("list_check_ins_due", members) };
     check_in.audit.opened(&caller, opening).await?;

@@ -46,7 +46,11 @@ use schemars::{Schema, schema_for};
 
 /// A definition that was checked as a whole: what it says of itself fits together.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Instrument(Definition);
+pub struct Instrument {
+    definition: Definition,
+    /// Of each score, where its items stand among the definition's: looked up once, as scoring is done millions of times.
+    items_of_scores: Vec<Vec<usize>>,
+}
 
 impl Instrument {
     /// The definition, if it is right.
@@ -55,7 +59,13 @@ impl Instrument {
     /// All that is wrong with it.
     pub fn new(definition: Definition) -> Result<Self, Vec<Mistake>> {
         let mistakes = check::definition(&definition);
-        if mistakes.is_empty() { Ok(Self(definition)) } else { Err(mistakes) }
+        if mistakes.is_empty() { Ok(Self::checked(definition)) } else { Err(mistakes) }
+    }
+
+    fn checked(definition: Definition) -> Self {
+        let place = |id: &Id| definition.items.iter().position(|item| item.id == *id);
+        let items = |score: &Score| score.items.iter().filter_map(place).collect();
+        Self { items_of_scores: definition.scores.iter().map(items).collect(), definition }
     }
 
     /// As it stands in a file.
@@ -75,7 +85,7 @@ impl Instrument {
 impl std::ops::Deref for Instrument {
     type Target = Definition;
     fn deref(&self) -> &Definition {
-        &self.0
+        &self.definition
     }
 }
 

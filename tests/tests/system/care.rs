@@ -516,3 +516,20 @@ async fn the_guide_does_what_it_says() {
     assert_eq!(last["check_ins"][0]["scored"]["risk"], json!({ "not_answered": ["9"] }));
     assert_eq!(last["check_ins"][0]["given"]["answers"]["9"], "declined");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_left_is_asked_at_the_exit_by_coordinators_and_by_facilitators_no_more() {
+    let world = World::start().await;
+    let place = Place::of(&world).await;
+    let group = place.seen(&place.admin, &format!("/v1/groups/{}", place.group)).await.must(200).json();
+    let programme = group["details"]["programme"].as_str().unwrap();
+    let timing = json!({ "intake": false, "exit": true, "open_days": 5 });
+    place.put(&format!("/v1/programmes/{programme}/check-ins/phq-9"), timing).await;
+    let left = json!({ "ends_on": "2026-05-31", "reason": "moved away" });
+    let path = format!("/v1/groups/{}/enrolments/{}/withdrawal", place.group, place.member);
+    place.admin.post(&path, left).await.must(204);
+    let due = format!("/v1/groups/{}/check-ins-due", place.group);
+    let listed = async |who: &Actor| place.seen(who, &due).await.must(200).json()["items"].as_array().unwrap().len();
+    assert_eq!(listed(&world.coordinator()).await, 1);
+    assert_eq!(listed(&world.facilitator([place.group])).await, 0, "they reach who has left no more");
+}

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::{
     Instrument,
     answers::{Answer, Answers, Given, NotAnswered},
-    definition::{Definition, Item, Score, Trigger},
+    definition::{Item, Score, Trigger},
     names::Id,
     norms::NormSet,
     number::Number,
@@ -104,8 +104,8 @@ pub enum Signal {
 
 /// Reads what a person gave. What does not fit the instrument ([`Instrument::validate`]) is not scored.
 pub fn score(instrument: &Instrument, given: &Given, norm_set: Option<&NormSet>) -> Scored {
-    let scores = instrument.scores.iter().map(|score| {
-        let raw = raw(instrument, score, given);
+    let scores = instrument.scores.iter().enumerate().map(|(nth, score)| {
+        let raw = raw(instrument, nth, given);
         let outcome = raw.map_or_else(Outcome::NotScored, |raw| Outcome::Scored(raw.read(score, norm_set)));
         (score.id.clone(), outcome)
     });
@@ -140,14 +140,15 @@ pub struct Value {
 
 /// The scores that [`score`] reads, in the instrument's order, and nothing of what they say: for many people at once.
 pub fn values(instrument: &Instrument, given: &Given) -> Vec<Option<Value>> {
-    let value = |score| raw(instrument, score, given).ok().map(|Raw { value, of, .. }| Value { value, of });
-    instrument.scores.iter().map(value).collect()
+    let value = |nth| raw(instrument, nth, given).ok().map(|Raw { value, of, .. }| Value { value, of });
+    (0..instrument.scores.len()).map(value).collect()
 }
 
-fn raw(instrument: &Instrument, score: &Score, given: &Given) -> Result<Raw, NoScore> {
+/// The score that stands in this place.
+fn raw(instrument: &Instrument, nth: usize, given: &Given) -> Result<Raw, NoScore> {
     match given {
-        Given::Answers(answers) => from_answers(instrument, score, answers),
-        Given::Stated(values) => stated(score, values),
+        Given::Answers(answers) => from_answers(instrument, nth, answers),
+        Given::Stated(values) => stated(&instrument.scores[nth], values),
     }
 }
 
@@ -173,29 +174,44 @@ fn stated(score: &Score, values: &BTreeMap<Id, Number>) -> Result<Raw, NoScore> 
     Ok(Raw { value, of: score.range.max, from_items: None })
 }
 
-fn from_answers(definition: &Definition, score: &Score, answers: &Answers) -> Result<Raw, NoScore> {
-    let concerned = |id: &&Id| !is_left_out(score, id, answers);
-    let items: Vec<&Item> = score.items.iter().filter(concerned).filter_map(|id| definition.item(id)).collect();
-    let points: Vec<u32> = items.iter().filter_map(|item| points(item, answers.get(&item.id)?)).collect();
-    let from_items = FromItems { points: points.iter().sum(), answered: points.len(), items: items.len() };
+fn from_answers(instrument: &Instrument, nth: usize, answers: &Answers) -> Result<Raw, NoScore> {
+    let score = &instrument.scores[nth];
+    let mut items = Vec::with_capacity(score.items.len());
+    let mut from_items = FromItems { points: 0, answered: 0, items: 0 };
+    for item in instrument.items_of_scores[nth].iter().map(|place| &instrument.items[*place]) {
+        let answer = answers.get(&item.id);
+        if is_left_out(score, item, answer) {
+            continue;
+        }
+        items.push(item);
+        if let Some(points) = answer.and_then(|answer| points(item, answer)) {
+            from_items.points += points;
+            from_items.answered += 1;
+        }
+    }
+    from_items.items = items.len();
     let may_be_missing = score.missing.as_ref().map_or(0, |missing| usize::from(missing.most));
     let needed = items.len().saturating_sub(may_be_missing).max(1);
     if from_items.answered < needed {
         return Err(NoScore::TooFewAnswers { answered: from_items.answered, needed });
     }
-    let prorated = score.missing.as_ref().is_some_and(|missing| missing.prorated);
-    let total = Number::from(from_items.points);
-    let total = if prorated { (total * scale::count(&items)).over(scale::count(&points)) } else { total };
-    let value = scale::scaled(score, &items, total).expect("a checked table has every sum");
+    let value = scale::scaled(score, &items, prorated(score, from_items)).expect("a checked table has every sum");
     // The range of a score is what all of its items can reach: that is checked.
     let all = items.len() == score.items.len();
     let of = if all { score.range.max } else { scale::reach(score, &items).expect("a checked table has every sum").1 };
     Ok(Raw { value, of, from_items: Some(from_items) })
 }
 
-fn is_left_out(score: &Score, id: &Id, answers: &Answers) -> bool {
-    let may_be = score.left_out.as_ref().is_some_and(|left_out| left_out.items.contains(id));
-    may_be && answers.get(id) == Some(&Answer::NotAnswered(NotAnswered::NotShown))
+/// The points, as if those that are missing were like the others, if the score is made so.
+fn prorated(score: &Score, FromItems { points, answered, items }: FromItems) -> Number {
+    let count = |count: usize| Number::from(u32::try_from(count).unwrap_or(u32::MAX));
+    let missing = answered < items && score.missing.as_ref().is_some_and(|missing| missing.prorated);
+    if missing { (Number::from(points) * count(items)).over(count(answered)) } else { points.into() }
+}
+
+fn is_left_out(score: &Score, item: &Item, answer: Option<&Answer>) -> bool {
+    let may_be = score.left_out.as_ref().is_some_and(|left_out| left_out.items.contains(&item.id));
+    may_be && answer == Some(&Answer::NotAnswered(NotAnswered::NotShown))
 }
 
 /// The points of an answer; none if it counts as missing.

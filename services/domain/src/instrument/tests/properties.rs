@@ -56,7 +56,7 @@ fn values(scored: &Scored) -> Vec<(Id, Option<Number>)> {
 fn edited(instrument: &Instrument, edit: impl FnOnce(&mut Definition)) -> Instrument {
     let mut definition = Definition::clone(instrument);
     edit(&mut definition);
-    Instrument(definition)
+    Instrument::checked(definition)
 }
 
 proptest! {
