@@ -61,7 +61,8 @@ pub(crate) struct CheckInLine {
 /// Records check-ins of the past of members who are here. The whole file is planned in its order, then done. The same
 /// check-in is never there twice: one person, instrument, version and day, and the same answers. Another one of that
 /// person, instrument and day is a duplicate. Where an answer of the last 31 days says that somebody may be in danger, a
-/// concern is raised; of older ones the answer says so in a remark. An answer that takes long begins with white space.
+/// concern is raised; of older ones the answer says so in a remark. An answer that takes long begins with white space and
+/// has no `Kith-Position`: the same command sent again has.
 #[utoipa::path(post, path = "/v1/imports/check-ins", tag = "check-ins", request_body = ImportFile<CheckInLine>,
     responses((status = 200, description = "What became of each line, or would", body = ImportReport), Problems))]
 #[tracing::instrument(skip_all)]

@@ -203,14 +203,14 @@ pub(crate) struct ImportCheckIns {
 /// How a file of check-ins is read that has other columns.
 #[derive(Debug, Args)]
 pub(crate) struct Reading {
-    /// A column that the file does not have, the same in all lines, such as instrument=phq-9; may be given many times
+    /// A column that the file does not have, the same in all lines, such as `instrument=phq-9`; may be given many times
     #[arg(long, value_name = "COLUMN=VALUE", value_parser = pair)]
     pub set: Vec<(String, String)>,
-    /// A column that has another name in the file, such as patient=external_id; may be given many times
+    /// A column that has another name in the file, such as `patient=external_id`; may be given many times
     #[arg(long, value_name = "THEIRS=OURS", value_parser = pair)]
     pub column: Vec<(String, String)>,
     /// A column with the scores of one time, of a file with a line for each person, and its day or how long after
-    /// `taken_on` it was, such as "month_2=2 months"; may be given many times
+    /// `taken_on` it was, such as `month_2=2 months`; may be given many times
     #[arg(long, value_name = "COLUMN=DAY", value_parser = time)]
     pub time: Vec<(String, Day)>,
     /// A column that is not read; may be given many times

@@ -54,7 +54,8 @@ pub(crate) struct LineEnrolment {
 ///
 /// Registers members, changes those who are here already (by an external id, by their own, or because all of the line
 /// is known of them), and enrols them. The whole file is planned in its order, then done; a line is done whole or not at
-/// all. Sending the same lines again makes nobody twice. An answer that takes long begins with white space.
+/// all. Sending the same lines again makes nobody twice. An answer that takes long begins with white space and has no
+/// `Kith-Position`: the same command sent again has.
 #[utoipa::path(post, path = "/v1/imports/members", tag = "membership", request_body = ImportFile<MemberLine>,
     responses((status = 200, description = "What became of each line, or would", body = ImportReport), Problems))]
 #[tracing::instrument(skip_all)]

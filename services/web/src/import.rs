@@ -47,6 +47,8 @@ pub const IMPORT_LINES_MAX: usize = 50_000;
 pub const IMPORT_BYTES_MAX: usize = 32 << 20;
 /// Lines that are planned, or wait for the disk, at once; a count: their keys and events share its turns.
 pub const IMPORT_LINES_AT_ONCE: usize = 256;
+/// Lines that are carried out before the next are begun, a count: each roster that they name is written once.
+const CARRIED_OUT_LINES: usize = 2 * IMPORT_LINES_AT_ONCE;
 
 /// A file, line by line.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -194,9 +196,9 @@ impl Run {
 pub struct Progress(Arc<AtomicUsize>);
 
 impl Progress {
-    /// One more.
-    pub fn step(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+    /// So many more.
+    pub fn step(&self, lines: usize) {
+        self.0.fetch_add(lines, Ordering::Relaxed);
     }
 
     fn lines(&self) -> usize {
@@ -301,27 +303,36 @@ impl Imports {
         // Before anything is done, so that nothing is if it cannot be written down who is named.
         let named = Opening::naming(I::OPERATION, report.named(I::REGISTERS));
         self.audit.opened(&run.caller, named).await?;
-        let stopped = on_error == OnError::Stop && report.lacks_something();
-        if dry_run || stopped {
-            let report = ImportReport { dry_run, stopped: stopped && !dry_run, ..report };
-            let write = move || Reply::json(200, &report);
-            let reply = authenticator.compute.run_if(is_long, run.caller.asking(), write).await?;
-            return Ok(Answer(Done { position: Position::START, events: 0, reply, replayed: false }));
-        }
-        let (mut became, mut reached) = (Vec::with_capacity(planned.len()), Position::START);
-        for some in planned.chunks(2 * IMPORT_LINES_AT_ONCE) {
-            let (reports, position) = importer.carry_out(&run, some).await?;
-            (became.extend(reports), reached = reached.max(position));
-        }
-        let write = move || {
-            let report = ImportReport::of(became);
-            (Reply::json(200, &report), Reply::json(200, &report.kept()))
+        let stopped = !dry_run && on_error == OnError::Stop && report.lacks_something();
+        let (report, reached) = if dry_run || stopped {
+            (ImportReport { dry_run, stopped, ..report }, Position::START)
+        } else {
+            carry_out(&importer, &run, &planned).await?
         };
+        let write = move || (Reply::json(200, &report), Reply::json(200, &report.kept()));
         let (reply, kept) = authenticator.compute.run_if(is_long, run.caller.asking(), write).await?;
-        let people = run.caller.within_organisation(people::stream_id(&run.caller.org));
+        if dry_run || stopped {
+            return Ok(Answer(Done { position: reached, events: 0, reply, replayed: false }));
+        }
+        let people = run.caller.within_organisation(people::stream_id(run.org()));
         let Answer(done) = self.people.keep(&people, &cause, kept, reached).await?;
         Ok(Answer(if done.replayed { done } else { Done { reply, ..done } }))
     }
+}
+
+/// Does what was planned, some lines after the other; answers up to where to read to see it.
+async fn carry_out<I: Importer>(
+    importer: &I,
+    run: &Run,
+    planned: &[I::Planned],
+) -> Result<(ImportReport, Position), Problem> {
+    let (mut became, mut reached) = (Vec::with_capacity(planned.len()), Position::START);
+    for some in planned.chunks(CARRIED_OUT_LINES) {
+        let (reports, position) = importer.carry_out(run, some).await?;
+        became.extend(reports);
+        reached = reached.max(position);
+    }
+    Ok((ImportReport::of(became), reached))
 }
 
 /// By what the import is recognised; what is kept is a digest with the organisation's key.

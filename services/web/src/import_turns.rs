@@ -47,10 +47,8 @@ impl ImportTurns {
             let own =
                 self.orgs.lock().expect("nothing panics while it is held").entry(org.clone()).or_default().clone();
             let org = own.lock_owned().await;
-            let long = match is_long {
-                true => Some(self.long.clone().acquire_owned().await.expect("it is never closed")),
-                false => None,
-            };
+            let long = self.long.clone();
+            let long = if is_long { Some(long.acquire_owned().await.expect("it is never closed")) } else { None };
             Turn { _org: org, _long: long }
         };
         tokio::time::timeout(TURN_WITHIN, turn).await.map_err(|_| Problem::overloaded())

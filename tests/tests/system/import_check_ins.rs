@@ -244,32 +244,17 @@ fn typed(kind: &str, path: &Path, server: &Server, data: &Path, more: &[&str]) -
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/beat-the-blues.csv");
 const SUMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/beat-the-blues-sums.json");
-/// How the trial's file is read: five times of a score for each patient.
-const READING: [&str; 23] = [
-    "--column",
-    "patient=external_id",
-    "--set",
-    "external_system=trial",
-    "--set",
-    "instrument=bdi-ii",
-    "--set",
-    "version=1",
-    "--set",
-    "taken_on=2001-01-31",
-    "--time",
-    "bdi_pre=2001-01-31",
-    "--time",
-    "bdi_2m=2 months",
-    "--time",
-    "bdi_4m=4 months",
-    "--time",
-    "bdi_6m=6 months",
-    "--time",
-    "bdi_8m=8 months",
-    "--ignore=drug",
-    "--ignore=length",
-    "--ignore=treatment",
-];
+/// How the trial's file is read, as the guide says.
+fn reading() -> Vec<&'static str> {
+    let guide = include_str!("../../../deploy/guides/check-ins.md");
+    let said = guide.split_once("beat-the-blues.csv --org north-star").and_then(|(_, rest)| rest.split_once("```"));
+    let (options, _) = said.expect("the guide reads the trial");
+    // Every second part is in quotes.
+    let parts = options.split('"').enumerate();
+    let words = parts.flat_map(|(n, part)| if n % 2 == 1 { vec![part] } else { part.split_whitespace().collect() });
+    words.filter(|word| *word != "\\").collect()
+}
+
 /// The days of these times.
 const TIMES: [(&str, &str); 5] = [
     ("bdi_pre", "2001-01-31"),
@@ -327,15 +312,15 @@ async fn a_trial_comes_in_as_it_was_published_and_its_sums_are_those_that_others
     assert!(well && said.contains("     100 new"), "{said}");
 
     let file = Path::new(FILE);
-    let (well, dry) = typed("check-ins", file, &server, &data, &[&READING[..], &["--dry-run"]].concat());
-    let (done, said) = typed("check-ins", file, &server, &data, &READING);
+    let (well, dry) = typed("check-ins", file, &server, &data, &[&reading()[..], &["--dry-run"]].concat());
+    let (done, said) = typed("check-ins", file, &server, &data, &reading());
     assert!(well && done, "{dry}{said}");
     assert!(
         said.contains("     380 new        0 matched        0 duplicate        0 unmatched        0 rejected"),
         "{said}"
     );
     assert_eq!(dry.replace("dry run: nothing was done\n", ""), said);
-    let (_, again) = typed("check-ins", file, &server, &data, &READING);
+    let (_, again) = typed("check-ins", file, &server, &data, &reading());
     assert!(again.contains("       0 new      380 matched"), "{again}");
 
     let mut admin = server.client(ORG, Role::Admin);
@@ -355,4 +340,44 @@ async fn a_trial_comes_in_as_it_was_published_and_its_sums_are_those_that_others
     let computed: Value = treated.iter().map(|(name, journeys)| ((*name).to_owned(), of(journeys))).collect();
     let sums: Value = serde_json::from_str(&fs::read_to_string(SUMS).expect("sums")).expect("JSON");
     assert_eq!(computed, sums);
+}
+
+#[test]
+fn the_program_says_how_a_file_of_check_ins_is_read() {
+    let help = process::run(&["import", "check-ins", "--help"], Path::new("."));
+    let said = String::from_utf8_lossy(&help.stdout).into_owned();
+    let options = ["--dry-run", "--on-error", "--duplicates", "--set", "--column", "--time", "--ignore"];
+    assert!(help.status.success() && options.iter().all(|option| said.contains(option)), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_file_is_all_said_at_once_by_its_own_columns() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (data, path) = (dir.path().join("data"), dir.path().join("scores.csv"));
+    let server = Server::start(&data);
+    let mut admin = server.client(ORG, Role::Admin);
+    let who = json!({ "profile": { "external_ids": [{ "system": "old", "value": "1" }] } });
+    admin.command(Method::POST, "/v1/members", "who", &who).await.expect("an answer").must(201);
+    let lines = "external_system,external_id,instrument,version,taken_on,score,answer.9\n\
+        old,1,phq-9,1,2025-01-01,zqzq,\nold,1,phq-9,1,2025-01-02,28,\nold,zqzq,phq-9,1,2025-01-03,8,\n\
+        old,1,phq-9,1,2025-01-04,,7\nold,1,phq-9,1,2025-01-05,8,\nold,1,phq-9,1,2025-01-05,9,\n\
+        old,1,phq-9,1,2025-01-06,,3\n";
+    fs::write(&path, lines).expect("a file");
+    let (well, said) = typed("check-ins", &path, &server, &data, &[]);
+    for (line, column, what) in [
+        (2, "score", "must be a number"),
+        (3, "score", "`total` must be 0 to 27"),
+        (4, "external_id", "nobody is here"),
+        (5, "answer.9", "`9` must be 0 to 3"),
+        (7, "taken_on", "another line is of the same day (line 6): left out"),
+        (8, "score, answer.…", "no concern is raised for it now"),
+    ] {
+        let begins = format!("line {line}, column {column}: ");
+        let found = said.lines().find(|said| said.starts_with(&begins)).unwrap_or_else(|| panic!("{begins}{said}"));
+        assert!(found.contains(what), "{found}");
+    }
+    assert!(!well && said.contains("nothing was imported") && !said.contains("zqzq"), "{said}");
+    assert!(said.contains("2 new        0 matched        1 duplicate        1 unmatched        3 rejected"), "{said}");
+    let (well, said) = typed("check-ins", &path, &server, &data, &["--on-error", "skip"]);
+    assert!(well && said.contains("2 new        0 matched        1 duplicate        1 unmatched"), "{said}");
 }

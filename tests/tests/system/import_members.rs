@@ -398,8 +398,8 @@ const CUT_OFF: usize = 6_000;
 async fn a_file_that_was_cut_off_by_a_crash_is_finished_by_sending_it_again() {
     let dir = tempfile::tempdir().expect("a folder");
     let (data, path) = (dir.path().join("data"), dir.path().join("members.csv"));
-    let lines: String = (0..CUT_OFF).map(|n| format!("Canary{n},zq{n}@example.org\n")).collect();
-    fs::write(&path, format!("alias,email\n{lines}")).expect("a file");
+    let lines: Vec<_> = (0..CUT_OFF).map(|n| format!("Canary{n},zq{n}@example.org")).collect();
+    fs::write(&path, format!("alias,email\n{}", lines.join("\n"))).expect("a file");
     let server = Server::start(&data);
     let head = log_position(&server).await;
     let arguments = ["import", "members", path.to_str().expect("a path"), "--org", ORG];

@@ -30,7 +30,7 @@ impl CheckIn {
         for (nth, line) in lines.iter().enumerate() {
             match &line.step {
                 Step::New(new) => of_member.entry(new.member).or_default().push(nth),
-                _ => run.progress.step(),
+                _ => run.progress.step(1),
             }
         }
         let mut recorded = stream::iter(of_member)
@@ -84,7 +84,7 @@ impl CheckIn {
                 }
                 Err(error) => return Err(error.into()),
             }
-            some.iter().for_each(|_| run.progress.step());
+            run.progress.step(some.len());
         }
         Ok((reached, refused))
     }

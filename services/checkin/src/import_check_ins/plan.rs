@@ -120,7 +120,7 @@ impl CheckIn {
         let mut found = stream::iter(lines)
             .map(|line| self.find(run, line))
             .buffered(IMPORT_LINES_AT_ONCE)
-            .inspect(|_| run.progress.step())
+            .inspect(|_| run.progress.step(1))
             .try_chunks(IMPORT_LINES_AT_ONCE);
         while let Some(some) = found.try_next().await.map_err(|error| error.1)? {
             let settle = move || {
@@ -346,7 +346,8 @@ impl SoFar {
             |id: &CheckInId| person.there.iter().all(|one| one.id != *id) && taken.iter().all(|one| one.id != *id);
         // The same whenever the file is sent, and without the organisation's key nobody can tell of whom.
         let of = |n: usize| format!("import of check-in\0{member}\0{}\0{}\0{n}", line.instrument, line.on);
-        let id = (0..).map(|n| CheckInId(self.org_key.id(&of(n)))).find(is_free).expect("there are more numbers");
+        let mut ids = (0..=person.there.len() + taken.len()).map(|n| CheckInId(self.org_key.id(&of(n))));
+        let id = ids.find(is_free).expect("one more than there are");
         let raises = match risk(&self.protocol, id, &edition, &line.given).filter(|_| line.on >= self.raised_from) {
             Some((urgency, cause)) => {
                 let programme = line.group.and_then(|group| self.groups.get(&group).copied().flatten()?.0);

@@ -84,8 +84,8 @@ impl Known<'_> {
         for (n, name) in names.iter().enumerate() {
             if !is_known(name) {
                 // A file without a first line of names begins with a person: then nothing of it is said.
-                let named = if is_header { format!(", `{name}`,") } else { String::new() };
-                return Err(FileError::Unknown { number: n + 1, named, known: self.to_string() });
+                let said = if is_header { format!(", `{name}`,") } else { String::new() };
+                return Err(FileError::Unknown { number: n + 1, named: said, known: self.to_string() });
             }
             if names[..n].contains(name) {
                 return Err(FileError::Twice(name.clone()));

@@ -4,7 +4,8 @@ use std::{collections::HashMap, fmt::Write, time::Duration};
 
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use reqwest::{Response, StatusCode, header};
+use reqwest::{RequestBuilder, Response, StatusCode, header};
+use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use web::{IMPORT_BYTES_MAX, IMPORT_LINES_AT_ONCE, IMPORT_LINES_MAX};
@@ -53,73 +54,95 @@ pub(super) async fn send(
     );
     // What is wrong with others is said at once as well.
     let dry_run = asked.dry_run || (stops && !file.wrong.is_empty());
-    let bodies: Vec<_> = file.lines.iter().map(|line| &line.body).collect();
-    let duplicates = if asked.duplicates.is_import() { "import" } else { "report" };
-    let on_error = if stops { "stop" } else { "skip" };
-    let body =
-        json!({ "dry_run": dry_run, "on_error": on_error, "duplicates": duplicates, "file": digest, "lines": bodies });
-    let body = body.to_string();
+    let body = serde_json::to_string(&Body {
+        dry_run,
+        on_error: if stops { "stop" } else { "skip" },
+        duplicates: if asked.duplicates.is_import() { "import" } else { "report" },
+        file: digest,
+        lines: file.lines.iter().map(|line| &line.body).collect(),
+    })?;
     anyhow::ensure!(
         body.len() <= IMPORT_BYTES_MAX,
         "the file makes {} bytes, at most {IMPORT_BYTES_MAX} are possible: make several of it",
         body.len()
     );
-    let steps = if dry_run { lines } else { 2 * lines };
-    let answer = if lines == 0 { json!({ "dry_run": dry_run }) } else { request(kind, asked, body, steps).await? };
+    let length = if dry_run { lines } else { 2 * lines };
+    let answer = if lines == 0 { json!({ "dry_run": dry_run }) } else { request(kind, asked, body, length).await? };
     let report = Report { kind, file: &file, answer: &answer };
     Ok((report.render(asked.dry_run)?, !stops || report.lacking() == 0))
 }
 
+/// A file as the API takes it.
+#[derive(Serialize)]
+struct Body<'a> {
+    dry_run: bool,
+    on_error: &'static str,
+    duplicates: &'static str,
+    file: Option<String>,
+    lines: Vec<&'a Value>,
+}
+
+/// What came of one sending.
+enum Sent {
+    Answer(StatusCode, Vec<u8>),
+    /// The server has no time for it.
+    Later(Duration),
+    /// Whether it was done is not known.
+    Broken(reqwest::Error),
+}
+
 /// Sends it until it is answered: always as the same command, which is done once.
-async fn request(kind: &Kind, asked: &ImportLines, body: String, steps: usize) -> anyhow::Result<Value> {
-    let token = super::token(&asked.server, &asked.org)?;
-    let url = format!("{}{}", asked.server.url.trim_end_matches('/'), kind.path);
+async fn request(kind: &Kind, asked: &ImportLines, body: String, length: usize) -> anyhow::Result<Value> {
+    let (token, url) = (super::token(&asked.server, &asked.org)?, asked.server.url.trim_end_matches('/'));
     // Of this sending, and of nothing that stands in the file: what could not be done before may be possible now.
     let key = format!("import-{}", Uuid::from_bytes(random()?).simple());
+    let request = reqwest::Client::new().post(format!("{url}{}", kind.path)).bearer_auth(&token);
+    let request = request.header("Idempotency-Key", &key).header(header::CONTENT_TYPE, "application/json");
+    let request = request.body(bytes::Bytes::from(body));
     let style = ProgressStyle::with_template("{msg} {bar:40} {percent}% {elapsed}")?;
-    let bar = ProgressBar::new(steps as u64).with_style(style).with_message(format!("importing {}", kind.noun));
+    let bar = ProgressBar::new(length as u64).with_style(style).with_message(format!("importing {}", kind.noun));
     bar.enable_steady_tick(Duration::from_millis(200));
-    let (client, body) = (reqwest::Client::new(), bytes::Bytes::from(body));
     let mut broken = None;
     for _ in 0..SENDINGS_MAX {
-        let sent = client.post(&url).bearer_auth(&token).header("Idempotency-Key", &key);
-        let sent = sent.header(header::CONTENT_TYPE, "application/json").body(body.clone()).send().await;
-        let answer = match sent {
-            Err(error) if error.is_connect() => {
-                return Err(error)
-                    .with_context(|| format!("no server answers at {}: send the file again", asked.server.url));
+        let again = request.try_clone().context("a body of bytes can be sent again")?;
+        let wait = match once(again, &bar).await {
+            Sent::Answer(status, said) => {
+                bar.finish_and_clear();
+                let said: Value = serde_json::from_slice(&said).unwrap_or_default();
+                let why = || said["detail"].as_str().unwrap_or("the server does not say why");
+                anyhow::ensure!(status.is_success(), "{status}: {}", why());
+                return Ok(said);
             }
-            Err(error) => {
+            Sent::Broken(error) if error.is_connect() => {
+                return Err(error).with_context(|| format!("no server answers at {url}: send the file again"));
+            }
+            Sent::Broken(error) => {
                 broken = Some(error);
-                tokio::time::sleep(PAUSE).await;
-                continue;
+                PAUSE
             }
-            Ok(answer) => answer,
+            Sent::Later(wait) => wait,
         };
-        let status = answer.status();
-        if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&status) {
-            let wait = answer.headers().get(header::RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.parse().ok());
-            tokio::time::sleep(wait.map_or(PAUSE, Duration::from_secs)).await;
-            continue;
-        }
-        let said = match whole(answer, &bar).await {
-            Ok(said) => said,
-            Err(error) => {
-                broken = Some(error);
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
-        };
-        bar.finish_and_clear();
-        let said: Value = serde_json::from_slice(&said).unwrap_or_default();
-        if !status.is_success() {
-            bail!("{status}: {}", said["detail"].as_str().unwrap_or("the server does not say why"));
-        }
-        return Ok(said);
+        tokio::time::sleep(wait).await;
     }
     match broken {
         Some(error) => Err(error).context("the connection broke: send the file again"),
         None => bail!("the server has no time for the file: send it again later"),
+    }
+}
+
+async fn once(request: RequestBuilder, bar: &ProgressBar) -> Sent {
+    let answer = match request.send().await {
+        Ok(answer) => answer,
+        Err(error) => return Sent::Broken(error),
+    };
+    let status = answer.status();
+    if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&status) {
+        let wait = answer.headers().get(header::RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.parse().ok());
+        return Sent::Later(wait.map_or(PAUSE, Duration::from_secs));
+    }
+    match whole(answer, bar).await {
+        Ok(said) => Sent::Answer(status, said),
+        Err(error) => Sent::Broken(error),
     }
 }
 

@@ -48,7 +48,7 @@ impl Membership {
     ) -> Result<(Vec<LineReport>, Position), Problem> {
         let write = |nth: usize| async move {
             let written = self.write(caller, cause, &lines[nth]).await;
-            progress.step();
+            progress.step(1);
             written
         };
         let written: Vec<_> = stream::iter(0..lines.len()).map(write).buffered(IMPORT_LINES_AT_ONCE).collect().await;

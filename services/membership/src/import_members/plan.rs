@@ -64,11 +64,13 @@ impl Membership {
         let mut found = stream::iter(lines)
             .map(|line| self.find(org, &run.org_key, id(run, &line), line, mode))
             .buffered(IMPORT_LINES_AT_ONCE)
-            .inspect(|_| run.progress.step())
+            .inspect(|_| run.progress.step(1))
             .try_chunks(IMPORT_LINES_AT_ONCE);
         while let Some(mut some) = found.try_next().await.map_err(|error| error.1)? {
             let settle = move || {
-                some.iter_mut().for_each(|line| so_far.settle(line, mode));
+                for line in &mut some {
+                    so_far.settle(line, mode);
+                }
                 (so_far, some)
             };
             (so_far, some) = self.authenticator.compute.run(run.caller.asking(), settle).await?;

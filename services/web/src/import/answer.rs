@@ -74,7 +74,7 @@ mod tests {
         let progress = Progress::default();
         let seen = progress.clone();
         let work = async move {
-            (0..1_000).for_each(|_| progress.step());
+            progress.step(1_000);
             tokio::time::sleep(takes).await;
             let reply = Reply::json(200, &"done");
             ends.map(|()| Answer(Done { position: Position::START, events: 0, reply, replayed: false }))
