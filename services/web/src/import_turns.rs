@@ -54,3 +54,35 @@ impl ImportTurns {
         tokio::time::timeout(TURN_WITHIN, turn).await.map_err(|_| Problem::overloaded())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn org(name: &str) -> OrgId {
+        name.parse().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_organisation_imports_one_file_at_a_time_and_holds_up_no_other() {
+        let turns = ImportTurns::default();
+        let first = turns.turn(&org("north"), false).await.unwrap();
+        assert!(turns.turn(&org("south"), false).await.is_ok());
+        assert!(turns.turn(&org("north"), false).await.is_err(), "who waits too long is told to come again");
+        drop(first);
+        assert!(turns.turn(&org("north"), false).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_long_files_are_in_memory_at_once_and_short_ones_do_not_wait_for_them() {
+        let turns = ImportTurns::default();
+        let mut long = Vec::new();
+        for n in 0..LONG_AT_ONCE {
+            long.push(turns.turn(&org(&format!("org-{n}")), true).await.unwrap());
+        }
+        assert!(turns.turn(&org("north"), true).await.is_err());
+        assert!(turns.turn(&org("north"), false).await.is_ok());
+        long.pop();
+        assert!(turns.turn(&org("north"), true).await.is_ok());
+    }
+}

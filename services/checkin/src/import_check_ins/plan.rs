@@ -256,7 +256,7 @@ impl SoFar {
     fn settle(&mut self, Found { line, who }: Found) -> Line {
         let number = line.line;
         let of = |step| Line { line: number, step, remark: None };
-        let fits = match self.fits(&line) {
+        let (edition, when) = match self.fits(&line) {
             Ok(fits) => fits,
             Err((field, what)) => return of(Step::Rejected(field, what)),
         };
@@ -264,14 +264,14 @@ impl SoFar {
             Ok(person) => person,
             Err(step) => return of(step),
         };
-        let step = match self.there_already(&line, &fits.0, &person) {
+        let step = match self.there_already(&line, &edition, &person) {
             Some(step) => step,
-            None => match self.new_one(&line, fits, &person) {
+            None => match self.new_one(&line, (edition.clone(), when), &person) {
                 Ok(new) => Step::New(new),
                 Err((field, what)) => Step::Rejected(field.into(), what),
             },
         };
-        Line { line: number, remark: self.remark(&line, &step), step }
+        Line { line: number, remark: self.remark(&line, &edition, &step), step }
     }
 
     /// With which version it was, and when, if the line fits that.
@@ -363,16 +363,13 @@ impl SoFar {
     }
 
     /// What of it somebody has to look at.
-    fn remark(&self, line: &CheckInLine, step: &Step) -> Option<&'static str> {
-        let speaks_of_danger = |edition: &Edition| {
-            let risk = risk(&self.protocol, CheckInId(uuid::Uuid::nil()), edition, &line.given);
-            risk.is_some_and(|(urgency, _)| urgency == Urgency::Prompt)
-        };
-        let (edition, _) = self.fits(line).ok()?;
+    fn remark(&self, line: &CheckInLine, edition: &Edition, step: &Step) -> Option<&'static str> {
+        let risk = risk(&self.protocol, CheckInId(uuid::Uuid::nil()), edition, &line.given);
+        let (Urgency::Prompt, _) = risk? else { return None };
         let is_old = line.on < self.raised_from;
         match step {
-            Step::New(_) | Step::Matched(..) if is_old && speaks_of_danger(&edition) => Some(TOO_OLD),
-            Step::New(new) if new.raises.is_some() && speaks_of_danger(&edition) => Some(RAISED),
+            Step::New(_) | Step::Matched(..) if is_old => Some(TOO_OLD),
+            Step::New(_) => Some(RAISED),
             _ => None,
         }
     }

@@ -146,3 +146,22 @@ impl ImportReport {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(lines: u32) -> ImportReport {
+        let line = |n| LineReport { remark: Some("look"), ..LineReport::new(n, Became::New) };
+        ImportReport::of((0..lines).map(line))
+    }
+
+    #[test]
+    fn what_is_kept_has_no_remarks_and_fits_into_one_append() {
+        let few = report(10).kept();
+        assert!(few.lines.len() == 10 && few.lines.iter().all(|line| line.remark.is_none()));
+        let many = report(100_000).kept();
+        assert_eq!((many.new, many.lines.len(), many.lines_left_out), (100_000, 0, 100_000));
+        assert!(serde_json::to_vec(&many).unwrap().len() < KEPT_BYTES_MAX);
+    }
+}
