@@ -13,6 +13,7 @@ mod close_programme_duty_seat;
 mod correct_check_in;
 mod due;
 mod end_goal;
+mod import_check_ins;
 mod journey;
 mod list_check_ins_due;
 mod list_concerns;
@@ -55,7 +56,7 @@ use host::{Built, Context, Host, Members, Need, Views};
 use jiff::civil::Date;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use vault::Vault;
-use web::{After, Answer, Audit, Authenticator, Caller, Guarded, Permitted, Problem, Read, Role};
+use web::{After, Answer, Audit, Authenticator, Caller, Guarded, Imports, Permitted, Problem, Read, Role};
 
 /// The context: its streams, the vault, and the authenticator before them.
 #[derive(Debug, Clone, FromRef)]
@@ -77,6 +78,8 @@ struct CheckIn {
     vault: Vault,
     /// Where it is written down who was shown what.
     audit: Audit,
+    /// What imports need.
+    imports: Imports,
     /// Its views, and those that are read with them.
     views: Views,
     /// The log, to know how far a read reaches.
@@ -105,6 +108,7 @@ fn build(host: &Host) -> Built {
         meetings: host.of(),
         vault: host.vault().clone(),
         audit: host.audit.clone(),
+        imports: host.imports(),
         views: host.views.clone(),
         log: host.streams.log().clone(),
     };
@@ -128,6 +132,7 @@ fn routes(check_in: CheckIn) -> OpenApiRouter {
         .routes(routes!(set_concern_deadlines::set_concern_deadlines))
         .routes(routes!(show_protocol::show_protocol))
         .routes(routes!(record_check_in::record_check_in))
+        .routes(routes!(import_check_ins::import_check_ins))
         .routes(routes!(correct_check_in::correct_check_in))
         .routes(routes!(check_in_entered_in_error::check_in_entered_in_error))
         .routes(routes!(set_goal::set_goal))

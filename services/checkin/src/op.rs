@@ -31,6 +31,8 @@ web::operations! {
     ShowProtocol = "show_protocol": Admin Coordinator;
     /// Record a check-in.
     RecordCheckIn = "record_check_in": Admin Coordinator Facilitator Member, WhenFull;
+    /// Import check-ins.
+    ImportCheckIns = "import_check_ins": Admin Coordinator;
     /// Correct the answers of a check-in.
     CorrectCheckIn = "correct_check_in": Admin Coordinator;
     /// Take back a check-in.

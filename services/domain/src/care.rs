@@ -245,6 +245,8 @@ impl ConcernRaised {
 pub enum Command {
     /// Record a check-in, and raise the concern that its answers give cause for.
     Record(CheckInRecorded, Option<ConcernRaised>),
+    /// Record check-ins of the past, in one append: all of them or none.
+    RecordAll(Vec<(CheckInRecorded, Option<ConcernRaised>)>),
     /// Correct its answers, and raise the concern that the right ones give cause for.
     Correct(CheckInCorrected, Option<ConcernRaised>),
     /// Take it back. A concern that it raised stays: somebody looks whether that was an error, too.
@@ -272,6 +274,7 @@ impl Decider for Care {
     fn decide(command: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
         match command {
             Command::Record(recorded, concern) => record(recorded, concern.as_ref(), state),
+            Command::RecordAll(all) => record_all(all, state),
             Command::Correct(corrected, concern) => correct(corrected, concern.as_ref(), state),
             Command::TakeBack(in_error) => {
                 let check_in = state.check_in(in_error.check_in)?;
@@ -345,6 +348,16 @@ fn record(recorded: &CheckInRecorded, concern: Option<&ConcernRaised>, state: &S
         None => {}
     }
     with(Event::CheckInRecorded(recorded.clone()), concern, state)
+}
+
+fn record_all(all: &[(CheckInRecorded, Option<ConcernRaised>)], state: &State) -> Result<Vec<Event>, Refusal> {
+    let (mut state, mut events) = (state.clone(), vec![]);
+    for (recorded, concern) in all {
+        let some = record(recorded, concern.as_ref(), &state)?;
+        state = some.iter().fold(state, Care::evolve);
+        events.extend(some);
+    }
+    Ok(events)
 }
 
 fn correct(

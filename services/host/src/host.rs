@@ -6,7 +6,7 @@ use domain::Decider;
 use eventlog::{AllStreams, Position, Streams};
 use tokio::sync::watch;
 use vault::{Names, Vault};
-use web::{Audit, Authenticator, May, Signer};
+use web::{Audit, Authenticator, Imports, May, Signer};
 
 use crate::Views;
 
@@ -43,6 +43,11 @@ impl Host {
     /// The streams of one kind.
     pub fn of<D: Decider>(&self) -> Streams<D> {
         self.streams.of()
+    }
+
+    /// What imports need, for a context that needs people's keys.
+    pub fn imports(&self) -> Imports {
+        Imports { audit: self.audit.clone(), people: self.of().into(), vault: self.vault().clone() }
     }
 
     /// People's keys, for a context that says that it needs them.

@@ -8,7 +8,7 @@ use domain::{
     roster::{self, Roster},
 };
 use eventlog::{Loaded, Streams, TransactError};
-use vault::Vault;
+use vault::{Blind, Vault};
 use web::{Caller, Clock, Permitted, Problem, Role};
 
 use crate::Host;
@@ -86,6 +86,31 @@ impl Members {
         let Some(record) = record else { return Ok(None) };
         let complete = |people: &people::State| people.complete(member, record);
         Ok(self.people.look(org, people::stream_id(org), |people| complete(&people.state)).await?)
+    }
+
+    /// The member's record; if it was merged, the one under which they go on.
+    pub async fn there(&self, org: &OrgId, member: MemberId) -> Result<Option<(MemberId, member::Record)>, Problem> {
+        let (mut member, mut record) = (member, self.known_record(org, member).await?);
+        while let Some(into) = record.as_ref().and_then(|record| record.merged_into) {
+            (member, record) = (into, self.known_record(org, into).await?);
+        }
+        Ok(record.map(|record| (member, record)))
+    }
+
+    /// Members who share one of these and are there, each once.
+    pub async fn sharing(&self, org: &OrgId, blinds: &[Blind]) -> Result<Vec<(MemberId, member::Record)>, Problem> {
+        if blinds.is_empty() {
+            return Ok(vec![]);
+        }
+        let mut known: Vec<(MemberId, member::Record)> = Vec::new();
+        for member in self.vault.sharing(org, blinds.to_vec()).await? {
+            if let Some((member, record)) = self.there(org, member).await?
+                && known.iter().all(|(other, _)| *other != member)
+            {
+                known.push((member, record));
+            }
+        }
+        Ok(known)
     }
 
     /// As [`Self::known_record`], of somebody who must be there.

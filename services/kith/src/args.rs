@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::{GroupId, OrgId};
+use jiff::{Span, civil::Date};
 use serde::Serialize;
 use web::Role;
 
@@ -184,13 +185,73 @@ pub(crate) struct Token {
 pub(crate) enum Import {
     /// A BMLT server's listing as JSON
     Bmlt(ImportBmlt),
-    /// Members and their enrolments as CSV; the first line names the columns
-    Members(ImportMembers),
+    /// Members and their enrolments as CSV, with columns such as
+    /// `alias,given_name,email,external_system,external_id,group,starts_on`
+    Members(ImportLines),
+    /// Check-ins of the past as CSV, with columns such as `external_system,external_id,instrument,taken_on,score`
+    CheckIns(ImportCheckIns),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ImportMembers {
-    /// The file: UTF-8, with columns such as `alias,given_name,email,external_system,external_id,group,starts_on`
+pub(crate) struct ImportCheckIns {
+    #[command(flatten)]
+    pub lines: ImportLines,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// How a file of check-ins is read that has other columns.
+#[derive(Debug, Args)]
+pub(crate) struct Reading {
+    /// A column that the file does not have, the same in all lines, such as `instrument=phq-9`; may be given many times
+    #[arg(long, value_name = "COLUMN=VALUE", value_parser = pair)]
+    pub set: Vec<(String, String)>,
+    /// A column that has another name in the file, such as `patient=external_id`; may be given many times
+    #[arg(long, value_name = "THEIRS=OURS", value_parser = pair)]
+    pub column: Vec<(String, String)>,
+    /// A column with the scores of one time, of a file with a line for each person, and its day or how long after
+    /// `taken_on` it was, such as `month_2=2 months`; may be given many times
+    #[arg(long, value_name = "COLUMN=DAY", value_parser = time)]
+    pub time: Vec<(String, Day)>,
+    /// A column that is not read; may be given many times
+    #[arg(long, value_name = "COLUMN")]
+    pub ignore: Vec<String>,
+}
+
+/// Most columns of scores of times, a count.
+pub(crate) const TIMES_MAX: usize = 64;
+
+/// The day of a column of scores.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Day {
+    /// The same for all.
+    On(Date),
+    /// So long after the line's `taken_on`.
+    After(Span),
+}
+
+impl std::str::FromStr for Day {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        let day = s.parse().map(Self::On).or_else(|_| s.parse().map(Self::After));
+        day.map_err(|_| "must be a day such as 2026-01-31, or a time after taken_on such as `2 months`".into())
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (left, right) = text.split_once('=').ok_or("must have a `=`")?;
+    Ok((left.trim().to_owned(), right.trim().to_owned()))
+}
+
+fn time(text: &str) -> Result<(String, Day), String> {
+    let (column, day) = pair(text)?;
+    Ok((column, day.parse()?))
+}
+
+/// A file of lines, and what is to be done with it.
+#[derive(Debug, Args)]
+pub(crate) struct ImportLines {
+    /// The file: UTF-8; its first line names the columns
     pub file: PathBuf,
     /// Organisation to import into
     #[arg(long)]
@@ -201,7 +262,7 @@ pub(crate) struct ImportMembers {
     /// What to do if a line is wrong
     #[arg(long, value_enum, default_value = "stop")]
     pub on_error: OnError,
-    /// What to do with a line about somebody who may be here already
+    /// What to do with a line about somebody or something that may be here already
     #[arg(long, value_enum, default_value = "report")]
     pub duplicates: Duplicates,
     #[command(flatten)]
@@ -231,12 +292,12 @@ pub(crate) enum OnError {
     Skip,
 }
 
-/// What to do with a line about somebody who may be here already.
+/// What to do with a line about somebody or something that may be here already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Duplicates {
     /// Leave it out and say so
     Report,
-    /// Register another member
+    /// Take it as another one
     Import,
 }
 

@@ -50,7 +50,12 @@ async fn command(command: Command) -> anyhow::Result<ExitCode> {
         Command::Import(Import::Members(asked)) => {
             let (report, well) = import::members(asked).await?;
             out.write_all(report.as_bytes())?;
-            return Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            return Ok(exit(well));
+        }
+        Command::Import(Import::CheckIns(asked)) => {
+            let (report, well) = import::check_ins(asked).await?;
+            out.write_all(report.as_bytes())?;
+            return Ok(exit(well));
         }
         Command::Report(asked) => out.write_all(report::run(&asked)?.as_bytes())?,
         Command::Verify(Verify { data, eventstore, shared, receipt: Some(receipt) }) => {

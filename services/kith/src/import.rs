@@ -1,7 +1,11 @@
 //! `kith import`.
 
+mod check_ins;
+mod check_ins_file;
+mod csv_file;
 mod members;
 mod members_file;
+mod send;
 
 use std::fmt::Write;
 
@@ -20,6 +24,7 @@ use crate::{
     data_dir::random,
 };
 
+pub use check_ins::check_ins;
 pub use members::members;
 
 /// Sends a BMLT listing to a running server; answers the report, ready to be printed.

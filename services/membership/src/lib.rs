@@ -14,7 +14,6 @@ mod enrolment_entered_in_error;
 mod erase_member;
 mod erasures;
 mod give_consent;
-mod import_locks;
 mod import_members;
 mod index;
 mod indexer;
@@ -48,13 +47,12 @@ use jiff::Zoned;
 use tokio::sync::watch;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use vault::{Names, Vault};
-use web::{Answer, Audit, Authenticator, Caller, Guarded, Opening, Permitted, Problem, Signer};
+use web::{Answer, Audit, Authenticator, Caller, Guarded, Imports, Opening, Permitted, Problem, Signer};
 
 pub use erase_member::{ErasedRecord, Erasure, RECEIPT, ShownErasure, ShownRecord};
 use erasures::Eraser;
 pub use erasures::{Line, erased_by, in_log};
-use import_locks::ImportLocks;
-pub use import_members::{IMPORT_LINES_MAX, LINE_ENROLMENTS_MAX};
+pub use import_members::LINE_ENROLMENTS_MAX;
 use indexer::Indexer;
 use merges::Settler;
 use settled::Settled;
@@ -88,8 +86,8 @@ pub struct Membership {
     erasures: watch::Receiver<Position>,
     /// Up to where places follow from who is one person.
     settled: watch::Receiver<Settled>,
-    /// One import at a time in each organisation.
-    imports: ImportLocks,
+    /// What imports of all kinds need.
+    imports: Imports,
 }
 
 /// The context.
@@ -119,7 +117,7 @@ fn build(host: &Host) -> Built {
         views: host.views.clone(),
         erasures: forgotten.subscribe(),
         settled: settled.subscribe(),
-        imports: ImportLocks::default(),
+        imports: host.imports(),
     };
     let routes = routes(membership.clone());
     let indexer = Indexer::new(membership.clone());

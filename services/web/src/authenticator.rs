@@ -21,6 +21,7 @@ use crate::{
     Compute, Problem,
     caller::Caller,
     client_key::ClientKey,
+    import_turns::ImportTurns,
     positions::{LogSeal, Seal},
     rate_limits::{Peer, Rates},
     room::Rooms,
@@ -110,6 +111,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Work that takes long.
     pub compute: Compute,
+    /// Whose turn it is to import.
+    pub(crate) import_turns: ImportTurns,
     checked: Arc<Mutex<CheckedTokens>>,
     seal: LogSeal,
 }
@@ -134,6 +137,7 @@ impl Authenticator {
             rooms: Rooms::default(),
             clock,
             compute,
+            import_turns: ImportTurns::default(),
             checked,
             seal: LogSeal::none(),
         }))

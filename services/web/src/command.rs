@@ -103,7 +103,7 @@ where
     }
 }
 
-async fn parse_of<T: DeserializeOwned + Send + 'static>(
+pub(crate) async fn parse_of<T: DeserializeOwned + Send + 'static>(
     caller: &Caller,
     body: Bytes,
     authenticator: &Authenticator,
@@ -155,7 +155,12 @@ where
     Ok(LargeCommand { caller, cause, body, op: PhantomData })
 }
 
-async fn read_body(parts: &Parts, body: Body, max: usize, content_type: Option<&str>) -> Result<Bytes, Problem> {
+pub(crate) async fn read_body(
+    parts: &Parts,
+    body: Body,
+    max: usize,
+    content_type: Option<&str>,
+) -> Result<Bytes, Problem> {
     if parts.headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
         return Err(Problem::content_encoding());
     }
@@ -168,13 +173,13 @@ async fn read_body(parts: &Parts, body: Body, max: usize, content_type: Option<&
     }
 }
 
-fn idempotency_key(parts: &Parts) -> Result<&str, Problem> {
+pub(crate) fn idempotency_key(parts: &Parts) -> Result<&str, Problem> {
     let key = parts.headers.get(IDEMPOTENCY_KEY).ok_or_else(Problem::key_missing)?;
     let fits = (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&key.len());
     key.to_str().ok().filter(|_| fits).ok_or_else(|| Problem::key_malformed(IDEMPOTENCY_KEY_CHARS_MAX))
 }
 
-async fn cause(
+pub(crate) async fn cause(
     parts: &Parts,
     caller: &Caller,
     key: &str,

@@ -13,6 +13,8 @@ mod client_key;
 mod command;
 mod compute;
 mod extract;
+mod import;
+mod import_turns;
 mod limits;
 mod nobody;
 mod page;
@@ -37,6 +39,10 @@ pub use client_key::new_client_key;
 pub use command::{Answer, BODY_BYTES_MAX, Command, IDEMPOTENCY_KEY_CHARS_MAX, LargeCommand, Nothing, Search};
 pub use compute::{Asking, Compute, Undone, WAITING_MAX, WAITING_OF_CALLER_MAX, WAITING_OF_ORG_MAX};
 pub use extract::{Path, Query};
+pub use import::{
+    Became, IMPORT_BYTES_MAX, IMPORT_LINES_AT_ONCE, IMPORT_LINES_MAX, IfDuplicate, ImportCommand, ImportFile,
+    ImportLine, ImportReport, Importer, Imports, LineReport, OnError, Planned, Progress, Run,
+};
 pub use limits::{Limits, limit, no_such_method, no_such_path, observe};
 pub use page::{PAGE_ROWS_MAX, Page, PageQuery};
 pub use permitted::{Guarded, Permitted};

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 use vault::{Key, SealedAs, seal_profile};
 
-use crate::Command;
+use crate::{Command, Run};
 
 /// What is about a person, until it is sealed. In a schema it is what it holds: `value_type` says so.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -107,5 +107,12 @@ impl<Op, T> Command<Op, T> {
     pub fn seal_profile(&mut self, key: &Key, of: impl Into<Uuid>, said: &Private<Profile>) -> Fields {
         self.recognise_by(key);
         seal_profile(key, &self.caller.org, of.into(), &said.0)
+    }
+}
+
+impl Run {
+    /// Seals what a line says of somebody with their key. An import is recognised by nothing that a line says.
+    pub fn seal<S: Sealable>(&self, key: &Key, of: impl Into<Uuid>, what: SealedAs, said: &Private<S>) -> Sealed {
+        key.seal(self.org(), of.into(), what, &said.0.bytes())
     }
 }

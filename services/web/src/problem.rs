@@ -131,6 +131,10 @@ impl Problem {
         );
         Self::new(StatusCode::BAD_REQUEST, "position-unknown", detail)
     }
+    /// Why the domain refused it, if that is what it is; for whoever goes on with something else.
+    pub fn refusal(&self) -> Option<&str> {
+        [StatusCode::NOT_FOUND, StatusCode::CONFLICT].contains(&self.status).then_some(&*self.detail)
+    }
     /// 503: the view lags.
     pub fn not_visible_yet() -> Self {
         let detail = "the view has not come as far as `Kith-After` yet; what was written is safe, read again";

@@ -43,7 +43,7 @@ enum Asked {
     Search,
     /// A rule that names no day, which is not known before all days were looked at. Of this group.
     Rule(String),
-    /// As many lines as an import may have, all of whom are here.
+    /// Lines of an import, all of whom are here.
     Import,
 }
 

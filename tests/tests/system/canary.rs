@@ -60,6 +60,7 @@ const PERSONAL: &[&str] = &[
     "break_glass",
     "search_members",
     "import_members",
+    "import_check_ins",
     "withdraw_member",
     "cancel_meeting",
     "reinstate_meeting",
@@ -216,6 +217,14 @@ async fn sing_of_care(admin: &mut Client, aviary: &mut Aviary, bee: MemberId) {
     let body = json!({ "instrument": "gad-7", "given": { "answers": answers } });
     let taken = command(admin, Method::POST, &of("check-ins"), &body).await.json();
     let taken = of(&format!("check-ins/{}", taken["check_in"].as_str().expect("an id")));
+    let mut body = aviary.body("import_check_ins");
+    (body["dry_run"], body["lines"][0]["member"]) = (false.into(), Value::Null);
+    let nobodys = command(admin, Method::POST, "/v1/imports/check-ins", &body).await.json();
+    assert_eq!(nobodys["new"], 0, "{nobodys}");
+    let line = json!({ "line": 1, "member": bee, "instrument": "gad-7", "on": "2026-01-01",
+        "given": { "answers": { "1": 3 } } });
+    let imported = command(admin, Method::POST, "/v1/imports/check-ins", &json!({ "lines": [line] })).await.json();
+    assert_eq!(imported["new"], 1, "{imported}");
     let mut body = aviary.body("correct_check_in");
     body["given"] = json!({ "answers": { "1": 3 } });
     command(admin, Method::POST, &format!("{taken}/correction"), &body).await;

@@ -429,7 +429,7 @@ async fn a_body_that_is_too_large_is_a_problem() {
     let things = Things::of(&world).await;
     let mut prober = Prober::new(&world);
     for operation in probed(&Operations::of(&world).await).iter().filter(|operation| operation.schema.is_some()) {
-        let bytes = if operation.id == "import_bmlt" { (16 << 20) + 1 } else { 300 << 10 };
+        let bytes = if operation.id.starts_with("import_") { web::IMPORT_BYTES_MAX + 1 } else { 300 << 10 };
         let body = Bytes::from(vec![b' '; bytes]);
         let answer = prober.probe(operation, "a large body", &operation.target(&things), body).await;
         answer.refused(413, "too-large");

@@ -28,7 +28,7 @@ const ROOT: &str = "kith";
 /// `kith/src/contexts.rs`, and what else is said why.
 const NAMED_IN: &[(&str, usize)] = &[
     ("directory", 3),    // settings know how far ahead plans go
-    ("membership", 7),   // files are read to be imported; receipts, copies and keys know who was erased
+    ("membership", 6),   // files are read to be imported; receipts, copies and keys know who was erased
     ("projections", 13), // four tasks of directory and membership follow its views, checkin shows them
     ("reporting", 5),    // `kith report` and `kith verify` read facts without a server
 ];

@@ -2,8 +2,9 @@
 
 use std::{fmt::Write, fs, path::Path, process::Output};
 
+use bytes::Bytes;
 use domain::{GroupId, MemberId};
-use hyper::Method;
+use hyper::{Method, Request};
 use serde_json::{Value, json};
 use tests::{
     http::Client,
@@ -159,7 +160,7 @@ async fn a_line_is_done_whole_or_not_at_all_and_says_why_without_its_values() {
     assert_eq!(world.events().await.len(), before + 2, "the others left nothing");
     let twice = json!({ "lines": [line(2, "a", "a@b"), line(2, "b", "b@b")] });
     ada.post(PATH, twice).await.refused(422, "malformed");
-    let many: Vec<_> = (0..501).map(|n| json!({ "line": n })).collect();
+    let many: Vec<_> = (0..=web::IMPORT_LINES_MAX).map(|n| json!({ "line": n })).collect();
     ada.post(PATH, json!({ "lines": many })).await.refused(422, "malformed");
 }
 
@@ -173,6 +174,51 @@ async fn somebody_who_was_erased_does_not_come_back_with_an_old_file() {
     let report = import(&admin, &lines).await;
     assert_eq!(became(&report), ["rejected"], "{report}");
     assert_eq!(world.types_of(bee).await, ["member.registered"], "nothing was added");
+}
+
+/// Lines of a file that was three batches when batches were planned alone; a count.
+const LONG: u32 = 1_600;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_says_of_each_line_what_the_run_does_however_long_the_file_is() {
+    let world = World::start().await;
+    let (admin, group) = (world.admin(), world.group().await);
+    admin.put(&format!("/v1/groups/{group}/capacity"), json!({ "places": 20 })).await.must(204);
+    let lines: Vec<_> = (0..LONG)
+        .map(|n| {
+            // Every 700th says the same as one before, or shares its address or its external id.
+            let (again, person) = (n / 700, n % 700);
+            let mut line = line(n, &format!("x{person}"), &format!("m{person}@example.org"));
+            if again == 1 {
+                line["profile"]["external_ids"] = json!([{ "system": "old", "value": format!("y{person}") }]);
+            }
+            if person % 25 == 0 {
+                line["enrolments"] = json!([{ "group": group, "starts_on": "2026-01-01" }]);
+            }
+            line
+        })
+        .collect();
+    let file = |dry_run: bool| json!({ "dry_run": dry_run, "file": "long", "lines": lines });
+    let dry = admin.post(PATH, file(true)).await.must(200).json();
+    let done = admin.post(PATH, file(false)).await.must(200).json();
+    assert_eq!(dry["lines"], done["lines"]);
+    assert_eq!((&done["duplicate"], &done["rejected"]), (&json!(692), &json!(216)), "8 of 28 have no place, twice");
+    assert_eq!(done["new"], 692);
+    let (dry, done) =
+        (admin.post(PATH, file(true)).await.must(200).json(), admin.post(PATH, file(false)).await.must(200).json());
+    assert_eq!((&dry["lines"], &done["new"]), (&done["lines"], &json!(0)));
+    world.must_be_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_is_changed_by_one_line_of_a_file() {
+    let world = World::start().await;
+    let ada = world.coordinator();
+    let bee = ada.register(json!({ "alias": "Bee" })).await;
+    let change = |line: u32, alias: &str| json!({ "line": line, "member": bee, "profile": { "alias": alias } });
+    let report = import(&ada, &[change(2, "B"), change(3, "Be")]).await;
+    assert_eq!(became(&report), ["changed", "rejected"]);
+    assert_eq!(report["lines"][1]["what"], "line 2 says something of the same member");
 }
 
 /// Lines of the file in the suite; unit: member.
@@ -321,4 +367,80 @@ async fn the_same_file_again_does_what_could_not_be_done_before() {
     let (output, said) = typed(&path, &server, &data, &[]);
     assert!(output.status.success(), "{said}");
     assert_eq!((counts(&said), counts(&dry)), (vec![1, 0, 1, 0, 0], vec![1, 0, 1, 0, 0]), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_done_as_a_whole_is_refused_however_long_it_is() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (data, path) = (dir.path().join("data"), dir.path().join("members.csv"));
+    let server = Server::start(&data);
+    let mut client = server.client(ORG, Role::Admin);
+    let group = groups(&mut client).await[0];
+    let body = json!({ "places": 10 });
+    let places = format!("/v1/groups/{group}/capacity");
+    client.command(Method::PUT, &places, "places", &body).await.expect("an answer").must(204);
+    let enrolled = |n: &u32| *n <= 8 || *n > 512;
+    let line = |n: u32| if enrolled(&n) { format!("Canary{n},{group},2026-11-01\n") } else { format!("Canary{n},,\n") };
+    let lines: String = (1..=520).map(line).collect();
+    fs::write(&path, format!("alias,group,starts_on\n{lines}")).expect("a file");
+    let (output, said) = typed(&path, &server, &data, &[]);
+    assert!(!output.status.success() && said.contains("nothing was imported"), "{said}");
+    assert_eq!(counts(&said), [514, 0, 0, 0, 6]);
+    let (output, said) = typed(&path, &server, &data, &["--on-error", "skip"]);
+    assert_eq!((output.status.success(), counts(&said)), (true, vec![514, 0, 0, 0, 6]));
+    assert!(said.contains("line 516, column enrolments"), "those first in the file have the places: {said}");
+}
+
+/// Members of a file that is cut off in the middle; a count.
+const CUT_OFF: usize = 6_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_cut_off_by_a_crash_is_finished_by_sending_it_again() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (data, path) = (dir.path().join("data"), dir.path().join("members.csv"));
+    let lines: Vec<_> = (0..CUT_OFF).map(|n| format!("Canary{n},zq{n}@example.org")).collect();
+    fs::write(&path, format!("alias,email\n{}", lines.join("\n"))).expect("a file");
+    let server = Server::start(&data);
+    let head = log_position(&server).await;
+    let arguments = ["import", "members", path.to_str().expect("a path"), "--org", ORG];
+    let url = format!("http://{}", server.address);
+    let arguments = [&arguments[..], &["--url", &url]].concat();
+    let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
+    let at = data.clone();
+    let cut_off = tokio::task::spawn_blocking(move || {
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        process::run(&arguments, &at)
+    });
+    while log_position(&server).await < head + 500 {}
+    server.kill();
+    assert!(!cut_off.await.expect("it ended").status.success());
+    let server = Server::start(&data);
+    let before = usize::try_from(log_position(&server).await - head).expect("a count");
+    assert!(before < CUT_OFF, "it was cut off before its end");
+    let (output, said) = typed(&path, &server, &data, &[]);
+    assert!(output.status.success(), "{said}");
+    let counts = counts(&said);
+    assert!(counts[0] > 0 && counts[2] > 400 && counts[0] + counts[2] == CUT_OFF, "{said}");
+    let (_, said) = typed(&path, &server, &data, &[]);
+    assert!(said.contains("6000 matched"), "{said}");
+}
+
+/// Where the log ends.
+async fn log_position(server: &Server) -> u64 {
+    let ready = Client::new(server.ops, "").send(Request::get("/readyz"), Bytes::new()).await.expect("an answer");
+    ready.json()["log_position"].as_u64().expect("a position")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_imports_at_once_the_second_finds_whom_the_first_brought() {
+    let world = World::start().await;
+    let ada = world.coordinator();
+    let lines: Vec<_> = (0..300).map(|n| line(n, &n.to_string(), &format!("{n}@example.org"))).collect();
+    let body = json!({ "lines": lines });
+    let (one, other) = tokio::join!(ada.post(PATH, body.clone()), ada.post(PATH, body.clone()));
+    let (one, other) = (one.must(200).json(), other.must(200).json());
+    let mut counts = [(&one["new"], &one["matched"]), (&other["new"], &other["matched"])];
+    counts.sort_by_key(|(new, _)| new.as_u64());
+    assert_eq!(counts, [(&json!(0), &json!(300)), (&json!(300), &json!(0))]);
+    world.must_be_sound().await;
 }

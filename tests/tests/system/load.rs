@@ -128,11 +128,11 @@ async fn metrics_hold_nothing_that_callers_make_up() {
     }
 }
 
-/// Lines of one import, at most.
+/// Lines of one import, a count.
 const LINES: usize = 500;
 /// Groups that each line of an import names, at most.
 const GROUPS: usize = 16;
-/// Lines that each name so many groups, of one import; more are longer than a body may be.
+/// Lines that each name so many groups, of one import; a count.
 const LINES_IN_GROUPS: usize = 200;
 /// Longest that 99 of 100 looks at its health may take, in milliseconds: far less than one piece of what is asked
 /// meanwhile takes, far more than an unoptimised build on a machine with other tests needs.
@@ -175,9 +175,9 @@ enum Asked {
     /// A rule that names no day, of which that is not known before all days were looked at.
     Rule(GroupId),
     Search,
-    /// As many lines as one import may have, all of which are here already.
+    /// Lines of one import, all of which are here already.
     Import,
-    /// As many enrolments as one import may have.
+    /// Thousands of enrolments of one import.
     Enrolments(Arc<[GroupId]>),
     /// A register of a thousand members.
     Register(String),

@@ -23,6 +23,7 @@ mod full_disk;
 mod house;
 mod idempotency;
 mod import_bmlt;
+mod import_check_ins;
 mod import_members;
 mod index;
 mod invariants;

@@ -71,6 +71,22 @@ fn a_check_in_and_the_concern_that_it_raises_are_one_append() {
 }
 
 #[test]
+fn check_ins_of_the_past_are_recorded_all_or_none_in_one_append() {
+    let all = Command::RecordAll(vec![(check_in(1, "2"), Some(concern(9))), (check_in(2, "0"), None)]);
+    let recorded = [
+        Event::CheckInRecorded(check_in(1, "2")),
+        Event::ConcernRaised(concern(9)),
+        Event::CheckInRecorded(check_in(2, "0")),
+    ];
+    given::<Care>([]).when(&all).then(&recorded);
+    asking_twice_changes_nothing::<Care>(&[], &all);
+    given::<Care>([recorded[0].clone()]).when(&all).then(&recorded[2..]);
+    given::<Care>([Event::CheckInRecorded(check_in(2, "1"))]).when(&all).then_refused(&Refusal::CheckInThere);
+    let twice = Command::RecordAll(vec![(check_in(1, "2"), None), (check_in(1, "3"), None)]);
+    given::<Care>([]).when(&twice).then_refused(&Refusal::CheckInThere);
+}
+
+#[test]
 fn answers_are_corrected_and_the_right_ones_raise_a_concern_too() {
     let history = [Event::CheckInRecorded(check_in(1, "0")), Event::CheckInRecorded(check_in(2, "0"))];
     let correct = Command::Correct(correction(1, "2"), Some(concern(9)));

@@ -1,10 +1,12 @@
 //! A CSV file of members, read and checked. What is wrong is said by line and column, never by what stands there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use domain::{GroupId, IdError, LocalDay, member::Profile};
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
+
+use super::csv_file::{self, Cells, Fault, FileError, Known, Line, Lines, both};
 
 /// Columns that are fields of a profile, as text.
 const TEXTS: &[&str] = &[
@@ -26,162 +28,31 @@ const TEXTS: &[&str] = &[
 const OTHERS: &[&str] =
     &["year_of_birth", "external_system", "external_id", "emergency_name", "emergency_phone", "group", "starts_on"];
 
-/// Something wrong, where, without what stands there.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}, column {column}: {what}")]
-pub(crate) struct Wrong {
-    pub line: u64,
-    pub column: String,
-    pub what: String,
-}
-
-/// A file that is none of members.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum FileError {
-    #[error("column {number} of the first line{named} is unknown; known are {}", known())]
-    Unknown { number: usize, named: String },
-    #[error("the first line names {0} twice")]
-    Twice(&'static str),
-    #[error("the first line names no columns; known are {}", known())]
-    Empty,
-}
-
-fn known() -> String {
-    TEXTS.iter().chain(OTHERS).copied().collect::<Vec<_>>().join(", ")
-}
-
-/// What was read.
-#[derive(Debug, Default)]
-pub(crate) struct MembersFile {
-    /// Lines as the API takes them; beside each, its place among all lines of the file.
-    pub lines: Vec<(usize, Value)>,
-    /// What is wrong, in order.
-    pub wrong: Vec<Wrong>,
-}
-
 /// Reads a file of members, as of `today`.
 ///
 /// # Errors
 /// If its first line does not name columns.
-pub(crate) fn read(bytes: &[u8], today: &LocalDay) -> Result<MembersFile, FileError> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let unclosed = unclosed(bytes);
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
-    let mut records = reader.byte_records();
-    let columns = match records.next() {
-        Some(Ok(first)) => columns(&first)?,
-        _ => return Err(FileError::Empty),
+pub(crate) fn read(bytes: &[u8], today: &LocalDay) -> Result<Lines, FileError> {
+    let names: Vec<_> = TEXTS.iter().chain(OTHERS).copied().collect();
+    let (mut lines, mut persons) = (Vec::<Line>::new(), HashMap::<(String, String), usize>::new());
+    let each = |at: u64, cells: &Cells<'_>| {
+        let mut body = match person(cells, today) {
+            Ok(Some(body)) => body,
+            Ok(None) => return vec![],
+            Err(fault) => return vec![fault],
+        };
+        body["line"] = at.into();
+        let external = external(&body);
+        if let Some(first) = external.as_ref().and_then(|external| persons.get(external)) {
+            let joined = join(&mut lines[*first].body, &body);
+            return joined.err().map(|what| ("external_id".to_owned(), what)).into_iter().collect();
+        }
+        persons.extend(external.map(|external| (external, lines.len())));
+        lines.push(Line { at, column: None, body });
+        vec![]
     };
-    let mut read = MembersFile::default();
-    let mut persons: HashMap<(String, String), usize> = HashMap::new();
-    for (place, record) in records.enumerate() {
-        // Bytes are read from memory, and lines may have any length: nothing else can go wrong.
-        let Ok(record) = record else { break };
-        let line = record.position().map_or(0, csv::Position::line);
-        let more = record.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
-        if let Some((opened, last)) = unclosed
-            && (line..=line + more).contains(&opened)
-        {
-            // Lines before the quote are of this record as well.
-            read.wrong.extend((line..=last).map(|line| never_closes(line, opened)));
-            break;
-        }
-        let checked = cells(&record, &columns).and_then(|cells| person(&cells, today));
-        let mut person = match checked {
-            Ok(Some(person)) => person,
-            // Spreadsheets leave rows behind in which nothing stands.
-            Ok(None) => continue,
-            Err((column, what)) => {
-                let lines = if more == 0 {
-                    String::new()
-                } else {
-                    format!("; quotes make one of lines {line} to {}", line + more)
-                };
-                read.wrong.push(Wrong { line, column: column.into(), what: what + &lines });
-                continue;
-            }
-        };
-        person["line"] = line.into();
-        let external = external(&person);
-        let first = external.as_ref().and_then(|external| persons.get(external).copied());
-        if let (Some(external), None) = (external, first) {
-            persons.insert(external, read.lines.len());
-        }
-        match first {
-            None => read.lines.push((place, person)),
-            Some(first) => {
-                if let Err(what) = join(&mut read.lines[first].1, &person) {
-                    read.wrong.push(Wrong { line, column: "external_id".into(), what });
-                }
-            }
-        }
-    }
-    Ok(read)
-}
-
-/// The line in which a quote opens that never closes, and the last line.
-fn unclosed(bytes: &[u8]) -> Option<(u64, u64)> {
-    let (mut line, mut opened, mut begins) = (1, None, true);
-    let mut rest = bytes.iter().peekable();
-    while let Some(byte) = rest.next() {
-        line += u64::from(*byte == b'\n');
-        match (byte, opened) {
-            (b'"', None) if begins => opened = Some(line),
-            // Two of them are one that stands in the cell.
-            (b'"', Some(_)) if rest.peek() == Some(&&b'"') => drop(rest.next()),
-            (b'"', Some(_)) => opened = None,
-            _ => {}
-        }
-        begins = opened.is_none() && matches!(byte, b',' | b'\n' | b'\r');
-    }
-    let last = line - u64::from(bytes.ends_with(b"\n"));
-    opened.map(|opened| (opened, last.max(opened)))
-}
-
-fn never_closes(line: u64, opened: u64) -> Wrong {
-    let what = format!("stands after a quote that opens in line {opened} and never closes");
-    Wrong { line, column: "(all)".into(), what }
-}
-
-fn columns(first: &csv::ByteRecord) -> Result<Vec<&'static str>, FileError> {
-    let all = || TEXTS.iter().chain(OTHERS).copied();
-    let names: Vec<_> = first.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
-    let is_header = names.iter().any(|name| all().any(|known| known == name));
-    let mut columns = Vec::with_capacity(names.len());
-    for (n, name) in names.iter().enumerate() {
-        let Some(column) = all().find(|known| known == name) else {
-            // A file without a first line of names begins with a person: then nothing of it is said.
-            let said = if is_header { format!(", `{name}`,") } else { String::new() };
-            return Err(FileError::Unknown { number: n + 1, named: said });
-        };
-        if columns.contains(&column) {
-            return Err(FileError::Twice(column));
-        }
-        columns.push(column);
-    }
-    if columns.is_empty() { Err(FileError::Empty) } else { Ok(columns) }
-}
-
-type Cells<'a> = BTreeMap<&'static str, &'a str>;
-/// A column and what is wrong with it.
-type Fault = (&'static str, String);
-
-/// Cells with something in them.
-fn cells<'a>(record: &'a csv::ByteRecord, columns: &[&'static str]) -> Result<Cells<'a>, Fault> {
-    if record.len() != columns.len() {
-        let what = format!("the line has {} cells, the first line has {}", record.len(), columns.len());
-        return Err((columns[record.len().min(columns.len() - 1)], what));
-    }
-    let mut cells = Cells::new();
-    for (column, cell) in columns.iter().zip(record) {
-        let text = std::str::from_utf8(cell).map_err(|_| (*column, "is not UTF-8".to_owned()))?.trim();
-        // "n/a", "none", "-": there is no number, and a number that is known stays.
-        let says_none = *column == "phone" && !text.contains(char::is_numeric);
-        if !text.is_empty() && !says_none {
-            cells.insert(*column, text);
-        }
-    }
-    Ok(cells)
+    let wrong = csv_file::read(bytes, |first| Known { names: &names, beginnings: &[] }.columns(first), each)?;
+    Ok(Lines { lines, wrong })
 }
 
 /// The first external id, as it is compared.
@@ -192,6 +63,10 @@ fn external(person: &Value) -> Option<(String, String)> {
 
 /// The person as the API takes them; none if nothing is said of anybody.
 fn person(cells: &Cells<'_>, today: &LocalDay) -> Result<Option<Value>, Fault> {
+    // "n/a", "none", "-": there is no number, and a number that is known stays.
+    let mut cells = cells.clone();
+    cells.retain(|column, text| *column != "phone" || text.contains(char::is_numeric));
+    let cells = &cells;
     if cells.is_empty() {
         return Ok(None);
     }
@@ -202,7 +77,7 @@ fn person(cells: &Cells<'_>, today: &LocalDay) -> Result<Option<Value>, Fault> {
         }
     }
     if let Some(year) = cells.get("year_of_birth") {
-        let year: i16 = year.parse().map_err(|_| ("year_of_birth", "must be a year".to_owned()))?;
+        let year: i16 = year.parse().map_err(|_| ("year_of_birth".to_owned(), "must be a year".to_owned()))?;
         field(&mut profile, "year_of_birth", "year_of_birth", json!(year))?;
     }
     if let Some((name, phone)) = both(cells, "emergency_name", "emergency_phone")? {
@@ -213,39 +88,29 @@ fn person(cells: &Cells<'_>, today: &LocalDay) -> Result<Option<Value>, Fault> {
     }
     let mut enrolments = vec![];
     if let Some((group, starts_on)) = both(cells, "group", "starts_on")? {
-        let group: GroupId = group.parse().map_err(|error: IdError| ("group", error.to_string()))?;
+        let group: GroupId = group.parse().map_err(|error: IdError| ("group".to_owned(), error.to_string()))?;
         let starts_on: Date =
-            starts_on.parse().map_err(|_| ("starts_on", "must be a day such as 2026-01-31".to_owned()))?;
+            starts_on.parse().map_err(|_| ("starts_on".to_owned(), "must be a day such as 2026-01-31".to_owned()))?;
         enrolments.push(json!({ "group": group, "starts_on": starts_on }));
     }
     let whole: Profile = serde_json::from_value(Value::Object(profile)).unwrap_or_default();
     whole.check(today).map_err(|error| {
         let said = error.to_string();
-        (if said.starts_with("email") { "email" } else { "year_of_birth" }, said)
+        (if said.starts_with("email") { "email" } else { "year_of_birth" }.to_owned(), said)
     })?;
     // Texts in their one form: whether two lines say the same is not for spaces to decide.
     Ok(Some(json!({ "profile": whole, "enrolments": enrolments })))
 }
 
 /// Takes a value if a profile can have it.
-fn field(profile: &mut Map<String, Value>, name: &str, column: &'static str, value: Value) -> Result<(), Fault> {
+fn field(profile: &mut Map<String, Value>, name: &str, column: &str, value: Value) -> Result<(), Fault> {
     let alone = Value::Object(Map::from_iter([(name.to_owned(), value.clone())]));
     match serde_json::from_value::<Profile>(alone) {
         Ok(_) => {
             profile.insert(name.to_owned(), value);
             Ok(())
         }
-        Err(error) => Err((column, web::scrubbed(&error))),
-    }
-}
-
-/// Two columns of which neither is any use alone.
-fn both<'a>(cells: &Cells<'a>, one: &'static str, other: &'static str) -> Result<Option<(&'a str, &'a str)>, Fault> {
-    match (cells.get(one), cells.get(other)) {
-        (Some(one), Some(other)) => Ok(Some((one, other))),
-        (None, None) => Ok(None),
-        (None, _) => Err((one, format!("is empty, but {other} is not"))),
-        (_, None) => Err((other, format!("is empty, but {one} is not"))),
+        Err(error) => Err((column.to_owned(), web::scrubbed(&error))),
     }
 }
 
@@ -272,7 +137,7 @@ mod tests {
 
     use super::*;
 
-    fn read(text: &[u8]) -> Result<MembersFile, FileError> {
+    fn read(text: &[u8]) -> Result<Lines, FileError> {
         super::read(text, &LocalDay::new("2026-06-01".parse().unwrap(), TimeZone::UTC))
     }
 
@@ -308,7 +173,7 @@ mod tests {
         assert!(error.contains("`surname`") && error.contains("family_name"), "{error}");
         let error = read(b"Anna,Kowalska\n").unwrap_err().to_string();
         assert!(!error.contains("Anna") && error.contains("column 1"), "{error}");
-        assert_eq!(read(b"alias,alias\n").unwrap_err(), FileError::Twice("alias"));
+        assert_eq!(read(b"alias,alias\n").unwrap_err(), FileError::Twice("alias".into()));
         assert!(read(b"").is_err());
     }
 
@@ -319,7 +184,7 @@ mod tests {
         let found = read(format!("{head}Bee,old,7,{one},2026-01-01\n,OLD,7,{two},2026-01-01\n").as_bytes()).unwrap();
         assert_eq!((found.lines.len(), found.wrong.len()), (1, 1), "the system is written otherwise: {found:?}");
         let found = read(format!("{head}Bee,old,7,{one},2026-01-01\n,old,7,{two},2026-01-01\n").as_bytes()).unwrap();
-        assert_eq!(found.lines[0].1["enrolments"].as_array().map(Vec::len), Some(2));
+        assert_eq!(found.lines[0].body["enrolments"].as_array().map(Vec::len), Some(2));
         assert!(found.wrong.is_empty() && found.lines.len() == 1);
     }
 
@@ -332,7 +197,7 @@ mod tests {
     #[test]
     fn a_cell_without_a_number_says_nothing() {
         let found = read("alias,phone\na,n/a\nb,none\nc,-\nd,\u{660}\u{661}\u{662} 345\n".as_bytes()).unwrap();
-        let phones: Vec<_> = found.lines.iter().map(|(_, line)| line["profile"].get("phone").is_some()).collect();
+        let phones: Vec<_> = found.lines.iter().map(|line| line.body["profile"].get("phone").is_some()).collect();
         assert_eq!(phones, [false, false, false, true]);
     }
 
@@ -361,12 +226,12 @@ mod tests {
         let lines = format!("{head}Ren\u{e9}e,old,7,{one},2026-01-01\nRene\u{301}e , old,7,{two},2026-01-01\n");
         let found = read(lines.as_bytes()).unwrap();
         assert_eq!((found.lines.len(), found.wrong.len()), (1, 0), "{found:?}");
-        assert_eq!(found.lines[0].1["enrolments"][1]["group"], two.to_lowercase());
+        assert_eq!(found.lines[0].body["enrolments"][1]["group"], two.to_lowercase());
     }
 
     #[test]
     fn nothing_that_is_sent_is_made_of_what_stands_in_a_line() {
         let found = read(b"alias\nAnn\nBob\n").unwrap();
-        assert!(found.lines.iter().all(|(_, line)| line.get("member").is_none()), "{found:?}");
+        assert!(found.lines.iter().all(|line| line.body.get("member").is_none()), "{found:?}");
     }
 }

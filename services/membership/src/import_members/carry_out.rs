@@ -11,10 +11,10 @@ use eventlog::{Cause, Position, Reply, TransactError, give_way};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::civil::Date;
 use vault::{VaultError, seal_profile};
-use web::{Answer, Caller, Problem};
+use web::{Answer, Caller, IMPORT_LINES_AT_ONCE, LineReport, Planned, Problem, Run};
 
 use super::{
-    LINES_AT_ONCE, LineEnrolment, LineReport, SEALED_BYTES,
+    LineEnrolment, SEALED_BYTES,
     plan::{Line, Step},
 };
 use crate::Membership;
@@ -41,15 +41,17 @@ type Refused = Vec<(usize, &'static str, String)>;
 
 impl Membership {
     /// Does what was planned; answers what became of each line, and up to where to read to see it.
-    pub(super) async fn carry_out(
+    pub(super) async fn write_lines(
         &self,
-        caller: &Caller,
-        cause: &Cause,
-        lines: Vec<Line>,
+        Run { caller, cause, progress, .. }: &Run,
+        lines: &[Line],
     ) -> Result<(Vec<LineReport>, Position), Problem> {
-        let cause = &cause.part();
-        let write = |nth: usize| self.write(caller, cause, &lines[nth]);
-        let written: Vec<_> = stream::iter(0..lines.len()).map(write).buffered(LINES_AT_ONCE).collect().await;
+        let write = |nth: usize| async move {
+            let written = self.write(caller, cause, &lines[nth]).await;
+            progress.step(1);
+            written
+        };
+        let written: Vec<_> = stream::iter(0..lines.len()).map(write).buffered(IMPORT_LINES_AT_ONCE).collect().await;
         let (mut reached, mut refused, mut groups) = (Position::START, Refused::new(), BTreeMap::new());
         for (nth, (line, written)) in lines.iter().zip(written).enumerate() {
             match written {

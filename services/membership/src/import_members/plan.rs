@@ -12,10 +12,10 @@ use eventlog::give_way;
 use futures::{StreamExt, TryStreamExt, stream};
 use uuid::Uuid;
 use vault::{Blind, Key, open_profile, seal_profile};
-use web::{Command, Problem};
+use web::{Became, IMPORT_LINES_AT_ONCE, IfDuplicate, LineReport, Planned, Problem, Run};
 
-use super::{Became, IfDuplicate, ImportLine, LINES_AT_ONCE, LineEnrolment, LineReport, MembersFile, SEALED_BYTES};
-use crate::{Membership, op, today};
+use super::{LineEnrolment, MemberLine, SEALED_BYTES};
+use crate::{Membership, today};
 
 /// A line and what is to be done with it.
 #[derive(Debug)]
@@ -39,52 +39,58 @@ pub(super) enum Step {
     Rejected(&'static str, String),
 }
 
-impl Line {
-    /// What is to be said of it if all goes as planned.
-    pub(super) fn report(&self) -> LineReport {
-        let (became, member, possible_duplicates) = match &self.step {
-            Step::New(member) => (Became::New, Some(*member), vec![]),
-            Step::Known(member, true) => (Became::Changed, Some(*member), vec![]),
-            Step::Known(member, false) => (Became::Matched, Some(*member), vec![]),
-            Step::Duplicate(of) => (Became::Duplicate, None, of.clone()),
-            Step::Rejected(field, what) => return LineReport::rejected(self.line, field, what.clone()),
-        };
-        LineReport { line: self.line, became, member, possible_duplicates, field: None, what: None }
+impl Planned for Line {
+    fn report(&self) -> LineReport {
+        let of = |became, member| LineReport { member: Some(member), ..LineReport::new(self.line, became) };
+        match &self.step {
+            Step::New(member) => of(Became::New, *member),
+            Step::Known(member, true) => of(Became::Changed, *member),
+            Step::Known(member, false) => of(Became::Matched, *member),
+            Step::Duplicate(of) => {
+                LineReport { possible_duplicates: of.clone(), ..LineReport::new(self.line, Became::Duplicate) }
+            }
+            Step::Rejected(field, what) => LineReport::rejected(self.line, *field, what.clone()),
+        }
     }
 }
 
 impl Membership {
     /// What is to be done with each line, in their order.
-    pub(super) async fn plan(
-        &self,
-        command: &mut Command<op::ImportMembers, MembersFile>,
-    ) -> Result<Vec<Line>, Problem> {
-        let org_key = self.vault.org_key(&command.caller.org).await?;
-        let lines = std::mem::take(&mut command.body.lines);
-        let (org, mode) = (&command.caller.org, command.body.duplicates);
+    pub(super) async fn plan_lines(&self, run: &Run, lines: Vec<MemberLine>) -> Result<Vec<Line>, Problem> {
+        let (org, mode) = (run.org(), run.duplicates);
         let groups: BTreeSet<_> =
             lines.iter().flat_map(|line| &line.enrolments).map(|enrolment| enrolment.group).collect();
-        let ids = lines.iter().map(|line| id(command, &org_key, line)).collect::<Vec<_>>();
-        let mut lines: Vec<Line> = stream::iter(lines.into_iter().zip(ids))
-            .map(|(line, id)| self.find(org, &org_key, line, id, mode))
-            .buffered(LINES_AT_ONCE)
-            .try_collect()
-            .await?;
+        let (mut so_far, mut all) = (self.so_far(run, groups).await?, Vec::with_capacity(lines.len()));
+        let mut found = stream::iter(lines)
+            .map(|line| self.find(org, &run.org_key, id(run, &line), line, mode))
+            .buffered(IMPORT_LINES_AT_ONCE)
+            .inspect(|_| run.progress.step(1))
+            .try_chunks(IMPORT_LINES_AT_ONCE);
+        while let Some(mut some) = found.try_next().await.map_err(|error| error.1)? {
+            let settle = move || {
+                for line in &mut some {
+                    so_far.settle(line, mode);
+                }
+                (so_far, some)
+            };
+            (so_far, some) = self.authenticator.compute.run(run.caller.asking(), settle).await?;
+            all.extend(some);
+        }
+        Ok(all)
+    }
+
+    /// Rosters as they are before the first line.
+    async fn so_far(&self, run: &Run, groups: BTreeSet<GroupId>) -> Result<SoFar, Problem> {
+        let org = run.org();
+        let now = self.authenticator.clock.local(run.cause.at);
         let persons = self.known.persons(org).await?;
-        let mut batch = Batch { claimed: HashMap::new(), rosters: HashMap::new(), persons };
-        let now = self.authenticator.clock.local(command.cause.at);
+        let (claimed, written, mut rosters) = (HashMap::new(), HashMap::new(), HashMap::new());
         for group in groups {
             let today = self.groups.look(org, group, |known| today(&known.state, &now)).await?;
             let roster = self.rosters.look(org, group, |roster| roster.state.clone()).await?;
-            batch.rosters.insert(group, today.map(|today| (today, roster)));
+            rosters.insert(group, today.map(|today| (today, roster)));
         }
-        let settle = move || {
-            for line in &mut lines {
-                batch.settle(line, mode);
-            }
-            lines
-        };
-        Ok(self.authenticator.compute.run(command.caller.asking(), settle).await?)
+        Ok(SoFar { claimed, written, rosters, persons })
     }
 
     /// Whom a line is about, as far as can be said without the lines before it.
@@ -92,11 +98,11 @@ impl Membership {
         &self,
         org: &OrgId,
         org_key: &Key,
-        line: ImportLine,
         id: MemberId,
+        line: MemberLine,
         mode: IfDuplicate,
     ) -> Result<Line, Problem> {
-        let ImportLine { line, member: named, profile, enrolments } = line;
+        let MemberLine { line, member: named, profile, enrolments } = line;
         let external = Profile { external_ids: profile.external_ids.clone(), ..Profile::default() };
         give_way(SEALED_BYTES).await;
         let external = Blind::all(org_key, self.vault.country(), &external);
@@ -106,8 +112,8 @@ impl Membership {
             line.step = Step::Rejected("profile", error.to_string());
             return Ok(line);
         }
-        let same = self.known(org, &line.external).await?;
-        line.step = match (self.there(org, id).await?, &same[..]) {
+        let same = self.known.sharing(org, &line.external).await?;
+        line.step = match (self.known.there(org, id).await?, &same[..]) {
             (Some((member, record)), _) if named.is_some() => self.known_line(org, member, &record, &mut line).await?,
             (_, [(member, record)]) => self.known_line(org, *member, record, &mut line).await?,
             (_, [_, _, ..]) => Step::Rejected("external_ids", "more than one member has them".into()),
@@ -122,7 +128,7 @@ impl Membership {
 
     /// Somebody new, unless they share something with others.
     async fn similar(&self, org: &OrgId, id: MemberId, line: &Line, mode: IfDuplicate) -> Result<Step, Problem> {
-        let similar = self.known(org, &line.others).await?;
+        let similar = self.known.sharing(org, &line.others).await?;
         if let ([(member, record)], true) = (&similar[..], line.external.is_empty())
             && !self.says_more(org, *member, record, &line.profile).await?
         {
@@ -182,59 +188,36 @@ impl Membership {
         give_way(SEALED_BYTES).await;
         Ok(said.iter().any(|(field, sealed)| record.fields.get(field) != Some(sealed)))
     }
-
-    /// Members who share one of these and are there.
-    async fn known(&self, org: &OrgId, blinds: &[Blind]) -> Result<Vec<(MemberId, Record)>, Problem> {
-        if blinds.is_empty() {
-            return Ok(vec![]);
-        }
-        let mut known: Vec<(MemberId, Record)> = Vec::new();
-        for member in self.vault.sharing(org, blinds.to_vec()).await? {
-            if let Some((member, record)) = self.there(org, member).await?
-                && known.iter().all(|(other, _)| *other != member)
-            {
-                known.push((member, record));
-            }
-        }
-        Ok(known)
-    }
-
-    /// The member's record; if it was merged, the one under which they go on.
-    async fn there(&self, org: &OrgId, member: MemberId) -> Result<Option<(MemberId, Record)>, Problem> {
-        let (mut member, mut record) = (member, self.known.known_record(org, member).await?);
-        while let Some(into) = record.as_ref().and_then(|record| record.merged_into) {
-            (member, record) = (into, self.known.known_record(org, into).await?);
-        }
-        Ok(record.map(|record| (member, record)))
-    }
 }
 
 /// The id of a new member: as named; or from their first external id, or the file and the line, so that the same file
 /// again makes nobody twice; or else from the command. With the organisation's key, so that nobody can tell the one from
 /// the other.
-fn id(command: &Command<op::ImportMembers, MembersFile>, org_key: &Key, line: &ImportLine) -> MemberId {
+fn id(Run { org_key, file, cause, .. }: &Run, line: &MemberLine) -> MemberId {
     let from = |id: &ExternalId| {
         let text = format!("import\0{}\0{}", id.system.as_str().to_lowercase(), id.value.as_str());
         let secret = Uuid::from_slice(&org_key.digest(text.as_bytes())[..16]).unwrap_or_default();
         MemberId(Uuid::new_v5(&secret, b"member"))
     };
     let external = || line.profile.external_ids.as_ref()?.first().map(from);
-    let origin = || match &command.body.file {
+    let origin = || match file {
         Some(file) => format!("import of file\0{}\0{file}", line.line),
-        None => format!("import\0{}\0{}", line.line, command.cause.id),
+        None => format!("import\0{}\0{}", line.line, cause.id),
     };
     line.member.or_else(external).unwrap_or_else(|| MemberId(org_key.id(&origin())))
 }
 
-/// What the lines of one command do to each other.
-struct Batch {
+/// What the lines so far do to those after them.
+struct SoFar {
     claimed: HashMap<Blind, (u32, MemberId)>,
+    /// Members whose record a line writes: each has one line, as lines are done in no order.
+    written: HashMap<MemberId, u32>,
     /// Rosters as they will be, and the day; none if there is no such group.
     rosters: HashMap<GroupId, Option<(LocalDay, roster::State)>>,
     persons: Persons,
 }
 
-impl Batch {
+impl SoFar {
     /// Settles a line after those before it.
     fn settle(&mut self, line: &mut Line, mode: IfDuplicate) {
         let (Step::New(member) | Step::Known(member, _)) = line.step else { return };
@@ -247,6 +230,11 @@ impl Batch {
             line.step = Step::Duplicate(vec![*other]);
             return;
         }
+        let writes = !matches!(line.step, Step::Known(_, false));
+        if let (true, Some(other)) = (writes, self.written.get(&member)) {
+            line.step = Step::Rejected("member", format!("line {other} says something of the same member"));
+            return;
+        }
         match self.enrol(member, &line.enrolments) {
             Err(what) => line.step = Step::Rejected("enrolments", what),
             Ok(enrolled) => {
@@ -255,6 +243,7 @@ impl Batch {
                 }
                 let claims = line.external.iter().chain(&line.others);
                 self.claimed.extend(claims.map(|blind| (*blind, (line.line, member))));
+                self.written.extend(writes.then_some((member, line.line)));
             }
         }
     }
