@@ -53,7 +53,7 @@ pub struct Referral;
 
 /// To send a referral.
 #[derive(Debug, Clone)]
-pub struct Send {
+pub struct Sending {
     /// Which.
     pub attempt: AttemptId,
     /// To which service, as it is now.
@@ -125,7 +125,7 @@ pub enum Command {
     /// Draft a referral.
     Draft(Drafted),
     /// Send it.
-    Send(Box<Send>),
+    Send(Box<Sending>),
     /// Do something to it.
     Act(Ask),
     /// Do to it what time does.
@@ -173,7 +173,7 @@ impl Decider for Referral {
             Command::ChangeNeed(changed) => state.change_need(changed),
             Command::CloseNeed(closed, reason) => state.close_need(closed, *reason),
             Command::Draft(drafted) => state.draft(drafted),
-            Command::Send(send) => state.send(send),
+            Command::Send(asked) => state.send(asked),
             Command::Act(ask) => state.act(ask),
             Command::Lapse { attempt, calendar, at } => state.lapse(*attempt, calendar, *at),
             Command::Review(reviewed) => state.review(reviewed),

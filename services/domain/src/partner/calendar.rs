@@ -17,7 +17,7 @@ use crate::{text::Text, time_zone};
 /// Most dates on which a partner is closed, a count.
 pub const CLOSED_ON_MAX: usize = 400;
 /// In so many days there is a working one, if there is any in a week.
-const DAYS_SEARCHED_MAX: i64 = 7 * (CLOSED_ON_MAX as i64 + 1);
+const DAYS_SEARCHED_MAX: usize = 7 * (CLOSED_ON_MAX + 1);
 
 /// A day of the week, as in RFC 5545.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -78,7 +78,9 @@ impl Calendar {
         match () {
             () if time_zone(self.time_zone.as_str()).is_none() => Err(Refusal::TimeZone),
             () if self.working_days.is_empty() => Err(Refusal::NeverWorks),
-            () if self.closed_on.len() > CLOSED_ON_MAX => Err(Refusal::Full("dates on which it is closed", CLOSED_ON_MAX)),
+            () if self.closed_on.len() > CLOSED_ON_MAX => {
+                Err(Refusal::Full("dates on which it is closed", CLOSED_ON_MAX))
+            }
             () => Ok(()),
         }
     }
@@ -116,8 +118,9 @@ impl Calendar {
 
     /// The first working day after that date; the next day, if there is none in this calendar.
     fn next_working(&self, date: Date) -> Date {
-        let later = |days: i64| date.saturating_add(Span::new().days(days));
-        (1..=DAYS_SEARCHED_MAX).map(later).find(|day| self.is_working(*day)).unwrap_or_else(|| later(1))
+        let next = |date: &Date| Some(date.saturating_add(Span::new().days(1)));
+        let mut later = std::iter::successors(next(&date), next).take(DAYS_SEARCHED_MAX);
+        later.find(|day| self.is_working(*day)).unwrap_or_else(|| date.saturating_add(Span::new().days(1)))
     }
 
     /// A time that clocks leave out is as much later as they leave out.

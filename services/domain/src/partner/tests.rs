@@ -74,9 +74,7 @@ fn a_partner_is_registered_changed_closed_and_opened_again() {
     let closed: Vec<_> = registered().into_iter().chain([Event::Closed(Closed {})]).collect();
     assert_eq!(known(&closed).recipient(partner, id(1)), Err(Refusal::Closed));
     given::<Partner>(closed.clone()).when(&Command::Close(false)).then(&[Event::Reopened(Reopened {})]);
-    given::<Partner>(closed)
-        .when(&Command::DescribeService(service(2, Status::Active)))
-        .then_refused(&Refusal::Closed);
+    given::<Partner>(closed).when(&Command::DescribeService(service(2, Status::Active))).then_refused(&Refusal::Closed);
 }
 
 #[test]
@@ -98,13 +96,13 @@ fn whether_there_is_room_is_asked_without_a_name_and_the_answer_has_its_day() {
     let ask = |who: &str| CapacityAsked { service: id(1), by: who.parse().unwrap(), at: NOON };
     let answer = CapacityAnswer { capacity: Capacity::Waitlist, as_of: date(2026, 3, 3) };
     let stated = CapacityStated { service: id(1), answer };
-    given::<Partner>(registered())
-        .when(&Command::AskCapacity(ask("ann")))
-        .then(&[Event::CapacityAsked(ask("ann"))]);
+    given::<Partner>(registered()).when(&Command::AskCapacity(ask("ann"))).then(&[Event::CapacityAsked(ask("ann"))]);
     asking_twice_changes_nothing::<Partner>(&registered(), &Command::AskCapacity(ask("ann")));
     asking_twice_changes_nothing::<Partner>(&registered(), &Command::StateCapacity(stated.clone()));
-    let history: Vec<_> =
-        registered().into_iter().chain([Event::CapacityAsked(ask("ann")), Event::CapacityStated(stated.clone())]).collect();
+    let history: Vec<_> = registered()
+        .into_iter()
+        .chain([Event::CapacityAsked(ask("ann")), Event::CapacityStated(stated.clone())])
+        .collect();
     let known = known(&history);
     assert_eq!((known.capacity.get(&id(1)), known.asked.len()), (Some(&answer), 0));
     let unknown = CapacityStated { service: id(7), ..stated };

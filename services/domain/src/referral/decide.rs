@@ -80,8 +80,7 @@ impl State {
     }
 
     fn withdraw_with(&self, attempt: &Attempt, reason: Reason, closed: &NeedClosed) -> Result<Vec<Event>, Refusal> {
-        let what =
-            if attempt.accepted { What::RequestCancel { reason } } else { What::Withdraw { reason } };
+        let what = if attempt.accepted { What::RequestCancel { reason } } else { What::Withdraw { reason } };
         let (by, note) = (closed.by.clone(), closed.note.clone());
         self.act(&Ask { attempt: attempt.drafted.attempt, what, rest_days: None, note, by, at: closed.at })
     }
@@ -177,9 +176,8 @@ impl State {
         only(&[Actor::Coordinator, Actor::DutyLead, Actor::Clock], &issued.by)?;
         self.attempt(issued.attempt)?;
         let same = |link: LinkId| self.links.get(&link).is_some_and(|known| known.issued == *issued);
-        let taken = self.links.values().any(|known| {
-            known.issued.link == issued.link || known.issued.secret == issued.secret
-        });
+        let taken =
+            self.links.values().any(|known| known.issued.link == issued.link || known.issued.secret == issued.secret);
         let of_attempt = self.links.values().filter(|known| known.issued.attempt == issued.attempt).count();
         let link = super::Link { issued: issued.clone(), until: issued.until, revoked: false };
         match () {
@@ -221,7 +219,9 @@ impl Attempt {
     /// Whether that was said already: as the last thing, or as what is said once only.
     fn says(&self, ask: &Ask) -> bool {
         let once = match &ask.what {
-            What::Open {} => self.times.first_opened.is_some() && ask.by.actor == Actor::Partner && self.stage.is_live(),
+            What::Open {} => {
+                self.times.first_opened.is_some() && ask.by.actor == Actor::Partner && self.stage.is_live()
+            }
             What::Inform {} => self.times.referrer_informed.is_some() && self.stage.is_end(),
             What::AcknowledgeWithdrawal {} => {
                 self.times.withdrawal_acknowledged.is_some() && ask.by.actor == Actor::Partner

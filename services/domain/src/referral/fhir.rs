@@ -1,11 +1,14 @@
-//! What a referral is in FHIR R4, for each of two guides that do not agree: Gravity SDOH-CC and BSeR. Data and functions
+//! What a referral is in FHIR R4, for each of two guides that do not agree: Gravity SDOH-CC and `BSeR`. Data and functions
 //! of a stage; where something is lost, it is named.
 
 use strum::{IntoStaticStr, VariantArray};
 
 use super::{
     state::Need,
-    table::Stage::{self, *},
+    table::Stage::{
+        self, Accepted, CancelRequested, Completed, DeclinedByMember, DeclinedByService, Draft, Engaged,
+        EnteredInError, Expired, NoShow, Received, Scheduled, Sent, SlotCancelled, Unreachable, Waitlisted, Withdrawn,
+    },
     vocabulary::NeedEnd,
 };
 use crate::route::Urgency;
@@ -18,7 +21,7 @@ pub enum TaskStatus {
     Draft,
     /// Sent (Gravity).
     Requested,
-    /// Sent (BSeR).
+    /// Sent (`BSeR`).
     Received,
     /// Taken on.
     Accepted,
@@ -38,7 +41,7 @@ pub enum TaskStatus {
     EnteredInError,
 }
 
-/// The ten business statuses of BSeR (`TaskBusinessStatusCS`). Its table of transitions uses a `5.1` that this code system
+/// The ten business statuses of `BSeR` (`TaskBusinessStatusCS`). Its table of transitions uses a `5.1` that this code system
 /// does not define: that is never said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr, VariantArray)]
 pub enum BserStatus {
@@ -124,7 +127,11 @@ pub const LOSSES: &[Loss] = &[
     loss(Guide::Gravity, SlotCancelled, "shown as in-progress"),
     loss(Guide::Gravity, Engaged, "shown as in-progress"),
     loss(Guide::Gravity, CancelRequested, "shown as in-progress"),
-    loss(Guide::Gravity, DeclinedByService, "after acceptance shown as failed: there is no way from accepted to rejected"),
+    loss(
+        Guide::Gravity,
+        DeclinedByService,
+        "after acceptance shown as failed: there is no way from accepted to rejected",
+    ),
     loss(Guide::Gravity, DeclinedByMember, "shown as cancelled: by whom says statusReason"),
     loss(Guide::Gravity, Withdrawn, "shown as cancelled: by whom says statusReason"),
     loss(Guide::Gravity, Unreachable, "shown as failed: why says statusReason"),
@@ -161,7 +168,7 @@ pub const GRAVITY_EDGES: &[(TaskStatus, TaskStatus)] = &[
     (TaskStatus::OnHold, TaskStatus::Cancelled),
 ];
 
-/// BSeR's transitions that are transitions of ours, by its numbers (reference, section 3).
+/// `BSeR`'s transitions that are transitions of ours, by its numbers (reference, section 3).
 pub const BSER_EDGES: &[(u8, Stage, Stage)] = &[
     (1, Draft, Sent),
     (2, Sent, Accepted),
@@ -222,7 +229,7 @@ pub fn gravity_enrolment(stage: Stage) -> Option<&'static str> {
     (stage == Waitlisted).then_some("not-enrolled-on-waitlist")
 }
 
-/// Status and business status of a Task of BSeR; nothing of what has no equivalent.
+/// Status and business status of a Task of `BSeR`; nothing of what has no equivalent.
 pub fn bser(stage: Stage) -> Option<(TaskStatus, Option<BserStatus>)> {
     Some(match stage {
         Draft => (TaskStatus::Draft, None),

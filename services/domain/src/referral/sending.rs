@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    Event, Refusal, Send,
+    Event, Refusal, Sending,
     decide::{only, possible},
     disclosure::{Allowed, Basis, CONSENTS_MAX, Closing, RECIPIENTS_MAX, Withdrawn},
-    event::{Erased, Moved, OverrideReviewed, Overridden, Sent},
+    event::{Erased, Moved, Overridden, OverrideReviewed, Sent},
     state::{Attempt, State},
     table::{Actor, Stage, Step},
     vocabulary::{By, OVERRIDE_MAX, What},
@@ -47,20 +47,19 @@ impl State {
         let is_meant = |allowed: &&Allowed| {
             consent.is_none_or(|meant| allowed.consent == meant || allowed.takes_over == Some(meant))
         };
-        let meant: Vec<&Allowed> = self.consents.values().filter(is_meant).collect();
-        if consent.is_some() && meant.is_empty() {
+        let all: Vec<&Allowed> = self.consents.values().filter(is_meant).collect();
+        if consent.is_some() && all.is_empty() {
             return Err(Refusal::UnknownConsent);
         }
         let stand: Vec<&Allowed> =
-            meant.into_iter().filter(|allowed| !self.withdrawn.contains_key(&allowed.consent)).collect();
+            all.into_iter().filter(|allowed| !self.withdrawn.contains_key(&allowed.consent)).collect();
         // What another consent allows as well ends, too: whoever withdraws one does not want to know of the other.
         let rests = |sent: &Sent| stand.iter().any(|allowed| allowed.concerns(sent));
         let ends = self.live().filter(|(_, sent)| consent.is_none() || rests(sent)).map(|(attempt, _)| attempt);
         let close = |attempt: &Attempt| closed(attempt, Closing::Withdrawn, by, at);
         let consents: BTreeSet<_> = stand.iter().map(|allowed| allowed.consent).collect();
         let ended: Vec<Event> = ends.map(close).collect();
-        let withdrawn =
-            Withdrawn { consents, why: Closing::Withdrawn, at, means: Some(means), by: by.clone() };
+        let withdrawn = Withdrawn { consents, why: Closing::Withdrawn, at, means: Some(means), by: by.clone() };
         let withdrawn = (!withdrawn.consents.is_empty()).then_some(Event::Withdrawn(withdrawn));
         Ok(withdrawn.into_iter().chain(ended).collect())
     }
@@ -89,45 +88,45 @@ impl State {
         live.filter_map(|attempt| attempt.sent.as_ref().map(|sent| (attempt, sent)))
     }
 
-    pub(super) fn send(&self, send: &Send) -> Result<Vec<Event>, Refusal> {
-        let attempt = self.attempt(send.attempt)?;
-        if attempt.sent.as_ref().is_some_and(|sent| sent.is_what(send)) {
+    pub(super) fn send(&self, asked: &Sending) -> Result<Vec<Event>, Refusal> {
+        let attempt = self.attempt(asked.attempt)?;
+        if attempt.sent.as_ref().is_some_and(|sent| sent.is_what(asked)) {
             return Ok(vec![]);
         }
-        let step = if send.overriding.is_some() { Step::Override } else { Step::Send };
-        possible(Some(attempt.stage), step, &send.by)?;
-        self.may_be_sent(attempt, send)?;
+        let step = if asked.overriding.is_some() { Step::Override } else { Step::Send };
+        possible(Some(attempt.stage), step, &asked.by)?;
+        self.may_be_sent(attempt, asked)?;
         let need = self.need(attempt.drafted.need)?;
         let sent = Sent {
-            attempt: send.attempt,
-            to: send.recipient.address().clone(),
+            attempt: asked.attempt,
+            to: asked.recipient.address().clone(),
             urgency: need.stated.urgency,
-            basis: self.basis(send)?,
-            projection: send.projection.clone(),
-            preview: send.preview.clone(),
-            clocks: send.clocks,
-            by: send.by.clone(),
-            at: send.at,
+            basis: self.basis(asked)?,
+            projection: asked.projection.clone(),
+            preview: asked.preview.clone(),
+            clocks: asked.clocks,
+            by: asked.by.clone(),
+            at: asked.at,
         };
-        let overridden = send.overriding.as_ref().map(|(reason, until)| {
-            let (reason, until, by) = (reason.clone(), *until, send.by.clone());
-            Event::Overridden(Overridden { attempt: send.attempt, reason, until, by, at: send.at })
+        let overridden = asked.overriding.as_ref().map(|(reason, until)| {
+            let (reason, until, by) = (reason.clone(), *until, asked.by.clone());
+            Event::Overridden(Overridden { attempt: asked.attempt, reason, until, by, at: asked.at })
         });
         Ok(overridden.into_iter().chain([Event::Sent(sent)]).collect())
     }
 
     /// Whatever else than consent stands in the way.
-    fn may_be_sent(&self, attempt: &Attempt, send: &Send) -> Result<(), Refusal> {
-        let (drafted, to) = (&attempt.drafted, send.recipient.address());
+    fn may_be_sent(&self, attempt: &Attempt, asked: &Sending) -> Result<(), Refusal> {
+        let (drafted, to) = (&attempt.drafted, asked.recipient.address());
         if self.need(drafted.need)?.closed.is_some() {
             return Err(Refusal::NeedClosed);
         }
         if (drafted.partner, drafted.service) != (to.partner, to.service) {
             return Err(Refusal::OtherRecipient);
         }
-        send.standing.check()?;
-        let not_for_service: BTreeSet<Item> = send.items.difference(send.recipient.may_receive()).copied().collect();
-        if send.items.is_empty() {
+        asked.standing.check()?;
+        let not_for_service: BTreeSet<Item> = asked.items.difference(asked.recipient.may_receive()).copied().collect();
+        if asked.items.is_empty() {
             return Err(Refusal::Nothing);
         }
         if !not_for_service.is_empty() {
@@ -137,23 +136,23 @@ impl State {
         if let Some(other) = self.of_need(drafted.need).find(is_with) {
             return Err(Refusal::AlreadyWith(other.drafted.attempt));
         }
-        match self.rest(to.partner, &send.rests, send.at) {
+        match self.rest(to.partner, &asked.rests, asked.at) {
             Some((until, reason)) => Err(Refusal::NotAgainBefore { until, reason }),
             None => Ok(()),
         }
     }
 
     /// On what it rests: for each item a consent in force, or the decision that it does without.
-    fn basis(&self, send: &Send) -> Result<Basis, Refusal> {
-        let (to, at) = (send.recipient.address(), send.at);
-        if let Some((_, until)) = &send.overriding {
+    fn basis(&self, asked: &Sending) -> Result<Basis, Refusal> {
+        let (to, at) = (asked.recipient.address(), asked.at);
+        if let Some((_, until)) = &asked.overriding {
             let is_possible = at < *until && until.duration_since(at) <= OVERRIDE_MAX;
-            let basis = Basis::Override { items: send.items.clone(), until: *until };
+            let basis = Basis::Override { items: asked.items.clone(), until: *until };
             return if is_possible { Ok(basis) } else { Err(Refusal::OverrideTime) };
         }
         let clause = |item: &Item| self.clause(to, *item, at).map(|consent| (*item, consent));
-        let clauses: BTreeMap<Item, ConsentId> = send.items.iter().filter_map(clause).collect();
-        let not: BTreeSet<Item> = send.items.iter().filter(|item| !clauses.contains_key(item)).copied().collect();
+        let clauses: BTreeMap<Item, ConsentId> = asked.items.iter().filter_map(clause).collect();
+        let not: BTreeSet<Item> = asked.items.iter().filter(|item| !clauses.contains_key(item)).copied().collect();
         if not.is_empty() { Ok(Basis::Consent(clauses)) } else { Err(Refusal::NotAllowed(not)) }
     }
 
@@ -191,13 +190,13 @@ impl Allowed {
 
 impl Sent {
     /// Whether it is what was to be sent, whenever.
-    fn is_what(&self, send: &Send) -> bool {
+    fn is_what(&self, asked: &Sending) -> bool {
         let items: BTreeSet<Item> = self.items().into_iter().collect();
         let overrides = matches!(self.basis, Basis::Override { .. });
         (&self.to, &self.preview, &self.projection, &self.by)
-            == (send.recipient.address(), &send.preview, &send.projection, &send.by)
-            && items == send.items
-            && overrides == send.overriding.is_some()
+            == (asked.recipient.address(), &asked.preview, &asked.projection, &asked.by)
+            && items == asked.items
+            && overrides == asked.overriding.is_some()
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     clocks::Times,
     disclosure::{Allowed, Basis, Closing},
     event::{Drafted, Erased, LinkExtended, LinkIssued, LinkRevoked, Moved, NeedChanged, NeedClosed, NeedStated},
-    event::{OverrideReviewed, Overridden, RestLifted, Sent},
+    event::{Overridden, OverrideReviewed, RestLifted, Sent},
     reason::{Attribution, Reason, attribution},
     table::{Stage, Step},
     vocabulary::{Answer, Digest, Outcome, Purpose, What},
@@ -212,9 +212,8 @@ impl State {
 
     /// The consent that allows at this instant that the recipient is told this.
     pub fn clause(&self, to: &Address, item: Item, at: Timestamp) -> Option<ConsentId> {
-        let stands = |(id, allowed): &(&ConsentId, &Allowed)| {
-            !self.withdrawn.contains_key(*id) && allowed.covers(to, item, at)
-        };
+        let stands =
+            |(id, allowed): &(&ConsentId, &Allowed)| !self.withdrawn.contains_key(*id) && allowed.covers(to, item, at);
         self.consents.iter().find(stands).map(|(id, _)| *id)
     }
 

@@ -223,8 +223,22 @@ pub const ENDS: &[Stage] =
 const ENDS_BUT_ERROR: &[Stage] = &[Completed, DeclinedByService, DeclinedByMember, Unreachable, Withdrawn, Expired];
 const TAKEN_ON: &[Stage] = &[Accepted, Waitlisted, Scheduled, NoShow, SlotCancelled, Engaged];
 const ALL_BUT_ERROR: &[Stage] = &[
-    Draft, Sent, Received, Accepted, Waitlisted, Scheduled, NoShow, SlotCancelled, Engaged, CancelRequested, Completed,
-    DeclinedByService, DeclinedByMember, Unreachable, Withdrawn, Expired,
+    Draft,
+    Sent,
+    Received,
+    Accepted,
+    Waitlisted,
+    Scheduled,
+    NoShow,
+    SlotCancelled,
+    Engaged,
+    CancelRequested,
+    Completed,
+    DeclinedByService,
+    DeclinedByMember,
+    Unreachable,
+    Withdrawn,
+    Expired,
 ];
 const STAFF: &[Actor] = &[Coordinator, Partner];
 
