@@ -82,6 +82,16 @@ ids! {
     GoalId,
     /// A concern about a member.
     ConcernId,
+    /// An agency that members are referred to.
+    PartnerId,
+    /// A service of an agency.
+    ServiceId,
+    /// What a member needs of others: one need can be referred to several partners.
+    NeedId,
+    /// One referral of a need to one partner.
+    AttemptId,
+    /// A link by which somebody without an account answers one referral.
+    LinkId,
 }
 
 impl MeetingId {

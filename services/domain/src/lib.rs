@@ -17,11 +17,14 @@ pub mod instrument;
 mod kinds;
 pub mod meeting;
 pub mod member;
+pub mod partner;
 pub mod people;
 pub mod programme;
 pub mod protocol;
+pub mod referral;
 mod role;
 pub mod roster;
+pub mod route;
 mod schedule;
 mod sealed;
 mod subject;
@@ -31,8 +34,8 @@ pub use day::{LocalDay, there, time_zone};
 pub use decider::{Decider, Refusal, RefusalKind};
 pub use event::{DecodeError, DomainEvent, EventType, stored};
 pub use id::{
-    CheckInId, ClientId, ConcernId, ConsentId, GlassId, GoalId, GroupId, HoldId, IdError, MeetingId, MemberId, OrgId,
-    ProgrammeId, is_nobody,
+    AttemptId, CheckInId, ClientId, ConcernId, ConsentId, GlassId, GoalId, GroupId, HoldId, IdError, LinkId, MeetingId,
+    MemberId, NeedId, OrgId, PartnerId, ProgrammeId, ServiceId, is_nobody,
 };
 pub use kinds::{AnyEvent, KINDS, Kind};
 pub use role::Role;
