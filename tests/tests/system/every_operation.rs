@@ -429,7 +429,12 @@ async fn a_body_that_is_too_large_is_a_problem() {
     let things = Things::of(&world).await;
     let mut prober = Prober::new(&world);
     for operation in probed(&Operations::of(&world).await).iter().filter(|operation| operation.schema.is_some()) {
-        let bytes = if operation.id.starts_with("import_") { web::IMPORT_BYTES_MAX + 1 } else { 300 << 10 };
+        // Little more than is read: who has more to send finds the connection closed, not the answer.
+        let bytes = match operation.id.as_str() {
+            "import_bmlt" => (16 << 20) + 1,
+            id if id.starts_with("import_") => web::IMPORT_BYTES_MAX + 1,
+            _ => 300 << 10,
+        };
         let body = Bytes::from(vec![b' '; bytes]);
         let answer = prober.probe(operation, "a large body", &operation.target(&things), body).await;
         answer.refused(413, "too-large");

@@ -299,7 +299,7 @@ impl Month {
         let overdue = self.seen(&self.ada, "/v1/overdue-registers").await;
         let concerns = self.concerns().await;
         for (zone, Here { group, leads, member, .. }) in &self.groups {
-            for line in &self.seen(leads, &format!("/v1/groups/{group}/check-ins-due")).await {
+            for line in &self.seen(&self.ada, &format!("/v1/groups/{group}/check-ins-due")).await {
                 let [occasion, due_on, progress] = ["occasion", "due_on", "progress"].map(|name| text(line, name));
                 items.insert(format!("{zone}: {occasion} of {due_on} is {progress}"));
             }

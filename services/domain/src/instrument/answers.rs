@@ -5,10 +5,7 @@ use std::{collections::BTreeMap, fmt, marker::PhantomData};
 use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{
-        Error, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
-        value::{self, SeqAccessDeserializer},
-    },
+    de::{Error, IntoDeserializer, MapAccess, SeqAccess, Visitor, value::SeqAccessDeserializer},
 };
 use utoipa::ToSchema;
 
@@ -74,10 +71,15 @@ pub enum Answer {
     NotAnswered(NotAnswered),
 }
 
-/// Read by what stands there, not by trying one form after the other: a report opens millions.
+/// What an answer can be.
+const AN_ANSWER: &str =
+    "must be a number, a list of the numbers that were circled, `declined`, `not_shown` or `not_reached`";
+
+/// Read by what stands there, not by trying one form after the other: a report opens millions. An error says nothing of what
+/// that was.
 impl<'de> Deserialize<'de> for Answer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyAnswer)
+        deserializer.deserialize_any(AnyAnswer).map_err(|_| D::Error::custom(AN_ANSWER))
     }
 }
 
@@ -87,16 +89,15 @@ impl<'de> Visitor<'de> for AnyAnswer {
     type Value = Answer;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number, a list of the numbers that were circled, `declined`, `not_shown` or `not_reached`")
+        f.write_str("an answer")
     }
 
     fn visit_u64<E: Error>(self, raw: u64) -> Result<Answer, E> {
-        raw.try_into().map(Answer::Answered).map_err(|_| E::invalid_value(Unexpected::Unsigned(raw), &self))
+        raw.try_into().map(Answer::Answered).map_err(E::custom)
     }
 
     fn visit_str<E: Error>(self, why: &str) -> Result<Answer, E> {
-        let why = NotAnswered::deserialize(why.into_deserializer());
-        why.map(Answer::NotAnswered).map_err(|_: value::Error| E::invalid_value(Unexpected::Other("text"), &self))
+        NotAnswered::deserialize(why.into_deserializer()).map(Answer::NotAnswered)
     }
 
     fn visit_seq<S: SeqAccess<'de>>(self, circled: S) -> Result<Answer, S::Error> {
