@@ -113,7 +113,8 @@ impl Calendar {
     }
 
     fn zone(&self) -> TimeZone {
-        time_zone(self.time_zone.as_str()).unwrap_or(TimeZone::UTC)
+        // It is checked when it is entered; an older build may not know it.
+        time_zone(self.time_zone.as_str()).unwrap_or_else(TimeZone::unknown)
     }
 
     /// The first working day after that date; the next day, if there is none in this calendar.
