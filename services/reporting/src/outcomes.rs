@@ -15,6 +15,8 @@
 //!
 //! **Sealed.** Moods and answers are opened in memory, for one run, and written nowhere.
 
+#![allow(clippy::cast_precision_loss)] // counts are far below 2^52
+
 mod open;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -120,6 +122,8 @@ pub struct SealedOutcomes {
 
 /// Index of an instrument and version in `editions`.
 type Edition = usize;
+/// Check-ins, and with what they were taken.
+type CheckIns = (Vec<SealedCheckIn>, Vec<(Id, u16)>);
 
 #[derive(Debug)]
 struct SealedMood {
@@ -185,12 +189,7 @@ fn moods(facts: &Snapshot, org: &OrgId, period: Period, persons: &Persons) -> Re
 }
 
 /// Check-ins in the period that were not entered in error, with the answers that hold; and with what they were taken.
-fn check_ins(
-    facts: &Snapshot,
-    org: &OrgId,
-    period: Period,
-    persons: &Persons,
-) -> Result<(Vec<SealedCheckIn>, Vec<(Id, u16)>), Cause> {
+fn check_ins(facts: &Snapshot, org: &OrgId, period: Period, persons: &Persons) -> Result<CheckIns, Cause> {
     let rows = taken(facts, org, period)?;
     let (ids, members, programmes) =
         (ids(&rows, "check_in")?, members(&rows, "member")?, maybe_ids(&rows, "programme")?);
@@ -290,14 +289,21 @@ impl SealedOutcomes {
         let mut check_ins = open::all(&self.check_ins, |check_in| opener.check_in(check_in));
         let unreadable = (self.moods.len() - moods.len() + self.check_ins.len() - check_ins.len()) as u64;
         if !by_programme {
-            moods.iter_mut().for_each(|mood| mood.programme = None);
-            check_ins.iter_mut().for_each(|check_in| check_in.programme = None);
+            for mood in &mut moods {
+                mood.programme = None;
+            }
+            for check_in in &mut check_ins {
+                check_in.programme = None;
+            }
         }
-        let mut outcomes =
-            Outcomes { moods: mood_rows(moods), changes: self.change_rows(check_ins, opener), unreadable };
+        let mut outcomes = Outcomes { moods: mood_rows(moods), changes: change_rows(check_ins, opener), unreadable };
         let name = |programme: Option<ProgrammeId>| self.names.get(&programme?).cloned();
-        outcomes.moods.iter_mut().for_each(|row| row.programme_name = name(row.programme));
-        outcomes.changes.iter_mut().for_each(|row| row.programme_name = name(row.programme));
+        for row in &mut outcomes.moods {
+            row.programme_name = name(row.programme);
+        }
+        for row in &mut outcomes.changes {
+            row.programme_name = name(row.programme);
+        }
         outcomes.moods.sort_by_key(|row| (row.programme_name.clone(), row.programme));
         // Of one instrument they stay in the order of its scores.
         outcomes
@@ -305,16 +311,16 @@ impl SealedOutcomes {
             .sort_by_key(|row| (row.programme_name.clone(), row.programme, row.instrument.clone(), row.version));
         outcomes
     }
+}
 
-    fn change_rows(&self, mut check_ins: Vec<OpenedCheckIn>, opener: &Opener) -> Vec<ChangeRow> {
-        check_ins.sort_by_key(|taken| (taken.programme, taken.edition, taken.person, taken.day, taken.position));
-        let same = |a: &OpenedCheckIn, b: &OpenedCheckIn| (a.programme, a.edition) == (b.programme, b.edition);
-        let rows = check_ins.chunk_by(same).flat_map(|taken| {
-            let instrument = opener.instrument(taken[0].edition).expect("it was scored with it");
-            (0..instrument.scores.len()).filter_map(|score| change_row(instrument, score, taken))
-        });
-        rows.collect()
-    }
+fn change_rows(mut check_ins: Vec<OpenedCheckIn>, opener: &Opener) -> Vec<ChangeRow> {
+    check_ins.sort_by_key(|taken| (taken.programme, taken.edition, taken.person, taken.day, taken.position));
+    let same = |a: &OpenedCheckIn, b: &OpenedCheckIn| (a.programme, a.edition) == (b.programme, b.edition);
+    let rows = check_ins.chunk_by(same).flat_map(|taken| {
+        let instrument = opener.instrument(taken[0].edition).expect("it was scored with it");
+        (0..instrument.scores.len()).filter_map(|score| change_row(instrument, score, taken))
+    });
+    rows.collect()
 }
 
 fn mood_rows(moods: Vec<OpenedMood>) -> Vec<MoodRow> {

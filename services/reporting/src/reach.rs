@@ -306,8 +306,8 @@ pub(crate) fn programme_names(facts: &Snapshot, org: &OrgId) -> Result<HashMap<P
     let programmes = facts.current(org, Kind::Programmes)?.collect()?;
     let ids = programmes.column("programme")?.binary()?;
     let names = programmes.column("name")?.str()?;
-    let named = ids.iter().zip(names.iter()).filter_map(|(id, name)| id.zip(name));
-    named.map(|(id, name)| Ok((ProgrammeId(Uuid::from_slice(id)?), name.to_owned()))).collect()
+    let programmes = ids.iter().zip(names.iter()).filter_map(|(id, name)| id.zip(name));
+    programmes.map(|(id, name)| Ok((ProgrammeId(Uuid::from_slice(id)?), name.to_owned()))).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! How people are: moods at meetings, questionnaires, goals; what they send, and what must be true of it in the end.
 
+#![allow(clippy::cast_precision_loss)] // few
+
 use std::collections::BTreeMap;
 
 use domain::{MemberId, ProgrammeId};
@@ -122,7 +124,6 @@ impl Wellbeing {
         Self::draw_around(self.mood, 2.5, 10.0, rng)
     }
 
-    #[allow(clippy::cast_precision_loss)] // few meetings
     fn answer(&self, meetings: usize, rng: &mut StdRng) -> u8 {
         Self::draw_around(self.burden - self.eases * meetings as f64, 1.0, 3.0, rng)
     }
@@ -212,7 +213,6 @@ impl CareTruth {
         self.danger_unknown += other.danger_unknown;
     }
 
-    #[allow(clippy::cast_precision_loss)] // at most 27
     fn answered(&mut self, taken: Answered, answers: &Map<String, Value>) {
         let points: Vec<u64> = answers.values().filter_map(Value::as_u64).collect();
         let scored = points.len() >= QUESTIONS - MISSING_MAX;
@@ -233,7 +233,7 @@ impl CareTruth {
         let said = report.moods.iter().map(|row| {
             (row.programme, vec![row.people as f64, row.said as f64, row.declined as f64, row.mean.unwrap_or(f64::NAN)])
         });
-        let changed = report.changes.iter().map(|row| {
+        let reported = report.changes.iter().map(|row| {
             let none = |number: Option<f64>| number.unwrap_or(f64::NAN);
             (
                 row.programme,
@@ -248,7 +248,7 @@ impl CareTruth {
             )
         });
         let mut found = unlike("moods", &moods, &said.collect());
-        found.extend(unlike("changes", &changes, &changed.collect()));
+        found.extend(unlike("changes", &changes, &reported.collect()));
         found
     }
 }
@@ -259,7 +259,9 @@ type Cells = BTreeMap<Option<ProgrammeId>, Vec<f64>>;
 /// People, moods, declined, mean.
 fn mood_cells<'a>(moods: impl Iterator<Item = (Option<ProgrammeId>, &'a Said)>) -> Cells {
     let mut cells = BTreeMap::<_, Vec<&Said>>::new();
-    moods.for_each(|(programme, said)| cells.entry(programme).or_default().push(said));
+    for (programme, said) in moods {
+        cells.entry(programme).or_default().push(said);
+    }
     let row = |said: Vec<&Said>| {
         let mut people: Vec<_> = said.iter().map(|said| said.member).collect();
         people.sort_unstable();
@@ -302,7 +304,6 @@ fn change_cells<'a>(answered: impl Iterator<Item = (Option<ProgrammeId>, &'a Ans
     cells.into_iter().map(|(programme, people)| (programme, row(people))).collect()
 }
 
-#[allow(clippy::cast_precision_loss)] // few
 fn mean(numbers: &[f64]) -> f64 {
     numbers.iter().sum::<f64>() / numbers.len() as f64
 }

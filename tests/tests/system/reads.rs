@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use domain::{GroupId, MeetingId, MemberId};
 use serde_json::{Value, json};
-use tests::world::{World, at, details, get};
+use tests::world::{Actor, World, at, details, get};
 use uuid::Uuid;
 use web::Role;
 
-use crate::operations::{Operations, Things};
+use crate::operations::{Operation, Operations, Things};
 
 /// Holds the group's meetings of these days, with these marks.
 async fn held(world: &World, group: GroupId, marks: &[(&str, &[(MemberId, &str)])]) -> Vec<MeetingId> {
@@ -311,6 +311,8 @@ async fn the_same_member_id_in_two_organisations_is_two_members() {
 
 /// By how much the median answer about somebody else's thing may be slower than that about nothing.
 const SAME_CLASS: f64 = 1.5;
+/// So often it is measured again, a count: what tells does so each time, what else the machine does now and then.
+const MEASURED_MAX: usize = 5;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn how_long_an_answer_takes_does_not_tell_another_organisations_things_from_none() {
@@ -328,22 +330,41 @@ async fn how_long_an_answer_takes_does_not_tell_another_organisations_things_fro
         let target = operation.target(&things);
         let absent = operation.path_with(|name| if name == "purpose" { "statistics".into() } else { nothing.clone() });
         let absent = target.split_once('?').map_or(absent.clone(), |(_, query)| format!("{absent}?{query}"));
-        let mut took = [Vec::new(), Vec::new()];
-        for _ in 0..41 {
-            for (took, target) in took.iter_mut().zip([&target, &absent]) {
-                let asked = std::time::Instant::now();
-                let answer = caller.send(operation.request_to(target, &caller.key()), operation.body(&things)).await;
-                took.push(asked.elapsed());
-                assert_ne!(answer.status, 429, "{}: it was not looked at", operation.id);
-            }
-        }
-        let [theirs, none] = took.map(|mut took| {
-            took.sort_unstable();
-            took[took.len() / 2].as_secs_f64()
-        });
-        let same = theirs < none * SAME_CLASS && none < theirs * SAME_CLASS;
-        assert!(same, "{}: {theirs} s for what is there, {none} s for what is not", operation.id);
+        let (mut theirs, mut none) = (0.0, 0.0);
+        let told = async || {
+            [theirs, none] = medians(&caller, operation, [&target, &absent], &things).await;
+            theirs >= none * SAME_CLASS || none >= theirs * SAME_CLASS
+        };
+        let tells = all_of(MEASURED_MAX, told).await;
+        assert!(!tells, "{}: {theirs} s for what is there, {none} s for what is not", operation.id);
     }
+}
+
+/// Whether it is so each time; once it is not, nothing more is tried.
+async fn all_of(times: usize, mut is_so: impl AsyncFnMut() -> bool) -> bool {
+    for _ in 0..times {
+        if !is_so().await {
+            return false;
+        }
+    }
+    true
+}
+
+/// How long answers take in the middle, in seconds: asked in turn, as the machine gets slower and faster.
+async fn medians(caller: &Actor, operation: &Operation, targets: [&str; 2], things: &Things) -> [f64; 2] {
+    let mut took = [Vec::new(), Vec::new()];
+    for _ in 0..41 {
+        for (took, target) in took.iter_mut().zip(targets) {
+            let asked = std::time::Instant::now();
+            let answer = caller.send(operation.request_to(target, &caller.key()), operation.body(things)).await;
+            took.push(asked.elapsed());
+            assert_ne!(answer.status, 429, "{}: it was not looked at", operation.id);
+        }
+    }
+    took.map(|mut took| {
+        took.sort_unstable();
+        took[took.len() / 2].as_secs_f64()
+    })
 }
 
 /// Every value in an answer, with where it is.

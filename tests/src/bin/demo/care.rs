@@ -68,7 +68,9 @@ impl Show<'_> {
         let concerns: Vec<ListedConcern> = self.list("/v1/concerns?", position).await?;
         let by_urgency = |concerns: &[ListedConcern]| {
             let mut counts = BTreeMap::new();
-            concerns.iter().for_each(|concern| *counts.entry(concern.urgency).or_insert(0) += 1);
+            for concern in concerns {
+                *counts.entry(concern.urgency).or_insert(0) += 1;
+            }
             counts
         };
         let known =
