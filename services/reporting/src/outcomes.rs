@@ -396,9 +396,9 @@ fn standard_deviation(values: &[f64]) -> Option<f64> {
     Some(rounded((squares / (values.len() - 1) as f64).sqrt()))
 }
 
-/// With four decimals.
+/// With four decimals; nought has no sign.
 fn rounded(number: f64) -> f64 {
-    (number * 1e4).round() / 1e4
+    (number * 1e4).round() / 1e4 + 0.0
 }
 
 #[cfg(test)]

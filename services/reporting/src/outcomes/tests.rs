@@ -232,3 +232,11 @@ fn opening_keeps_the_order_and_leaves_out_what_does_not_open() {
     assert_eq!(opened, sealed.into_iter().filter(|n| n % 3 != 0).collect::<Vec<_>>());
     assert!(open::all(&[], |n: &u32| Some(*n)).is_empty());
 }
+
+#[test]
+fn a_mean_is_rounded_half_away_from_nought_and_nought_has_no_sign() {
+    assert_eq!(mean(&[1.0, 0.0, 0.0], 3), Some(0.3333));
+    assert_eq!(mean(&[-0.00025, 0.0], 1).map(|mean| mean.to_string()), Some("-0.0003".into()));
+    assert_eq!(mean(&[-0.00001], 1).map(|mean| mean.to_string()), Some("0".into()));
+    assert_eq!((mean(&[], 0), standard_deviation(&[1.0])), (None, None));
+}
