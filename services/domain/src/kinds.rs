@@ -4,7 +4,7 @@ use std::{any::Any, fmt, sync::Arc};
 
 use crate::{
     DecodeError, DomainEvent, EventType, access, audit, care, group, meeting, member, people, programme, protocol,
-    roster,
+    referral, roster,
 };
 
 /// Every kind.
@@ -18,6 +18,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<people::Event>(),
     Kind::of::<protocol::Event>(),
     Kind::of::<care::Event>(),
+    Kind::of::<referral::Event>(),
     Kind::of::<audit::Event>(),
 ];
 

@@ -11,6 +11,7 @@ mod decide;
 mod disclosure;
 mod event;
 pub mod fhir;
+mod projection;
 pub mod reason;
 mod refusal;
 mod sending;
@@ -30,6 +31,7 @@ pub use self::{
         Drafted, Erased, Event, LinkExtended, LinkIssued, LinkRevoked, Moved, NeedChanged, NeedClosed, NeedStated,
         Overridden, OverrideReviewed, RestLifted, Sent,
     },
+    projection::{NeedWords, Projection},
     reason::Reason,
     refusal::Refusal,
     state::{Attempt, Link, Need, Rests, Standing, State},
@@ -72,6 +74,8 @@ pub struct Sending {
     pub rests: Rests,
     /// If it is sent without consent: why, and until when the partner may read it.
     pub overriding: Option<(Sealed, Timestamp)>,
+    /// A link for the partner, if it is to have one.
+    pub link: Option<LinkIssued>,
     /// Who.
     pub by: By,
     /// When.
@@ -116,8 +120,8 @@ pub enum Command {
     },
     /// See which consents have ended by now, and end what rested on them.
     Expire(Timestamp),
-    /// State a need.
-    StateNeed(NeedStated),
+    /// State a need, and draft its first referral if there is one.
+    StateNeed(NeedStated, Option<Drafted>),
     /// Say it otherwise.
     ChangeNeed(NeedChanged),
     /// Close it; with a reason, also what is under way for it.
@@ -169,7 +173,7 @@ impl Decider for Referral {
             Command::Allow(allowed) => state.allow(allowed),
             Command::Withdraw { consent, means, by, at } => state.withdraw(*consent, *means, by, *at),
             Command::Expire(at) => Ok(state.expire(*at)),
-            Command::StateNeed(stated) => state.state_need(stated),
+            Command::StateNeed(stated, first) => state.state_need_with(stated, first.as_ref()),
             Command::ChangeNeed(changed) => state.change_need(changed),
             Command::CloseNeed(closed, reason) => state.close_need(closed, *reason),
             Command::Draft(drafted) => state.draft(drafted),

@@ -9,7 +9,7 @@ use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    ClientId,
+    ClientId, LinkId,
     id::is_nobody,
     text::{Text, TextError, is_invisible},
 };
@@ -18,6 +18,8 @@ use crate::{
 pub const SUBJECT_CHARS_MAX: usize = 128;
 /// How subjects of API clients begin, and no others.
 const CLIENT: &str = "client:";
+/// How those of links begin, and no others.
+const LINK: &str = "link:";
 
 /// A text that names nobody's token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -126,16 +128,22 @@ impl Subject {
         Self(format!("{CLIENT}{client}").into())
     }
 
-    /// Whether it is that of an API client.
-    pub fn is_client(&self) -> bool {
-        self.0.starts_with(CLIENT)
+    /// The subject of whoever comes by a link.
+    pub fn of_link(link: LinkId) -> Self {
+        Self(format!("{LINK}{link}").into())
+    }
+
+    /// Whether it is that of an API client, or of a link: no token has such a one.
+    pub fn is_of_key(&self) -> bool {
+        [CLIENT, LINK].iter().any(|start| self.0.starts_with(start))
     }
 }
 
 fn normal(text: &str) -> Result<String, TextError> {
     let text: Text<SUBJECT_CHARS_MAX> = text.parse()?;
     let text: String = text.as_str().chars().filter(|c| !is_invisible(*c)).collect();
-    let (start, rest) = text.split_at(if text.starts_with(CLIENT) { CLIENT.len() } else { 0 });
+    let start = [CLIENT, LINK].into_iter().find(|start| text.starts_with(start)).unwrap_or_default();
+    let rest = &text[start.len()..];
     Ok(match Uuid::try_parse(&rest.to_ascii_lowercase()) {
         Ok(id) => format!("{start}{id}"),
         Err(_) => text,

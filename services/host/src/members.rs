@@ -3,8 +3,9 @@
 use domain::{
     GroupId, MemberId, OrgId,
     group::Group,
-    member::{self, Member},
+    member::{self, Member, Purpose},
     people::{self, People, Persons},
+    referral::Standing,
     roster::{self, Roster},
 };
 use eventlog::{Loaded, Streams, TransactError};
@@ -49,6 +50,15 @@ impl Members {
     /// Which records are one person's.
     pub async fn persons(&self, org: &OrgId) -> Result<Persons, TransactError<member::Refusal>> {
         self.people.look(org, people::stream_id(org), |people| people.state.persons().clone()).await
+    }
+
+    /// What stands of a person that referrals have to heed: whether it is only kept, and whether they objected.
+    pub async fn standing(&self, org: &OrgId, member: MemberId) -> Result<Standing, Problem> {
+        let of = |people: &people::State| {
+            let person = people.person(people.persons().of(member));
+            Standing { restricted: person.restricted, objected: person.objections.contains(&Purpose::Referral) }
+        };
+        Ok(self.people.look(org, people::stream_id(org), |people| of(&people.state)).await?)
     }
 
     /// Holds members to themselves, and facilitators to who is on a roster of theirs today, where that group meets, by
@@ -128,14 +138,30 @@ impl Members {
     /// held to groups, and, unless it is `vital` to them or they write it themselves, whose record is only kept (GDPR Art.
     /// 18(2)).
     pub async fn require_changeable(&self, caller: &Caller, member: MemberId, vital: bool) -> Result<(), Problem> {
+        self.may_change(caller, member, vital).await?.map_err(|refusal| Problem::refused(&refusal))
+    }
+
+    async fn may_change(
+        &self,
+        caller: &Caller,
+        member: MemberId,
+        vital: bool,
+    ) -> Result<Result<(), member::Refusal>, Problem> {
         let despite = vital || caller.role == Role::Member;
         let may = |people: &people::State| match people.may_change(member) {
             Err(member::Refusal::Merged { .. }) if caller.own_groups().is_some() => Err(member::Refusal::Unknown),
             Ok(()) if people.person(member).restricted && !despite => Err(member::Refusal::Restricted),
             may => may,
         };
-        let may = self.people.look(&caller.org, people::stream_id(&caller.org), |people| may(&people.state)).await?;
-        may.map_err(|refusal| Problem::refused(&refusal))
+        Ok(self.people.look(&caller.org, people::stream_id(&caller.org), |people| may(&people.state)).await?)
+    }
+
+    /// As [`Self::require_changeable`], of what goes on under the record where it began, also when that is a second one.
+    pub async fn require_going_on(&self, caller: &Caller, member: MemberId, vital: bool) -> Result<(), Problem> {
+        match self.may_change(caller, member, vital).await? {
+            Err(member::Refusal::Merged { .. }) | Ok(()) => Ok(()),
+            Err(refusal) => Err(Problem::refused(&refusal)),
+        }
     }
 
     /// Whether the person has, had or wants a place in the group, under any of their records.

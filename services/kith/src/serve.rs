@@ -214,8 +214,11 @@ pub fn assemble(
 ) -> anyhow::Result<Parts> {
     let clock = &clock.clone().in_zone(config.zone()?);
     let (streams, rates) = (AllStreams::new(log.clone()), config.rates());
-    let authenticator =
-        authenticator(config, &data.issuer()?, clock)?.heeding(streams.of()).limited(rates.clone()).within(rooms);
+    let authenticator = authenticator(config, &data.issuer()?, clock)?
+        .heeding(streams.of())
+        .admitting_links(streams.of())
+        .limited(rates.clone())
+        .within(rooms);
     let authenticator = authenticator.sealing(log.clone(), chance.new_nonce);
     let keys = vault.map(|vault| anyhow::Ok((vault, data.signer()?))).transpose()?;
     let host = Host {

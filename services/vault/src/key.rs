@@ -54,7 +54,8 @@ pub enum SealedAs {
     Glass,
     /// To whom what may go by a consent.
     Consent,
-    /// Why a meeting did not take place, or does after all, or was counted again; why a check-in is changed.
+    /// Why a meeting did not take place, or does after all, or was counted again; why a check-in is changed; why something is
+    /// disclosed without consent.
     Reason,
     /// What was answered in a check-in.
     Answers,
@@ -64,12 +65,16 @@ pub enum SealedAs {
     Rating,
     /// What a concern is for.
     Concern,
-    /// What was done about it.
+    /// What was done about it; what is said of a need, or of a step of a referral.
     Note,
     /// How a member said they feel, of the meeting where they said it.
     Mood,
     /// What a meeting was about.
     Topic,
+    /// What a member needs of others.
+    Need,
+    /// What a partner reads of a member.
+    Projection,
 }
 
 impl SealedAs {
@@ -90,6 +95,8 @@ impl SealedAs {
             Self::Note => "note",
             Self::Mood => "mood",
             Self::Topic => "topic",
+            Self::Need => "need",
+            Self::Projection => "projection",
         }
     }
 }

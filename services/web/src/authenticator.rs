@@ -10,6 +10,7 @@ use std::{
 use domain::{
     LocalDay, OrgId,
     access::{self, Access, ClockCorrected},
+    referral::{self, Referral},
 };
 use eventlog::{Cause, EventLog, Loaded, Reply, Streams};
 use jiff::{Timestamp, Zoned, tz::TimeZone};
@@ -22,6 +23,7 @@ use crate::{
     caller::Caller,
     client_key::ClientKey,
     import_turns::ImportTurns,
+    link_key::LinkKey,
     positions::{LogSeal, Seal},
     rate_limits::{Peer, Rates},
     room::Rooms,
@@ -77,8 +79,8 @@ impl fmt::Debug for Clock {
 enum Checked {
     /// A token: what it says, and the keys of the provider that checked it, if it is not ours.
     Token(Claims, Option<Arc<KeySet>>),
-    /// A client's key. Its hash is compared each time.
-    ClientKey,
+    /// A client's key, or a link. Its hash is compared each time.
+    Key,
 }
 
 /// By digest.
@@ -104,6 +106,7 @@ pub struct Parts {
     issuer: Option<Issuer>,
     provider: Option<Provider>,
     access: Option<Streams<Access>>,
+    referrals: Option<Streams<Referral>>,
     rates: Rates,
     /// What the disk has room for.
     pub rooms: Rooms,
@@ -133,6 +136,7 @@ impl Authenticator {
             issuer: Some(issuer),
             provider: None,
             access: None,
+            referrals: None,
             rates,
             rooms: Rooms::default(),
             clock,
@@ -152,6 +156,12 @@ impl Authenticator {
     #[must_use]
     pub fn heeding(self, access: Streams<Access>) -> Self {
         self.with(|parts| Parts { access: Some(access), ..parts })
+    }
+
+    /// Lets links in, if the log says that they are good. A server's authenticator does.
+    #[must_use]
+    pub fn admitting_links(self, referrals: Streams<Referral>) -> Self {
+        self.with(|parts| Parts { referrals: Some(referrals), ..parts })
     }
 
     /// Seals positions with the key that is in the log, made by `chance` the first time. A server's authenticator does.
@@ -225,7 +235,14 @@ impl Authenticator {
         if let Some(key) = ClientKey::parse(token) {
             let caller = self.client(&key, now).await?;
             if caller.is_some() {
-                self.checked().put(digest, Checked::ClientKey);
+                self.checked().put(digest, Checked::Key);
+            }
+            return Ok(caller);
+        }
+        if let Some(key) = LinkKey::parse(token) {
+            let caller = self.link(&key, now).await?;
+            if caller.is_some() {
+                self.checked().put(digest, Checked::Key);
             }
             return Ok(caller);
         }
@@ -296,6 +313,17 @@ impl Authenticator {
             Some(caller)
         };
         Ok(access.look(&key.org, access::id(&key.org), heed).await?)
+    }
+
+    /// Whoever has the link.
+    async fn link(&self, key: &LinkKey<'_>, now: Timestamp) -> Result<Option<Caller>, Problem> {
+        let Some(referrals) = &self.referrals else { return Ok(None) };
+        let Some((member, link)) = key.place(&self.seal().await?) else { return Ok(None) };
+        let good = |loaded: &Loaded<referral::State>| {
+            let known = loaded.state.link(&key.secret, now).ok().filter(|known| known.issued.link == link)?;
+            Some(Caller::linked(&key.org, member, &known.issued))
+        };
+        Ok(referrals.look(&key.org, member, good).await?)
     }
 
     fn checked(&self) -> MutexGuard<'_, CheckedTokens> {

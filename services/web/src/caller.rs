@@ -9,9 +9,10 @@ use axum::{
     response::Response,
 };
 use domain::{
-    GroupId, OrgId, Subject, Text,
+    AttemptId, GroupId, LinkId, MemberId, OrgId, Subject, Text,
     access::ClientRegistered,
     member::{Field, TypedBy},
+    referral::{LinkIssued, Purpose},
 };
 
 use crate::{
@@ -36,8 +37,26 @@ pub struct Caller {
     groups: Arc<[GroupId]>,
     /// Of an API client: the operations that it may call. A person may call all that their role may.
     scopes: Option<Arc<[Text<64>]>>,
+    /// The link by which they come, if they have no account.
+    link: Option<Linked>,
     /// What names places in the log for them; none before they were let in.
     seal: Option<Seal>,
+}
+
+/// What links are good for: the ids of these operations.
+const LINK_SCOPES: [&str; 2] = ["follow_link", "record_link_step"];
+
+/// A link by which somebody comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Linked {
+    /// In whose stream it is.
+    pub member: MemberId,
+    /// The one referral that it is for.
+    pub attempt: AttemptId,
+    /// Which link.
+    pub link: LinkId,
+    /// What for.
+    pub purpose: Purpose,
 }
 
 impl From<Claims> for Caller {
@@ -48,6 +67,7 @@ impl From<Claims> for Caller {
             subject: claims.sub,
             groups: claims.groups.into(),
             scopes: None,
+            link: None,
             seal: None,
         }
     }
@@ -62,8 +82,32 @@ impl Caller {
             subject: Subject::of_client(client.client),
             groups: client.groups.as_slice().into(),
             scopes: Some(client.scopes.as_slice().into()),
+            link: None,
             seal: None,
         }
+    }
+
+    /// Whoever has a link: it is good for what it was issued for, and for nothing else.
+    pub(crate) fn linked(org: &OrgId, member: MemberId, issued: &LinkIssued) -> Self {
+        let LinkIssued { link, attempt, purpose, .. } = *issued;
+        let scopes = LINK_SCOPES.map(|id| id.parse().expect("an operation's id"));
+        Self {
+            org: org.clone(),
+            role: if purpose == Purpose::Member { Role::Member } else { Role::Partner },
+            subject: Subject::of_link(link),
+            groups: [].into(),
+            scopes: Some(scopes.into()),
+            link: Some(Linked { member, attempt, link, purpose }),
+            seal: None,
+        }
+    }
+
+    /// The link by which they come.
+    ///
+    /// # Errors
+    /// 403 if they come with a token.
+    pub fn link(&self) -> Result<Linked, Problem> {
+        self.link.ok_or_else(|| Problem::forbidden("this is for whoever comes by a link"))
     }
 
     fn sealing(self, seal: Seal) -> Self {

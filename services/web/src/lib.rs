@@ -16,6 +16,7 @@ mod extract;
 mod import;
 mod import_turns;
 mod limits;
+mod link_key;
 mod nobody;
 mod page;
 mod permitted;
@@ -34,7 +35,7 @@ mod token;
 pub use audit::{Audit, Opening};
 pub use authenticator::{Authenticator, Clock};
 pub use authority::{Also, May, Operation, Role, readable, writable};
-pub use caller::{Caller, CallerMay, authenticate};
+pub use caller::{Caller, CallerMay, Linked, authenticate};
 pub use client_key::new_client_key;
 pub use command::{Answer, BODY_BYTES_MAX, Command, IDEMPOTENCY_KEY_CHARS_MAX, LargeCommand, Nothing, Search};
 pub use compute::{Asking, Compute, Undone, WAITING_MAX, WAITING_OF_CALLER_MAX, WAITING_OF_ORG_MAX};
@@ -44,6 +45,7 @@ pub use import::{
     ImportLine, ImportReport, Importer, Imports, LineReport, OnError, Planned, Progress, Run,
 };
 pub use limits::{Limits, limit, no_such_method, no_such_path, observe};
+pub use link_key::new_link_key;
 pub use page::{PAGE_ROWS_MAX, Page, PageQuery};
 pub use permitted::{Guarded, Permitted};
 pub use positions::{POSITION_DIGITS_MAX, Seal};

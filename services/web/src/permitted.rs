@@ -1,10 +1,10 @@
 //! What a caller may act on: a value that only a check of the caller makes, so that no command can do without it.
 
-use domain::{Decider, GroupId, MeetingId, MemberId, OrgId};
+use domain::{Decider, GroupId, MeetingId, MemberId, OrgId, PartnerId, people::Persons, referral};
 use eventlog::{Cause, Done, Loaded, Position, Recorded, Reply, Streams, TransactError};
 use uuid::Uuid;
 
-use crate::{Answer, Caller, Problem, Role};
+use crate::{Answer, Caller, Linked, Problem, Role};
 
 /// A thing that a caller was found to be permitted to act on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,41 @@ impl<T: Copy> Permitted<T> {
     }
 }
 
+impl Permitted<MemberId> {
+    /// Another record of the same person; none if it is not one.
+    pub fn of_person(&self, persons: &Persons, record: MemberId) -> Option<Self> {
+        let same = persons.of(self.id) == persons.of(record);
+        same.then(|| Self { org: self.org.clone(), id: record })
+    }
+}
+
 impl Caller {
+    /// The member of whom the one referral is for which a link is good.
+    pub fn by_link(&self, linked: &Linked) -> Permitted<MemberId> {
+        self.permitted(linked.member)
+    }
+
+    /// The member of whom a referral was sent to the partner that calls.
+    ///
+    /// # Errors
+    /// 403 if it is no partner that calls; 404 if it was not sent to this one.
+    pub fn require_sent(&self, member: MemberId, attempt: &referral::Attempt) -> Result<Permitted<MemberId>, Problem> {
+        let partner = self.require_partner()?;
+        match &attempt.sent {
+            Some(sent) if sent.to.partner == partner => Ok(self.permitted(member)),
+            _ => Err(Problem::refused(&referral::Refusal::UnknownAttempt)),
+        }
+    }
+
+    /// Which partner calls.
+    ///
+    /// # Errors
+    /// 403 if it is none.
+    pub fn require_partner(&self) -> Result<PartnerId, Problem> {
+        let partner = (self.role == Role::Partner).then(|| self.subject.as_str().parse().ok()).flatten();
+        partner.ok_or_else(|| Problem::forbidden("the subject of a partner's token is the partner's id"))
+    }
+
     /// Holds facilitators to their own groups.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use domain::{
     instrument::Given,
     meeting::Mood,
     member::{Details, Fields, Profile},
+    referral::{NeedWords, Projection},
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
@@ -83,6 +84,18 @@ impl Sealable for Cause {
     }
 }
 
+impl Sealable for NeedWords {
+    fn bytes(&self) -> Cow<'_, [u8]> {
+        filled(self)
+    }
+}
+
+impl Sealable for Projection {
+    fn bytes(&self) -> Cow<'_, [u8]> {
+        Projection::bytes(self).into()
+    }
+}
+
 impl Sealable for Rating {
     fn bytes(&self) -> Cow<'_, [u8]> {
         serde_json::to_vec(self).expect("a number").into()
@@ -101,6 +114,12 @@ impl<Op, T> Command<Op, T> {
     pub fn seal<S: Sealable>(&mut self, key: &Key, of: impl Into<Uuid>, what: SealedAs, said: &Private<S>) -> Sealed {
         self.recognise_by(key);
         key.seal(&self.caller.org, of.into(), what, &said.0.bytes())
+    }
+
+    /// Seals what is already known of somebody, and is not in the body.
+    pub fn seal_known<S: Sealable>(&mut self, key: &Key, of: impl Into<Uuid>, what: SealedAs, known: &S) -> Sealed {
+        self.recognise_by(key);
+        key.seal(&self.caller.org, of.into(), what, &known.bytes())
     }
 
     /// As [`Self::seal`], field by field.

@@ -75,7 +75,7 @@ pub enum TokenError {
     Ttl,
     /// No subject, or one that is too long, cannot be read, or is an API client's.
     #[error(
-        "a subject has 1 to {SUBJECT_CHARS_MAX} characters, all of them to be seen, does not begin with `client:`, and is \
+        "a subject has 1 to {SUBJECT_CHARS_MAX} characters, all of them to be seen, does not begin with `client:` or `link:`, and is \
          not the nil or the max UUID"
     )]
     Subject,
@@ -191,7 +191,7 @@ fn header(token: &str) -> Option<Header> {
 
 /// The subject of a person or a program that a token is for, in its one form.
 fn check_subject(subject: &str) -> Result<Subject, TokenError> {
-    let subject = subject.parse().ok().filter(|subject: &Subject| !subject.is_client());
+    let subject = subject.parse().ok().filter(|subject: &Subject| !subject.is_of_key());
     subject.ok_or(TokenError::Subject)
 }
 

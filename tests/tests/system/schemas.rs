@@ -9,7 +9,7 @@ use std::{
 use domain::{
     AnyEvent, MemberId, Refusal as _, access, care, group,
     meeting::{MarkRefusal, PhaseRefusal, Refusal, Status},
-    member, programme, protocol, roster,
+    member, programme, protocol, referral, roster,
 };
 use jiff::{Timestamp, civil::date};
 use serde_json::{Value, json};
@@ -382,6 +382,85 @@ fn care_refusals() -> Vec<care::Refusal> {
     all
 }
 
+/// One of each; `Closed` is told as `UnknownAttempt`, and `Restricted` as that of the member's record.
+fn referral_refusals() -> Vec<referral::Refusal> {
+    use referral::{Actor, Reason, Refusal, Step};
+    let all = vec![
+        Refusal::UnknownNeed,
+        Refusal::UnknownAttempt,
+        Refusal::UnknownConsent,
+        Refusal::NoLink,
+        Refusal::There("need"),
+        Refusal::Incomplete(BTreeSet::new()),
+        Refusal::Nothing,
+        Refusal::ConsentDates,
+        Refusal::NotAllowed(BTreeSet::new()),
+        Refusal::PreviewChanged,
+        Refusal::NotForService(BTreeSet::new()),
+        Refusal::Objected,
+        Refusal::NeedClosed,
+        Refusal::UnderWay(vec![]),
+        Refusal::NotMet,
+        Refusal::NotPossible { from: None, step: Step::Send, by: Actor::Partner },
+        Refusal::NotFor(Actor::Partner),
+        Refusal::OtherRecipient,
+        Refusal::AlreadyWith(domain::AttemptId(Uuid::nil())),
+        Refusal::NotAgainBefore { until: Timestamp::UNIX_EPOCH, reason: Reason::Other },
+        Refusal::NoRest,
+        Refusal::NotAReason { reason: Reason::Other, step: Step::Send },
+        Refusal::NoWords,
+        Refusal::TooFewTries,
+        Refusal::NotYet,
+        Refusal::OverrideTime,
+        Refusal::OwnOverride,
+        Refusal::NoOverride,
+        Refusal::NoParent,
+        Refusal::LinkTime,
+        Refusal::OutOfRange { what: "position", least: 1, most: 2 },
+        Refusal::Full("needs", 1),
+    ];
+    for refusal in &all {
+        match refusal {
+            // A new one belongs into the list above.
+            Refusal::UnknownNeed
+            | Refusal::UnknownAttempt
+            | Refusal::UnknownConsent
+            | Refusal::NoLink
+            | Refusal::Closed
+            | Refusal::There(_)
+            | Refusal::Incomplete(_)
+            | Refusal::Nothing
+            | Refusal::ConsentDates
+            | Refusal::NotAllowed(_)
+            | Refusal::PreviewChanged
+            | Refusal::NotForService(_)
+            | Refusal::Restricted
+            | Refusal::Objected
+            | Refusal::NeedClosed
+            | Refusal::UnderWay(_)
+            | Refusal::NotMet
+            | Refusal::NotPossible { .. }
+            | Refusal::NotFor(_)
+            | Refusal::OtherRecipient
+            | Refusal::AlreadyWith(_)
+            | Refusal::NotAgainBefore { .. }
+            | Refusal::NoRest
+            | Refusal::NotAReason { .. }
+            | Refusal::NoWords
+            | Refusal::TooFewTries
+            | Refusal::NotYet
+            | Refusal::OverrideTime
+            | Refusal::OwnOverride
+            | Refusal::NoOverride
+            | Refusal::NoParent
+            | Refusal::LinkTime
+            | Refusal::OutOfRange { .. }
+            | Refusal::Full(..) => {}
+        }
+    }
+    all
+}
+
 #[test]
 fn every_refusal_has_a_page_and_says_what_happened_in_a_sentence() {
     let mut said: Vec<(&str, String)> = Vec::new();
@@ -390,6 +469,7 @@ fn every_refusal_has_a_page_and_says_what_happened_in_a_sentence() {
     said.extend(member_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(protocol_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(care_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
+    said.extend(referral_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(access_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(
         [group::Refusal::Unknown, group::Refusal::NoSchedule]
@@ -417,6 +497,7 @@ fn every_problem_that_the_sources_name_has_a_page_and_no_page_is_of_none() {
         .chain(access_refusals().iter().map(domain::Refusal::code))
         .chain(protocol_refusals().iter().map(domain::Refusal::code))
         .chain(care_refusals().iter().map(domain::Refusal::code))
+        .chain(referral_refusals().iter().map(domain::Refusal::code))
         .chain([group::Refusal::Unknown.code(), group::Refusal::NoSchedule.code(), programme::Refusal::Unknown.code()])
         .collect();
     for (code, _) in web::PAGES {

@@ -70,6 +70,12 @@ pub struct Calendar {
 }
 
 impl Calendar {
+    /// Every day, in UTC.
+    pub fn every_day() -> Self {
+        let working_days = [Day::Mo, Day::Tu, Day::We, Day::Th, Day::Fr, Day::Sa, Day::Su].into();
+        Self { time_zone: "UTC".parse().expect("a text"), working_days, closed_on: BTreeSet::new() }
+    }
+
     /// Whether it can be reckoned with.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
@@ -12,7 +12,7 @@ use super::{
     event::Moved,
     reason::Party,
     state::Attempt,
-    table::{Stage, Step},
+    table::{Actor, Stage, Step},
     vocabulary::{Channel, What},
 };
 use crate::{
@@ -21,40 +21,57 @@ use crate::{
 };
 
 /// When what happened to a referral.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
 #[schema(as = ReferralTimes)]
 pub struct Times {
     /// It was drafted.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,
     /// It was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sent: Option<Timestamp>,
     /// A message first reached the partner, by each way.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub delivered: BTreeMap<Channel, Timestamp>,
     /// The partner first opened it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub first_opened: Option<Timestamp>,
     /// The partner took it on, or not.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub decided: Option<Timestamp>,
     /// It was taken on, or left the waiting list: from then on contact is to be made.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub active: Option<Timestamp>,
     /// Somebody last said how the wait goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub waitlist_said: Option<Timestamp>,
     /// An appointment was first offered.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub first_offer: Option<Timestamp>,
     /// They first met or spoke.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub first_contact: Option<Timestamp>,
     /// The organisation asked to end it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cancel_requested: Option<Timestamp>,
     /// It ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub closed: Option<Timestamp>,
     /// Whoever sent it knows how it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub referrer_informed: Option<Timestamp>,
     /// The member first said whether it helped.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub member_confirmed: Option<Timestamp>,
     /// Access ended because nothing may be disclosed any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub withdrawn: Option<Timestamp>,
     /// The partner was first told so.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub withdrawal_told: Option<Timestamp>,
     /// The partner acknowledged it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub withdrawal_acknowledged: Option<Timestamp>,
 }
 
@@ -216,5 +233,32 @@ impl Attempt {
             Stage::CancelRequested => Some((of(Clock::Cancellation)?, Step::LapseCancel)),
             _ => None,
         }
+    }
+
+    /// The one thing that is to be done next, and by whom; none where nothing more is to come of it.
+    pub fn next_action(&self) -> Option<(Actor, Step)> {
+        let informed = self.times.referrer_informed.is_some();
+        Some(match self.stage {
+            Stage::Draft => (Actor::Coordinator, Step::Send),
+            Stage::Sent => (Actor::Partner, Step::Open),
+            Stage::Received => (Actor::Partner, Step::Accept),
+            Stage::Accepted | Stage::SlotCancelled => (Actor::Partner, Step::Schedule),
+            Stage::Waitlisted => (Actor::Partner, Step::Waitlist),
+            Stage::Scheduled => (Actor::Partner, Step::Engage),
+            Stage::NoShow => (Actor::Coordinator, Step::Schedule),
+            Stage::Engaged => (Actor::Partner, Step::Complete),
+            Stage::CancelRequested => (Actor::Partner, Step::ConfirmCancel),
+            Stage::Completed if self.answer.is_none() => (Actor::Coordinator, Step::Answer),
+            Stage::Withdrawn if self.closing.is_some() && self.times.withdrawal_told.is_none() => {
+                (Actor::Coordinator, Step::TellWithdrawal)
+            }
+            Stage::Withdrawn if self.closing.is_some() && self.times.withdrawal_acknowledged.is_none() => {
+                (Actor::Partner, Step::AcknowledgeWithdrawal)
+            }
+            Stage::DeclinedByService | Stage::DeclinedByMember | Stage::Unreachable | Stage::Expired if !informed => {
+                (Actor::Coordinator, Step::Inform)
+            }
+            _ => return None,
+        })
     }
 }

@@ -30,7 +30,20 @@ fn days(days: u16) -> SignedDuration {
 }
 
 impl State {
-    pub(super) fn state_need(&self, stated: &NeedStated) -> Result<Vec<Event>, Refusal> {
+    pub(super) fn state_need_with(&self, stated: &NeedStated, first: Option<&Drafted>) -> Result<Vec<Event>, Refusal> {
+        let mut events = self.state_need(stated)?;
+        if let Some(first) = first {
+            events.extend(self.after(&events).draft(first)?);
+        }
+        Ok(events)
+    }
+
+    /// What is known once these have happened.
+    pub(super) fn after(&self, events: &[Event]) -> Self {
+        events.iter().fold(self.clone(), Self::evolve)
+    }
+
+    fn state_need(&self, stated: &NeedStated) -> Result<Vec<Event>, Refusal> {
         only(&[Actor::Member, Actor::Facilitator, Actor::Coordinator], &stated.by)?;
         match self.needs.get(&stated.need) {
             Some(known) if known.stated == *stated => return Ok(vec![]),

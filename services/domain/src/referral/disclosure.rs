@@ -67,6 +67,17 @@ pub enum Element {
 }
 
 impl Law {
+    /// The notice that goes with each disclosure (42 CFR 2.32(a)(2); GDPR Art. 5(1)(b) and 7(3)).
+    pub fn notice(self) -> &'static str {
+        match self {
+            Self::Part2 => "42 CFR part 2 prohibits unauthorized use or disclosure of these records.",
+            Self::Gdpr => {
+                "The person agreed that you read this for this referral only, and can withdraw that at any time: do not \
+                 use it for anything else, and do not pass it on."
+            }
+        }
+    }
+
     /// What a consent has to say, if it goes to an intermediary or not.
     pub fn elements(self, intermediary: bool) -> BTreeSet<Element> {
         use Element::{Discloser, End, Information, Intermediary, Purpose, Recipient, Revocation, Signature, Subject};

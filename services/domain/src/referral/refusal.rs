@@ -37,7 +37,7 @@ pub enum Refusal {
     #[error("the consent does not say all that the law asks for: {}", words(.0))]
     Incomplete(BTreeSet<Element>),
     /// A consent for nobody or nothing.
-    #[error("a consent names at least one item, and at least one partner or all who treat the member")]
+    #[error("a disclosure has at least one item, and a consent names at least one partner or all who treat the member")]
     Nothing,
     /// Ends before it begins.
     #[error("a consent cannot end before it begins")]
@@ -45,6 +45,9 @@ pub enum Refusal {
     /// Not allowed.
     #[error("the member has not allowed this partner to be told: {}", words(.0))]
     NotAllowed(BTreeSet<Item>),
+    /// Something else would be sent than was seen.
+    #[error("what the partner would read is not what was previewed: preview it again")]
+    PreviewChanged,
     /// Not for this service.
     #[error("this service is not to be told: {}", words(.0))]
     NotForService(BTreeSet<Item>),
@@ -153,12 +156,14 @@ impl crate::Refusal for Refusal {
         match self {
             Self::UnknownNeed => "unknown-need",
             Self::UnknownAttempt | Self::Closed => "unknown-referral",
-            Self::UnknownConsent => "unknown-consent",
+            Self::UnknownConsent => "unknown-disclosure",
             Self::NoLink => "link-not-good",
             Self::There(_) => "referral-there",
-            Self::Incomplete(_) | Self::Nothing => "consent-incomplete",
-            Self::ConsentDates => "consent-dates",
+            Self::Incomplete(_) => "consent-incomplete",
+            Self::Nothing => "disclosure-of-nothing",
+            Self::ConsentDates => "disclosure-dates",
             Self::NotAllowed(_) => "disclosure-not-allowed",
+            Self::PreviewChanged => "preview-changed",
             Self::NotForService(_) => "not-for-service",
             Self::Restricted => "processing-restricted",
             Self::Objected => "referral-objected",

@@ -91,7 +91,7 @@ impl State {
     pub(super) fn send(&self, asked: &Sending) -> Result<Vec<Event>, Refusal> {
         let attempt = self.attempt(asked.attempt)?;
         if attempt.sent.as_ref().is_some_and(|sent| sent.is_what(asked)) {
-            return Ok(vec![]);
+            return asked.link.as_ref().map_or(Ok(vec![]), |link| self.issue_link(link));
         }
         let step = if asked.overriding.is_some() { Step::Override } else { Step::Send };
         possible(Some(attempt.stage), step, &asked.by)?;
@@ -112,7 +112,11 @@ impl State {
             let (reason, until, by) = (reason.clone(), *until, asked.by.clone());
             Event::Overridden(Overridden { attempt: asked.attempt, reason, until, by, at: asked.at })
         });
-        Ok(overridden.into_iter().chain([Event::Sent(sent)]).collect())
+        let mut events: Vec<Event> = overridden.into_iter().chain([Event::Sent(sent)]).collect();
+        if let Some(link) = &asked.link {
+            events.extend(self.after(&events).issue_link(link)?);
+        }
+        Ok(events)
     }
 
     /// Whatever else than consent stands in the way.

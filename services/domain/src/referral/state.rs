@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Event, Refusal,
@@ -51,7 +52,7 @@ pub struct Need {
 }
 
 /// A referral of a need to one partner.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// As it was drafted.
     pub drafted: Drafted,
@@ -122,7 +123,8 @@ impl Standing {
 }
 
 impl Attempt {
-    fn new(drafted: Drafted) -> Self {
+    /// One that was drafted.
+    pub fn new(drafted: Drafted) -> Self {
         let times = Times { created: Some(drafted.at), ..Times::default() };
         Self {
             drafted,
@@ -160,7 +162,22 @@ impl Attempt {
         partner.zip(member).is_some_and(|(partner, member)| partner != member)
     }
 
-    fn evolve(&mut self, moved: &Moved) {
+    /// As [`crate::Decider::evolve`], of this referral alone; what is about others changes nothing.
+    pub fn evolve(&mut self, event: &Event) {
+        let id = self.drafted.attempt;
+        match event {
+            Event::Sent(sent) if sent.attempt == id => {
+                (self.stage, self.times.sent) = (Stage::Sent, Some(sent.at));
+                self.sent = Some(sent.clone());
+            }
+            Event::Moved(moved) if moved.attempt == id => self.moved(moved),
+            Event::Overridden(overridden) if overridden.attempt == id => self.overridden = Some(overridden.clone()),
+            Event::OverrideReviewed(reviewed) if reviewed.attempt == id => self.reviewed = Some(reviewed.clone()),
+            _ => {}
+        }
+    }
+
+    fn moved(&mut self, moved: &Moved) {
         self.times.note(moved, self.stage);
         match &moved.what {
             What::Accept {} => self.accepted = true,
@@ -283,24 +300,17 @@ impl State {
             Event::Drafted(drafted) => {
                 self.attempts.insert(drafted.attempt, Attempt::new(drafted));
             }
-            Event::Sent(sent) => {
-                self.attempts.entry(sent.attempt).and_modify(|attempt| {
-                    (attempt.stage, attempt.times.sent) = (Stage::Sent, Some(sent.at));
-                    attempt.sent = Some(sent);
-                });
+            Event::Sent(Sent { attempt, .. })
+            | Event::Overridden(Overridden { attempt, .. })
+            | Event::OverrideReviewed(OverrideReviewed { attempt, .. }) => {
+                self.attempts.entry(attempt).and_modify(|attempt| attempt.evolve(event));
             }
             Event::Moved(moved) => {
                 if let Some(attempt) = self.attempts.get_mut(&moved.attempt) {
-                    attempt.evolve(&moved);
+                    attempt.evolve(event);
                     let rest = moved.not_again_before.zip(moved.what.reason());
                     self.rests.extend(rest.map(|(until, reason)| ((attempt.drafted.partner, reason), until)));
                 }
-            }
-            Event::Overridden(overridden) => {
-                self.attempts.entry(overridden.attempt).and_modify(|attempt| attempt.overridden = Some(overridden));
-            }
-            Event::OverrideReviewed(reviewed) => {
-                self.attempts.entry(reviewed.attempt).and_modify(|attempt| attempt.reviewed = Some(reviewed));
             }
             Event::LinkIssued(issued) => {
                 self.links.insert(issued.link, Link { until: issued.until, issued, revoked: false });

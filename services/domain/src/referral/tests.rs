@@ -129,6 +129,7 @@ fn send(n: u128, partner: u128) -> Sending {
         standing: Standing::default(),
         rests: Rests::new(),
         overriding: None,
+        link: None,
         by: by(Actor::Coordinator),
         at: NOON,
     }
@@ -184,7 +185,7 @@ fn state(history: &[Event]) -> State {
 
 /// Need 1, with a consent for partner 1 and a draft of attempt 1 to it.
 fn a_draft() -> Vec<Command> {
-    vec![Command::Allow(allowed(1, 1)), Command::StateNeed(stated(1)), Command::Draft(drafted(1, 1))]
+    vec![Command::Allow(allowed(1, 1)), Command::StateNeed(stated(1), None), Command::Draft(drafted(1, 1))]
 }
 
 fn sent() -> Vec<Command> {
@@ -531,7 +532,7 @@ fn who_was_erased_has_no_referrals_and_their_partners_are_told() {
     let after: Vec<_> = history.into_iter().chain([erased]).collect();
     assert_eq!(state(&after), State { erased: true, ..State::default() });
     assert!(state(&after).link(&digest('1'), NOON).is_err());
-    for command in [withdraw(None, Actor::Member), sending(send(1, 1)), Command::StateNeed(stated(3))] {
+    for command in [withdraw(None, Actor::Member), sending(send(1, 1)), Command::StateNeed(stated(3), None)] {
         assert_eq!(refused(&after, &command), Refusal::UnknownAttempt);
     }
     let nothing = Event::Erased(Erased { told: BTreeMap::new(), at: NOON });
@@ -541,7 +542,9 @@ fn who_was_erased_has_no_referrals_and_their_partners_are_told() {
 #[test]
 fn what_there_can_be_has_a_limit() {
     let needs = (0..NEEDS_MAX as u128).map(|n| Event::NeedStated(stated(n)));
-    given::<Referral>(needs).when(&Command::StateNeed(stated(7_777))).then_refused(&Refusal::Full("needs", NEEDS_MAX));
+    given::<Referral>(needs)
+        .when(&Command::StateNeed(stated(7_777), None))
+        .then_refused(&Refusal::Full("needs", NEEDS_MAX));
     let drafts = (0..ATTEMPTS_MAX as u128).map(|n| Event::Drafted(drafted(n, 1)));
     let full = Refusal::Full("referrals of one need", ATTEMPTS_MAX);
     given::<Referral>([Event::NeedStated(stated(1))].into_iter().chain(drafts))

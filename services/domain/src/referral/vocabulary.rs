@@ -35,7 +35,8 @@ pub const TRIES_MIN: u8 = 2;
 pub const PROJECTION_BYTES_MAX: usize = 16 * 1024;
 
 /// Who did something. Nothing of it is a name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[schema(as = ReferralBy)]
 pub struct By {
     /// As what.
     pub actor: Actor,
@@ -143,8 +144,9 @@ pub enum Answer {
 }
 
 /// What somebody does to a referral, with what belongs to it: each is a [`Step`] of the table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schema(as = ReferralWhat)]
 pub enum What {
     /// A message has reached the partner.
     Deliver {

@@ -37,7 +37,7 @@ fn a_routine_referral_is_due_in_working_days_of_the_partner_and_no_more_once_its
 #[test]
 fn an_emergency_does_not_wait_for_a_working_day_and_a_clock_that_is_off_is_never_due() {
     let urgent = NeedStated { urgency: Urgency::Emergency, ..stated(1) };
-    let commands = [Command::Allow(allowed(1, 1)), Command::StateNeed(urgent), Command::Draft(drafted(1, 1))];
+    let commands = [Command::Allow(allowed(1, 1)), Command::StateNeed(urgent, None), Command::Draft(drafted(1, 1))];
     let saturday = at("2026-03-07T12:00:00-05:00");
     let history = after(with(commands.clone().into(), [sending(Sending { at: saturday, ..send(1, 1) })]));
     let all = due(&history, &calendar());

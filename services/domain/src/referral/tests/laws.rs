@@ -72,7 +72,7 @@ impl Asked {
             2 if flag => Command::Withdraw { consent: Some(consent_id(n)), means: Means::Verbal, by: by(staff), at },
             3 if flag && n == 1 => Command::Withdraw { consent: None, means: Means::Verbal, by: by(actor), at },
             3 => Command::Expire(at),
-            4 => Command::StateNeed(NeedStated { at, ..stated(1) }),
+            4 => Command::StateNeed(NeedStated { at, ..stated(1) }, None),
             5 if n == 1 => {
                 let end = if flag { NeedEnd::Met } else { NeedEnd::Dropped };
                 let closed = NeedClosed { need: need_id(1), end, note: None, by: by(staff), at };

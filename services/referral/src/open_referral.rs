@@ -1,0 +1,135 @@
+//! Open a referral as the partner.
+
+use axum::extract::State;
+use domain::{
+    AttemptId, MemberId,
+    referral::{self, Actor, Ask, Attempt, By, Stage, Step, What, table},
+    route::Urgency,
+};
+use eventlog::{Cause, Done, Reply};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+use web::{Answer, Caller, Command, Opening, Path, Permitted, Problem, Problems};
+
+use crate::{
+    Referrals, by, op,
+    reading::{self, Disclosed},
+    referral_view, refused,
+};
+
+/// A referral as its partner reads it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct OpenedReferral {
+    pub referral: AttemptId,
+    /// What the service was called when it was sent.
+    pub service_name: String,
+    pub urgency: Urgency,
+    pub stage: Stage,
+    pub sent_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<Timestamp>,
+    #[serde(flatten)]
+    pub disclosed: Disclosed,
+    /// What the partner may do now.
+    pub possible: Vec<Step>,
+}
+
+/// Open a referral
+///
+/// What the partner may read of it at this instant, as it was sent. Each opening is written down as a disclosure.
+#[utoipa::path(post, path = "/v1/partner/referrals/{referral}/opening", tag = "referrals", request_body = web::Nothing,
+    params(("referral" = AttemptId, Path, description = "Which")),
+    responses((status = 200, description = "The referral", body = OpenedReferral), Problems))]
+#[tracing::instrument(skip_all)]
+pub(crate) async fn open_referral(
+    State(referrals): State<Referrals>,
+    Path(attempt): Path<AttemptId>,
+    command: Command<op::OpenReferral>,
+) -> Result<Answer, Problem> {
+    let Command { caller, cause, .. } = command;
+    let record = referrals.sent_to(&caller, attempt).await?;
+    let (done, opened) = referrals.open(&caller, &record, cause, attempt).await?;
+    Ok(Answer(Done { reply: Reply::json(200, &opened), ..done }))
+}
+
+/// What a partner may do next.
+pub(crate) fn possible(stage: Stage) -> Vec<Step> {
+    let open = |step: &Step| *step != Step::Open;
+    table::possible(Some(stage), Actor::Partner).into_iter().map(|(step, _)| step).filter(open).collect()
+}
+
+impl Referrals {
+    /// The record of which a referral was sent to the partner that calls.
+    ///
+    /// # Errors
+    /// 404 if none was sent to it: the log says so, the view only where to look.
+    pub async fn sent_to(&self, caller: &Caller, attempt: AttemptId) -> Result<Permitted<MemberId>, Problem> {
+        caller.require_partner()?;
+        let org = caller.org.clone();
+        let found = self.views.look(move |connection| referral_view::find(connection, org.as_str(), attempt)).await;
+        let member =
+            found.map_err(|error| Problem::unavailable(&error))?.map_err(|error| Problem::unavailable(&error))?;
+        let unknown = || refused(&referral::Refusal::UnknownAttempt);
+        let member = member.ok_or_else(unknown)?;
+        let known =
+            |state: &referral::State| state.attempts.get(&attempt).map(|known| caller.require_sent(member, known));
+        self.referrals.look(&caller.org, member, |loaded| known(&loaded.state)).await?.unwrap_or_else(|| Err(unknown()))
+    }
+
+    /// Opens a referral for its partner: notes that it was, writes down that it is disclosed, and only then opens it.
+    pub async fn open(
+        &self,
+        caller: &Caller,
+        record: &Permitted<MemberId>,
+        cause: Cause,
+        attempt: AttemptId,
+    ) -> Result<(Done, OpenedReferral), Problem> {
+        let (org, at) = (record.org(), cause.at);
+        let standing = self.members.standing(org, record.id()).await?;
+        let may_read = |state: &referral::State| reading::sealed(state, attempt, standing, at).map(|_| ());
+        self.referrals
+            .look(org, record.id(), |known| may_read(&known.state))
+            .await?
+            .map_err(|refusal| refused(&refusal))?;
+        let done = self.note_opening(record, cause, attempt, by(caller)).await?;
+        let sealed = |state: &referral::State| {
+            let sealed = reading::sealed(state, attempt, standing, at)?;
+            Ok((sealed, state.attempt(attempt)?.clone()))
+        };
+        let found = self.referrals.look(org, record.id(), |known| sealed(&known.state)).await?;
+        let (sealed, known): (reading::Sealed, Attempt) = found.map_err(|refusal| refused(&refusal))?;
+        let fields = sealed.sent.items().into_iter().filter_map(|item| item.field()).collect();
+        let opening = Opening { at: done.position, fields, ..Opening::naming("open_referral", vec![record.id()]) };
+        self.audit.opened(caller, opening).await?;
+        let key = self.members.key(org, record.id()).await?;
+        let (service_name, urgency, sent_at) = (sealed.sent.to.name.to_string(), sealed.sent.urgency, sealed.sent.at);
+        let disclosed = sealed.open(&key, org)?;
+        let (stage, starts_at) = (known.stage, known.starts_at);
+        let possible = possible(stage);
+        let opened =
+            OpenedReferral { referral: attempt, service_name, urgency, stage, sent_at, starts_at, disclosed, possible };
+        Ok((done, opened))
+    }
+
+    /// Notes that the partner opened it, the first time.
+    async fn note_opening(
+        &self,
+        record: &Permitted<MemberId>,
+        cause: Cause,
+        attempt: AttemptId,
+        by: By,
+    ) -> Result<Done, Problem> {
+        let first =
+            |state: &referral::State| state.attempts.get(&attempt).is_some_and(|known| known.stage == Stage::Sent);
+        let (first, position) =
+            self.referrals.look(record.org(), record.id(), |known| (first(&known.state), known.position)).await?;
+        // What was told stands in no receipt.
+        let kept = Reply::json(200, &serde_json::json!({}));
+        if !first {
+            return Ok(self.referrals.keep(record, &cause, kept, position).await?.0);
+        }
+        let ask = Ask { attempt, what: What::Open {}, rest_days: None, note: None, by, at: cause.at };
+        Ok(self.decide(record, cause, referral::Command::Act(ask), kept).await?.0)
+    }
+}

@@ -1,0 +1,249 @@
+//! The view of referrals: how far each has come, for those who look after many. What one says stands in the log alone.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    AnyEvent, AttemptId, DomainEvent, MemberId, OrgId, PartnerId,
+    referral::{Allowed, Attempt, Basis, Event, Stage, Withdrawn},
+};
+use host::{Folding, View, row};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+/// Referrals, consents that end, and referrals of whom was erased.
+pub(crate) const REFERRALS: View = View {
+    name: "referrals",
+    version: 1,
+    schema: "
+        CREATE TABLE referrals (
+            org TEXT NOT NULL,
+            id BLOB NOT NULL,
+            member BLOB NOT NULL,
+            partner BLOB NOT NULL,
+            position INTEGER NOT NULL, -- where it was drafted
+            stage TEXT NOT NULL,
+            ends_at INTEGER, -- seconds since 1970: when what is told without consent ends
+            attempt TEXT NOT NULL, -- JSON: all that is known of it but what the partner reads
+            PRIMARY KEY (org, id)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX referrals_by_position ON referrals (org, position);
+        CREATE INDEX referrals_by_stage ON referrals (org, stage, position);
+        CREATE INDEX referrals_of_partner ON referrals (org, partner, position);
+        CREATE INDEX referrals_of_member ON referrals (org, member);
+        CREATE INDEX referrals_that_lapse ON referrals (stage) WHERE stage IN ('sent', 'received', 'cancel_requested');
+        CREATE INDEX referrals_that_end ON referrals (ends_at) WHERE ends_at IS NOT NULL;
+        CREATE TABLE disclosures (
+            org TEXT NOT NULL,
+            member BLOB NOT NULL,
+            id BLOB NOT NULL,
+            until INTEGER NOT NULL, -- seconds since 1970
+            PRIMARY KEY (org, member, id)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX disclosures_that_end ON disclosures (until);
+        CREATE TABLE referral_erasures (
+            org TEXT NOT NULL,
+            id BLOB NOT NULL,
+            partner BLOB NOT NULL,
+            at INTEGER NOT NULL, -- seconds since 1970
+            PRIMARY KEY (org, partner, id)
+        ) STRICT, WITHOUT ROWID;",
+    tables: &[
+        (
+            "referrals",
+            "SELECT org, hex(id), hex(member), hex(partner), position, stage, ends_at, attempt FROM referrals ORDER BY org, id",
+        ),
+        ("disclosures", "SELECT org, hex(member), hex(id), until FROM disclosures ORDER BY org, member, id"),
+        ("referral_erasures", "SELECT org, hex(id), hex(partner), at FROM referral_erasures ORDER BY org, partner, id"),
+    ],
+    once_caught_up: "",
+    kinds: &[Event::CATEGORY],
+    fold: || Box::new(fold),
+    forgets: &["referrals", "disclosures"],
+    keeps: &[(
+        "ids of referrals that were sent, and to which partner",
+        "so that the partner learns that it has to delete what it was told (GDPR Art. 19)",
+    )],
+};
+
+fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
+    let Some(event) = event.of() else { return Ok(()) };
+    if let Event::Erased(erased) = event {
+        return tell(folding, &erased.told, erased.at);
+    }
+    if folding.is_erased(MemberId(folding.event.stream.id()))? {
+        return Ok(()); // nothing follows an erasure
+    }
+    match event {
+        Event::Drafted(drafted) => write(folding, &Attempt::new(drafted.clone()), Some(folding.position())),
+        Event::Sent(sent) => change(folding, sent.attempt, event),
+        Event::Moved(moved) => change(folding, moved.attempt, event),
+        Event::Overridden(overridden) => change(folding, overridden.attempt, event),
+        Event::OverrideReviewed(reviewed) => change(folding, reviewed.attempt, event),
+        Event::Allowed(allowed) => allow(folding, allowed),
+        Event::Withdrawn(withdrawn) => withdraw(folding, withdrawn),
+        Event::NeedStated(_)
+        | Event::NeedChanged(_)
+        | Event::NeedClosed(_)
+        | Event::LinkIssued(_)
+        | Event::LinkExtended(_)
+        | Event::LinkRevoked(_)
+        | Event::RestLifted(_)
+        | Event::Erased(_) => Ok(()),
+    }
+}
+
+fn change(folding: &Folding<'_>, id: AttemptId, event: &Event) -> rusqlite::Result<()> {
+    let known: Option<Attempt> = folding
+        .rows
+        .prepare_cached("SELECT attempt FROM referrals WHERE org = ?1 AND id = ?2")?
+        .query_row(params![folding.org(), id.0.as_bytes()], |row| row::json(row, 0))
+        .optional()?;
+    let Some(mut attempt) = known else { return Ok(()) };
+    attempt.evolve(event);
+    // What the partner reads is long, and read in the log alone.
+    if let Some(sent) = &mut attempt.sent {
+        let Ok(nothing) = "".parse();
+        sent.projection = nothing;
+    }
+    write(folding, &attempt, None)
+}
+
+/// Writes a referral, which begins at `position` or is there already.
+fn write(folding: &Folding<'_>, attempt: &Attempt, position: Option<i64>) -> rusqlite::Result<()> {
+    let ends_at = match attempt.sent.as_ref().filter(|_| attempt.stage.is_live()).map(|sent| &sent.basis) {
+        Some(Basis::Override { until, .. }) => Some(until.as_second()),
+        Some(Basis::Consent(_)) | None => None,
+    };
+    let json = serde_json::to_string(attempt).expect("string keys only");
+    let drafted = &attempt.drafted;
+    if let Some(position) = position {
+        let mut insert =
+            folding.rows.prepare_cached("INSERT INTO referrals VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
+        insert.execute(params![
+            folding.org(),
+            drafted.attempt.0.as_bytes(),
+            folding.event.stream.id().as_bytes(),
+            drafted.partner.0.as_bytes(),
+            position,
+            attempt.stage.as_str(),
+            ends_at,
+            json,
+        ])?;
+    } else {
+        let mut update = folding
+            .rows
+            .prepare_cached("UPDATE referrals SET stage = ?3, ends_at = ?4, attempt = ?5 WHERE org = ?1 AND id = ?2")?;
+        update.execute(params![folding.org(), drafted.attempt.0.as_bytes(), attempt.stage.as_str(), ends_at, json])?;
+    }
+    Ok(())
+}
+
+fn allow(folding: &Folding<'_>, allowed: &Allowed) -> rusqlite::Result<()> {
+    let Some(until) = allowed.until else { return Ok(()) };
+    let mut insert = folding.rows.prepare_cached("INSERT INTO disclosures VALUES (?1, ?2, ?3, ?4)")?;
+    let member = folding.event.stream.id();
+    insert.execute(params![folding.org(), member.as_bytes(), allowed.consent.0.as_bytes(), until.as_second()])?;
+    Ok(())
+}
+
+fn withdraw(folding: &Folding<'_>, withdrawn: &Withdrawn) -> rusqlite::Result<()> {
+    let mut delete =
+        folding.rows.prepare_cached("DELETE FROM disclosures WHERE org = ?1 AND member = ?2 AND id = ?3")?;
+    for consent in &withdrawn.consents {
+        delete.execute(params![folding.org(), folding.event.stream.id().as_bytes(), consent.0.as_bytes()])?;
+    }
+    Ok(())
+}
+
+/// Keeps of whom was erased which partners have to be told: which referral it was, and nothing of whom.
+fn tell(folding: &Folding<'_>, told: &BTreeMap<AttemptId, PartnerId>, at: Timestamp) -> rusqlite::Result<()> {
+    let mut insert = folding.rows.prepare_cached("INSERT INTO referral_erasures VALUES (?1, ?2, ?3, ?4)")?;
+    for (attempt, partner) in told {
+        insert.execute(params![folding.org(), attempt.0.as_bytes(), partner.0.as_bytes(), at.as_second()])?;
+    }
+    Ok(())
+}
+
+/// A referral, as far as lists need it.
+#[derive(Debug, Clone)]
+pub(crate) struct ReferralRow {
+    pub member: MemberId,
+    pub position: i64,
+    pub attempt: Attempt,
+}
+
+fn referral(row: &Row<'_>) -> rusqlite::Result<ReferralRow> {
+    Ok(ReferralRow { member: MemberId(row::uuid(row, 0)?), position: row.get(1)?, attempt: row::json(row, 2)? })
+}
+
+/// Which referrals are listed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Wanted {
+    pub stage: Option<Stage>,
+    pub partner: Option<PartnerId>,
+    /// Of these only, and not of such as nobody outside knows of.
+    pub sent: bool,
+}
+
+/// Referrals after the one that was drafted at this position, in their order.
+pub(crate) fn referrals(
+    connection: &Connection,
+    org: &str,
+    wanted: Wanted,
+    after: Option<i64>,
+    rows: usize,
+) -> rusqlite::Result<Vec<ReferralRow>> {
+    let (stage, partner) = (wanted.stage.map(Stage::as_str), wanted.partner.map(|partner| partner.0.into_bytes()));
+    let by = match (stage, partner) {
+        (_, Some(_)) => "AND partner = ?5 AND (?4 IS NULL OR stage = ?4)",
+        (Some(_), None) => "AND stage = ?4 AND ?5 IS NULL",
+        (None, None) => "AND ?4 IS NULL AND ?5 IS NULL",
+    };
+    let sent = if wanted.sent { "AND stage <> 'draft'" } else { "" };
+    let sql = format!(
+        "SELECT member, position, attempt FROM referrals WHERE org = ?1 AND position > ?2 {by} {sent}
+         ORDER BY position LIMIT ?3"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement.query_map(params![org, after.unwrap_or(0), row::limit(rows), stage, partner], referral)?.collect()
+}
+
+/// In whose record a referral is, as far as the view knows.
+pub(crate) fn find(connection: &Connection, org: &str, id: AttemptId) -> rusqlite::Result<Option<MemberId>> {
+    connection
+        .prepare_cached("SELECT member FROM referrals WHERE org = ?1 AND id = ?2")?
+        .query_row(params![org, id.0.as_bytes()], |row| Ok(MemberId(row::uuid(row, 0)?)))
+        .optional()
+}
+
+/// Referrals to a partner of whoever was erased, and when.
+pub(crate) fn erasures(
+    connection: &Connection,
+    org: &str,
+    partner: PartnerId,
+) -> rusqlite::Result<Vec<(AttemptId, Timestamp)>> {
+    let mut statement = connection
+        .prepare_cached("SELECT id, at FROM referral_erasures WHERE org = ?1 AND partner = ?2 ORDER BY at, id")?;
+    let rows = statement
+        .query_map(params![org, partner.0.as_bytes()], |row| Ok((AttemptId(row::uuid(row, 0)?), row::time(row, 1)?)))?;
+    rows.collect()
+}
+
+/// Records of which a consent, or what is told without one, has ended by now.
+pub(crate) fn that_end(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<(OrgId, MemberId)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT org, member FROM disclosures WHERE until <= ?1
+         UNION SELECT org, member FROM referrals WHERE ends_at <= ?1",
+    )?;
+    statement.query_map([now.as_second()], |row| Ok((row::text(row, 0)?, MemberId(row::uuid(row, 1)?))))?.collect()
+}
+
+/// Referrals to which time alone does something some day: nobody has answered, or they are to be cancelled.
+pub(crate) fn that_lapse(connection: &Connection) -> rusqlite::Result<Vec<(OrgId, MemberId, Attempt)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT org, member, attempt FROM referrals WHERE stage IN ('sent', 'received', 'cancel_requested')",
+    )?;
+    let rows =
+        statement.query_map([], |row| Ok((row::text(row, 0)?, MemberId(row::uuid(row, 1)?), row::json(row, 2)?)))?;
+    rows.collect()
+}

@@ -1,0 +1,142 @@
+//! Send a referral.
+
+use axum::extract::State;
+use domain::{
+    AttemptId, MemberId, Sealed,
+    referral::{self, Actor, By, Digest, LinkIssued, Purpose, Rests, Sending},
+};
+use eventlog::{Done, Reply};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use vault::SealedAs;
+use web::{Answer, Command, Path, Permitted, Problem, Problems};
+
+use crate::{
+    Referrals, by,
+    issue_link::Link,
+    op,
+    reading::{Asked, Told},
+    refused,
+};
+
+/// What is sent.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewSending {
+    /// Which items, as they were previewed.
+    #[serde(default)]
+    items: Option<std::collections::BTreeSet<domain::partner::Item>>,
+    /// As the preview said.
+    #[schema(value_type = String, min_length = 64, max_length = 64)]
+    preview: Digest,
+    /// Whether the partner gets a link to read and answer it without an account.
+    #[serde(default)]
+    link: bool,
+}
+
+/// What was sent.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct SentReferral {
+    pub referral: AttemptId,
+    /// For the partner, if a link was asked for: shown only here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<Link>,
+}
+
+/// Send a referral
+///
+/// From now on the partner reads exactly what was previewed, as long as consent for all of it is in force. Refused if
+/// anything of it has changed since.
+#[utoipa::path(post, path = "/v1/members/{member}/referrals/{referral}/sending", tag = "referrals",
+    request_body = NewSending,
+    params(("member" = MemberId, Path, description = "Whose"), ("referral" = AttemptId, Path, description = "Which")),
+    responses((status = 200, description = "It is sent", body = SentReferral), Problems))]
+#[tracing::instrument(skip_all)]
+pub(crate) async fn send_referral(
+    State(referrals): State<Referrals>,
+    Path((member, attempt)): Path<(MemberId, AttemptId)>,
+    command: Command<op::SendReferral, NewSending>,
+) -> Result<Answer, Problem> {
+    let record = referrals.record_of(&command.caller, member, attempt).await?;
+    let NewSending { items, preview, link } = command.body.clone();
+    let asked = Asked { items, without_consent: false };
+    let told = referrals.told_again(&command, &record, (attempt, &asked, &preview)).await?;
+    let by = by(&command.caller);
+    referrals.send(command, &record, (attempt, told), Manner { link, by, overriding: None }).await
+}
+
+/// How something is sent.
+pub(crate) struct Manner {
+    pub link: bool,
+    pub by: By,
+    pub overriding: Option<(Sealed, Timestamp)>,
+}
+
+impl Referrals {
+    /// What a partner would read now, if it is what was previewed.
+    pub async fn told_again<Op, T>(
+        &self,
+        command: &Command<Op, T>,
+        record: &Permitted<MemberId>,
+        (attempt, asked, preview): (AttemptId, &Asked, &Digest),
+    ) -> Result<Told, Problem> {
+        let told = self.told(record, attempt, asked, command.cause.at).await;
+        match told {
+            Ok(told) if told.preview(attempt) == *preview => Ok(told),
+            // It may have been sent long ago, by this command.
+            Ok(_) => match self.referrals.replayed(&command.cause).await? {
+                Some(_) => self.told(record, attempt, asked, command.cause.at).await,
+                None => Err(refused(&referral::Refusal::PreviewChanged)),
+            },
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Sends it.
+    pub async fn send<Op, T>(
+        &self,
+        mut command: Command<Op, T>,
+        record: &Permitted<MemberId>,
+        (attempt, told): (AttemptId, Told),
+        Manner { link, by, overriding }: Manner,
+    ) -> Result<Answer, Problem> {
+        let org = record.org();
+        let projection = command.seal_known(&told.key, attempt, SealedAs::Projection, &told.projection);
+        let issued = link.then(|| {
+            let staff = By { actor: Actor::Coordinator, ..by.clone() };
+            self.new_link(&command, (record.id(), &told.key), (attempt, Purpose::Partner, told.clocks.link_days), staff)
+        });
+        let issued: Option<(Link, LinkIssued)> = issued.transpose()?;
+        let sending = Sending {
+            attempt,
+            items: told.items(),
+            projection,
+            preview: told.preview(attempt),
+            clocks: told.clocks,
+            standing: self.members.standing(org, record.id()).await?,
+            rests: self.rests_elsewhere(record).await?,
+            overriding,
+            link: issued.as_ref().map(|(_, issued)| issued.clone()),
+            by,
+            at: command.cause.at,
+            recipient: told.recipient,
+        };
+        let kept = Reply::json(200, &SentReferral { referral: attempt, link: None });
+        let send = referral::Command::Send(Box::new(sending));
+        let Answer(done) = self.decide(record, command.cause, send, kept).await?;
+        // The link is in no receipt: it is made again of the member's key.
+        let shown = SentReferral { referral: attempt, link: issued.map(|(link, _)| link) };
+        Ok(Answer(Done { reply: Reply::json(done.reply.status, &shown), ..done }))
+    }
+
+    /// Rests that stand in the streams of the person's other records.
+    async fn rests_elsewhere(&self, record: &Permitted<MemberId>) -> Result<Rests, Problem> {
+        let persons = self.members.persons(record.org()).await?;
+        let mut rests = Rests::new();
+        for other in persons.records(&record.id()).iter().filter(|other| **other != record.id()) {
+            rests.extend(self.referrals.look(record.org(), *other, |known| known.state.rests.clone()).await?);
+        }
+        Ok(rests)
+    }
+}

@@ -1,0 +1,324 @@
+//! Show a member's referrals.
+
+use std::collections::{BTreeMap, HashMap};
+
+use axum::extract::State;
+use domain::{
+    AttemptId, ConsentId, DomainEvent, LinkId, MemberId, NeedId, OrgId, PartnerId,
+    partner::{Calendar, Item},
+    referral::{
+        self, Allowed, Answer, Attempt, By, Closing, Event, NeedEnd, NeedWords, Outcome, Purpose, Reason, Stage, What,
+        clocks::Times, reason::Party,
+    },
+    route::Urgency,
+};
+use eventlog::Recorded;
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+use vault::{Key, SealedAs};
+use web::{After, CallerMay, Opening, Path, Problem, Problems, Read};
+
+use crate::{Referrals, list_referrals::Progress, op};
+
+/// A member's needs, with the story of each referral; what they allow; and where they are not to be referred for a while.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct ReferralStories {
+    member: MemberId,
+    /// Of all records of the person, in the order in which they were stated.
+    needs: Vec<NeedStory>,
+    /// Consents to disclose, also such as are over.
+    disclosures: Vec<ShownDisclosure>,
+    /// Partners to which they are not referred again for a while.
+    rests: Vec<Rest>,
+}
+
+/// A need, and what was done for it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct NeedStory {
+    need: NeedId,
+    urgency: Urgency,
+    stated_at: Timestamp,
+    by: By,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    based_on: Option<NeedId>,
+    /// What it says; missing if it cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    says: Option<NeedWords>,
+    /// How it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<NeedEnd>,
+    referrals: Vec<ReferralStory>,
+}
+
+/// The story of a referral.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct ReferralStory {
+    referral: AttemptId,
+    /// In whose record it is.
+    member: MemberId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<AttemptId>,
+    #[serde(flatten)]
+    progress: Progress,
+    times: Times,
+    /// What is told, once it was sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    items: Vec<Item>,
+    /// Why it ended, or is to end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
+    /// At whom it failed, by that reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    party: Option<Party>,
+    /// Why the partner's access was closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closing: Option<Closing>,
+    /// What the partner says that came of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<Outcome>,
+    /// What the member says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<Answer>,
+    /// Whether partner and member say different things.
+    discordant: bool,
+    /// Whether somebody else than the partner says that the member was at the last appointment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attended: Option<bool>,
+    /// Whether it was sent without consent, and nobody has reviewed that yet.
+    override_to_review: bool,
+    /// Other referrals of the need that are under way, once this one was taken on: to be withdrawn.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rivals: Vec<AttemptId>,
+    /// What happened, the first first.
+    steps: Vec<StoryStep>,
+    /// Links, also such as are no longer good.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    links: Vec<ShownLink>,
+}
+
+/// Something that happened to a referral.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct StoryStep {
+    at: Timestamp,
+    /// What; missing where it was drafted, and where it was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    what: Option<What>,
+    to: Stage,
+    by: By,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+}
+
+/// A link, without its secret.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct ShownLink {
+    link: LinkId,
+    purpose: Purpose,
+    until: Timestamp,
+    revoked: bool,
+}
+
+/// A consent to disclose.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct ShownDisclosure {
+    consent: ConsentId,
+    /// Why it allows nothing any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<Closing>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    partners: Vec<PartnerId>,
+    treating: bool,
+    items: Vec<Item>,
+    from: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Timestamp>,
+    text: String,
+}
+
+/// A partner to which a member is not referred again for a while.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Rest {
+    partner: PartnerId,
+    reason: Reason,
+    until: Timestamp,
+}
+
+/// Show a member's referrals
+///
+/// Each as a story: what happened, what is due, whose turn it is; the member's word beside the partner's.
+#[utoipa::path(get, path = "/v1/members/{member}/referrals", tag = "referrals",
+    params(("member" = MemberId, Path, description = "Whose")),
+    responses((status = 200, description = "The referrals", body = ReferralStories), Problems))]
+#[tracing::instrument(skip_all)]
+pub(crate) async fn show_referrals(
+    State(referrals): State<Referrals>,
+    CallerMay { caller, .. }: CallerMay<op::ShowReferrals>,
+    after: After,
+    Path(member): Path<MemberId>,
+) -> Result<Read<ReferralStories>, Problem> {
+    let position = after.seen_by(&referrals.log.head()).await?;
+    let (permitted, _) = referrals.members.require_visible(&caller, member).await?;
+    referrals.members.require_going_on(&caller, member, true).await?;
+    let org = permitted.org();
+    referrals.members.record(org, member).await?;
+    let persons = referrals.members.persons(org).await?;
+    let opening = Opening { at: position, ..Opening::naming("show_referrals", vec![member]) };
+    referrals.audit.opened(&caller, opening).await?;
+    let mut stories = ReferralStories { member, needs: vec![], disclosures: vec![], rests: vec![] };
+    for record in persons.records(&member) {
+        referrals.tell(org, *record, &mut stories).await?;
+    }
+    stories.needs.sort_by_key(|story| story.stated_at);
+    Ok(Read(position, stories))
+}
+
+impl Referrals {
+    /// Adds what one record has.
+    async fn tell(&self, org: &OrgId, record: MemberId, stories: &mut ReferralStories) -> Result<(), Problem> {
+        let state = self.referrals.look(org, record, |known| known.state.clone()).await?;
+        if state.needs.is_empty() && state.consents.is_empty() {
+            return Ok(());
+        }
+        let events = self.referrals.events(org, record).await?;
+        let key = self.members.key(org, record).await?;
+        let opened = Reader { org, key };
+        let mut steps = steps(&opened, &events).map_err(|error| Problem::internal(&error))?;
+        let now = self.authenticator.clock.now();
+        let mut calendars: HashMap<PartnerId, Calendar> = HashMap::new();
+        for attempt in state.attempts.values() {
+            let partner = attempt.drafted.partner;
+            if !calendars.contains_key(&partner) {
+                calendars.insert(partner, self.calendar(org, partner).await?);
+            }
+        }
+        for need in state.needs.values() {
+            let stated = &need.stated;
+            let mut attempts: Vec<_> = state.of_need(stated.need).collect();
+            attempts.sort_by_key(|attempt| attempt.drafted.at);
+            let story = |attempt: &&Attempt| {
+                let steps = steps.remove(&attempt.drafted.attempt).unwrap_or_default();
+                let progress = Progress::new(attempt, &calendars[&attempt.drafted.partner], now);
+                ReferralStory::new(record, &state, attempt, progress, steps)
+            };
+            stories.needs.push(NeedStory {
+                need: stated.need,
+                urgency: stated.urgency,
+                stated_at: stated.at,
+                by: stated.by.clone(),
+                based_on: stated.based_on,
+                says: opened.json(stated.need, SealedAs::Need, &stated.says),
+                end: need.closed.as_ref().map(|closed| closed.end),
+                referrals: attempts.iter().map(story).collect(),
+            });
+        }
+        let shown = |allowed: &Allowed| ShownDisclosure::new(allowed, state.withdrawn.get(&allowed.consent).copied());
+        stories.disclosures.extend(state.consents.values().map(shown));
+        let rests = state.rests.iter().filter(|(_, until)| now < **until);
+        stories.rests.extend(rests.map(|((partner, reason), until)| Rest {
+            partner: *partner,
+            reason: *reason,
+            until: *until,
+        }));
+        Ok(())
+    }
+}
+
+impl ReferralStory {
+    fn new(
+        member: MemberId,
+        state: &referral::State,
+        attempt: &Attempt,
+        progress: Progress,
+        steps: Vec<StoryStep>,
+    ) -> Self {
+        let links = state.links.values().filter(|link| link.issued.attempt == attempt.drafted.attempt);
+        Self {
+            referral: attempt.drafted.attempt,
+            member,
+            parent: attempt.drafted.parent,
+            progress,
+            times: attempt.times.clone(),
+            items: attempt.sent.as_ref().map(referral::Sent::items).unwrap_or_default(),
+            reason: attempt.reason.map(|(_, reason)| reason),
+            party: attempt.attribution().map(|known| known.party),
+            closing: attempt.closing,
+            outcome: attempt.outcome,
+            answer: attempt.answer,
+            discordant: attempt.is_discordant(),
+            attended: attempt.attended,
+            override_to_review: attempt.overridden.is_some() && attempt.reviewed.is_none(),
+            rivals: if attempt.accepted && attempt.stage.is_live() { state.rivals(attempt) } else { vec![] },
+            steps,
+            links: links
+                .map(|link| ShownLink {
+                    link: link.issued.link,
+                    purpose: link.issued.purpose,
+                    until: link.until,
+                    revoked: link.revoked,
+                })
+                .collect(),
+        }
+    }
+}
+
+impl ShownDisclosure {
+    fn new(allowed: &Allowed, ended: Option<Closing>) -> Self {
+        Self {
+            consent: allowed.consent,
+            ended,
+            partners: allowed.partners.iter().copied().collect(),
+            treating: allowed.treating,
+            items: allowed.items.iter().copied().collect(),
+            from: allowed.from,
+            until: allowed.until,
+            text: allowed.text.to_string(),
+        }
+    }
+}
+
+/// Opens what was sealed of one record.
+struct Reader<'a> {
+    org: &'a OrgId,
+    key: Key,
+}
+
+impl Reader<'_> {
+    fn json<T: serde::de::DeserializeOwned>(
+        &self,
+        of: impl Into<uuid::Uuid>,
+        what: SealedAs,
+        sealed: &domain::Sealed,
+    ) -> Option<T> {
+        serde_json::from_slice(&self.key.open(self.org, of.into(), what, sealed).ok()?).ok()
+    }
+
+    fn note(&self, attempt: AttemptId, sealed: Option<&domain::Sealed>) -> Option<String> {
+        let opened = self.key.open(self.org, attempt.0, SealedAs::Note, sealed?).ok()?;
+        String::from_utf8(opened.to_vec()).ok()
+    }
+}
+
+/// What happened to each referral of a record, as the log says.
+fn steps(opened: &Reader<'_>, events: &[Recorded]) -> Result<BTreeMap<AttemptId, Vec<StoryStep>>, domain::DecodeError> {
+    let mut steps: BTreeMap<AttemptId, Vec<StoryStep>> = BTreeMap::new();
+    for event in events {
+        let event = Event::decode(&event.event_type, event.version, &event.data)?;
+        let (attempt, step) = match event {
+            Event::Drafted(drafted) => {
+                let note = opened.note(drafted.attempt, drafted.note.as_ref());
+                (drafted.attempt, StoryStep { at: drafted.at, what: None, to: Stage::Draft, by: drafted.by, note })
+            }
+            Event::Sent(sent) => {
+                (sent.attempt, StoryStep { at: sent.at, what: None, to: Stage::Sent, by: sent.by, note: None })
+            }
+            Event::Moved(moved) => {
+                let note = opened.note(moved.attempt, moved.note.as_ref());
+                (moved.attempt, StoryStep { at: moved.at, what: Some(moved.what), to: moved.to, by: moved.by, note })
+            }
+            _ => continue,
+        };
+        steps.entry(attempt).or_default().push(step);
+    }
+    Ok(steps)
+}
