@@ -30,7 +30,7 @@ use web::Clock;
 
 use self::several::{Beside, beside};
 pub use self::{
-    actor::{Actor, at, details, encoded, mark_of, tuesdays},
+    actor::{Actor, agency, at, counselling, details, encoded, mark_of, tuesdays},
     several::LOG_VARIABLE,
 };
 use crate::{

@@ -3,8 +3,8 @@
 use std::{any::Any, fmt, sync::Arc};
 
 use crate::{
-    DecodeError, DomainEvent, EventType, access, audit, care, group, meeting, member, people, programme, protocol,
-    referral, roster,
+    DecodeError, DomainEvent, EventType, access, audit, care, group, meeting, member, partner, people, programme,
+    protocol, referral, roster, route,
 };
 
 /// Every kind.
@@ -18,6 +18,8 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<people::Event>(),
     Kind::of::<protocol::Event>(),
     Kind::of::<care::Event>(),
+    Kind::of::<partner::Event>(),
+    Kind::of::<route::Event>(),
     Kind::of::<referral::Event>(),
     Kind::of::<audit::Event>(),
 ];

@@ -1,6 +1,7 @@
 //! A partner: an agency that members are referred to, with its services. Nothing here is about a member.
 
 mod calendar;
+mod listed;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use utoipa::ToSchema;
 
 pub use self::{
     calendar::{CLOSED_ON_MAX, Calendar, Day},
+    listed::{Listed, ListedService, Part},
     refusal::Refusal,
     vocabulary::{Capacity, CapacityAnswer, Item, LANGUAGES_MAX, SERVICES_MAX, Source, Status},
 };
@@ -35,6 +37,7 @@ pub struct Details {
     pub calendar: Calendar,
     /// The address of a mailbox of the agency, never of a person, to which links are sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 254, example = "intake@example.org")]
     pub mailbox: Option<Text<254>>,
     /// Whether it treats those who are referred to it: only then does a consent for "my treating providers" name it (42 CFR
     /// 2.31(a)(4)).
@@ -54,6 +57,7 @@ pub struct Details {
 /// What describes a service. Names and meanings of HSDS 3.0 where it has them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PartnerService)]
 pub struct Service {
     /// Its name.
     pub name: Text<200>,
@@ -254,6 +258,8 @@ impl Known {
 pub enum Command {
     /// Register it, or change its details to these.
     Describe(Details),
+    /// Make it, and services of its, what a directory says.
+    Import(Listed),
     /// Close it, or open it again.
     Close(bool),
     /// Add a service, or describe it anew.
@@ -272,6 +278,7 @@ impl Decider for Partner {
 
     fn decide(command: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
         let known = match (command, state) {
+            (Command::Import(listed), _) => return listed.decide(state),
             (Command::Describe(details), None) => {
                 details.calendar.check()?;
                 return Ok(vec![Event::Registered(Registered { details: details.clone() })]);
@@ -304,6 +311,8 @@ impl Known {
     /// At most one event follows from a command on a partner that is there.
     fn decide(&self, command: &Command) -> Result<Option<Event>, Refusal> {
         Ok(match command {
+            // Of it more may follow: it is decided before.
+            Command::Import(_) => None,
             Command::Describe(details) => {
                 details.calendar.check()?;
                 let changed = Changed { details: details.clone() };

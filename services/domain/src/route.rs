@@ -47,6 +47,7 @@ pub enum Urgency {
 /// How long something may take; 0 of any unit is for ever: there is no such clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ReferralClock)]
 pub enum Within {
     /// So many hours, 0 to [`WITHIN_MAX`], whatever day it is.
     Hours(u16),
@@ -68,6 +69,7 @@ impl Within {
 /// What a recipient is given for the steps that are theirs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ReferralSteps)]
 pub struct Steps {
     /// To open a referral, from when it was sent.
     pub received: Within,
@@ -80,6 +82,7 @@ pub struct Steps {
 /// All clocks of a referral.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ReferralClocks)]
 pub struct Clocks {
     /// For routine needs.
     pub routine: Steps,
@@ -184,7 +187,17 @@ pub struct State {
 impl State {
     /// Those for referrals to a partner.
     pub fn clocks(&self, partner: PartnerId) -> Clocks {
-        self.partners.get(&partner).copied().unwrap_or(self.all)
+        self.own(partner).unwrap_or(self.all)
+    }
+
+    /// A partner's own, if it has any.
+    pub fn own(&self, partner: PartnerId) -> Option<Clocks> {
+        self.partners.get(&partner).copied()
+    }
+
+    /// Those for partners that have none of their own.
+    pub fn of_all(&self) -> Clocks {
+        self.all
     }
 }
 

@@ -16,6 +16,7 @@ pub const CONTEXTS: &[&Context] = &[
     &membership::CONTEXT,
     &attendance::CONTEXT,
     &checkin::CONTEXT,
+    &partner::CONTEXT,
     &referral::CONTEXT,
     &access::CONTEXT,
     &projections::CONTEXT,

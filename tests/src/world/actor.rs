@@ -9,11 +9,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use domain::{GroupId, MeetingId, MemberId, OrgId, ProgrammeId};
+use domain::{GroupId, MeetingId, MemberId, OrgId, PartnerId, ProgrammeId, ServiceId};
 use hyper::Method;
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use kith::DataDir;
 use serde_json::{Value, json};
+use uuid::Uuid;
 use web::{Issuer, Role, TOKEN_TTL_MAX};
 
 use super::{ORG, World, org, time};
@@ -190,6 +191,14 @@ impl Actor {
         self.post("/v1/programmes", json!({ "name": name })).await.must(201).id("id")
     }
 
+    /// Registers a partner that works on weekdays in New York, with an active service.
+    pub async fn partner(&self, name: &str) -> (PartnerId, ServiceId) {
+        let partner: PartnerId = self.post("/v1/partners", agency(name)).await.must(201).id("id");
+        let service = ServiceId(Uuid::new_v5(&partner.0, b"service"));
+        self.put(&format!("/v1/partners/{partner}/services/{service}"), counselling()).await.must(204);
+        (partner, service)
+    }
+
     /// Registers a group that meets on Tuesdays, 19:00 in New York.
     pub async fn group(&self, programme: ProgrammeId, name: &str) -> GroupId {
         let body = json!({ "details": details(programme, name), "schedule": tuesdays() });
@@ -311,6 +320,16 @@ pub fn details(programme: ProgrammeId, name: &str) -> Value {
 pub fn tuesdays() -> Value {
     json!({ "starts_on": "2025-01-07", "starts_at": "19:00:00", "duration_minutes": 90,
         "time_zone": "America/New_York", "recurrence": "FREQ=WEEKLY;BYDAY=TU" })
+}
+
+/// What describes a partner that works on weekdays in New York.
+pub fn agency(name: &str) -> Value {
+    json!({ "name": name, "calendar": { "time_zone": "America/New_York", "working_days": ["MO", "TU", "WE", "TH", "FR"] } })
+}
+
+/// What describes an active service.
+pub fn counselling() -> Value {
+    json!({ "name": "Counselling", "status": "active", "languages": ["en"], "may_receive": ["alias", "phone", "ask"] })
 }
 
 /// Text as a value in a query.

@@ -5,8 +5,9 @@ use web::Role;
 
 use crate::operations::{Operations, Things};
 
-/// Operations that facilitators may do for members of any group: that is what they are for.
-const BEYOND_OWN_GROUPS: &[&str] = &["break_glass"];
+/// Operations that facilitators may do for members of any group, because that is what they are for, or that are about
+/// nobody's group.
+const BEYOND_OWN_GROUPS: &[&str] = &["break_glass", "show_partner"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_reaches_beyond_their_groups_or_their_organisation() {

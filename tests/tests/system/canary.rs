@@ -42,6 +42,10 @@ const PUBLIC: &[(&str, &str)] = &[
     ("load_instrument_texts", "the words of an instrument are about nobody"),
     ("take_duty_seat", "subjects are ids of the organisation's choice that say nothing: README"),
     ("take_programme_duty_seat", "subjects are ids of the organisation's choice that say nothing: README"),
+    ("register_partner", "details of partners: never a person's name"),
+    ("change_partner", "details of partners: never a person's name"),
+    ("describe_service", "what describes services: never a person's name"),
+    ("import_hsds", "a public directory, of which no person's name is kept"),
     ("set_crisis_text", "what is said to whoever may be in danger is about nobody"),
 ];
 /// Fields of free text that are about nobody, in operations where others are.
@@ -298,7 +302,8 @@ async fn nothing_that_was_said_of_a_person_is_left_anywhere_in_clear() {
     let member = command(&mut admin, Method::POST, "/v1/members", &json!({})).await.id("member");
     let programme = domain::ProgrammeId(uuid::Uuid::nil());
     let client = domain::ClientId(uuid::Uuid::nil());
-    let things = Things { group, meeting: meetings[0], member, other: member, programme, client };
+    let (partner, service) = (domain::PartnerId(uuid::Uuid::nil()), domain::ServiceId(uuid::Uuid::nil()));
+    let things = Things { group, meeting: meetings[0], member, other: member, programme, client, partner, service };
     let mut aviary = Aviary { operations, things, freed: BTreeSet::new() };
 
     // An operation that takes free text is known here, or this fails.

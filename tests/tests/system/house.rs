@@ -37,6 +37,7 @@ const NAMED_IN: &[(&str, usize)] = &[
 const NOT_FOLDED: &[(&str, &str)] = &[
     ("access", "who may call is decided from the log alone"),
     ("protocol", "what is asked and who is told is read from the log alone, so that it is never behind"),
+    ("route", "clocks in force are read from the log alone, for the same reason"),
 ];
 
 /// Files of a crate that use each other, which makes them one room, and why.

@@ -1,7 +1,7 @@
 //! The operations as the served document describes them, and a request for each made from its schema alone.
 
 use bytes::Bytes;
-use domain::{ClientId, GroupId, MeetingId, MemberId, ProgrammeId};
+use domain::{ClientId, GroupId, MeetingId, MemberId, PartnerId, ProgrammeId, ServiceId};
 use hyper::{Method, Request, http::request::Builder};
 use serde_json::{Map, Value, json};
 use tests::world::World;
@@ -16,6 +16,9 @@ pub struct Things {
     pub other: MemberId,
     pub programme: ProgrammeId,
     pub client: ClientId,
+    pub partner: PartnerId,
+    /// Of that partner, and active.
+    pub service: ServiceId,
 }
 
 impl Things {
@@ -29,7 +32,8 @@ impl Things {
         let client = json!({ "name": "export", "role": "auditor", "scopes": ["list_groups"],
             "expires_at": "2026-12-31T00:00:00Z" });
         let client = world.admin().post("/v1/access/clients", client).await.must(201).id("client");
-        Self { group, meeting, member, other, programme, client }
+        let (partner, service) = world.admin().partner("Harbour").await;
+        Self { group, meeting, member, other, programme, client, partner, service }
     }
 
     fn id(&self, name: &str) -> String {
@@ -39,6 +43,8 @@ impl Things {
             "member" => self.member.to_string(),
             "programme" => self.programme.to_string(),
             "client" => self.client.to_string(),
+            "partner" => self.partner.to_string(),
+            "service" => self.service.to_string(),
             "into" => self.other.to_string(),
             "purpose" => "statistics".into(),
             "instrument" => "gad-7".into(),

@@ -255,6 +255,8 @@ async fn what_belongs_to_another_organisation_looks_just_like_what_is_not_there(
         other: MemberId(Uuid::from_u128(5)),
         programme: domain::ProgrammeId(Uuid::from_u128(4)),
         client: domain::ClientId(Uuid::from_u128(5)),
+        partner: domain::PartnerId(Uuid::from_u128(6)),
+        service: ours.service,
     };
     world.settle().await;
     let before = world.events().await.len();

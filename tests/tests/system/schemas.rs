@@ -9,7 +9,7 @@ use std::{
 use domain::{
     AnyEvent, MemberId, Refusal as _, access, care, group,
     meeting::{MarkRefusal, PhaseRefusal, Refusal, Status},
-    member, programme, protocol, referral, roster,
+    member, partner, programme, protocol, referral, roster, route,
 };
 use jiff::{Timestamp, civil::date};
 use serde_json::{Value, json};
@@ -461,6 +461,45 @@ fn referral_refusals() -> Vec<referral::Refusal> {
     all
 }
 
+/// One of each page: what has a page with others is named beside it.
+fn partner_refusals() -> Vec<partner::Refusal> {
+    use partner::Refusal;
+    let all = vec![
+        Refusal::Unknown,
+        Refusal::UnknownService,
+        Refusal::Closed,
+        Refusal::NotActive,
+        Refusal::TimeZone,
+        Refusal::Full("services", 1),
+    ];
+    for refusal in &all {
+        match refusal {
+            // A new one belongs into the list above.
+            Refusal::Unknown
+            | Refusal::UnknownService
+            | Refusal::Closed
+            | Refusal::NotActive
+            | Refusal::TimeZone
+            | Refusal::NeverWorks
+            | Refusal::Ages
+            | Refusal::Full(..) => {}
+        }
+    }
+    assert!([Refusal::NeverWorks, Refusal::Ages].iter().all(|refusal| refusal.code() == Refusal::TimeZone.code()));
+    all
+}
+
+fn route_refusals() -> Vec<route::Refusal> {
+    let all = vec![route::Refusal::OutOfRange, route::Refusal::Full];
+    for refusal in &all {
+        match refusal {
+            route::Refusal::OutOfRange | route::Refusal::LinkDays | route::Refusal::Full => {}
+        }
+    }
+    assert_eq!(route::Refusal::LinkDays.code(), route::Refusal::OutOfRange.code());
+    all
+}
+
 #[test]
 fn every_refusal_has_a_page_and_says_what_happened_in_a_sentence() {
     let mut said: Vec<(&str, String)> = Vec::new();
@@ -469,6 +508,8 @@ fn every_refusal_has_a_page_and_says_what_happened_in_a_sentence() {
     said.extend(member_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(protocol_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(care_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
+    said.extend(partner_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
+    said.extend(route_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(referral_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(access_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(
@@ -498,6 +539,8 @@ fn every_problem_that_the_sources_name_has_a_page_and_no_page_is_of_none() {
         .chain(protocol_refusals().iter().map(domain::Refusal::code))
         .chain(care_refusals().iter().map(domain::Refusal::code))
         .chain(referral_refusals().iter().map(domain::Refusal::code))
+        .chain(partner_refusals().iter().map(domain::Refusal::code))
+        .chain(route_refusals().iter().map(domain::Refusal::code))
         .chain([group::Refusal::Unknown.code(), group::Refusal::NoSchedule.code(), programme::Refusal::Unknown.code()])
         .collect();
     for (code, _) in web::PAGES {

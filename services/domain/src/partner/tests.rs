@@ -127,3 +127,40 @@ fn what_cannot_be_is_refused_by_its_name() {
     let full = Refusal::Full("services", SERVICES_MAX);
     given::<Partner>(history).when(&Command::DescribeService(service(7_777, Status::Active))).then_refused(&full);
 }
+
+/// What a directory says of the partner with this name and of its first services.
+fn listed(name: &str, services: impl IntoIterator<Item = (ServiceId, ListedService)>) -> Listed {
+    let source = Source { directory: "hsds".parse().unwrap(), id: "7".parse().unwrap() };
+    Listed {
+        name: name.parse().unwrap(),
+        calendar: details(name).calendar,
+        source,
+        services: services.into_iter().collect(),
+    }
+}
+
+#[test]
+fn a_directory_changes_what_it_says_and_nothing_else() {
+    let of = |details, unsaid| (id(1), ListedService { details, unsaid });
+    let plain = Service { may_receive: BTreeSet::new(), ..service(1, Status::Active).details };
+    let import = |details, unsaid| Command::Import(listed("Harbour", [of(details, unsaid)]));
+    let first = Partner::decide(&import(plain.clone(), vec![]), &None).unwrap();
+    assert!(matches!(&first[..], [Event::Registered(_), Event::ServiceDescribed(_)]), "{first:?}");
+    asking_twice_changes_nothing::<Partner>(&[], &import(plain.clone(), vec![]));
+    // Somebody says what no directory does.
+    let ours = Details { mailbox: Some("intake@harbour.example".parse().unwrap()), ..details("Harbour") };
+    let hours: Text<500> = "weekdays".parse().unwrap();
+    let told = Service { hours: Some(hours.clone()), ..service(1, Status::Active).details };
+    let mut history = first;
+    history.push(Event::Changed(Changed {
+        details: Details { source: Some(listed("Harbour", []).source), ..ours.clone() },
+    }));
+    history.push(Event::ServiceDescribed(ServiceDescribed { service: id(1), details: told.clone() }));
+    given::<Partner>(history.clone()).when(&import(plain.clone(), vec![Part::Hours])).then_nothing();
+    let closed = Service { hours: None, ..told };
+    let described = Event::ServiceDescribed(ServiceDescribed { service: id(1), details: closed });
+    given::<Partner>(history.clone()).when(&import(plain.clone(), vec![])).then(&[described]);
+    // Of a closed partner, services stay as they are.
+    history.push(Event::Closed(Closed {}));
+    given::<Partner>(history).when(&import(plain, vec![])).then_nothing();
+}

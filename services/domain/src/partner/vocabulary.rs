@@ -86,6 +86,7 @@ impl Item {
 /// Whether a service is there, as in HSDS 3.0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[derive(IntoStaticStr, VariantArray)]
+#[schema(as = ServiceStatus)]
 pub enum Status {
     /// It is.
     #[serde(rename = "active")]
