@@ -57,9 +57,14 @@ impl Server {
 
     /// A connection with a token made from the data directory.
     pub fn client(&self, org: &str, role: Role) -> Client {
+        self.client_of(org, role, "process")
+    }
+
+    /// As [`Server::client`], of somebody.
+    pub fn client_of(&self, org: &str, role: Role, subject: &str) -> Client {
         let issuer = kith::DataDir::existing(&self.data).and_then(|data| data.issuer()).expect("the issuer's key");
         let org: OrgId = org.parse().expect("an organisation");
-        let token = issuer.sign((&org, role, "process"), vec![], kith::clock().now(), SignedDuration::from_hours(1));
+        let token = issuer.sign((&org, role, subject), vec![], kith::clock().now(), SignedDuration::from_hours(1));
         Client::new(self.address, token.expect("a token"))
     }
 

@@ -53,6 +53,7 @@ pub const CONTEXT: Context = Context {
     operations: op::OPERATIONS,
     views: &[],
     folds: &[],
+    pages: &[],
     build,
 };
 

@@ -59,6 +59,7 @@ pub const CONTEXT: Context = Context {
     operations: op::OPERATIONS,
     views: &[],
     folds: &[],
+    pages: &[],
     build,
 };
 

@@ -94,6 +94,7 @@ pub const CONTEXT: Context = Context {
     operations: op::OPERATIONS,
     views: &[&care_view::CARE],
     folds: &[],
+    pages: &[],
     build,
 };
 

@@ -24,8 +24,19 @@ pub struct Context {
     pub views: &'static [&'static View],
     /// Kinds of stream that it folds into something else than views.
     pub folds: &'static [&'static str],
+    /// Pages for people without an account.
+    pub pages: &'static [Page],
     /// Puts it together.
     pub build: fn(&Host) -> Built,
+}
+
+/// A page that anybody can load: what it shows, it asks the API for.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    /// Where it is.
+    pub path: &'static str,
+    /// The page. Each `{nonce}` in it becomes that of the answer: nothing runs that has none.
+    pub html: &'static str,
 }
 
 /// What must be in the process of a context.

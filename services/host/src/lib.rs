@@ -16,7 +16,7 @@ mod verify;
 mod view;
 mod views;
 
-pub use context::{Built, Context, Need, Task};
+pub use context::{Built, Context, Need, Page, Task};
 pub use derived::Derived;
 pub use follow::{Follower, Rhythm, follow};
 pub use host::Host;

@@ -65,8 +65,8 @@ pub struct Around {
     pub new_id: fn() -> Uuid,
 }
 
-/// The whole API: its router and its document.
-pub fn api(contexts: OpenApiRouter, machine: Machine, around: Around) -> (Router, OpenApi) {
+/// The whole API: its router, with the `pages` beside it, and its document.
+pub fn api(contexts: OpenApiRouter, pages: Router, machine: Machine, around: Around) -> (Router, OpenApi) {
     let (router, paths) = contexts.split_for_parts();
     let document = document(paths);
     let served = Bytes::from(serde_json::to_vec(&document).expect("a document has string keys only"));
@@ -78,6 +78,7 @@ pub fn api(contexts: OpenApiRouter, machine: Machine, around: Around) -> (Router
         .with_state(machine);
     let router = router
         .merge(machine)
+        .merge(pages)
         .merge(SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from(DOCUMENT)))
         .fallback(web::no_such_path)
         .method_not_allowed_fallback(web::no_such_method)

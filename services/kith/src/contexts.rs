@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::middleware::from_fn_with_state;
-use host::{Context, Derived, Host, Task, Views};
+use host::{Context, Derived, Host, Page, Task, Views};
 use messaging::Subscriber;
 use utoipa_axum::router::OpenApiRouter;
 use web::May;
@@ -39,6 +39,7 @@ pub type Opened = (Arc<dyn Derived>, Box<dyn Subscriber>);
 /// The contexts of a process, put together.
 pub(crate) struct Assembled {
     pub routes: OpenApiRouter,
+    pub pages: Vec<Page>,
     pub derived: Vec<Opened>,
     pub tasks: Vec<Task>,
 }
@@ -49,7 +50,7 @@ pub(crate) fn assemble(services: &Services, host: &Host) -> anyhow::Result<Assem
     if services.need_views() {
         derived.push(Arc::new(host.views.clone()));
     }
-    let (mut routes, mut tasks) = (OpenApiRouter::new(), Vec::new());
+    let (mut routes, mut pages, mut tasks) = (OpenApiRouter::new(), Vec::new(), Vec::new());
     for context in CONTEXTS {
         let serves = services.have(context.name);
         if !serves && !services.need_views() {
@@ -58,6 +59,7 @@ pub(crate) fn assemble(services: &Services, host: &Host) -> anyhow::Result<Assem
         let built = (context.build)(host);
         if serves {
             routes = routes.merge(built.routes);
+            pages.extend(context.pages);
             derived.extend(built.derived);
         }
         if services.need_views() {
@@ -70,5 +72,5 @@ pub(crate) fn assemble(services: &Services, host: &Host) -> anyhow::Result<Assem
     }
     let open = |derived: Arc<dyn Derived>| Ok((derived.clone(), derived.open(false)?));
     let derived = derived.into_iter().map(open).collect::<anyhow::Result<_>>()?;
-    Ok(Assembled { routes, derived, tasks })
+    Ok(Assembled { routes, pages, derived, tasks })
 }

@@ -21,6 +21,7 @@ mod listen;
 mod log;
 mod missing;
 mod oidc;
+mod pages;
 mod places;
 mod private;
 mod receipt;

@@ -74,6 +74,9 @@ fn routes() -> anyhow::Result<String> {
             let pattern = pattern.collect::<Vec<_>>().join("/");
             writeln!(lines, "    \"~^{method} {pattern}$\" {upstream};")?;
         }
+        for page in service.context().map(|context| context.pages).unwrap_or_default() {
+            writeln!(lines, "    \"~^GET {}$\" {upstream};", page.path)?;
+        }
     }
     Ok(lines + "}\n")
 }

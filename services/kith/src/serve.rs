@@ -24,7 +24,7 @@ use crate::{
     data_dir::random,
     distribute::{self, Background, Distribution},
     listen::{DRAIN_MAX, Serving, listen},
-    log, missing,
+    log, missing, pages,
     places::Places,
     room,
     supervisor::Supervisor,
@@ -226,7 +226,7 @@ pub fn assemble(
         erasures_file: config.erasures_file.clone(),
         ..host(authenticator, streams, keys, data, chance)
     };
-    let Assembled { routes: mut router, derived, tasks } = contexts::assemble(services, &host)?;
+    let Assembled { routes: mut router, pages, derived, tasks } = contexts::assemble(services, &host)?;
     if log.exclusive() {
         router = router.layer(Extension(LogEnd(log.head())));
     }
@@ -236,7 +236,8 @@ pub fn assemble(
         cors_origins: config.cors_origins.clone(),
         new_id: chance.new_id,
     };
-    let (router, _) = api::api(router, machine(health, &*log), around);
+    let pages = pages::router(&pages, chance.new_secret);
+    let (router, _) = api::api(router, pages, machine(health, &*log), around);
     for Task { name, mut start } in tasks {
         let end = supervisor.end();
         supervisor.keep(name, move |part| start(part, end.clone()));
@@ -311,7 +312,7 @@ pub(crate) fn document(scratch: &Path) -> anyhow::Result<utoipa::openapi::OpenAp
     let machine = machine(&Health::new(), &log);
     let (limits, security_headers) = (Limits::new(1, DRAIN_MAX), SecurityHeaders { tls: false });
     let around = Around { limits, security_headers, cors_origins: vec![], new_id };
-    Ok(api::api(routes(scratch, &Services::all())?, machine, around).1)
+    Ok(api::api(routes(scratch, &Services::all())?, Router::new(), machine, around).1)
 }
 
 /// Methods and paths of a service's operations, without a server.

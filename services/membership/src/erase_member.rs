@@ -135,6 +135,11 @@ pub(crate) async fn erase_member(
     let Answer(done) = membership.decide_people(&caller, &[&permitted], cause, erase, Reply::DONE).await?;
     // From here on sending the command again goes on where this stopped.
     let records = membership.erased_records(org, member, done.position).await?;
+    let (at, mut recipients) = (membership.authenticator.clock.now(), Vec::new());
+    for record in &records {
+        membership.end_referrals(org, record.member, at).await?;
+        recipients.extend(membership.told(org, record.member).await?);
+    }
     try_join_all(records.iter().map(|record| membership.vault.erase(org, record.member))).await?;
     let seen = After(done.position).seen_by(&membership.erasures).await?;
     let erasure = Erasure {
@@ -144,7 +149,7 @@ pub(crate) async fn erase_member(
         signed_at: membership.authenticator.clock.now(),
         records,
         views: membership.forgetting().map(|name| erased(name, seen)).collect(),
-        recipients: vec![],
+        recipients,
         kept: membership.views.all().flat_map(|view| view.keeps).map(|(what, why)| kept(what, why)).collect(),
     };
     let receipt = format!("{org}.{}", caller.seal(RECEIPT, &membership.signer.sign(&erasure))?);

@@ -92,6 +92,8 @@ impl Eraser {
             }
         }
         for erased in &erased {
+            let ended = self.membership.end_referrals(&erased.org, erased.member, self.now()).await;
+            ended.map_err(|problem| anyhow::anyhow!("referrals of who was erased do not end: {problem:?}"))?;
             if !vault.is_destroyed(&erased.org, erased.member) {
                 vault.erase(&erased.org, erased.member).await?;
             }
@@ -102,6 +104,10 @@ impl Eraser {
         }
         self.named.clone().wait_for(|named| *named >= known).await?;
         Ok(last)
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        self.membership.authenticator.clock.now()
     }
 
     async fn withdraw(&self, erased: &ErasedMember) -> anyhow::Result<()> {

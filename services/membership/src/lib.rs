@@ -9,6 +9,7 @@ mod change_member;
 mod complete_enrolment;
 mod confirm_enrolment;
 mod decline_application;
+mod disclosures;
 mod enrol_member;
 mod enrolment_entered_in_error;
 mod erase_member;
@@ -38,7 +39,9 @@ use domain::{
     Decider, GroupId, LocalDay, MemberId, OrgId,
     group::{self, Group},
     member::{self, Member, TypedBy},
+    partner::Partner,
     people::{self, People},
+    referral::Referral,
     roster::{self, Roster},
 };
 use eventlog::{Cause, Position, Reply, Streams, TransactError};
@@ -72,6 +75,10 @@ pub struct Membership {
     members: Guarded<Member>,
     /// Who is the same person as whom, must not be erased, or was.
     people: Guarded<People>,
+    /// What partners were told, which ends with an erasure and an objection.
+    referrals: Streams<Referral>,
+    /// Partners, to name those that have to be told of an erasure.
+    partners: Streams<Partner>,
     /// Their keys.
     pub vault: Vault,
     /// Where it is written down who was shown whom.
@@ -98,6 +105,7 @@ pub const CONTEXT: Context = Context {
     operations: op::OPERATIONS,
     views: &[],
     folds: &[],
+    pages: &[],
     build,
 };
 
@@ -110,6 +118,8 @@ fn build(host: &Host) -> Built {
         known: Members::of(host),
         members: host.of().into(),
         people: host.of().into(),
+        referrals: host.of(),
+        partners: host.of(),
         vault: host.vault().clone(),
         audit: host.audit.clone(),
         signer: host.signer().clone(),

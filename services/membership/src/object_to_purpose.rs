@@ -30,6 +30,9 @@ pub(crate) async fn object_to_purpose(
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: Objection { objects }, .. } = command;
     let (permitted, _) = membership.known.require_visible(&caller, member).await?;
+    if objects && purpose == Purpose::Referral {
+        membership.withdraw_disclosures(&caller, &permitted, &cause).await?;
+    }
     let object = people::Command::Object(member, purpose, objects);
     membership.decide_people(&caller, &[&permitted], cause, object, Reply::DONE).await
 }

@@ -57,6 +57,7 @@ pub const CONTEXT: Context = Context {
     operations: op::OPERATIONS,
     views: &[&partner_view::PARTNERS],
     folds: &[],
+    pages: &[],
     build,
 };
 

@@ -149,6 +149,7 @@ pub const CONTEXT: Context = Context {
     operations: op::OPERATIONS,
     views: VIEWS,
     folds: &[],
+    pages: &[],
     build,
 };
 

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use domain::{
     AttemptId,
-    referral::{self, Actor, Purpose, Stage, Step, table},
+    referral::{self, Actor, Purpose, Stage},
 };
 use eventlog::{Done, Reply};
 use jiff::Timestamp;
@@ -11,7 +11,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use web::{Answer, Command, Problem, Problems};
 
-use crate::{Referrals, op, open_referral::OpenedReferral, refused};
+use crate::{
+    Referrals, op,
+    open_referral::{OpenedReferral, PossibleStep, possible},
+    refused,
+};
 
 /// What a link opens.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -36,7 +40,7 @@ pub(crate) struct MemberQuestion {
     #[serde(skip_serializing_if = "Option::is_none")]
     starts_at: Option<Timestamp>,
     /// What the member may say now.
-    possible: Vec<Step>,
+    possible: Vec<PossibleStep>,
 }
 
 /// A referral of which nothing is to be read any more.
@@ -73,13 +77,13 @@ pub(crate) async fn follow_link(
         let acknowledged = known.times.withdrawal_acknowledged.is_some();
         FollowedLink::Acknowledge(WithdrawnReferral { referral: attempt, acknowledged })
     } else {
-        let possible = table::possible(Some(known.stage), Actor::Member).into_iter().map(|(step, _)| step);
+        let possible = possible(&known, Actor::Member);
         FollowedLink::Member(MemberQuestion {
             referral: attempt,
             service_name: known.sent.as_ref().map(|sent| sent.to.name.to_string()),
             stage: known.stage,
             starts_at: known.starts_at,
-            possible: possible.filter(|step| Purpose::Member.serves(Actor::Member, *step)).collect(),
+            possible: possible.filter(|possible| Purpose::Member.serves(Actor::Member, possible.step)).collect(),
         })
     };
     let kept = Reply::json(200, &serde_json::json!({}));

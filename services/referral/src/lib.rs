@@ -42,7 +42,7 @@ use domain::{
     route::{self, Clocks, Route},
 };
 use eventlog::{Cause, EventLog, Reply, Streams};
-use host::{Built, Context, Host, Members, Need, Task, Views};
+use host::{Built, Context, Host, Members, Need, Page, Task, Views};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use vault::Vault;
 use web::{Answer, Audit, Authenticator, Caller, Guarded, Permitted, Problem, Role};
@@ -79,6 +79,7 @@ pub const CONTEXT: Context = Context {
     operations: op::OPERATIONS,
     views: &[&referral_view::REFERRALS],
     folds: &[],
+    pages: &[Page { path: "/r", html: include_str!("link_page.html") }],
     build,
 };
 

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use domain::{
     AttemptId, MemberId,
-    referral::{self, Actor, Ask, Attempt, By, Stage, Step, What, table},
+    referral::{self, Actor, Ask, Attempt, By, Reason, Stage, Step, What, reason, table},
     route::Urgency,
 };
 use eventlog::{Cause, Done, Reply};
@@ -32,7 +32,16 @@ pub(crate) struct OpenedReferral {
     #[serde(flatten)]
     pub disclosed: Disclosed,
     /// What the partner may do now.
-    pub possible: Vec<Step>,
+    pub possible: Vec<PossibleStep>,
+}
+
+/// A step that may be taken now.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct PossibleStep {
+    pub step: Step,
+    /// The reasons for which it is taken, if it needs one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Reason>,
 }
 
 /// Open a referral
@@ -53,10 +62,11 @@ pub(crate) async fn open_referral(
     Ok(Answer(Done { reply: Reply::json(200, &opened), ..done }))
 }
 
-/// What a partner may do next.
-pub(crate) fn possible(stage: Stage) -> Vec<Step> {
-    let open = |step: &Step| *step != Step::Open;
-    table::possible(Some(stage), Actor::Partner).into_iter().map(|(step, _)| step).filter(open).collect()
+/// What an actor may do next, but for opening it.
+pub(crate) fn possible(attempt: &Attempt, actor: Actor) -> impl Iterator<Item = PossibleStep> {
+    let (stage, accepted) = (attempt.stage, attempt.accepted);
+    let steps = table::possible(Some(stage), actor).into_iter().filter(|(step, _)| *step != Step::Open);
+    steps.map(move |(step, _)| PossibleStep { step, reasons: reason::reasons(step, accepted) })
 }
 
 impl Referrals {
@@ -106,7 +116,7 @@ impl Referrals {
         let (service_name, urgency, sent_at) = (sealed.sent.to.name.to_string(), sealed.sent.urgency, sealed.sent.at);
         let disclosed = sealed.open(&key, org)?;
         let (stage, starts_at) = (known.stage, known.starts_at);
-        let possible = possible(stage);
+        let possible = possible(&known, Actor::Partner).collect();
         let opened =
             OpenedReferral { referral: attempt, service_name, urgency, stage, sent_at, starts_at, disclosed, possible };
         Ok((done, opened))

@@ -27,7 +27,7 @@ pub(crate) struct NewOverride {
     /// Which items, as they were previewed.
     items: BTreeSet<Item>,
     /// As the preview said.
-    #[schema(value_type = String, min_length = 64, max_length = 64)]
+    #[schema(value_type = String, min_length = 64, max_length = 64, example = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f")]
     preview: Digest,
     /// Why. Kept sealed.
     #[schema(value_type = Text<1000>)]

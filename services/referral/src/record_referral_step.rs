@@ -16,16 +16,15 @@ use crate::{Referrals, by, op};
 /// What happened to a referral, or is to happen.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({ "what": { "answer": { "answer": "helped" } } }))]
 pub(crate) struct NewStep {
     what: What,
     /// In words. Kept sealed.
     #[serde(default)]
     #[schema(value_type = Option<Text<2000>>)]
     note: Option<Private<Text<2000>>>,
-    /// For how many days the member is not referred there again, 0 to 366; as the reason says, if it is not given.
+    /// For how many days the member is not referred there again, 0 to 730; as the reason says, if it is not given.
     #[serde(default)]
-    #[schema(maximum = 366)]
+    #[schema(maximum = 730)]
     rest_days: Option<u16>,
 }
 

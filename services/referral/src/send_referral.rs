@@ -28,7 +28,7 @@ pub(crate) struct NewSending {
     #[serde(default)]
     items: Option<std::collections::BTreeSet<domain::partner::Item>>,
     /// As the preview said.
-    #[schema(value_type = String, min_length = 64, max_length = 64)]
+    #[schema(value_type = String, min_length = 64, max_length = 64, example = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f")]
     preview: Digest,
     /// Whether the partner gets a link to read and answer it without an account.
     #[serde(default)]

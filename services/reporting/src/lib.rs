@@ -39,7 +39,7 @@ mod history;
 
 use std::sync::Arc;
 
-use domain::{DomainEvent, care, group, meeting, member, people, programme};
+use domain::{DomainEvent, care, group, meeting, member, people, programme, referral};
 use host::{Built, Context, Host, Need};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -57,7 +57,9 @@ pub const CONTEXT: Context = Context {
         member::Event::CATEGORY,
         people::Event::CATEGORY,
         care::Event::CATEGORY,
+        referral::Event::CATEGORY,
     ],
+    pages: &[],
     build,
 };
 

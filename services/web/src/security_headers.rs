@@ -48,7 +48,8 @@ fn put(headers: &mut HeaderMap, explorer: bool, tls: bool) {
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
-    headers.insert(CONTENT_SECURITY_POLICY, if explorer { EXPLORER_POLICY } else { POLICY });
+    // A page has its own.
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(if explorer { EXPLORER_POLICY } else { POLICY });
     if !explorer {
         // What is answered can be about a person, and belongs into nobody's cache.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

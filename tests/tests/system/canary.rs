@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tests::{
     http::{Answer, Client},
     process::Server,
-    world::ORG,
+    world::{ORG, agency, counselling},
 };
 use web::Role;
 
@@ -51,6 +51,7 @@ const PUBLIC: &[(&str, &str)] = &[
 /// Fields of free text that are about nobody, in operations where others are.
 const PUBLIC_FIELDS: &[(&str, &str)] = &[
     ("give_consent", "/text"),
+    ("allow_disclosure", "/text"),
     // Subjects are ids of the organisation's choice that say nothing: README.
     ("record_structure", "/facilitators/0"),
 ];
@@ -78,6 +79,16 @@ const PERSONAL: &[&str] = &[
     "raise_concern",
     "resolve_concern",
     "record_structure",
+    "allow_disclosure",
+    "state_need",
+    "change_need",
+    "close_need",
+    "draft_referral",
+    "override_disclosure",
+    "record_referral_step",
+    "record_partner_step",
+    "record_link_step",
+    "lift_rest",
 ];
 
 /// Every place in a body where anything can be written, as JSON pointers.
@@ -197,6 +208,7 @@ async fn sing(server: &Server, aviary: &mut Aviary, (group, meetings): (GroupId,
     let body = aviary.body("meeting_did_not_occur");
     command(&mut admin, Method::POST, &at(before, "did-not-occur"), &body).await;
     sing_of_care(&mut admin, aviary, bee).await;
+    sing_of_referrals(server, &mut admin, aviary, bee).await;
     let mut body = aviary.body("withdraw_member");
     body["ends_on"] = kith::clock().now().to_zoned(TimeZone::UTC).date().to_string().into();
     let path = format!("/v1/groups/{group}/enrolments/{bee}/withdrawal");
@@ -242,6 +254,70 @@ async fn sing_of_care(admin: &mut Client, aviary: &mut Aviary, bee: MemberId) {
     command(admin, Method::POST, &format!("{concern}/acknowledgement"), &Value::Null).await;
     let body = aviary.body("resolve_concern");
     command(admin, Method::POST, &format!("{concern}/resolution"), &body).await;
+}
+
+/// As [`sing`], of somebody's referrals.
+async fn sing_of_referrals(server: &Server, admin: &mut Client, aviary: &mut Aviary, bee: MemberId) {
+    let of = |what: &str| format!("/v1/members/{bee}/{what}");
+    let mut referred = Vec::new();
+    for name in ["Harbour", "Lighthouse"] {
+        let partner = command(admin, Method::POST, "/v1/partners", &agency(name)).await.json()["id"].clone();
+        let partner = partner.as_str().expect("an id").to_owned();
+        let service = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).to_string();
+        let path = format!("/v1/partners/{partner}/services/{service}");
+        command(admin, Method::PUT, &path, &counselling()).await;
+        referred.push((partner, service));
+    }
+    let (partner, service) = referred[0].clone();
+    let mut body = aviary.body("state_need");
+    (body["based_on"], body["refer_to"]) = (Value::Null, json!({ "partner": partner, "service": service }));
+    let stated = command(admin, Method::POST, &of("needs"), &body).await.json();
+    let [need, first] = ["need", "referral"].map(|what| stated[what].as_str().expect("an id").to_owned());
+    let body = aviary.body("change_need");
+    command(admin, Method::PUT, &of(&format!("needs/{need}")), &body).await;
+    let mut body = aviary.body("allow_disclosure");
+    (body["partners"], body["items"], body["takes_over"]) = (json!([partner]), json!(["alias", "ask"]), Value::Null);
+    (body["from"], body["until"]) = (Value::Null, Value::Null);
+    body["elements"] =
+        json!(["subject", "discloser", "information", "recipient", "purpose", "revocation", "end", "signature"]);
+    command(admin, Method::POST, &of("disclosures"), &body).await;
+    let preview = command(admin, Method::POST, &of(&format!("referrals/{first}/preview")), &json!({})).await.json();
+    let sending = json!({ "preview": preview["preview"], "link": true });
+    let sent = command(admin, Method::POST, &of(&format!("referrals/{first}/sending")), &sending).await;
+    let (position, link) = (sent.at(), sent.json()["link"]["path"].as_str().expect("a link").to_owned());
+    let mut body = aviary.body("record_referral_step");
+    body["what"] = json!({ "deliver": { "channel": "email" } });
+    command(admin, Method::POST, &of(&format!("referrals/{first}/steps")), &body).await;
+    let mut by_link = Client::new(server.address, link.split_once('#').expect("a fragment").1);
+    command(&mut by_link, Method::POST, "/v1/link/opening", &json!({})).await;
+    let mut body = aviary.body("record_link_step");
+    (body["what"], body["rest_days"]) = (json!({ "accept": {} }), Value::Null);
+    command(&mut by_link, Method::POST, "/v1/link/steps", &body).await;
+    let mut at_partner = server.client_of(ORG, Role::Partner, &partner);
+    admin.get("/v1/referrals", position).await.expect("an answer").must(200);
+    command(&mut at_partner, Method::POST, &format!("/v1/partner/referrals/{first}/opening"), &json!({})).await;
+    let mut body = aviary.body("record_partner_step");
+    (body["what"], body["rest_days"]) = (json!({ "decline": { "reason": "no_capacity" } }), Value::Null);
+    command(&mut at_partner, Method::POST, &format!("/v1/partner/referrals/{first}/steps"), &body).await;
+    let mut body = aviary.body("lift_rest");
+    (body["partner"], body["reason"]) = (json!(partner), "no_capacity".into());
+    command(admin, Method::POST, &of("rests/lifting"), &body).await;
+    let mut body = aviary.body("draft_referral");
+    (body["partner"], body["service"], body["parent"]) = (json!(referred[1].0), json!(referred[1].1), json!(first));
+    let path = of(&format!("needs/{need}/referrals"));
+    let second = command(admin, Method::POST, &path, &body).await.json()["referral"].clone();
+    let second = second.as_str().expect("an id");
+    command(admin, Method::PUT, "/v1/duty-seat", &json!({ "holder": "process" })).await;
+    let ask = json!({ "items": ["alias"], "without_consent": true });
+    let preview = command(admin, Method::POST, &of(&format!("referrals/{second}/preview")), &ask).await.json();
+    let mut body = aviary.body("override_disclosure");
+    (body["items"], body["preview"]) = (json!(["alias"]), preview["preview"].clone());
+    let until = kith::clock().now() + jiff::SignedDuration::from_hours(24);
+    body["until"] = until.to_string().into();
+    command(admin, Method::POST, &of(&format!("referrals/{second}/override")), &body).await;
+    let mut body = aviary.body("close_need");
+    (body["end"], body["reason"]) = ("dropped".into(), "member_request".into());
+    command(admin, Method::POST, &of(&format!("needs/{need}/closing")), &body).await;
 }
 
 /// Reads everything that shows people, as everyone.
@@ -303,7 +379,9 @@ async fn nothing_that_was_said_of_a_person_is_left_anywhere_in_clear() {
     let programme = domain::ProgrammeId(uuid::Uuid::nil());
     let client = domain::ClientId(uuid::Uuid::nil());
     let (partner, service) = (domain::PartnerId(uuid::Uuid::nil()), domain::ServiceId(uuid::Uuid::nil()));
-    let things = Things { group, meeting: meetings[0], member, other: member, programme, client, partner, service };
+    let (need, referral) = (domain::NeedId(uuid::Uuid::nil()), domain::AttemptId(uuid::Uuid::nil()));
+    let meeting = meetings[0];
+    let things = Things { group, meeting, member, other: member, programme, client, partner, service, need, referral };
     let mut aviary = Aviary { operations, things, freed: BTreeSet::new() };
 
     // An operation that takes free text is known here, or this fails.

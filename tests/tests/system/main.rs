@@ -39,6 +39,7 @@ mod operations;
 mod outcomes;
 mod people;
 mod reads;
+mod referrals;
 mod report;
 mod schemas;
 mod shut;

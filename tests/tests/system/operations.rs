@@ -1,7 +1,7 @@
 //! The operations as the served document describes them, and a request for each made from its schema alone.
 
 use bytes::Bytes;
-use domain::{ClientId, GroupId, MeetingId, MemberId, PartnerId, ProgrammeId, ServiceId};
+use domain::{AttemptId, ClientId, GroupId, MeetingId, MemberId, NeedId, PartnerId, ProgrammeId, ServiceId};
 use hyper::{Method, Request, http::request::Builder};
 use serde_json::{Map, Value, json};
 use tests::world::World;
@@ -19,6 +19,10 @@ pub struct Things {
     pub partner: PartnerId,
     /// Of that partner, and active.
     pub service: ServiceId,
+    /// Of the member.
+    pub need: NeedId,
+    /// Of that need to that service: a draft.
+    pub referral: AttemptId,
 }
 
 impl Things {
@@ -33,7 +37,11 @@ impl Things {
             "expires_at": "2026-12-31T00:00:00Z" });
         let client = world.admin().post("/v1/access/clients", client).await.must(201).id("client");
         let (partner, service) = world.admin().partner("Harbour").await;
-        Self { group, meeting, member, other, programme, client, partner, service }
+        let body = json!({ "urgency": "routine", "says": { "ask": "Somebody to talk to" },
+            "refer_to": { "partner": partner, "service": service } });
+        let stated = world.admin().post(&format!("/v1/members/{member}/needs"), body).await.must(201);
+        let (need, referral) = (stated.id("need"), stated.id("referral"));
+        Self { group, meeting, member, other, programme, client, partner, service, need, referral }
     }
 
     fn id(&self, name: &str) -> String {
@@ -45,12 +53,14 @@ impl Things {
             "client" => self.client.to_string(),
             "partner" => self.partner.to_string(),
             "service" => self.service.to_string(),
+            "need" | "based_on" => self.need.to_string(),
+            "referral" | "parent" => self.referral.to_string(),
             "into" => self.other.to_string(),
             "purpose" => "statistics".into(),
             "instrument" => "gad-7".into(),
             "language" => "en".into(),
             // Nobody has them: what is asked of them is understood, and refused.
-            "consent" | "hold" | "glass" | "check_in" | "goal" | "revises" | "concern" => {
+            "consent" | "hold" | "glass" | "check_in" | "goal" | "revises" | "concern" | "link" | "takes_over" => {
                 "018f3c7a-0000-7000-8000-000000000099".into()
             }
             other => panic!("what is `{other}`? say so here"),
@@ -229,6 +239,9 @@ fn sample(name: &str, schema: &Value, things: &Things) -> Value {
         Some("uuid") => return things.id(name).into(),
         _ if name == "email" => return "somebody@example.org".into(),
         Some("date") => return "2026-06-02".into(),
+        Some("date-time") => {
+            return if name == "from" { "2026-06-01T12:00:00Z" } else { "2026-06-20T12:00:00Z" }.into();
+        }
         _ => {}
     }
     match () {

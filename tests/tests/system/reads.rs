@@ -257,6 +257,8 @@ async fn what_belongs_to_another_organisation_looks_just_like_what_is_not_there(
         client: domain::ClientId(Uuid::from_u128(5)),
         partner: domain::PartnerId(Uuid::from_u128(6)),
         service: ours.service,
+        need: domain::NeedId(Uuid::from_u128(7)),
+        referral: domain::AttemptId(Uuid::from_u128(8)),
     };
     world.settle().await;
     let before = world.events().await.len();

@@ -222,6 +222,12 @@ pub fn kinds(step: Step, accepted: bool) -> &'static [Kind] {
     }
 }
 
+/// For what reasons a step can be taken.
+pub fn reasons(step: Step, accepted: bool) -> Vec<Reason> {
+    let kinds = kinds(step, accepted);
+    REASONS.iter().filter(|line| kinds.contains(&line.kind)).map(|line| line.reason).collect()
+}
+
 /// What is known of a reason for a step, if it is one for it.
 pub fn attribution(step: Step, accepted: bool, reason: Reason) -> Option<&'static Attribution> {
     let kinds = kinds(step, accepted);

@@ -50,6 +50,14 @@ pub(crate) enum Kind {
     GoalEnds,
     /// That there was a concern, and when. Not about whom.
     Concerns,
+    /// A need: whose, how soon, since when.
+    Needs,
+    /// How a need ended.
+    NeedEnds,
+    /// A referral: of which need, to which service of which partner.
+    Referrals,
+    /// A step of a referral: which, by whom, to which stage. No row supersedes another.
+    ReferralSteps,
 }
 
 impl Kind {
@@ -71,6 +79,9 @@ impl Kind {
             Self::Goals | Self::GoalEnds => &["goal"],
             Self::GoalRatings => &["goal", "position"],
             Self::Concerns => &["concern"],
+            Self::Needs | Self::NeedEnds => &["need"],
+            Self::Referrals => &["referral"],
+            Self::ReferralSteps => &["referral", "position"],
         }
     }
 
@@ -141,6 +152,30 @@ impl Kind {
             ],
             Self::GoalEnds => &[("goal", Binary), ("end", String), ("local_date", Int32)],
             Self::Concerns => &[("concern", Binary), ("urgency", String), ("raised_at", Int64)],
+            Self::Needs => {
+                &[("need", Binary), ("member", Binary), ("based_on", Binary), ("urgency", String), ("at", Int64)]
+            }
+            Self::NeedEnds => &[("need", Binary), ("end", String), ("at", Int64)],
+            Self::Referrals => &[
+                ("referral", Binary),
+                ("need", Binary),
+                ("member", Binary),
+                ("partner", Binary),
+                ("service", Binary),
+                ("parent", Binary),
+                ("at", Int64),
+            ],
+            Self::ReferralSteps => &[
+                ("referral", Binary),
+                ("step", String),
+                ("to", String),
+                ("by", String),
+                ("at", Int64),
+                ("urgency", String),
+                ("reason", String),
+                ("outcome", String),
+                ("answer", String),
+            ],
         };
         let position = ("position", UInt64);
         columns.iter().chain([&position]).map(|(name, kind)| Field::new((*name).into(), kind.clone())).collect()

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{Cause, kind::Kind, segment};
 
 /// Version of the manifest and of the columns of the facts. Another one is thrown away and rebuilt.
-pub(super) const FORMAT: u32 = 4;
+pub(super) const FORMAT: u32 = 5;
 
 const FILE: &str = "manifest.json";
 

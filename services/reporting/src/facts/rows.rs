@@ -1,6 +1,7 @@
 //! From events to rows.
 
 mod care;
+mod referral;
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,10 @@ use polars::prelude::*;
 use strum::IntoStaticStr;
 use uuid::Uuid;
 
-use self::care::{CareRows, local_date};
+use self::{
+    care::{CareRows, local_date},
+    referral::ReferralRows,
+};
 use super::kind::Kind;
 use crate::month::Month;
 
@@ -48,6 +52,7 @@ pub(super) struct Rows {
     merges: Vec<(MemberId, Option<MemberId>, Position)>,
     objections: Vec<(MemberId, Ground, bool, Position)>,
     care: CareRows,
+    referral: ReferralRows,
 }
 
 /// Why a member is not counted as a person: with them, `Permissions::allow` says no to statistics.
@@ -82,6 +87,8 @@ impl Rows {
             self.add_group(GroupId(id), event, at);
         } else if let Some(event) = event.of::<domain::care::Event>() {
             self.care.add(MemberId(id), event, at);
+        } else if let Some(event) = event.of::<domain::referral::Event>() {
+            self.referral.add(MemberId(id), event, at);
         } else if let Some(
             programme::Event::Registered(programme::Registered { details })
             | programme::Event::Changed(programme::Changed { details }),
@@ -161,6 +168,7 @@ impl Rows {
             (Kind::Objections, objections(&self.objections)?),
         ];
         tables.extend(self.care.tables()?);
+        tables.extend(self.referral.tables()?);
         Ok(tables)
     }
 }

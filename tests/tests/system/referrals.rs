@@ -1,0 +1,491 @@
+//! Referrals: what a member allows is told to whom they allow, each side answers, and each silence has a name.
+
+use domain::{AttemptId, ConsentId, MemberId, NeedId, PartnerId, ServiceId};
+use hyper::Method;
+use serde_json::{Value, json};
+use tests::{
+    http::Answer,
+    world::{Actor, ORG, World},
+};
+use web::Role;
+
+/// What a consent under 42 CFR Part 2 says.
+const ELEMENTS: [&str; 8] =
+    ["subject", "discloser", "information", "recipient", "purpose", "revocation", "end", "signature"];
+
+/// An organisation with a partner, and a member who is to be referred there.
+struct Desk<'a> {
+    world: &'a World,
+    coordinator: Actor,
+    member: MemberId,
+    partner: PartnerId,
+    service: ServiceId,
+}
+
+impl<'a> Desk<'a> {
+    async fn of(world: &'a World) -> Self {
+        let (partner, service) = world.admin().partner("Harbour").await;
+        let member =
+            world.admin().register(json!({ "alias": "Kestrel", "phone": "+1 212 555 0142", "notes": "owl" })).await;
+        Self { world, coordinator: world.coordinator(), member, partner, service }
+    }
+
+    fn path(&self, rest: &str) -> String {
+        format!("/v1/members/{}/{rest}", self.member)
+    }
+
+    async fn need(&self) -> (NeedId, AttemptId) {
+        let body = json!({ "urgency": "routine", "says": { "ask": "Somebody to talk to", "why": "the nights" },
+            "refer_to": { "partner": self.partner, "service": self.service } });
+        let stated = self.coordinator.post(&self.path("needs"), body).await.must(201);
+        (stated.id("need"), stated.id("referral"))
+    }
+
+    async fn draft(&self, need: NeedId, more: Value) -> AttemptId {
+        let mut body = json!({ "partner": self.partner, "service": self.service });
+        for (name, value) in more.as_object().into_iter().flatten() {
+            body[name] = value.clone();
+        }
+        self.coordinator.post(&self.path(&format!("needs/{need}/referrals")), body).await.must(201).id("referral")
+    }
+
+    async fn allow(&self, more: Value) -> ConsentId {
+        let mut body = json!({ "law": "part2", "partners": [self.partner], "items": ["alias", "phone", "ask"],
+            "text": "referral-2026-03", "means": "electronic", "elements": ELEMENTS });
+        for (name, value) in more.as_object().into_iter().flatten() {
+            body[name] = value.clone();
+        }
+        self.coordinator.post(&self.path("disclosures"), body).await.must(201).id("consent")
+    }
+
+    async fn preview(&self, referral: AttemptId) -> Value {
+        let path = self.path(&format!("referrals/{referral}/preview"));
+        self.coordinator.post(&path, json!({})).await.must(200).json()
+    }
+
+    async fn send(&self, referral: AttemptId, preview: &Value, link: bool) -> Answer {
+        let body = json!({ "preview": preview["preview"], "link": link });
+        self.coordinator.post(&self.path(&format!("referrals/{referral}/sending")), body).await
+    }
+
+    /// A referral that was sent.
+    async fn sent(&self) -> (NeedId, AttemptId) {
+        let (need, referral) = self.need().await;
+        self.allow(json!({})).await;
+        let preview = self.preview(referral).await;
+        self.send(referral, &preview, false).await.must(200);
+        (need, referral)
+    }
+
+    async fn step(&self, referral: AttemptId, what: Value) -> Answer {
+        self.coordinator.post(&self.path(&format!("referrals/{referral}/steps")), json!({ "what": what })).await
+    }
+
+    fn at_partner(&self) -> Actor {
+        self.world.somebody(ORG, Role::Partner, &self.partner.to_string(), vec![])
+    }
+
+    async fn opened(&self, who: &Actor, referral: AttemptId) -> Answer {
+        self.world.settle().await;
+        who.post(&format!("/v1/partner/referrals/{referral}/opening"), json!({})).await
+    }
+
+    async fn answers(&self, who: &Actor, referral: AttemptId, what: Value) -> Answer {
+        self.world.settle().await;
+        who.post(&format!("/v1/partner/referrals/{referral}/steps"), json!({ "what": what })).await
+    }
+
+    async fn link(&self, referral: AttemptId, purpose: &str) -> Value {
+        let path = self.path(&format!("referrals/{referral}/links"));
+        self.coordinator.post(&path, json!({ "purpose": purpose })).await.must(201).json()
+    }
+
+    fn by_link(&self, link: &Value) -> Actor {
+        let path = link["path"].as_str().expect("a path");
+        self.world.bearer(path.split_once('#').expect("a fragment").1)
+    }
+
+    /// The story of the only need's referrals.
+    async fn stories(&self) -> Vec<Value> {
+        let shown = self.coordinator.get(&self.path("referrals")).await.must(200).json();
+        shown["needs"]
+            .as_array()
+            .expect("needs")
+            .iter()
+            .flat_map(|need| need["referrals"].as_array().unwrap().clone())
+            .collect()
+    }
+}
+
+async fn follow(who: &Actor) -> Answer {
+    who.post("/v1/link/opening", json!({})).await
+}
+
+async fn say(who: &Actor, what: Value) -> Answer {
+    who.post("/v1/link/steps", json!({ "what": what })).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_referral_goes_from_the_request_to_the_members_answer_with_five_requests_of_a_coordinator() {
+    let world = World::start().await;
+    let desk = Desk::of(&world).await;
+    let (_, referral) = desk.need().await; // 1
+    desk.allow(json!({})).await; // 2
+    let preview = desk.preview(referral).await; // 3
+    assert_eq!(
+        preview["items"][0],
+        json!({ "item": "alias", "value": "Kestrel", "consent": preview["items"][0]["consent"] })
+    );
+    let sent = desk.send(referral, &preview, true).await.must(200).json(); // 4
+    let partner = desk.by_link(&sent["link"]);
+    let opened = follow(&partner).await.must(200).json();
+    assert_eq!(
+        opened["items"],
+        json!({ "alias": "Kestrel", "phone": "+1 212 555 0142", "ask": "Somebody to talk to" })
+    );
+    assert_eq!(opened["notices"], json!(["42 CFR part 2 prohibits unauthorized use or disclosure of these records."]));
+    say(&partner, json!({ "accept": {} })).await.must(204);
+    say(&partner, json!({ "schedule": { "starts_at": "2026-06-05T15:00:00Z" } })).await.must(204);
+    world.set_time("2026-06-05T16:00:00Z");
+    say(&partner, json!({ "engage": {} })).await.must(204);
+    say(&partner, json!({ "complete": { "outcome": "service_received" } })).await.must(204);
+    let member = desk.by_link(&desk.link(referral, "member").await); // 5
+    assert_eq!(follow(&member).await.must(200).json()["possible"], json!([{ "step": "answer" }]));
+    say(&member, json!({ "answer": { "answer": "partly" } })).await.must(204);
+    let [story] = &desk.stories().await[..] else { panic!("one referral") };
+    assert_eq!(
+        (&story["stage"], &story["outcome"], &story["answer"]),
+        (&json!("completed"), &json!("service_received"), &json!("partly"))
+    );
+    assert_eq!(story["steps"].as_array().unwrap().len(), 8, "{story:#}");
+    assert_eq!(story["overdue"], false);
+    world.must_be_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_declined_for_capacity_is_referred_again_waits_and_helps() {
+    let world = World::start().await;
+    let desk = Desk::of(&world).await;
+    let (need, first) = desk.sent().await;
+    let partner = desk.at_partner();
+    desk.opened(&partner, first).await.must(200);
+    desk.answers(&partner, first, json!({ "decline": { "reason": "no_capacity" } })).await.must(204);
+    // The member rests there, and goes elsewhere.
+    let again = desk.draft(need, json!({ "parent": first, "note": "Ask them again" })).await;
+    let preview = desk.preview(again).await;
+    desk.send(again, &preview, false).await.refused(409, "not-again-before");
+    let (other, service) = world.admin().partner("Lighthouse").await;
+    let elsewhere = Desk { partner: other, service, coordinator: world.coordinator(), ..desk };
+    let second = elsewhere.draft(need, json!({ "parent": first, "note": "No room at Harbour" })).await;
+    let left_out = elsewhere.preview(second).await;
+    assert_eq!(left_out["items"], json!([]), "nobody allowed that Lighthouse is told anything");
+    elsewhere.allow(json!({})).await;
+    let preview = elsewhere.preview(second).await;
+    elsewhere.send(second, &preview, false).await.must(200);
+    let partner = elsewhere.at_partner();
+    for what in [
+        json!({ "accept": {} }),
+        json!({ "waitlist": { "position": 3, "expected_on": "2026-07-01" } }),
+        json!({ "engage": {} }),
+        json!({ "complete": { "outcome": "service_received" } }),
+    ] {
+        elsewhere.answers(&partner, second, what).await.must(204);
+    }
+    elsewhere.step(second, json!({ "answer": { "answer": "helped" } })).await.must(204);
+    let close = json!({ "end": "met" });
+    elsewhere.coordinator.post(&elsewhere.path(&format!("needs/{need}/closing")), close).await.must(204);
+    let stories = elsewhere.stories().await;
+    assert_eq!(stories[0]["party"], "provider");
+    assert_eq!(stories[2]["parent"], json!(first));
+    world.must_be_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_does_not_come_twice_and_is_not_reached_is_not_followed_for_ever() {
+    let world = World::start().await;
+    let desk = Desk::of(&world).await;
+    let (_, referral) = desk.sent().await;
+    let partner = desk.at_partner();
+    desk.answers(&partner, referral, json!({ "accept": {} })).await.must(204);
+    for day in ["2026-06-03", "2026-06-08"] {
+        let schedule = json!({ "schedule": { "starts_at": format!("{day}T15:00:00Z") } });
+        desk.answers(&partner, referral, schedule).await.must(204);
+        desk.answers(&partner, referral, json!({ "record_no_show": { "reason": "transport" } })).await.must(204);
+    }
+    let once = json!({ "give_up": { "tries": 1, "channels": ["phone"] } });
+    desk.answers(&partner, referral, once).await.refused(409, "too-few-tries");
+    let often = json!({ "give_up": { "tries": 3, "channels": ["phone", "sms"] } });
+    desk.answers(&partner, referral, often).await.must(204);
+    let [story] = &desk.stories().await[..] else { panic!("one referral") };
+    assert_eq!(
+        (&story["stage"], &story["next"]),
+        (&json!("unreachable"), &json!({ "by": "coordinator", "step": "inform" }))
+    );
+    desk.opened(&partner, referral).await.refused(404, "unknown-referral");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consent_that_is_withdrawn_closes_everything_in_the_same_append() {
+    let world = World::start().await;
+    let desk = Desk::of(&world).await;
+    let (_, referral) = desk.need().await;
+    let consent = desk.allow(json!({})).await;
+    let preview = desk.preview(referral).await;
+    let sent = desk.send(referral, &preview, true).await.must(200).json();
+    let (partner, linked) = (desk.at_partner(), desk.by_link(&sent["link"]));
+    say(&linked, json!({ "accept": {} })).await.must(204);
+    desk.opened(&partner, referral).await.must(200);
+    let who = world.member(desk.member);
+    who.post(&desk.path(&format!("disclosures/{consent}/withdrawal")), json!({ "means": "electronic" }))
+        .await
+        .must(204);
+    let types = world.types_of(desk.member).await;
+    assert!(types.ends_with(&["disclosure.withdrawn".into(), "referral.moved".into()]), "{types:?}");
+    desk.opened(&partner, referral).await.refused(404, "unknown-referral");
+    desk.answers(&partner, referral, json!({ "engage": {} })).await.refused(409, "referral-step-not-possible");
+    follow(&linked).await.must(401);
+    let inbox = partner.get("/v1/partner/referrals").await.must(200).json();
+    assert_eq!(inbox["items"][0]["next"], json!({ "by": "coordinator", "step": "tell_withdrawal" }));
+    // The partner is told, and acknowledges it by a link that shows nothing.
+    desk.step(referral, json!({ "tell_withdrawal": { "channel": "email" } })).await.must(204);
+    let acknowledging = desk.by_link(&desk.link(referral, "acknowledge").await);
+    assert_eq!(follow(&acknowledging).await.must(200).json()["acknowledged"], false);
+    say(&acknowledging, json!({ "acknowledge_withdrawal": {} })).await.must(204);
+    assert_eq!(follow(&acknowledging).await.must(200).json()["acknowledged"], true);
+    world.must_be_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_referral_that_nobody_answers_is_overdue_at_its_minute_and_expires() {
+    let world = World::start().await;
+    let desk = Desk::of(&world).await;
+    // Monday noon in UTC, eight in the morning in New York.
+    let (_, referral) = desk.sent().await;
+    let overdue = async |time: &str| {
+        world.set_time(time);
+        world.settle().await;
+        desk.coordinator.get("/v1/referrals?overdue=true").await.must(200).json()["items"].as_array().unwrap().clone()
+    };
+    assert_eq!(overdue("2026-06-03T11:59:59Z").await, Vec::<Value>::new());
+    let [line] = &overdue("2026-06-03T12:00:00Z").await[..] else { panic!("overdue") };
+    assert_eq!((&line["due"][0]["clock"], &line["due"][0]["silent"]), (&json!("receipt"), &json!("provider")));
+    desk.opened(&desk.at_partner(), referral).await.must(200);
+    assert_eq!(overdue("2026-06-03T12:00:01Z").await, Vec::<Value>::new(), "its cause is gone");
+    assert_eq!(overdue("2026-06-08T12:00:00Z").await[0]["due"][0]["clock"], "decision");
+    // Five working days to decide, and five of grace.
+    world.set_time("2026-06-15T12:00:00Z");
+    world
+        .eventually(|events| {
+            events.iter().any(|event| {
+                *event.event_type == *"referral.moved" && String::from_utf8_lossy(&event.data).contains("\"expire\"")
+            })
+        })
+        .await;
+    let [story] = &desk.stories().await[..] else { panic!("one referral") };
+    assert_eq!((&story["stage"], &story["party"]), (&json!("expired"), &json!("provider")));
+    desk.opened(&desk.at_partner(), referral).await.refused(404, "unknown-referral");
+    world.must_be_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_sent_but_what_was_previewed() {
+    let world = World::start().await;
+    let desk = Desk::of(&world).await;
+    let (_, referral) = desk.need().await;
+    desk.allow(json!({})).await;
+    let preview = desk.preview(referral).await;
+    world.admin().patch(&format!("/v1/members/{}", desk.member), json!({ "phone": "+1 212 555 0199" })).await.must(204);
+    desk.send(referral, &preview, false).await.refused(409, "preview-changed");
+    let preview = desk.preview(referral).await;
+    let (key, body) = ("the same", json!({ "preview": preview["preview"], "link": true }));
+    let path = desk.path(&format!("referrals/{referral}/sending"));
+    let first = desk.coordinator.command(Method::POST, &path, key, &body).await.must(200);
+    let again = desk.coordinator.command(Method::POST, &path, key, &body).await.must(200);
+    assert!(again.replayed());
+    let secret =
+        |answer: &Answer| answer.json()["link"]["path"].as_str().unwrap().rsplit('.').next().unwrap().to_owned();
+    assert_eq!(secret(&first), secret(&again), "whoever sends it again gets the same link");
+    // What the partner reads stays as it was sent.
+    world.admin().patch(&format!("/v1/members/{}", desk.member), json!({ "phone": "+1 212 555 0100" })).await.must(204);
+    let opened = desk.opened(&desk.at_partner(), referral).await.must(200).json();
+    assert_eq!(opened["items"]["phone"], "+1 212 555 0199");
+    let accesses = async || {
+        world.settle().await;
+        world.admin().pages(&desk.path("accesses"), 50).await
+    };
+    let opening = accesses().await.into_iter().find(|access| access["operation"] == "open_referral").expect("audited");
+    assert_eq!(opening["fields"], json!(["alias", "phone"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_is_good_for_one_referral_and_purpose_until_its_end_and_all_refusals_are_alike() {
+    let world = World::start().await;
+    let desk = Desk::of(&world).await;
+    let (_, referral) = desk.sent().await;
+    let link = desk.link(referral, "partner").await;
+    let partner = desk.by_link(&link);
+    for _ in 0..10 {
+        assert_eq!(partner.get("/v1/link/opening").await.status, 405, "nothing is spent by GET");
+    }
+    follow(&partner).await.must(200);
+    let text = link["path"].as_str().unwrap().split_once('#').unwrap().1.to_owned();
+    let guessed = format!("{}{}", &text[..text.len() - 1], if text.ends_with('0') { '1' } else { '0' });
+    let other = Desk {
+        member: world.admin().register(json!({ "alias": "Owl" })).await,
+        coordinator: world.coordinator(),
+        ..desk
+    };
+    let (_, elsewhere) = other.sent().await;
+    let their_link = other.link(elsewhere, "partner").await;
+    let spliced = {
+        let theirs = their_link["path"].as_str().unwrap().split_once('#').unwrap().1.to_owned();
+        let (place, _) = theirs.rsplit_once('.').unwrap();
+        format!("{place}.{}", text.rsplit_once('.').unwrap().1)
+    };
+    let revoked = other.link(elsewhere, "partner").await;
+    let path = other.path(&format!("referrals/{elsewhere}/links/{}/revocation", revoked["link"].as_str().unwrap()));
+    other.coordinator.post(&path, json!({})).await.must(204);
+    let mut said = std::collections::BTreeSet::new();
+    for bad in [&guessed, &spliced, &revoked["path"].as_str().unwrap()[3..].to_owned(), &format!("{text}0")] {
+        let answer = follow(&world.bearer(bad)).await.must(401);
+        let mut problem = answer.json();
+        problem.as_object_mut().unwrap().remove("instance");
+        said.insert(problem.to_string());
+    }
+    // Of the member's purpose nothing of the partner's can be done, and no operation but the two is open.
+    let member = desk.by_link(&desk.link(referral, "member").await);
+    say(&member, json!({ "accept": {} })).await.refused(404, "link-not-good");
+    partner.get("/v1/partner/referrals").await.must(403);
+    member.get(&other.path("referrals")).await.must(403);
+    world.set_time("2026-06-16T12:00:01Z");
+    let answer = follow(&partner).await.must(401);
+    let mut problem = answer.json();
+    problem.as_object_mut().unwrap().remove("instance");
+    said.insert(problem.to_string());
+    assert_eq!(said.len(), 1, "{said:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_ends_referrals_and_links_and_says_whom_to_tell() {
+    let world = World::start().await;
+    let desk = Desk::of(&world).await;
+    let (_, referral) = desk.need().await;
+    desk.allow(json!({})).await;
+    let preview = desk.preview(referral).await;
+    let sent = desk.send(referral, &preview, true).await.must(200).json();
+    let (partner, linked) = (desk.at_partner(), desk.by_link(&sent["link"]));
+    desk.opened(&partner, referral).await.must(200);
+    let erased = world.admin().post(&desk.path("erasure"), json!({})).await.must(200).json();
+    assert_eq!(erased["erasure"]["recipients"], json!([format!("Harbour, by referral {referral}")]));
+    follow(&linked).await.must(401);
+    desk.opened(&partner, referral).await.refused(404, "unknown-referral");
+    let inbox = partner.get("/v1/partner/referrals").await.must(200).json();
+    assert_eq!((&inbox["items"], &inbox["erased"][0]["referral"]), (&json!([]), &json!(referral)));
+    desk.coordinator
+        .post(&desk.path("needs"), json!({ "urgency": "routine", "says": { "ask": "x" } }))
+        .await
+        .refused(404, "unknown-member");
+    world.must_be_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_objection_ends_what_was_sent_and_taking_it_back_opens_nothing() {
+    let world = World::start().await;
+    let desk = Desk::of(&world).await;
+    let (_, referral) = desk.sent().await;
+    let partner = desk.at_partner();
+    desk.opened(&partner, referral).await.must(200);
+    let object = async |objects: bool| {
+        world.admin().put(&desk.path("objections/referral"), json!({ "objects": objects })).await.must(204);
+    };
+    object(true).await;
+    desk.opened(&partner, referral).await.refused(404, "unknown-referral");
+    object(false).await;
+    desk.opened(&partner, referral).await.refused(404, "unknown-referral");
+    let restrict = json!({ "restricted": true });
+    let (_, second) = desk.sent().await;
+    desk.opened(&partner, second).await.must(200);
+    world.admin().put(&desk.path("restriction"), restrict).await.must(204);
+    desk.opened(&partner, second).await.refused(404, "unknown-referral");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_consent_only_the_holder_of_the_duty_seat_sends_and_somebody_else_reviews() {
+    let world = World::start().await;
+    let desk = Desk::of(&world).await;
+    let (_, referral) = desk.need().await;
+    let path = desk.path(&format!("referrals/{referral}/preview"));
+    let ask = json!({ "items": ["alias", "ask"], "without_consent": true });
+    let preview = desk.coordinator.post(&path, ask).await.must(200).json();
+    let body = json!({ "items": ["alias", "ask"], "preview": preview["preview"], "reason": "In danger",
+        "until": "2026-06-08T12:00:00Z" });
+    let path = desk.path(&format!("referrals/{referral}/override"));
+    desk.coordinator.post(&path, body.clone()).await.must(403);
+    world.admin().put("/v1/duty-seat", json!({ "holder": "coordinator" })).await.must(204);
+    desk.coordinator.post(&path, body).await.must(200);
+    let opened = desk.opened(&desk.at_partner(), referral).await.must(200).json();
+    assert_eq!(opened["items"], json!({ "alias": "Kestrel", "ask": "Somebody to talk to" }));
+    let review = desk.path(&format!("referrals/{referral}/override/review"));
+    desk.coordinator.post(&review, json!({ "justified": true })).await.refused(409, "own-override");
+    world.admin().post(&review, json!({ "justified": false })).await.must(204);
+    desk.opened(&desk.at_partner(), referral).await.refused(404, "unknown-referral");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_partner_and_another_organisation_learn_nothing() {
+    let world = World::start().await;
+    let desk = Desk::of(&world).await;
+    let (_, referral) = desk.sent().await;
+    let (other, _) = world.admin().partner("Lighthouse").await;
+    let other = world.somebody(ORG, Role::Partner, &other.to_string(), vec![]);
+    desk.opened(&other, referral).await.refused(404, "unknown-referral");
+    desk.answers(&other, referral, json!({ "accept": {} })).await.refused(404, "unknown-referral");
+    assert_eq!(other.get("/v1/partner/referrals").await.must(200).json()["items"], json!([]));
+    let elsewhere = world.somebody("elsewhere", Role::Partner, &desk.partner.to_string(), vec![]);
+    desk.opened(&elsewhere, referral).await.refused(404, "unknown-referral");
+    let nobody = world.anyone(Role::Partner);
+    nobody.get("/v1/partner/referrals").await.must(403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn coordinator_and_partner_at_once_have_one_effect_and_one_refusal() {
+    let world = World::start().await;
+    let desk = Desk::of(&world).await;
+    for _ in 0..10 {
+        let (need, referral) = desk.sent().await;
+        world.settle().await;
+        let partner = desk.at_partner();
+        let steps = format!("/v1/partner/referrals/{referral}/steps");
+        let withdraw = json!({ "withdraw": { "reason": "member_request" } });
+        let (accepted, withdrawn) =
+            tokio::join!(partner.post(&steps, json!({ "what": { "accept": {} } })), desk.step(referral, withdraw));
+        let statuses = [accepted.status.as_u16(), withdrawn.status.as_u16()];
+        assert!(statuses == [204, 409] || statuses == [409, 204], "{statuses:?}");
+        let dropped = json!({ "end": "dropped", "reason": "member_request" });
+        desk.coordinator.post(&desk.path(&format!("needs/{need}/closing")), dropped).await.must(204);
+        if statuses[0] == 204 {
+            desk.answers(&partner, referral, json!({ "confirm_cancel": {} })).await.must(204);
+        }
+    }
+    world.must_be_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merged_persons_referrals_go_on_where_they_began() {
+    let world = World::start().await;
+    let desk = Desk::of(&world).await;
+    let (_, referral) = desk.sent().await;
+    let into = world.admin().register(json!({ "alias": "Kestrel B" })).await;
+    world.admin().post(&desk.path("merge"), json!({ "into": into })).await.must(204);
+    world.settle().await;
+    let whole = Desk { member: into, coordinator: world.coordinator(), ..desk };
+    assert_eq!(whole.stories().await[0]["member"], json!(desk.member));
+    let partner = desk.at_partner();
+    desk.opened(&partner, referral).await.must(200);
+    desk.answers(&partner, referral, json!({ "accept": {} })).await.must(204);
+    whole.step(referral, json!({ "engage": {} })).await.must(204);
+    let who = world.member(into);
+    who.post(&whole.path("disclosures/withdrawal"), json!({ "means": "verbal" })).await.must(204);
+    desk.opened(&partner, referral).await.refused(404, "unknown-referral");
+    world.must_be_sound().await;
+}
