@@ -6,14 +6,20 @@ use axum::{
     response::{Html, IntoResponse},
     routing::get,
 };
-use data_encoding::BASE64URL_NOPAD;
 use host::Page;
+use uuid::Builder;
 
 /// All of them. `chance` draws random bytes: chance is an argument.
 pub(crate) fn router(pages: &[Page], chance: fn() -> [u8; 32]) -> Router {
     pages.iter().copied().fold(Router::new(), |router, Page { path, html }| {
-        router.route(path, get(move || async move { show(html, &BASE64URL_NOPAD.encode(&chance()[..16])) }))
+        router.route(path, get(move || async move { show(html, &nonce(chance())) }))
     })
+}
+
+/// 128 bits that nobody can guess.
+fn nonce(chance: [u8; 32]) -> String {
+    let [first, ..] = chance.as_chunks::<16>().0 else { unreachable!("32 are twice 16") };
+    Builder::from_bytes(*first).into_uuid().simple().to_string()
 }
 
 /// The page, in which only what has this nonce is run and styled.

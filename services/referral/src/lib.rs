@@ -8,6 +8,8 @@ mod allow_disclosure;
 mod change_need;
 mod close_need;
 mod draft_referral;
+mod export_need;
+mod fhir;
 mod follow_link;
 mod issue_link;
 mod lapser;
@@ -125,6 +127,7 @@ fn routes(referrals: Referrals) -> OpenApiRouter {
         .routes(routes!(issue_link::issue_link))
         .routes(routes!(revoke_link::revoke_link))
         .routes(routes!(show_referrals::show_referrals))
+        .routes(routes!(export_need::export_need))
         .routes(routes!(list_referrals::list_referrals))
         .routes(routes!(list_partner_referrals::list_partner_referrals))
         .routes(routes!(open_referral::open_referral))

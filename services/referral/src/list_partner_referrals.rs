@@ -10,7 +10,7 @@ use web::{After, CallerMay, Page, PageQuery, Problem, Problems, Query, Read};
 use crate::{
     Referrals,
     list_referrals::{Progress, ReferralLine},
-    op,
+    op, open_referral,
     referral_view::{self, REFERRALS, Wanted},
 };
 
@@ -28,6 +28,8 @@ pub(crate) struct PartnerInbox {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct PartnerLine {
     referral: AttemptId,
+    /// To open and answer it by.
+    reference: String,
     #[serde(flatten)]
     progress: Progress,
     #[serde(skip)]
@@ -63,8 +65,12 @@ pub(crate) async fn list_partner_referrals(
     };
     let Read(position, (rows, erased)) = referrals.views.read(&[&REFERRALS], after, read).await?;
     let lines = referrals.lines(&caller.org, rows.into_iter()).await?;
-    let line = |ReferralLine { referral, progress, position, .. }| PartnerLine { referral, progress, position };
-    let mut page = Page::new(lines.into_iter().map(line).collect(), limit, |line: &PartnerLine| line.position);
+    let line = |ReferralLine { referral, member, progress, position, .. }| {
+        let reference = open_referral::reference(&caller, member, referral)?;
+        Ok(PartnerLine { referral, reference, progress, position })
+    };
+    let lines = lines.into_iter().map(line).collect::<Result<Vec<_>, Problem>>()?;
+    let mut page = Page::new(lines, limit, |line| line.position);
     // What has ended is not the partner's any more; but that consent was withdrawn it acknowledges.
     page.items.retain(|line| line.progress.stage.is_live() || line.progress.stage == Stage::Withdrawn);
     let erased = erased.into_iter().map(|(referral, at)| ErasedReferral { referral, at }).collect();

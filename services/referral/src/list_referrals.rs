@@ -23,10 +23,15 @@ use crate::{
 const LOOKED_AT_MAX: usize = 5_000;
 
 /// Which referrals.
-#[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ReferralQuery {
+    /// Most rows, 1 to 200; 50 if not given.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u16>,
+    /// `next` of the page before.
+    after: Option<String>,
     /// In this stage only.
     #[serde(default)]
     stage: Option<Stage>,
@@ -110,16 +115,16 @@ impl Progress {
 /// List referrals
 ///
 /// In the order in which they were drafted, with what is due of each and whose turn it is.
-#[utoipa::path(get, path = "/v1/referrals", tag = "referrals", params(PageQuery, ReferralQuery),
+#[utoipa::path(get, path = "/v1/referrals", tag = "referrals", params(ReferralQuery),
     responses((status = 200, description = "A page", body = Page<ReferralLine>), Problems))]
 #[tracing::instrument(skip_all)]
 pub(crate) async fn list_referrals(
     State(referrals): State<Referrals>,
     CallerMay { caller, .. }: CallerMay<op::ListReferrals>,
     after: After,
-    Query(page): Query<PageQuery>,
     Query(query): Query<ReferralQuery>,
 ) -> Result<Read<Page<ReferralLine>>, Problem> {
+    let page = PageQuery { limit: query.limit, after: query.after };
     let (limit, cursor) = (page.limit()?, page.opened(&caller)?.after::<i64>()?);
     let wanted = Wanted { stage: query.stage, partner: query.partner, sent: false };
     let org = caller.org.clone();

@@ -33,6 +33,8 @@ web::operations! {
     RevokeLink = "revoke_link": Admin Coordinator Member, WhenFull;
     /// Show a member's referrals.
     ShowReferrals = "show_referrals": Admin Coordinator Member;
+    /// Export a need.
+    ExportNeed = "export_need": Admin Coordinator;
     /// List referrals.
     ListReferrals = "list_referrals": Admin Coordinator;
     /// List what was sent to a partner.

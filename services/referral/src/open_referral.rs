@@ -15,7 +15,7 @@ use web::{Answer, Caller, Command, Opening, Path, Permitted, Problem, Problems};
 use crate::{
     Referrals, by, op,
     reading::{self, Disclosed},
-    referral_view, refused,
+    refused,
 };
 
 /// A referral as its partner reads it.
@@ -47,19 +47,33 @@ pub(crate) struct PossibleStep {
 /// Open a referral
 ///
 /// What the partner may read of it at this instant, as it was sent. Each opening is written down as a disclosure.
-#[utoipa::path(post, path = "/v1/partner/referrals/{referral}/opening", tag = "referrals", request_body = web::Nothing,
-    params(("referral" = AttemptId, Path, description = "Which")),
+#[utoipa::path(post, path = "/v1/partner/referrals/{reference}/opening", tag = "referrals", request_body = web::Nothing,
+    params(("reference" = String, Path, description = "Which: its `reference` in the list")),
     responses((status = 200, description = "The referral", body = OpenedReferral), Problems))]
 #[tracing::instrument(skip_all)]
 pub(crate) async fn open_referral(
     State(referrals): State<Referrals>,
-    Path(attempt): Path<AttemptId>,
+    Path(reference): Path<String>,
     command: Command<op::OpenReferral>,
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, .. } = command;
-    let record = referrals.sent_to(&caller, attempt).await?;
+    let (record, attempt) = referrals.sent_to(&caller, &reference).await?;
     let (done, opened) = referrals.open(&caller, &record, cause, attempt).await?;
     Ok(Answer(Done { reply: Reply::json(200, &opened), ..done }))
+}
+
+/// What references are sealed for.
+const REFERENCE: &str = "referral";
+
+/// What a partner names a referral by: in whose record it is, and which, sealed. So it is found in the log and in no view.
+pub(crate) fn reference(caller: &Caller, member: MemberId, attempt: AttemptId) -> Result<String, Problem> {
+    caller.seal(REFERENCE, &format!("{member} {attempt}"))
+}
+
+fn placed(caller: &Caller, reference: &str) -> Option<(MemberId, AttemptId)> {
+    let place = caller.open(REFERENCE, reference)?;
+    let (member, attempt) = place.split_once(' ')?;
+    Some((member.parse().ok()?, attempt.parse().ok()?))
 }
 
 /// What an actor may do next, but for opening it.
@@ -70,21 +84,19 @@ pub(crate) fn possible(attempt: &Attempt, actor: Actor) -> impl Iterator<Item = 
 }
 
 impl Referrals {
-    /// The record of which a referral was sent to the partner that calls.
+    /// The record and referral that a reference names, if it was sent to the partner that calls.
     ///
     /// # Errors
-    /// 404 if none was sent to it: the log says so, the view only where to look.
-    pub async fn sent_to(&self, caller: &Caller, attempt: AttemptId) -> Result<Permitted<MemberId>, Problem> {
+    /// 404 if nothing was sent to it by that.
+    pub async fn sent_to(&self, caller: &Caller, reference: &str) -> Result<(Permitted<MemberId>, AttemptId), Problem> {
         caller.require_partner()?;
-        let org = caller.org.clone();
-        let found = self.views.look(move |connection| referral_view::find(connection, org.as_str(), attempt)).await;
-        let member =
-            found.map_err(|error| Problem::unavailable(&error))?.map_err(|error| Problem::unavailable(&error))?;
         let unknown = || refused(&referral::Refusal::UnknownAttempt);
-        let member = member.ok_or_else(unknown)?;
-        let known =
-            |state: &referral::State| state.attempts.get(&attempt).map(|known| caller.require_sent(member, known));
-        self.referrals.look(&caller.org, member, |loaded| known(&loaded.state)).await?.unwrap_or_else(|| Err(unknown()))
+        let (member, attempt) = placed(caller, reference).ok_or_else(unknown)?;
+        let sent = |state: &referral::State| {
+            state.attempts.get(&attempt).map(|known| caller.require_sent(member, known)).ok_or_else(unknown)
+        };
+        let record = self.referrals.look(&caller.org, member, |known| sent(&known.state)).await???;
+        Ok((record, attempt))
     }
 
     /// Opens a referral for its partner: notes that it was, writes down that it is disclosed, and only then opens it.

@@ -1,7 +1,7 @@
 //! Record a partner's step of a referral.
 
 use axum::extract::State;
-use domain::{AttemptId, referral};
+use domain::referral;
 use eventlog::Reply;
 use web::{Answer, Command, Path, Problem, Problems};
 
@@ -10,16 +10,16 @@ use crate::{Referrals, by, op, record_referral_step::NewStep};
 /// Record a partner's step
 ///
 /// Take a referral on, or not, and why; offer a date; note that they met; report the outcome.
-#[utoipa::path(post, path = "/v1/partner/referrals/{referral}/steps", tag = "referrals", request_body = NewStep,
-    params(("referral" = AttemptId, Path, description = "Which")),
+#[utoipa::path(post, path = "/v1/partner/referrals/{reference}/steps", tag = "referrals", request_body = NewStep,
+    params(("reference" = String, Path, description = "Which: its `reference` in the list")),
     responses((status = 204, description = "It is recorded"), Problems))]
 #[tracing::instrument(skip_all)]
 pub(crate) async fn record_partner_step(
     State(referrals): State<Referrals>,
-    Path(attempt): Path<AttemptId>,
+    Path(reference): Path<String>,
     mut command: Command<op::RecordPartnerStep, NewStep>,
 ) -> Result<Answer, Problem> {
-    let record = referrals.sent_to(&command.caller, attempt).await?;
+    let (record, attempt) = referrals.sent_to(&command.caller, &reference).await?;
     let key = referrals.members.key(record.org(), record.id()).await?;
     let by = by(&command.caller);
     let ask = NewStep::ask(&mut command, &key, attempt, by);

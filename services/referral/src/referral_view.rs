@@ -208,14 +208,6 @@ pub(crate) fn referrals(
     statement.query_map(params![org, after.unwrap_or(0), row::limit(rows), stage, partner], referral)?.collect()
 }
 
-/// In whose record a referral is, as far as the view knows.
-pub(crate) fn find(connection: &Connection, org: &str, id: AttemptId) -> rusqlite::Result<Option<MemberId>> {
-    connection
-        .prepare_cached("SELECT member FROM referrals WHERE org = ?1 AND id = ?2")?
-        .query_row(params![org, id.0.as_bytes()], |row| Ok(MemberId(row::uuid(row, 0)?)))
-        .optional()
-}
-
 /// Referrals to a partner of whoever was erased, and when.
 pub(crate) fn erasures(
     connection: &Connection,

@@ -183,7 +183,7 @@ impl Referrals {
         let events = self.referrals.events(org, record).await?;
         let key = self.members.key(org, record).await?;
         let opened = Reader { org, key };
-        let mut steps = steps(&opened, &events).map_err(|error| Problem::internal(&error))?;
+        let steps = steps(&opened, &events).map_err(|error| Problem::internal(&error))?;
         let now = self.authenticator.clock.now();
         let mut calendars: HashMap<PartnerId, Calendar> = HashMap::new();
         for attempt in state.attempts.values() {
@@ -192,10 +192,12 @@ impl Referrals {
                 calendars.insert(partner, self.calendar(org, partner).await?);
             }
         }
+        let order: Vec<_> = steps.iter().map(|(attempt, _)| *attempt).collect();
+        let mut steps: BTreeMap<_, _> = steps.into_iter().collect();
         for need in state.needs.values() {
             let stated = &need.stated;
             let mut attempts: Vec<_> = state.of_need(stated.need).collect();
-            attempts.sort_by_key(|attempt| attempt.drafted.at);
+            attempts.sort_by_key(|attempt| order.iter().position(|known| *known == attempt.drafted.attempt));
             let story = |attempt: &&Attempt| {
                 let steps = steps.remove(&attempt.drafted.attempt).unwrap_or_default();
                 let progress = Progress::new(attempt, &calendars[&attempt.drafted.partner], now);
@@ -299,9 +301,9 @@ impl Reader<'_> {
     }
 }
 
-/// What happened to each referral of a record, as the log says.
-fn steps(opened: &Reader<'_>, events: &[Recorded]) -> Result<BTreeMap<AttemptId, Vec<StoryStep>>, domain::DecodeError> {
-    let mut steps: BTreeMap<AttemptId, Vec<StoryStep>> = BTreeMap::new();
+/// What happened to each referral of a record, in the order in which they were drafted.
+fn steps(opened: &Reader<'_>, events: &[Recorded]) -> Result<Vec<(AttemptId, Vec<StoryStep>)>, domain::DecodeError> {
+    let mut steps: Vec<(AttemptId, Vec<StoryStep>)> = Vec::new();
     for event in events {
         let event = Event::decode(&event.event_type, event.version, &event.data)?;
         let (attempt, step) = match event {
@@ -318,7 +320,10 @@ fn steps(opened: &Reader<'_>, events: &[Recorded]) -> Result<BTreeMap<AttemptId,
             }
             _ => continue,
         };
-        steps.entry(attempt).or_default().push(step);
+        match steps.iter_mut().find(|(known, _)| *known == attempt) {
+            Some((_, steps)) => steps.push(step),
+            None => steps.push((attempt, vec![step])),
+        }
     }
     Ok(steps)
 }

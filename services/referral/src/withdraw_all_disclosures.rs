@@ -21,7 +21,7 @@ pub(crate) async fn withdraw_all_disclosures(
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: Withdrawal { means }, .. } = command;
     let (permitted, _) = referrals.members.require_visible(&caller, member).await?;
-    referrals.members.require_going_on(&caller, member, true).await?;
+    referrals.members.record(&caller.org, member).await?;
     let withdraw = referral::Command::Withdraw { consent: None, means, by: by(&caller), at: cause.at };
     // Each record alone closes what it is about, and none can be refused: whoever sends it again completes it.
     let persons = referrals.members.persons(&caller.org).await?;

@@ -38,7 +38,7 @@ pub fn new_link_key(
 }
 
 fn digest(secret: &str) -> Digest {
-    blake3::hash(secret.as_bytes()).to_hex().parse().expect("64 hexadecimal digits")
+    Digest::from(*blake3::hash(secret.as_bytes()).as_bytes())
 }
 
 impl<'a> LinkKey<'a> {

@@ -295,10 +295,12 @@ async fn sing_of_referrals(server: &Server, admin: &mut Client, aviary: &mut Avi
     command(&mut by_link, Method::POST, "/v1/link/steps", &body).await;
     let mut at_partner = server.client_of(ORG, Role::Partner, &partner);
     admin.get("/v1/referrals", position).await.expect("an answer").must(200);
-    command(&mut at_partner, Method::POST, &format!("/v1/partner/referrals/{first}/opening"), &json!({})).await;
+    let inbox = at_partner.get("/v1/partner/referrals", position).await.expect("an answer").must(200).json();
+    let mine = format!("/v1/partner/referrals/{}", inbox["items"][0]["reference"].as_str().expect("a reference"));
+    command(&mut at_partner, Method::POST, &format!("{mine}/opening"), &json!({})).await;
     let mut body = aviary.body("record_partner_step");
     (body["what"], body["rest_days"]) = (json!({ "decline": { "reason": "no_capacity" } }), Value::Null);
-    command(&mut at_partner, Method::POST, &format!("/v1/partner/referrals/{first}/steps"), &body).await;
+    command(&mut at_partner, Method::POST, &format!("{mine}/steps"), &body).await;
     let mut body = aviary.body("lift_rest");
     (body["partner"], body["reason"]) = (json!(partner), "no_capacity".into());
     command(admin, Method::POST, &of("rests/lifting"), &body).await;

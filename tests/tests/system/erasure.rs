@@ -57,7 +57,8 @@ async fn remembered(world: &World) -> (Things, Value) {
     admin.post(&at(things.meeting, "hold"), Value::Null).await.must(204);
     world.settle().await;
     let report = admin.get("/v1/reports/reach?from=2026-06&through=2026-06").await.must(200).json();
-    (Things { member: bee, other: things.member, ..things }, report)
+    let nobody = admin.register(json!({})).await;
+    (Things { member: bee, other: nobody, ..things }, report)
 }
 
 #[tokio::test(flavor = "multi_thread")]

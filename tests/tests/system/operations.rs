@@ -51,11 +51,12 @@ impl Things {
             "member" => self.member.to_string(),
             "programme" => self.programme.to_string(),
             "client" => self.client.to_string(),
-            "partner" => self.partner.to_string(),
+            "partner" | "partners" => self.partner.to_string(),
             "service" => self.service.to_string(),
             "need" | "based_on" => self.need.to_string(),
             "referral" | "parent" => self.referral.to_string(),
             "into" => self.other.to_string(),
+            "reference" => "none".into(),
             "purpose" => "statistics".into(),
             "instrument" => "gad-7".into(),
             "language" => "en".into(),
@@ -68,8 +69,8 @@ impl Things {
     }
 }
 
-/// What is the same for all organisations.
-const NO_THINGS: [&str; 2] = ["{instrument}", "{language}"];
+/// What is the same for all organisations; and references, which are sealed: of another organisation none opens.
+const NO_THINGS: [&str; 3] = ["{instrument}", "{language}", "{reference}"];
 
 /// The document that the server serves.
 #[derive(Debug)]

@@ -85,14 +85,22 @@ impl<'a> Desk<'a> {
         self.world.somebody(ORG, Role::Partner, &self.partner.to_string(), vec![])
     }
 
-    async fn opened(&self, who: &Actor, referral: AttemptId) -> Answer {
+    /// By which the partner names a referral, from its list.
+    async fn reference(&self, who: &Actor, referral: AttemptId) -> String {
         self.world.settle().await;
-        who.post(&format!("/v1/partner/referrals/{referral}/opening"), json!({})).await
+        let lines = who.pages("/v1/partner/referrals", 50).await;
+        let line = lines.iter().find(|line| line["referral"] == json!(referral));
+        line.map_or_else(|| "none".into(), |line| line["reference"].as_str().expect("a reference").into())
+    }
+
+    async fn opened(&self, who: &Actor, referral: AttemptId) -> Answer {
+        let reference = self.reference(who, referral).await;
+        who.post(&format!("/v1/partner/referrals/{reference}/opening"), json!({})).await
     }
 
     async fn answers(&self, who: &Actor, referral: AttemptId, what: Value) -> Answer {
-        self.world.settle().await;
-        who.post(&format!("/v1/partner/referrals/{referral}/steps"), json!({ "what": what })).await
+        let reference = self.reference(who, referral).await;
+        who.post(&format!("/v1/partner/referrals/{reference}/steps"), json!({ "what": what })).await
     }
 
     async fn link(&self, referral: AttemptId, purpose: &str) -> Value {
@@ -438,11 +446,15 @@ async fn another_partner_and_another_organisation_learn_nothing() {
     let (_, referral) = desk.sent().await;
     let (other, _) = world.admin().partner("Lighthouse").await;
     let other = world.somebody(ORG, Role::Partner, &other.to_string(), vec![]);
-    desk.opened(&other, referral).await.refused(404, "unknown-referral");
-    desk.answers(&other, referral, json!({ "accept": {} })).await.refused(404, "unknown-referral");
+    // Also with what the partner itself names it by.
+    let reference = desk.reference(&desk.at_partner(), referral).await;
+    for (rest, body) in [("opening", json!({})), ("steps", json!({ "what": { "accept": {} } }))] {
+        let path = format!("/v1/partner/referrals/{reference}/{rest}");
+        other.post(&path, body.clone()).await.refused(404, "unknown-referral");
+        let elsewhere = world.somebody("elsewhere", Role::Partner, &desk.partner.to_string(), vec![]);
+        elsewhere.post(&path, body).await.refused(404, "unknown-referral");
+    }
     assert_eq!(other.get("/v1/partner/referrals").await.must(200).json()["items"], json!([]));
-    let elsewhere = world.somebody("elsewhere", Role::Partner, &desk.partner.to_string(), vec![]);
-    desk.opened(&elsewhere, referral).await.refused(404, "unknown-referral");
     let nobody = world.anyone(Role::Partner);
     nobody.get("/v1/partner/referrals").await.must(403);
 }
@@ -453,9 +465,8 @@ async fn coordinator_and_partner_at_once_have_one_effect_and_one_refusal() {
     let desk = Desk::of(&world).await;
     for _ in 0..10 {
         let (need, referral) = desk.sent().await;
-        world.settle().await;
         let partner = desk.at_partner();
-        let steps = format!("/v1/partner/referrals/{referral}/steps");
+        let steps = format!("/v1/partner/referrals/{}/steps", desk.reference(&partner, referral).await);
         let withdraw = json!({ "withdraw": { "reason": "member_request" } });
         let (accepted, withdrawn) =
             tokio::join!(partner.post(&steps, json!({ "what": { "accept": {} } })), desk.step(referral, withdraw));
