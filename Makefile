@@ -33,6 +33,8 @@ interop: tools .tools/python-clients ## clients that are not ours, from PyPI and
 	$(CARGO) build --workspace --bins
 	PYTHONPATH=.tools/python-clients python3 tests/interop/interop.py $(TARGET)/debug .tools/nats-server
 	PYTHONPATH=.tools/python-clients python3 tests/interop/events.py $(TARGET)/debug .tools/nats-server
+	KITH_FHIR=$(abspath $(TARGET))/fhir $(CARGO) test --workspace --test system referrals::the_guide
+	PYTHONPATH=.tools/python-clients python3 tests/interop/fhir.py $(TARGET)/fhir
 	tests/interop/asyncapi/check schemas/asyncapi.json .tools/asyncapi
 
 bench: tools ## figures, in a table and in target/bench.json; optimised, under ten minutes after the build

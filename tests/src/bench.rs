@@ -9,6 +9,7 @@ pub mod health;
 pub mod members;
 pub mod memory;
 pub mod rebuild;
+pub mod referrals;
 pub mod scores;
 pub mod visible;
 

@@ -1,9 +1,9 @@
 //! What an erasure and an objection mean for what was disclosed to partners.
 
 use domain::{
-    DecodeError, MemberId, OrgId,
+    ConsentId, DecodeError, MemberId, OrgId,
     member::Means,
-    referral::{Actor, By, Command, Event},
+    referral::{Actor, By, Command, Event, Refusal},
 };
 use eventlog::{Cause, Reply, TransactError};
 use jiff::Timestamp;
@@ -40,19 +40,26 @@ impl Membership {
         Ok(recipients)
     }
 
-    /// Withdraws all that a person allows partners to be told: an objection that is taken back opens nothing again.
+    /// Withdraws what a person allows partners to be told: what took over one consent, or all of it, as an objection that is
+    /// taken back must open nothing again.
     pub async fn withdraw_disclosures(
         &self,
         caller: &Caller,
         member: &Permitted<MemberId>,
         cause: &Cause,
+        one: Option<(ConsentId, Means)>,
     ) -> Result<(), Problem> {
         let actor = if caller.role == Role::Member { Actor::Member } else { Actor::Coordinator };
         let by = By { actor, subject: Some(caller.subject.clone()), link: None };
+        let (consent, means) = one.map_or((None, Means::Verbal), |(consent, means)| (Some(consent), means));
         let persons = self.known.persons(member.org()).await?;
         for record in persons.records(&member.id()) {
-            let withdraw = Command::Withdraw { consent: None, means: Means::Verbal, by: by.clone(), at: cause.at };
-            self.referrals.transact(member.org(), *record, cause.part(), withdraw, Reply::DONE).await?;
+            let withdraw = Command::Withdraw { consent, means, by: by.clone(), at: cause.at };
+            match self.referrals.transact(member.org(), *record, cause.part(), withdraw, Reply::DONE).await {
+                // Most consents have nothing to do with partners.
+                Ok(_) | Err(TransactError::Refused(Refusal::UnknownConsent | Refusal::UnknownAttempt)) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
     }

@@ -31,7 +31,7 @@ pub(crate) async fn object_to_purpose(
     let Command { caller, cause, body: Objection { objects }, .. } = command;
     let (permitted, _) = membership.known.require_visible(&caller, member).await?;
     if objects && purpose == Purpose::Referral {
-        membership.withdraw_disclosures(&caller, &permitted, &cause).await?;
+        membership.withdraw_disclosures(&caller, &permitted, &cause, None).await?;
     }
     let object = people::Command::Object(member, purpose, objects);
     membership.decide_people(&caller, &[&permitted], cause, object, Reply::DONE).await

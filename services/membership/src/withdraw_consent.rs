@@ -36,6 +36,8 @@ pub(crate) async fn withdraw_consent(
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: ConsentWithdrawal { withdrawn_on, means }, .. } = command;
     let (permitted, _) = membership.known.require_visible(&caller, member).await?;
+    // First: from then on nothing is told because of it, whatever stops what follows.
+    membership.withdraw_disclosures(&caller, &permitted, &cause, Some((consent, means))).await?;
     let command = member::Command::WithdrawConsent(Withdrawn { consent, withdrawn_on, means });
     membership.decide(&permitted, cause, command, Reply::DONE).await
 }

@@ -10,6 +10,7 @@
 //! people is never the sum of numbers of people.
 
 mod facts;
+mod funnel;
 mod month;
 mod op;
 mod outcomes;
@@ -18,11 +19,13 @@ mod reach;
 mod report;
 mod report_outcomes;
 mod report_reach;
+mod report_referrals;
 mod reports;
 mod subscriber;
 mod verify;
 
 pub use facts::{FactStore, Facts, FactsError, SEGMENT_ROWS_MAX, SEGMENTS_MAX, StoreError};
+pub use funnel::{Funnel, FunnelRow};
 pub use month::{Month, PERIOD_MONTHS_MAX, Period, PeriodError};
 pub use outcomes::{ChangeRow, MoodRow, Opener, Outcomes, SealedOutcomes};
 pub use reach::{Dimension, Reach, ReachRow, UnknownDimension};
@@ -30,6 +33,7 @@ pub use report::{CLASSIFICATION, Measure, NOT_ADDITIVE, ReachReport, ReachSpec};
 use report_outcomes::Opening;
 pub use report_outcomes::OutcomesReport;
 pub use report_reach::{Format, ReachQuery};
+pub use report_referrals::ReferralsReport;
 pub use reports::{REPORTS_AT_ONCE_MAX, Reports};
 use subscriber::DerivedFacts;
 pub use verify::difference;
@@ -82,7 +86,10 @@ fn build(host: &Host) -> Built {
 
 /// Operations that count what stands in the facts in clear.
 fn routes(reports: Reports) -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(report_reach::report_reach)).with_state(reports)
+    OpenApiRouter::new()
+        .routes(routes!(report_reach::report_reach))
+        .routes(routes!(report_referrals::report_referrals))
+        .with_state(reports)
 }
 
 /// Operations that open what is sealed there.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use eventlog::{Position, blocking};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use web::{Authenticator, Problem};
+use web::{Authenticator, Clock, Problem};
 
 use crate::facts::{Facts, FactsError};
 
@@ -32,6 +32,11 @@ impl Reports {
     /// Reports from `facts`, which have reached `applied`.
     pub fn new(facts: Facts, applied: watch::Receiver<Position>, authenticator: Authenticator) -> Self {
         Self { facts, applied, authenticator, at_once: Arc::new(Semaphore::new(REPORTS_AT_ONCE_MAX)) }
+    }
+
+    /// In which zone months are of what belongs to no group.
+    pub(crate) fn clock(&self) -> Clock {
+        self.authenticator.clock.clone()
     }
 
     /// Computes a report away from those who serve requests. Its place stays taken if the request is given up.

@@ -5,7 +5,10 @@ use std::{net::SocketAddr, path::Path, process::ExitCode, time::Instant};
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use tests::{
-    bench::{Bench, Figures, append, care, command, empty_server, health, members, memory, rebuild, scores, visible},
+    bench::{
+        Bench, Figures, append, care, command, empty_server, health, members, memory, rebuild, referrals, scores,
+        visible,
+    },
     server::Kith,
 };
 
@@ -36,6 +39,7 @@ enum Part {
     Members,
     Care,
     Scores,
+    Referrals,
     Health,
 }
 
@@ -75,6 +79,7 @@ async fn run(options: &Options) -> anyhow::Result<()> {
             Part::Members => members::run(&bench, &mut figures).await?,
             Part::Care => care::run(&bench, &mut figures).await?,
             Part::Scores => scores::run(&bench, &mut figures).await?,
+            Part::Referrals => referrals::run(&bench, &mut figures).await?,
             Part::Health => health::run(&bench, &mut figures).await?,
         }
     }

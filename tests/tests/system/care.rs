@@ -8,6 +8,8 @@ use tests::{
     world::{Actor, World, details},
 };
 
+use crate::guide::{self, Shell};
+
 /// Nine answers to the PHQ-9.
 fn phq(answers: [u8; 9]) -> Value {
     let answers: serde_json::Map<_, _> =
@@ -456,62 +458,19 @@ async fn check_ins_are_due_and_missed_by_the_day_where_the_group_meets_over_a_ch
     }
 }
 
-/// The words of a command line, with variables put in.
-fn words(line: &str, variables: &[(&str, &str)]) -> Vec<String> {
-    let put_in =
-        |text: String| variables.iter().fold(text, |text, (name, value)| text.replace(&format!("${name}"), value));
-    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
-    for c in line.chars() {
-        match (quote, c) {
-            (None, '\'' | '"') => quote = Some(c),
-            (Some(open), c) if open == c => quote = None,
-            (None, ' ') => words.push(std::mem::take(&mut word)),
-            _ => word.push(c),
-        }
-    }
-    words.push(word);
-    words.into_iter().map(put_in).collect()
-}
-
-/// Does what a line with curl does, as far as the guide uses it.
-async fn curl(who: &Actor, line: &str, variables: &[(&str, &str)]) -> Value {
-    let words = words(line, variables);
-    let (mut method, mut target, mut body, mut headers) = (Method::GET, String::new(), String::new(), vec![]);
-    let mut rest = words.iter().map(String::as_str);
-    assert_eq!((rest.next(), rest.next()), (Some("curl"), Some("-fsS")), "{line}");
-    while let Some(word) = rest.next() {
-        match word {
-            "-X" => method = rest.next().unwrap().parse().unwrap(),
-            "-H" => headers.push(rest.next().unwrap().split_once(": ").unwrap()),
-            "-d" => body = rest.next().unwrap().into(),
-            url => target = url.strip_prefix("http://kith").unwrap_or_else(|| panic!("{line}")).into(),
-        }
-    }
-    let mut request = Request::builder().method(method).uri(target);
-    for (name, value) in headers {
-        request = request.header(name, value);
-    }
-    let answer = who.client().send(request, body.into()).await.expect("an answer");
-    assert!(answer.status.is_success(), "{line}: {}", answer.json());
-    if answer.body.is_empty() { Value::Null } else { answer.json() }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_guide_does_what_it_says() {
     let world = World::start().await;
     let admin = world.admin();
     let [member] = world.enrolled(world.group().await).await;
-    let (token, member) = (admin.token(), member.to_string());
-    let variables = [("KITH", "http://kith"), ("TOKEN", token.as_str()), ("MEMBER", member.as_str())];
+    let mut shell = Shell::new(world.nobody(), [("TOKEN", admin.token()), ("MEMBER", member.to_string())]);
     let guide = include_str!("../../../deploy/guides/check-ins.md");
-    // Every second part is in a fence.
-    let blocks = guide.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("sh\n"));
-    let lines: Vec<_> = blocks.flat_map(str::lines).filter(|line| line.starts_with("curl ")).collect();
+    let lines: Vec<_> = guide::lines(guide).filter(|line| line.starts_with("curl ")).collect();
     assert_eq!(lines.len(), 6, "{lines:?}");
     let mut last = Value::Null;
     for line in lines {
         world.settle().await;
-        last = curl(&world.nobody(), line, &variables).await;
+        last = shell.run(line).await;
     }
     assert_eq!(last["check_ins"][0]["scored"]["risk"], json!({ "not_answered": ["9"] }));
     assert_eq!(last["check_ins"][0]["given"]["answers"]["9"], "declined");

@@ -173,7 +173,7 @@ async fn somebody_who_was_erased_does_not_come_back_with_an_old_file() {
     admin.post(&format!("/v1/members/{bee}/erasure"), Value::Null).await.must(200);
     let report = import(&admin, &lines).await;
     assert_eq!(became(&report), ["rejected"], "{report}");
-    assert_eq!(world.types_of(bee).await, ["member.registered"], "nothing was added");
+    assert_eq!(world.types_of(bee).await, ["member.registered", "referrals.erased"], "nothing was added");
 }
 
 /// Lines of a file that was three batches when batches were planned alone; a count.

@@ -5,16 +5,18 @@ use hyper::Method;
 use serde_json::{Value, json};
 use tests::{
     http::Answer,
-    world::{Actor, ORG, World},
+    world::{Actor, ORG, World, counselling},
 };
 use web::Role;
+
+use crate::guide::{self, Shell};
 
 /// What a consent under 42 CFR Part 2 says.
 const ELEMENTS: [&str; 8] =
     ["subject", "discloser", "information", "recipient", "purpose", "revocation", "end", "signature"];
 
 /// An organisation with a partner, and a member who is to be referred there.
-struct Desk<'a> {
+pub struct Desk<'a> {
     world: &'a World,
     coordinator: Actor,
     member: MemberId,
@@ -25,12 +27,24 @@ struct Desk<'a> {
 impl<'a> Desk<'a> {
     async fn of(world: &'a World) -> Self {
         let (partner, service) = world.admin().partner("Harbour").await;
+        Self::new(world, partner, service).await
+    }
+
+    /// One with a partner that is there, and a service of it.
+    pub async fn with(world: &'a World, partner: PartnerId) -> Self {
+        let service = ServiceId(partner.0);
+        let path = format!("/v1/partners/{partner}/services/{service}");
+        world.admin().put(&path, counselling()).await.must(204);
+        Self::new(world, partner, service).await
+    }
+
+    async fn new(world: &'a World, partner: PartnerId, service: ServiceId) -> Self {
         let member =
             world.admin().register(json!({ "alias": "Kestrel", "phone": "+1 212 555 0142", "notes": "owl" })).await;
         Self { world, coordinator: world.coordinator(), member, partner, service }
     }
 
-    fn path(&self, rest: &str) -> String {
+    pub fn path(&self, rest: &str) -> String {
         format!("/v1/members/{}/{rest}", self.member)
     }
 
@@ -69,7 +83,7 @@ impl<'a> Desk<'a> {
     }
 
     /// A referral that was sent.
-    async fn sent(&self) -> (NeedId, AttemptId) {
+    pub async fn sent(&self) -> (NeedId, AttemptId) {
         let (need, referral) = self.need().await;
         self.allow(json!({})).await;
         let preview = self.preview(referral).await;
@@ -85,12 +99,8 @@ impl<'a> Desk<'a> {
         self.world.somebody(ORG, Role::Partner, &self.partner.to_string(), vec![])
     }
 
-    /// By which the partner names a referral, from its list.
     async fn reference(&self, who: &Actor, referral: AttemptId) -> String {
-        self.world.settle().await;
-        let lines = who.pages("/v1/partner/referrals", 50).await;
-        let line = lines.iter().find(|line| line["referral"] == json!(referral));
-        line.map_or_else(|| "none".into(), |line| line["reference"].as_str().expect("a reference").into())
+        reference(self.world, who, referral).await
     }
 
     async fn opened(&self, who: &Actor, referral: AttemptId) -> Answer {
@@ -123,6 +133,14 @@ impl<'a> Desk<'a> {
             .flat_map(|need| need["referrals"].as_array().unwrap().clone())
             .collect()
     }
+}
+
+/// By which a partner names a referral, from its list.
+pub async fn reference(world: &World, who: &Actor, referral: AttemptId) -> String {
+    world.settle().await;
+    let lines = who.pages("/v1/partner/referrals", 50).await;
+    let line = lines.iter().find(|line| line["referral"] == json!(referral));
+    line.map_or_else(|| "none".into(), |line| line["reference"].as_str().expect("a reference").into())
 }
 
 async fn follow(who: &Actor) -> Answer {
@@ -497,6 +515,96 @@ async fn a_merged_persons_referrals_go_on_where_they_began() {
     whole.step(referral, json!({ "engage": {} })).await.must(204);
     let who = world.member(into);
     who.post(&whole.path("disclosures/withdrawal"), json!({ "means": "verbal" })).await.must(204);
+    desk.opened(&partner, referral).await.refused(404, "unknown-referral");
+    world.must_be_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guide_tells_five_stories_as_they_go() {
+    let world = World::start().await;
+    let member = world.admin().register(json!({ "alias": "Kestrel" })).await;
+    let variables = [("TOKEN", world.coordinator().token()), ("MEMBER", member.to_string())];
+    let mut shell = Shell::new(world.nobody(), variables);
+    let mut last = Value::Null;
+    for line in guide::lines(include_str!("../../../deploy/guides/referrals.md")) {
+        world.settle().await;
+        if line.contains("overdue=true") {
+            world.set_time("2026-06-15T12:00:00Z");
+            world
+                .eventually(|events| {
+                    let expires = |data: &[u8]| String::from_utf8_lossy(data).contains("\"expire\"");
+                    events.iter().any(|event| expires(&event.data))
+                })
+                .await;
+        }
+        last = shell.run(line).await;
+    }
+    let stages: Vec<_> =
+        last["needs"].as_array().unwrap().iter().flat_map(|need| need["referrals"].as_array().unwrap());
+    let stages: Vec<_> = stages.into_iter().map(|story| story["stage"].as_str().unwrap().to_owned()).collect();
+    let said = ["completed", "declined_by_service", "completed", "unreachable", "withdrawn", "expired"];
+    assert_eq!(stages, said);
+    let needs: Vec<_> = last["needs"].as_array().unwrap().iter().map(|need| need["need"].as_str().unwrap()).collect();
+    for (n, need) in needs.iter().enumerate() {
+        for guide in ["gravity", "bser"] {
+            let path = format!("/v1/members/{member}/needs/{need}/fhir?guide={guide}");
+            let bundle = world.coordinator().get(&path).await.must(200);
+            // `make interop` has them read by others.
+            if let Some(folder) = std::env::var_os("KITH_FHIR").map(std::path::PathBuf::from) {
+                std::fs::create_dir_all(&folder).expect("a folder");
+                std::fs::write(folder.join(format!("{}-{guide}.json", n + 1)), &bundle.body).expect("a file");
+            }
+        }
+    }
+    world.must_be_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_need_is_exported_by_both_guides_without_a_name() {
+    let world = World::start().await;
+    let desk = Desk::of(&world).await;
+    let (need, referral) = desk.sent().await;
+    let partner = desk.at_partner();
+    desk.answers(&partner, referral, json!({ "accept": {} })).await.must(204);
+    desk.answers(&partner, referral, json!({ "waitlist": {} })).await.must(204);
+    for (guide, status) in [("gravity", "on-hold"), ("bser", "in-progress")] {
+        let path = desk.path(&format!("needs/{need}/fhir?guide={guide}"));
+        let bundle = desk.coordinator.get(&path).await.must(200).json();
+        let resources = || bundle["entry"].as_array().unwrap().iter().map(|entry| &entry["resource"]);
+        let of = |kind: &str| resources().find(|resource| resource["resourceType"] == kind).expect(kind);
+        assert_eq!(of("Task")["status"], status, "{guide}");
+        assert_eq!(
+            (&of("ServiceRequest")["status"], &of("ServiceRequest")["priority"]),
+            (&json!("active"), &json!("routine"))
+        );
+        assert!(of("OperationOutcome")["issue"][0]["diagnostics"].as_str().unwrap().contains("waitlisted"));
+        assert!(!bundle.to_string().contains("Kestrel"), "{bundle:#}");
+        // Each reference is to a resource that is there.
+        let named: std::collections::BTreeSet<_> =
+            bundle["entry"].as_array().unwrap().iter().map(|entry| entry["fullUrl"].as_str().unwrap()).collect();
+        let text = bundle.to_string();
+        for (at, _) in text.match_indices("\"reference\":\"urn:uuid:") {
+            assert!(named.contains(&text[at + 13..at + 13 + 45]), "{}", &text[at..at + 60]);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consent_that_was_taken_over_is_withdrawn_by_its_first_id_as_well() {
+    let world = World::start().await;
+    let desk = Desk::of(&world).await;
+    let details = json!({ "recipient": "Harbour" });
+    let first = json!({ "purpose": "referral", "text": "paper-2025", "given_on": "2026-05-01", "means": "written",
+        "details": details });
+    let first: ConsentId = desk.coordinator.post(&desk.path("consents"), first).await.must(201).id("consent");
+    let (_, referral) = desk.need().await;
+    desk.allow(json!({ "takes_over": first })).await;
+    let preview = desk.preview(referral).await;
+    desk.send(referral, &preview, false).await.must(200);
+    let partner = desk.at_partner();
+    desk.opened(&partner, referral).await.must(200);
+    let withdraw = json!({ "withdrawn_on": "2026-06-01", "means": "verbal" });
+    world.member(desk.member).post(&desk.path(&format!("consents/{first}/withdrawal")), withdraw).await.must(204);
     desk.opened(&partner, referral).await.refused(404, "unknown-referral");
     world.must_be_sound().await;
 }
