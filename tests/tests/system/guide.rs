@@ -27,6 +27,11 @@ impl Shell {
         Self { who, variables: variables.collect() }
     }
 
+    /// Sets a variable.
+    pub fn set(&mut self, name: &str, value: String) {
+        self.variables.insert(name.into(), value);
+    }
+
     /// Does what a line says; answers what it prints, or puts into a variable.
     pub async fn run(&mut self, line: &str) -> Value {
         let assigned = line

@@ -530,6 +530,8 @@ async fn the_guide_tells_five_stories_as_they_go() {
         world.settle().await;
         if line.contains("overdue=true") {
             world.set_time("2026-06-15T12:00:00Z");
+            // Tokens live a day at most.
+            shell.set("AUTH", format!("Authorization: Bearer {}", world.coordinator().token()));
             world
                 .eventually(|events| {
                     let expires = |data: &[u8]| String::from_utf8_lossy(data).contains("\"expire\"");
@@ -539,9 +541,8 @@ async fn the_guide_tells_five_stories_as_they_go() {
         }
         last = shell.run(line).await;
     }
-    let stages: Vec<_> =
-        last["needs"].as_array().unwrap().iter().flat_map(|need| need["referrals"].as_array().unwrap());
-    let stages: Vec<_> = stages.into_iter().map(|story| story["stage"].as_str().unwrap().to_owned()).collect();
+    let stages = last["needs"].as_array().unwrap().iter().flat_map(|need| need["referrals"].as_array().unwrap());
+    let stages: Vec<_> = stages.map(|story| story["stage"].as_str().unwrap().to_owned()).collect();
     let said = ["completed", "declined_by_service", "completed", "unreachable", "withdrawn", "expired"];
     assert_eq!(stages, said);
     let needs: Vec<_> = last["needs"].as_array().unwrap().iter().map(|need| need["need"].as_str().unwrap()).collect();
