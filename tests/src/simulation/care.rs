@@ -204,6 +204,12 @@ impl Clerk<'_> {
 }
 
 impl CareTruth {
+    /// Who answered a questionnaire, each once.
+    pub fn members(&self) -> Vec<MemberId> {
+        let members: std::collections::BTreeSet<_> = self.answered.iter().map(|answered| answered.member).collect();
+        members.into_iter().collect()
+    }
+
     /// Adds what another group's people said.
     pub fn add(&mut self, other: Self) {
         self.moods.extend(other.moods);

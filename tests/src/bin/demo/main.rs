@@ -2,6 +2,7 @@
 //! meetings through the public API; then checks the report against what the simulation knows, and stays up.
 
 mod care;
+mod referrals;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -35,6 +36,8 @@ use tests::{
     world::encoded,
 };
 use tokio::signal::unix::{SignalKind, signal};
+
+use self::referrals::Referred;
 
 /// The organisation.
 const ORG: &str = "demo";
@@ -234,7 +237,8 @@ impl<'a> Show<'a> {
         self.ask(&groups).await?;
         let position = self.play(year).await?;
         let position = self.follow_up(&truth.care, position).await?.max(position);
-        let code = self.compare(&truth, position).await?;
+        let referred = self.refer(&truth.care.members()).await?;
+        let code = self.compare(&truth, &referred, position).await?;
         self.where_to_look(&groups);
         Ok(code)
     }
@@ -371,7 +375,7 @@ impl<'a> Show<'a> {
         played
     }
 
-    async fn compare(&self, truth: &Truth, position: u64) -> anyhow::Result<ExitCode> {
+    async fn compare(&self, truth: &Truth, referred: &Referred, position: u64) -> anyhow::Result<ExitCode> {
         step("Comparing the report with what the simulation knows");
         let (mut rows, mut differences) = (0, Vec::new());
         for by in COMPARED_BY {
@@ -382,12 +386,16 @@ impl<'a> Show<'a> {
         let (of_care, unlike) = self.compare_care(&truth.care, position).await?;
         rows += of_care;
         differences.extend(unlike);
+        let (of_referrals, unlike) = self.compare_referrals(referred).await?;
+        rows += of_referrals;
+        differences.extend(unlike);
         let events = self.settled(position).await?;
         println!("    {events} events are in the log");
         if differences.is_empty() {
             println!("    report equals the simulation's known truth: {rows} rows");
             println!("\n{}", self.report(&[Dimension::Month], position).await?.to_text());
             self.tell_outcomes(position).await?;
+            self.tell_funnel(referred).await?;
             return Ok(ExitCode::SUCCESS);
         }
         println!("    the report differs from the simulation's known truth in {} rows:", differences.len());
