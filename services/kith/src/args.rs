@@ -185,6 +185,8 @@ pub(crate) struct Token {
 pub(crate) enum Import {
     /// A BMLT server's listing as JSON
     Bmlt(ImportBmlt),
+    /// Partners and their services from an HSDS 3.0 directory: JSON documents, or the CSV datapackage
+    Hsds(ImportHsds),
     /// Members and their enrolments as CSV, with columns such as
     /// `alias,given_name,email,external_system,external_id,group,starts_on`
     Members(ImportLines),
@@ -322,6 +324,30 @@ pub(crate) struct ImportBmlt {
     pub time_zone: String,
     /// Short name of the BMLT server: ids of meetings are taken to be its own
     #[arg(long, default_value = "bmlt")]
+    pub source: String,
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// What is read: organizations (`id`, `name`), services (`id`, `organization_id`, `name`, `status`, `description`,
+/// `application_process`, `eligibility_description`, ages, fees and cost options, `alert`, `assured_date`), schedules,
+/// languages, accessibility and transportation. What is not: contacts, phones, addresses, e-mail and web addresses,
+/// programs, funding, areas, required documents, taxonomies, attributes, metadata, identifiers, licences.
+#[derive(Debug, Args)]
+pub(crate) struct ImportHsds {
+    /// A file (`.json`, or `.csv` with the name of a table), or a folder: its `.csv` files, or else its `.json` files
+    pub path: PathBuf,
+    /// Organisation to import into
+    #[arg(long)]
+    pub org: OrgId,
+    /// Say what would be done, but do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// IANA time zone of partners that are new, such as UTC
+    #[arg(long)]
+    pub time_zone: String,
+    /// Short name of the directory: ids are taken to be its own
+    #[arg(long, default_value = "hsds")]
     pub source: String,
     #[command(flatten)]
     pub server: Server,

@@ -1,7 +1,7 @@
 //! Partners: the agencies that members are referred to, their services, whether these can take somebody, and how long
-//! each step of a referral to them may take.
+//! each step of a referral to them may take. Partners and services in from HSDS directories.
 //!
-//! One operation, one file.
+//! One operation, one file. What needs no log stands apart: [`hsds`] reads a directory.
 //!
 //! **Invariant:** nothing here is about a member.
 
@@ -9,6 +9,8 @@ mod ask_capacity;
 mod change_partner;
 mod close_partner;
 mod describe_service;
+mod hsds;
+mod import_hsds;
 mod list_partners;
 mod list_services;
 mod op;
@@ -34,6 +36,8 @@ use eventlog::{Cause, EventLog, Reply};
 use host::{Built, Context, Host, Need, Views};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use web::{After, Answer, Authenticator, Caller, Guarded, Permitted, Problem, Read};
+
+pub use hsds::DIRECTORY_BYTES_MAX;
 
 /// The context: its streams, and the authenticator before them.
 #[derive(Debug, Clone, FromRef)]
@@ -82,6 +86,7 @@ fn routes(partners: Partners) -> OpenApiRouter {
         .routes(routes!(ask_capacity::ask_capacity))
         .routes(routes!(state_capacity::state_capacity))
         .routes(routes!(list_services::list_services))
+        .routes(routes!(import_hsds::import_hsds))
         .routes(routes!(show_referral_clocks::show_referral_clocks, set_referral_clocks::set_referral_clocks))
         .routes(routes!(set_partner_clocks::set_partner_clocks, remove_partner_clocks::remove_partner_clocks))
         .with_state(partners)
