@@ -186,6 +186,13 @@ pub(crate) enum Import {
     /// A BMLT server's listing as JSON
     Bmlt(ImportBmlt),
     /// Partners and their services from an HSDS 3.0 directory: JSON documents, or the CSV datapackage
+    ///
+    /// Kept are organizations (id, name) and services (id, name, status, description, application process, eligibility, ages,
+    /// fees and cost options, schedules, languages, accessibility and transportation, alert, assured date). Not kept are
+    /// contacts, phones, postal, e-mail and web addresses, programs, funding, areas, required documents, taxonomies,
+    /// attributes, metadata, identifiers, licences, accreditations, interpretation services and deprecated fields.
+    ///
+    /// What is here already as the directory says is not written again; what it does not say stays as it is.
     Hsds(ImportHsds),
     /// Members and their enrolments as CSV, with columns such as
     /// `alias,given_name,email,external_system,external_id,group,starts_on`
@@ -329,10 +336,6 @@ pub(crate) struct ImportBmlt {
     pub server: Server,
 }
 
-/// What is read: organizations (`id`, `name`), services (`id`, `organization_id`, `name`, `status`, `description`,
-/// `application_process`, `eligibility_description`, ages, fees and cost options, `alert`, `assured_date`), schedules,
-/// languages, accessibility and transportation. What is not: contacts, phones, addresses, e-mail and web addresses,
-/// programs, funding, areas, required documents, taxonomies, attributes, metadata, identifiers, licences.
 #[derive(Debug, Args)]
 pub(crate) struct ImportHsds {
     /// A file (`.json`, or `.csv` with the name of a table), or a folder: its `.csv` files, or else its `.json` files

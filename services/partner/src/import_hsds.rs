@@ -100,7 +100,7 @@ pub(crate) async fn import_hsds(
     command: Command<op::ImportHsds, HsdsDirectory, DIRECTORY_BYTES_MAX>,
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: HsdsDirectory { files }, .. } = command;
-    if let Some(done) = partners.partners.replayed(&cause).await? {
+    if let Some(done) = partners.streams.replayed(&cause).await? {
         return Ok(Answer(done));
     }
     if time_zone(zone.as_str()).is_none() {
@@ -119,7 +119,7 @@ pub(crate) async fn import_hsds(
         return Ok(Answer(Done { position, events: 0, reply, replayed: false }));
     };
     // The answer is kept with the last partner: it is known only now.
-    Ok(partners.partners.keep(&caller.within_organisation(last), &cause, reply, position).await?)
+    Ok(partners.streams.keep(&caller.within_organisation(last), &cause, reply, position).await?)
 }
 
 /// Imports what was read, or says what that would do. A failure leaves what was before it imported; importing again does
@@ -181,11 +181,11 @@ async fn one(
         let listed = name.map(|name| listed(&found, name, &calendar));
         (listed.clone(), now.position, plan(listed, &now.state))
     };
-    let (listed, mut position, planned) = partners.partners.look(&caller.org, found.id, look).await?;
+    let (listed, mut position, planned) = partners.streams.look(&caller.org, found.id, look).await?;
     if let (Planned::Written { .. }, Some(listed), false) = (&planned, listed, dry_run) {
         for listed in in_parts(listed) {
             let import = partner::Command::Import(listed);
-            let Answer(done) = partners.partners.transact(&permitted, cause.clone(), import, Reply::DONE).await?;
+            let Answer(done) = partners.streams.transact(&permitted, cause.clone(), import, Reply::DONE).await?;
             position = position.max(done.position);
         }
     }

@@ -44,7 +44,7 @@ pub use hsds::DIRECTORY_BYTES_MAX;
 struct Partners {
     authenticator: Authenticator,
     /// Partners, their services and what they can take.
-    partners: Guarded<Partner>,
+    streams: Guarded<Partner>,
     /// Each organisation's clocks.
     clocks: Guarded<Route>,
     /// Its views.
@@ -67,7 +67,7 @@ pub const CONTEXT: Context = Context {
 fn build(host: &Host) -> Built {
     let partners = Partners {
         authenticator: host.authenticator.clone(),
-        partners: host.of().into(),
+        streams: host.of().into(),
         clocks: host.of().into(),
         views: host.views.clone(),
         log: host.streams.log().clone(),
@@ -102,13 +102,13 @@ impl Partners {
         command: partner::Command,
     ) -> Result<Answer, Problem> {
         let permitted = self.require_partner(caller, partner).await?;
-        Ok(self.partners.transact(&permitted, cause, command, Reply::DONE).await?)
+        Ok(self.streams.transact(&permitted, cause, command, Reply::DONE).await?)
     }
 
     /// Refuses partners that are not there. They are never taken away, so what holds when this looks still holds when
     /// something is written.
     async fn require_partner(&self, caller: &Caller, partner: PartnerId) -> Result<Permitted<PartnerId>, Problem> {
-        let there = self.partners.look(&caller.org, partner, |partner| partner.state.is_some()).await?;
+        let there = self.streams.look(&caller.org, partner, |partner| partner.state.is_some()).await?;
         let permitted = there.then(|| caller.within_organisation(partner));
         permitted.ok_or_else(|| Problem::refused(&partner::Refusal::Unknown))
     }

@@ -32,8 +32,12 @@ fn document(name: &str) -> Value {
     example("", |file| file == name)
 }
 
+fn is_a(extension: &str) -> impl Fn(&str) -> bool {
+    move |file| Path::new(file).extension().is_some_and(|is| is == extension)
+}
+
 fn tables() -> Value {
-    example("csv", |file| Path::new(file).extension().is_some_and(|is| is == "csv"))
+    example("csv", is_a("csv"))
 }
 
 async fn import_of(world: &World, org: &str, path: &str, body: &Value) -> Answer {
@@ -71,7 +75,7 @@ async fn the_specifications_example_is_imported_and_importing_it_again_in_any_fo
     let first = import(&world, &document("organization_full.json")).await;
     assert_eq!((counts(&first), &first["remarks"]), ([[1, 0, 0, 0]; 2], &json!([])));
     assert_eq!(types(&world).await, ["partner.registered", "service.described"]);
-    let everything = example("", |name| name.ends_with(".json"));
+    let everything = example("", is_a("json"));
     let forms = [document("organization_full.json"), document("tabular.json"), tables(), everything];
     for form in forms.iter().chain([&document("service_full.json"), &document("service_list.json")]) {
         let again = import(&world, form).await;
@@ -85,7 +89,7 @@ async fn the_specifications_example_is_imported_and_importing_it_again_in_any_fo
     assert_eq!(partner["details"], details);
     let service = &partner["services"][0]["details"];
     let source: Value =
-        serde_json::from_str(&document("service_full.json")["files"][0]["text"].as_str().unwrap()).unwrap();
+        serde_json::from_str(document("service_full.json")["files"][0]["text"].as_str().unwrap()).unwrap();
     for field in [
         "name",
         "status",

@@ -25,10 +25,15 @@ pub(super) fn read(
         remarks.reject(&place(1), "id", "is not among the columns: the file is not read");
         return Ok(());
     }
-    for record in reader.records() {
-        // Texts are read from memory: nothing else can go wrong than that a line is no line of the table.
-        let Ok(record) = record else { break };
+    let never_closes = text.matches('"').count() % 2 == 1;
+    // Texts are read from memory, and lines may have any length: nothing can go wrong.
+    let mut records = reader.records().map_while(Result::ok).peekable();
+    while let Some(record) = records.next() {
         let at = place(record.position().map_or(0, csv::Position::line));
+        if never_closes && records.peek().is_none() && record.iter().any(|cell| cell.contains('\n')) {
+            remarks.reject(&at, "", "has a quote that never closes: nothing is read from here on");
+            continue;
+        }
         if record.len() != columns.len() {
             let what = format!("has {} cells, the first line has {}: it is not read", record.len(), columns.len());
             remarks.reject(&at, "", what);

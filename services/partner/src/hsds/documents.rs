@@ -54,15 +54,20 @@ impl Reader<'_> {
                 }
                 None if self.is_of_taxonomies || OF_OTHERS.into_iter().any(has) => Ok(()),
                 None if has("id") && has("name") => self.organization(cell, place),
-                None => self.strange(place),
+                None => {
+                    self.reject(place);
+                    Ok(())
+                }
             },
-            Cell::Nothing | Cell::Text(_) => self.strange(place),
+            Cell::Nothing | Cell::Text(_) => {
+                self.reject(place);
+                Ok(())
+            }
         }
     }
 
-    fn strange(&mut self, place: &Place) -> Result<(), DirectoryError> {
+    fn reject(&mut self, place: &Place) {
         self.remarks.reject(place, "", "is no organization, service, service_at_location or location of HSDS");
-        Ok(())
     }
 
     fn each(
@@ -121,10 +126,9 @@ impl Reader<'_> {
         for (name, field) in [("service", "service_id"), ("location", "location_id")] {
             let Some(nested) = cell.get(name).filter(|nested| matches!(nested, Cell::Object(_))) else { continue };
             let place = below(place, name);
-            if name == "service" {
-                self.service(nested, &place, None)?
-            } else {
-                self.location(nested, &place)?
+            match name {
+                "service" => self.service(nested, &place, None)?,
+                _ => self.location(nested, &place)?,
             }
             ids.extend(text(nested, "id").map(|id| (field, id)));
         }

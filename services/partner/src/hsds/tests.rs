@@ -20,8 +20,7 @@ fn example(name: &str) -> File {
 
 fn tables() -> Vec<File> {
     let entries = std::fs::read_dir(format!("{FOLDER}/csv")).unwrap().flatten();
-    let names = entries.map(|entry| entry.file_name().into_string().unwrap()).filter(|name| name.ends_with(".csv"));
-    names.map(|name| example(&format!("csv/{name}"))).collect()
+    entries.map(|entry| example(&format!("csv/{}", entry.file_name().to_str().unwrap()))).collect()
 }
 
 fn read_all(files: &[File]) -> Directory {
@@ -155,6 +154,16 @@ fn what_is_wrong_is_told_by_file_place_and_field_and_the_rest_is_read() {
     let names: Vec<_> =
         directory.partners.iter().map(|partner| (partner.name.is_some(), partner.services.len())).collect();
     assert_eq!(names, [(false, 1), (true, 2)], "the services of an organization that is not listed wait for it");
+}
+
+#[test]
+fn a_quote_that_never_closes_loses_no_line_in_silence() {
+    let text = "id,name\n1,\"One\"\n2,\"Two\n3,Three\n";
+    let directory = read_all(&[file("organizations.csv", text)]);
+    let [remark] = &directory.remarks.kept[..] else { panic!("{:?}", directory.remarks) };
+    assert_eq!((remark.place.as_str(), directory.partners.len()), ("line 3", 1));
+    let closed = read_all(&[file("organizations.csv", "id,name\n1,\"On\ne\"\n2,5\" Two\n")]);
+    assert_eq!((closed.remarks.kept.len(), closed.partners.len()), (0, 2));
 }
 
 #[test]
