@@ -24,6 +24,7 @@ use older::{ChangedV1, RegisteredV1};
 
 pub use consent::{Denied, Details, Given, Means, Permissions, Purpose};
 pub use notice::{NOTICES, Notice};
+pub(crate) use profile::is_address;
 pub use profile::{
     BIRTH_YEAR_MIN, Channel, EXTERNAL_IDS_MAX, EmergencyContact, Ethnicity, ExternalId, Field, Gender, Profile,
     ProfileError, SAFE_CONTACT_WORDS_MAX, SafeContact, Told,

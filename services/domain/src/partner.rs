@@ -20,7 +20,7 @@ pub use self::{
     refusal::Refusal,
     vocabulary::{Capacity, CapacityAnswer, Item, LANGUAGES_MAX, SERVICES_MAX, Source, Status},
 };
-use crate::{Decider, PartnerId, ServiceId, Subject, event::events, text::Text};
+use crate::{Decider, PartnerId, ServiceId, Subject, event::events, member::is_address, text::Text};
 
 /// Stream kind of partners.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ pub struct Service {
     /// When it is open, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<Text<500>>,
-    /// Languages spoken there (BCP 47), at most [`LANGUAGES_MAX`].
+    /// Languages spoken there (BCP 47), at most 32.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub languages: BTreeSet<Text<35>>,
     /// How one gets in and around.
@@ -229,6 +229,13 @@ impl Recipient {
     }
 }
 
+impl Details {
+    fn check(&self) -> Result<(), Refusal> {
+        let is_address = |mailbox: &Text<254>| is_address(mailbox.as_str());
+        if self.mailbox.as_ref().is_none_or(is_address) { self.calendar.check() } else { Err(Refusal::Mailbox) }
+    }
+}
+
 impl Known {
     /// The service as one that somebody can be referred to. `partner` is this one's id.
     ///
@@ -280,7 +287,7 @@ impl Decider for Partner {
         let known = match (command, state) {
             (Command::Import(listed), _) => return listed.decide(state),
             (Command::Describe(details), None) => {
-                details.calendar.check()?;
+                details.check()?;
                 return Ok(vec![Event::Registered(Registered { details: details.clone() })]);
             }
             (_, None) => return Err(Refusal::Unknown),
@@ -314,7 +321,7 @@ impl Known {
             // Of it more may follow: it is decided before.
             Command::Import(_) => None,
             Command::Describe(details) => {
-                details.calendar.check()?;
+                details.check()?;
                 let changed = Changed { details: details.clone() };
                 (self.details != *details).then_some(Event::Changed(changed))
             }

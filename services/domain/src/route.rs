@@ -49,11 +49,11 @@ pub enum Urgency {
 #[serde(rename_all = "snake_case")]
 #[schema(as = ReferralClock)]
 pub enum Within {
-    /// So many hours, 0 to [`WITHIN_MAX`], whatever day it is.
+    /// So many hours, 0 to 366, whatever day it is.
     Hours(u16),
-    /// So many days, 0 to [`WITHIN_MAX`], to the same time of day where the recipient is.
+    /// So many days, 0 to 366, to the same time of day where the recipient is.
     Days(u16),
-    /// So many of the recipient's working days, 0 to [`WITHIN_MAX`].
+    /// So many of the recipient's working days, 0 to 366.
     BusinessDays(u16),
 }
 
@@ -102,7 +102,7 @@ pub struct Clocks {
     pub member_question: Within,
     /// For the member's word if the partner says no more, from the first contact.
     pub member_question_after_contact: Within,
-    /// How long a link is good for, 1 to [`LINK_DAYS_MAX`] days from when it was issued or last opened.
+    /// How long a link is good for, 1 to 90 days from when it was issued or last opened.
     pub link_days: u16,
 }
 

@@ -185,6 +185,15 @@ pub(crate) struct Token {
 pub(crate) enum Import {
     /// A BMLT server's listing as JSON
     Bmlt(ImportBmlt),
+    /// Partners and their services from an HSDS 3.0 directory: JSON documents, or the CSV datapackage
+    ///
+    /// Kept are organizations (id, name) and services (id, name, status, description, application process, eligibility, ages,
+    /// fees and cost options, schedules, languages, accessibility and transportation, alert, assured date). Not kept are
+    /// contacts, phones, postal, e-mail and web addresses, programs, funding, areas, required documents, taxonomies,
+    /// attributes, metadata, identifiers, licences, accreditations, interpretation services and deprecated fields.
+    ///
+    /// What is here already as the directory says is not written again; what it does not say stays as it is.
+    Hsds(ImportHsds),
     /// Members and their enrolments as CSV, with columns such as
     /// `alias,given_name,email,external_system,external_id,group,starts_on`
     Members(ImportLines),
@@ -322,6 +331,26 @@ pub(crate) struct ImportBmlt {
     pub time_zone: String,
     /// Short name of the BMLT server: ids of meetings are taken to be its own
     #[arg(long, default_value = "bmlt")]
+    pub source: String,
+    #[command(flatten)]
+    pub server: Server,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportHsds {
+    /// A file (`.json`, or `.csv` with the name of a table), or a folder: its `.csv` files, or else its `.json` files
+    pub path: PathBuf,
+    /// Organisation to import into
+    #[arg(long)]
+    pub org: OrgId,
+    /// Say what would be done, but do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// IANA time zone of partners that are new, such as UTC
+    #[arg(long)]
+    pub time_zone: String,
+    /// Short name of the directory: ids are taken to be its own
+    #[arg(long, default_value = "hsds")]
     pub source: String,
     #[command(flatten)]
     pub server: Server,

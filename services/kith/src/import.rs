@@ -3,6 +3,7 @@
 mod check_ins;
 mod check_ins_file;
 mod csv_file;
+mod hsds;
 mod members;
 mod members_file;
 mod send;
@@ -25,34 +26,47 @@ use crate::{
 };
 
 pub use check_ins::check_ins;
+pub use hsds::hsds;
 pub use members::members;
 
 /// Sends a BMLT listing to a running server; answers the report, ready to be printed.
 pub async fn bmlt(asked: ImportBmlt) -> anyhow::Result<String> {
     let file = asked.file.display();
     let listing = std::fs::read(&asked.file).with_context(|| format!("{file} cannot be read"))?;
-    let token = token(&asked.server, &asked.org)?;
-    let bar = ProgressBar::new_spinner().with_message(format!("importing {file} ({} KiB)", listing.len() / 1024));
+    let what = format!("{file} ({} KiB)", listing.len() / 1024);
+    let query = [("dry_run", asked.dry_run.to_string()), ("time_zone", asked.time_zone), ("source", asked.source)];
+    render(&post(&asked.server, &asked.org, "bmlt", &query, (&what, listing)).await?)
+}
+
+/// Sends all of something in one request; answers the report.
+async fn post(
+    server: &Server,
+    org: &OrgId,
+    kind: &str,
+    query: &[(&str, String)],
+    (what, body): (&str, Vec<u8>),
+) -> anyhow::Result<Value> {
+    let token = token(server, org)?;
+    let bar = ProgressBar::new_spinner().with_message(format!("importing {what}"));
     bar.enable_steady_tick(std::time::Duration::from_millis(100));
-    let url = format!("{}/v1/imports/bmlt", asked.server.url.trim_end_matches('/'));
+    let url = format!("{}/v1/imports/{kind}", server.url.trim_end_matches('/'));
     let sent = reqwest::Client::new()
         .post(&url)
-        .query(&[("dry_run", asked.dry_run.to_string()), ("time_zone", asked.time_zone), ("source", asked.source)])
+        .query(query)
         .bearer_auth(token)
         .header("Idempotency-Key", Uuid::from_bytes(random()?).to_string())
         .header(header::CONTENT_TYPE, "application/json")
-        .body(listing)
+        .body(body)
         .send()
         .await;
     bar.finish_and_clear();
-    let answer =
-        sent.with_context(|| format!("no server answers at {}: start one with `kith serve`", asked.server.url))?;
+    let answer = sent.with_context(|| format!("no server answers at {}: start one with `kith serve`", server.url))?;
     let (status, body) = (answer.status(), answer.text().await?);
     if !status.is_success() {
         let problem: Value = serde_json::from_str(&body).unwrap_or_default();
         bail!("{status}: {}", problem["detail"].as_str().unwrap_or(&body));
     }
-    render(&serde_json::from_str(&body).context("the server's answer cannot be read")?)
+    serde_json::from_str(&body).context("the server's answer cannot be read")
 }
 
 /// The token that was given, or a short-lived one of an admin, made by whoever has the data directory.
@@ -84,19 +98,18 @@ fn render(report: &Value) -> anyhow::Result<String> {
         writeln!(out, "… and {more} more remarks")?;
     }
     for what in ["programmes", "groups"] {
-        let count = |outcome: &str| report[what][outcome].as_u64().unwrap_or_default();
-        writeln!(
-            out,
-            "{what:10} {:6} created {:6} changed {:6} unchanged {:6} rejected",
-            count("created"),
-            count("changed"),
-            count("unchanged"),
-            count("rejected")
-        )?;
+        counts(&mut out, report, what)?;
     }
     writeln!(out, "{:6} of the groups are unlisted, {} remarks", report["unlisted"], remarks.len())?;
     if report["dry_run"] == true {
         writeln!(out, "dry run: nothing was done")?;
     }
     Ok(out)
+}
+
+/// What became of things of one kind, on a line.
+fn counts(out: &mut String, report: &Value, what: &str) -> std::fmt::Result {
+    let [created, changed, unchanged, rejected] = ["created", "changed", "unchanged", "rejected"]
+        .map(|outcome| report[what][outcome].as_u64().unwrap_or_default());
+    writeln!(out, "{what:10} {created:6} created {changed:6} changed {unchanged:6} unchanged {rejected:6} rejected")
 }

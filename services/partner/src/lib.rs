@@ -1,7 +1,7 @@
 //! Partners: the agencies that members are referred to, their services, whether these can take somebody, and how long
-//! each step of a referral to them may take.
+//! each step of a referral to them may take. Partners and services in from HSDS directories.
 //!
-//! One operation, one file.
+//! One operation, one file. What needs no log stands apart: [`hsds`] reads a directory.
 //!
 //! **Invariant:** nothing here is about a member.
 
@@ -9,6 +9,8 @@ mod ask_capacity;
 mod change_partner;
 mod close_partner;
 mod describe_service;
+mod hsds;
+mod import_hsds;
 mod list_partners;
 mod list_services;
 mod op;
@@ -35,12 +37,14 @@ use host::{Built, Context, Host, Need, Views};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use web::{After, Answer, Authenticator, Caller, Guarded, Permitted, Problem, Read};
 
+pub use hsds::DIRECTORY_BYTES_MAX;
+
 /// The context: its streams, and the authenticator before them.
 #[derive(Debug, Clone, FromRef)]
 struct Partners {
     authenticator: Authenticator,
     /// Partners, their services and what they can take.
-    partners: Guarded<Partner>,
+    streams: Guarded<Partner>,
     /// Each organisation's clocks.
     clocks: Guarded<Route>,
     /// Its views.
@@ -64,7 +68,7 @@ pub const CONTEXT: Context = Context {
 fn build(host: &Host) -> Built {
     let partners = Partners {
         authenticator: host.authenticator.clone(),
-        partners: host.of().into(),
+        streams: host.of().into(),
         clocks: host.of().into(),
         views: host.views.clone(),
         log: host.streams.log().clone(),
@@ -83,6 +87,7 @@ fn routes(partners: Partners) -> OpenApiRouter {
         .routes(routes!(ask_capacity::ask_capacity))
         .routes(routes!(state_capacity::state_capacity))
         .routes(routes!(list_services::list_services))
+        .routes(routes!(import_hsds::import_hsds))
         .routes(routes!(show_referral_clocks::show_referral_clocks, set_referral_clocks::set_referral_clocks))
         .routes(routes!(set_partner_clocks::set_partner_clocks, remove_partner_clocks::remove_partner_clocks))
         .with_state(partners)
@@ -98,13 +103,13 @@ impl Partners {
         command: partner::Command,
     ) -> Result<Answer, Problem> {
         let permitted = self.require_partner(caller, partner).await?;
-        Ok(self.partners.transact(&permitted, cause, command, Reply::DONE).await?)
+        Ok(self.streams.transact(&permitted, cause, command, Reply::DONE).await?)
     }
 
     /// Refuses partners that are not there. They are never taken away, so what holds when this looks still holds when
     /// something is written.
     async fn require_partner(&self, caller: &Caller, partner: PartnerId) -> Result<Permitted<PartnerId>, Problem> {
-        let there = self.partners.look(&caller.org, partner, |partner| partner.state.is_some()).await?;
+        let there = self.streams.look(&caller.org, partner, |partner| partner.state.is_some()).await?;
         let permitted = there.then(|| caller.within_organisation(partner));
         permitted.ok_or_else(|| Problem::refused(&partner::Refusal::Unknown))
     }

@@ -15,6 +15,8 @@ web::operations! {
     AskCapacity = "ask_capacity": Admin Coordinator;
     /// Say whether a service can take a person.
     StateCapacity = "state_capacity": Admin Coordinator;
+    /// Import partners from an HSDS directory.
+    ImportHsds = "import_hsds": Admin Coordinator;
     /// Set the clocks of referrals.
     SetReferralClocks = "set_referral_clocks": Admin Coordinator;
     /// Show the clocks of referrals.

@@ -32,5 +32,5 @@ pub(crate) async fn register_partner(
     let id = PartnerId(command.new_id("partner"));
     let Command { caller, cause, body: details, .. } = command;
     let (describe, reply) = (partner::Command::Describe(details), Reply::json(201, &PartnerRegistered { id }));
-    Ok(partners.partners.transact(&caller.within_organisation(id), cause, describe, reply).await?)
+    Ok(partners.streams.transact(&caller.within_organisation(id), cause, describe, reply).await?)
 }

@@ -31,9 +31,9 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 pub(crate) const KITH_POSITION: HeaderName = HeaderName::from_static("kith-position");
 
-/// A command by someone who may do `Op`, asking for `T`.
+/// A command by someone who may do `Op`, asking for `T` in at most `MAX` bytes of JSON.
 #[derive(Debug)]
-pub struct Command<Op, T = Nothing> {
+pub struct Command<Op, T = Nothing, const MAX: usize = BODY_BYTES_MAX> {
     /// Who asks.
     pub caller: Caller,
     /// How it will be recognised when it is sent again.
@@ -62,7 +62,7 @@ pub struct LargeCommand<Op, const MAX: usize> {
 #[serde(deny_unknown_fields, expecting = "nothing, or an object without fields")]
 pub struct Nothing {}
 
-impl<S, Op: Operation, T: DeserializeOwned + Send + 'static> FromRequest<S> for Command<Op, T>
+impl<S, Op: Operation, T: DeserializeOwned + Send + 'static, const MAX: usize> FromRequest<S> for Command<Op, T, MAX>
 where
     S: Send + Sync,
     Authenticator: FromRef<S>,
@@ -71,7 +71,7 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let LargeCommand { caller, cause, body, op } =
-            receive::<S, Op, BODY_BYTES_MAX>(request, state, Some("application/json")).await?;
+            receive::<S, Op, MAX>(request, state, Some("application/json")).await?;
         let body = parse_of(&caller, body, &Authenticator::from_ref(state)).await?;
         Ok(Self { caller, cause, body, keyed: false, op })
     }
@@ -243,7 +243,7 @@ impl IntoResponse for Answer {
     }
 }
 
-impl<Op, T> Command<Op, T> {
+impl<Op, T, const MAX: usize> Command<Op, T, MAX> {
     /// Recognises the command by a digest with this key from now on, if not by another's already: what is kept of it tells
     /// nothing to anyone without the key.
     pub fn recognise_by(&mut self, key: &vault::Key) {

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tests::{
     http::{Answer, Client},
     server::{Kith, Server},
-    world::{details, tuesdays},
+    world::{agency, counselling, details, tuesdays},
 };
 use tokio::{process::Command, time::timeout};
 use web::Role;
@@ -164,7 +164,12 @@ impl Things {
                 send(Method::POST, &format!("/v1/meetings/{meeting}/{state}"), Value::Null).await?;
             }
         }
+        let partner = id(&send(Method::POST, "/v1/partners", agency("Fuzz")).await?.json(), "id")?;
+        let service = uuid::Uuid::from_u128(1).to_string();
+        send(Method::PUT, &format!("/v1/partners/{partner}/services/{service}"), counselling()).await?;
         Ok(Self(BTreeMap::from([
+            ("partner", vec![partner]),
+            ("service", vec![service]),
             ("programme", vec![programme]),
             ("group", vec![group]),
             ("into", members.clone()),

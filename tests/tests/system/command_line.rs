@@ -1,6 +1,9 @@
 //! `kith` as it is typed.
 
-use std::process::{Command, Stdio};
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
 
 use serde_json::Value;
 use tests::{
@@ -78,6 +81,47 @@ async fn a_folder_that_is_no_data_directory_is_said_to_be_none() {
         assert!(text(&output.stderr).contains("is not a data directory of kith"), "{}", text(&output.stderr));
     }
     assert_eq!(std::fs::read_dir(dir.path()).expect("the folder").count(), 0, "nothing was made");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_is_imported_from_its_tables_and_from_its_documents_and_what_is_wrong_is_told_with_its_place() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let data = dir.path().join("data");
+    let server = Server::start(&data);
+    let url = format!("http://{}", server.address);
+    let (empty, folder) = (tempfile::tempdir().expect("a folder"), concat!(env!("CARGO_MANIFEST_DIR"), "/data/hsds"));
+    let import = |path: &str, more: &[&str]| {
+        let arguments = ["import", "hsds", path, "--org", ORG, "--time-zone", "UTC", "--url", &url];
+        let arguments: Vec<_> = arguments.into_iter().chain(more.iter().copied()).collect();
+        let output = process::run(&arguments, &data);
+        (output.status.success(), text(&output.stdout), text(&output.stderr))
+    };
+    let counts = |said: &str, of: &str| {
+        let line = said.lines().find(|line| line.starts_with(of)).expect("a line").to_owned();
+        line.split_whitespace().filter_map(|word| word.parse().ok()).collect::<Vec<u32>>()
+    };
+    let (_, dry, _) = import(folder, &["--dry-run"]);
+    assert!(dry.ends_with("dry run: nothing was done\n"), "{dry}");
+    let (well, first, error) = import(&format!("{folder}/csv"), &[]);
+    assert!(well, "{error}");
+    assert_eq!((counts(&first, "partners"), counts(&first, "services")), (vec![1, 0, 0, 0], vec![1, 0, 0, 0]));
+    for path in [folder.to_owned(), format!("{folder}/organization_full.json"), format!("{folder}/tabular.json")] {
+        let (_, again, _) = import(&path, &[]);
+        assert_eq!(
+            (counts(&again, "partners"), counts(&again, "services")),
+            (vec![0, 0, 1, 0], vec![0, 0, 1, 0]),
+            "{path}"
+        );
+    }
+    let bad = dir.path().join("services.csv");
+    fs::write(&bad, "id,organization_id,name,status\n1,o,One,open\n").expect("written");
+    let (_, said, _) = import(bad.to_str().expect("a path"), &[]);
+    assert!(said.starts_with("rejected services.csv line 2, status: must be active, inactive"), "{said}");
+    fs::write(&bad, b"id,name\n1,\xff\n").expect("written");
+    let (well, _, error) = import(bad.to_str().expect("a path"), &[]);
+    assert!(!well && error.contains("is not UTF-8 after byte 10"), "{error}");
+    let (well, _, error) = import(empty.path().to_str().expect("a path"), &[]);
+    assert!(!well && error.contains("neither .csv nor .json"), "{error}");
 }
 
 /// What `kith import` takes from the environment must not disturb `kith serve` in the same shell.

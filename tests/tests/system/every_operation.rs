@@ -450,7 +450,7 @@ async fn a_body_that_is_too_large_is_a_problem() {
     for operation in probed(&Operations::of(&world).await).iter().filter(|operation| operation.schema.is_some()) {
         // Little more than is read: who has more to send finds the connection closed, not the answer.
         let bytes = match operation.id.as_str() {
-            "import_bmlt" => (16 << 20) + 1,
+            "import_bmlt" | "import_hsds" => (16 << 20) + 1,
             id if id.starts_with("import_") => web::IMPORT_BYTES_MAX + 1,
             _ => 300 << 10,
         };

@@ -29,6 +29,7 @@ const ROOT: &str = "kith";
 const NAMED_IN: &[(&str, usize)] = &[
     ("directory", 3),    // settings know how far ahead plans go
     ("membership", 6),   // files are read to be imported; receipts, copies and keys know who was erased
+    ("partner", 3),      // the command line knows how large a directory may be before it sends one
     ("projections", 13), // four tasks of directory and membership follow its views, checkin shows them
     ("reporting", 5),    // `kith report` and `kith verify` read facts without a server
 ];

@@ -481,11 +481,13 @@ fn partner_refusals() -> Vec<partner::Refusal> {
             | Refusal::NotActive
             | Refusal::TimeZone
             | Refusal::NeverWorks
+            | Refusal::Mailbox
             | Refusal::Ages
             | Refusal::Full(..) => {}
         }
     }
-    assert!([Refusal::NeverWorks, Refusal::Ages].iter().all(|refusal| refusal.code() == Refusal::TimeZone.code()));
+    let others = [Refusal::NeverWorks, Refusal::Mailbox, Refusal::Ages];
+    assert!(others.iter().all(|refusal| refusal.code() == Refusal::TimeZone.code()));
     all
 }
 

@@ -247,7 +247,7 @@ impl Profile {
 }
 
 /// As much as can be said without sending to it (RFC 5321 allows far more than anyone has).
-fn is_address(text: &str) -> bool {
+pub(crate) fn is_address(text: &str) -> bool {
     text.split_once('@').is_some_and(|(local, domain)| {
         !local.is_empty() && !domain.is_empty() && !domain.contains('@') && !text.contains(char::is_whitespace)
     })

@@ -64,7 +64,7 @@ pub struct Calendar {
     pub time_zone: Text<64>,
     /// Days of the week on which it works, at least one.
     pub working_days: BTreeSet<Day>,
-    /// Local dates on which it does not, such as holidays, at most [`CLOSED_ON_MAX`].
+    /// Local dates on which it does not, such as holidays, at most 400.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub closed_on: BTreeSet<Date>,
 }

@@ -36,7 +36,7 @@ pub enum Part {
     Languages,
     /// How one gets in and around.
     Accessibility,
-    /// What it costs.
+    /// What it costs, or options beside what is said of that: what begins with it stays.
     Fees,
 }
 
@@ -86,7 +86,12 @@ impl ListedService {
                 Part::Hours => details.hours.clone_from(&known.hours),
                 Part::Languages => details.languages.clone_from(&known.languages),
                 Part::Accessibility => details.accessibility.clone_from(&known.accessibility),
-                Part::Fees => details.fees_description.clone_from(&known.fees_description),
+                Part::Fees => {
+                    let said = details.fees_description.as_ref().map_or("", Text::as_str);
+                    if known.fees_description.as_ref().is_some_and(|known| known.as_str().starts_with(said)) {
+                        details.fees_description.clone_from(&known.fees_description);
+                    }
+                }
             }
         }
         details

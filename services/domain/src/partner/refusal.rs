@@ -23,6 +23,9 @@ pub enum Refusal {
     /// No working day.
     #[error("a partner works on at least one day of the week")]
     NeverWorks,
+    /// Not an address.
+    #[error("mailbox must have one `@` with something before and after it, and no spaces")]
+    Mailbox,
     /// Older than old.
     #[error("minimum_age must not be more than maximum_age")]
     Ages,
@@ -38,16 +41,20 @@ impl crate::Refusal for Refusal {
             Self::UnknownService => "unknown-service",
             Self::Closed => "partner-closed",
             Self::NotActive => "service-not-active",
-            Self::TimeZone | Self::NeverWorks | Self::Ages => "partner-out-of-range",
+            Self::TimeZone | Self::NeverWorks | Self::Mailbox | Self::Ages => "partner-out-of-range",
             Self::Full(..) => "partner-full",
         }
     }
     fn kind(&self) -> RefusalKind {
         match self {
             Self::Unknown | Self::UnknownService => RefusalKind::Absent,
-            Self::Closed | Self::NotActive | Self::TimeZone | Self::NeverWorks | Self::Ages | Self::Full(..) => {
-                RefusalKind::Conflict
-            }
+            Self::Closed
+            | Self::NotActive
+            | Self::TimeZone
+            | Self::NeverWorks
+            | Self::Mailbox
+            | Self::Ages
+            | Self::Full(..) => RefusalKind::Conflict,
         }
     }
 }

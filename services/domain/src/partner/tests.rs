@@ -160,6 +160,16 @@ fn a_directory_changes_what_it_says_and_nothing_else() {
     let closed = Service { hours: None, ..told };
     let described = Event::ServiceDescribed(ServiceDescribed { service: id(1), details: closed });
     given::<Partner>(history.clone()).when(&import(plain.clone(), vec![])).then(&[described]);
+    // A list says what it costs, and leaves out the options.
+    let costs = |text: &str| Some(text.parse().unwrap());
+    let options = Service { fees_description: costs("Free. Groups: 5 EUR"), ..plain.clone() };
+    let known = Service { may_receive: [Item::Alias, Item::Phone].into(), ..options };
+    history.push(Event::ServiceDescribed(ServiceDescribed { service: id(1), details: known.clone() }));
+    let list = |text| import(Service { fees_description: costs(text), ..plain.clone() }, vec![Part::Fees]);
+    given::<Partner>(history.clone()).when(&list("Free.")).then_nothing();
+    let dear = Service { fees_description: costs("9 EUR"), ..known };
+    let described = Event::ServiceDescribed(ServiceDescribed { service: id(1), details: dear });
+    given::<Partner>(history.clone()).when(&list("9 EUR")).then(&[described]);
     // Of a closed partner, services stay as they are.
     history.push(Event::Closed(Closed {}));
     given::<Partner>(history).when(&import(plain, vec![])).then_nothing();
