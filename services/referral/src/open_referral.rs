@@ -99,6 +99,25 @@ impl Referrals {
         Ok((record, attempt))
     }
 
+    /// Decides a step of the partner, by its token or by a link. Nothing but its acknowledgement is taken of what is not open
+    /// to it, whatever the cause: the partner does not learn it. What it did before is answered as it was.
+    pub async fn step_of_partner(
+        &self,
+        record: &Permitted<MemberId>,
+        cause: Cause,
+        ask: Ask,
+    ) -> Result<Answer, Problem> {
+        let acknowledges = matches!(ask.what, What::AcknowledgeWithdrawal {});
+        let standing = self.members.standing(record.org(), record.id()).await?;
+        let (attempt, at) = (ask.attempt, ask.at);
+        let open = |state: &referral::State| state.open_to_partner(attempt, standing, at).map(|_| ());
+        let open = self.referrals.look(record.org(), record.id(), |known| open(&known.state)).await?;
+        if let (Err(refusal), false) = (open, acknowledges) {
+            return self.referrals.replayed(&cause).await?.map(Answer).ok_or_else(|| refused(&refusal));
+        }
+        self.decide(record, cause, referral::Command::Act(ask), Reply::DONE).await
+    }
+
     /// Opens a referral for its partner: notes that it was, writes down that it is disclosed, and only then opens it.
     pub async fn open(
         &self,

@@ -1,7 +1,7 @@
 //! Record a step by a link.
 
 use axum::extract::State;
-use domain::referral;
+use domain::referral::{self, Purpose};
 use eventlog::Reply;
 use web::{Answer, Command, Problem, Problems};
 
@@ -20,7 +20,10 @@ pub(crate) async fn record_link_step(
     let linked = command.caller.link()?;
     let record = command.caller.by_link(&linked);
     let key = referrals.members.key(record.org(), record.id()).await?;
-    let by = by(&command.caller);
+    let (by, by_partner) = (by(&command.caller), linked.purpose != Purpose::Member);
     let ask = NewStep::ask(&mut command, &key, linked.attempt, by);
+    if by_partner {
+        return referrals.step_of_partner(&record, command.cause, ask).await;
+    }
     referrals.decide(&record, command.cause, referral::Command::Act(ask), Reply::DONE).await
 }

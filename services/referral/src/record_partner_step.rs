@@ -1,8 +1,6 @@
 //! Record a partner's step of a referral.
 
 use axum::extract::State;
-use domain::referral;
-use eventlog::Reply;
 use web::{Answer, Command, Path, Problem, Problems};
 
 use crate::{Referrals, by, op, record_referral_step::NewStep};
@@ -23,5 +21,5 @@ pub(crate) async fn record_partner_step(
     let key = referrals.members.key(record.org(), record.id()).await?;
     let by = by(&command.caller);
     let ask = NewStep::ask(&mut command, &key, attempt, by);
-    referrals.decide(&record, command.cause, referral::Command::Act(ask), Reply::DONE).await
+    referrals.step_of_partner(&record, command.cause, ask).await
 }

@@ -7,8 +7,8 @@ use domain::{
     AttemptId, ConsentId, DomainEvent, LinkId, MemberId, NeedId, OrgId, PartnerId,
     partner::{Calendar, Item},
     referral::{
-        self, Allowed, Answer, Attempt, By, Closing, Event, NeedEnd, NeedWords, Outcome, Purpose, Reason, Stage, What,
-        clocks::Times, reason::Party,
+        self, Allowed, Answer, Attempt, By, Closing, Event, Need, NeedEnd, NeedWords, Outcome, Purpose, Reason, Stage,
+        What, clocks::Times, reason::Party,
     },
     route::Urgency,
 };
@@ -194,7 +194,7 @@ impl Referrals {
         }
         let order: Vec<_> = steps.iter().map(|(attempt, _)| *attempt).collect();
         let mut steps: BTreeMap<_, _> = steps.into_iter().collect();
-        for need in state.needs.values() {
+        for need in needs(&events, &state).map_err(|error| Problem::internal(&error))? {
             let stated = &need.stated;
             let mut attempts: Vec<_> = state.of_need(stated.need).collect();
             attempts.sort_by_key(|attempt| order.iter().position(|known| *known == attempt.drafted.attempt));
@@ -299,6 +299,17 @@ impl Reader<'_> {
         let opened = self.key.open(self.org, attempt.0, SealedAs::Note, sealed?).ok()?;
         String::from_utf8(opened.to_vec()).ok()
     }
+}
+
+/// The needs of a record, in the order in which they were stated.
+fn needs<'a>(events: &[Recorded], state: &'a referral::State) -> Result<Vec<&'a Need>, domain::DecodeError> {
+    let mut needs = Vec::new();
+    for event in events.iter().filter(|event| *event.event_type == *"need.stated") {
+        if let Event::NeedStated(stated) = Event::decode(&event.event_type, event.version, &event.data)? {
+            needs.extend(state.needs.get(&stated.need));
+        }
+    }
+    Ok(needs)
 }
 
 /// What happened to each referral of a record, in the order in which they were drafted.

@@ -233,7 +233,7 @@ fn median_days(times: impl Iterator<Item = (i64, Option<i64>)>) -> Option<f64> {
     seconds.sort_unstable();
     let (low, high) = (seconds.get(seconds.len().checked_sub(1)? / 2)?, seconds.get(seconds.len() / 2)?);
     #[allow(clippy::cast_precision_loss)] // far below 2^52
-    let days = (*low as f64 + *high as f64) / 2.0 / DAY_SECONDS;
+    let days = f64::midpoint(*low as f64, *high as f64) / DAY_SECONDS;
     Some((days * 10_000.0).round() / 10_000.0)
 }
 

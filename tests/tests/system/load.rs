@@ -34,7 +34,7 @@ const PARTS: [&str; 9] = ["relay", "views", "facts", "planner", "names", "index"
 /// The only methods.
 const METHODS: [&str; 8] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "other"];
 /// Kinds of facts.
-const KINDS: [&str; 17] = [
+const KINDS: [&str; 21] = [
     "plans",
     "statuses",
     "attendances",
@@ -51,6 +51,10 @@ const KINDS: [&str; 17] = [
     "goals",
     "goal_ratings",
     "goal_ends",
+    "needs",
+    "need_ends",
+    "referrals",
+    "referral_steps",
     "concerns",
 ];
 /// Paths that the document does not have.
