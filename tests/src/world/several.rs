@@ -21,7 +21,7 @@ pub struct Beside {
 
 /// What each of four servers does.
 const FOUR: [&[&str]; 4] =
-    [&["directory", "attendance", "access"], &["projections", "membership"], &["relay"], &["reporting"]];
+    [&["directory", "attendance", "access"], &["projections", "membership", "partner"], &["relay"], &["reporting"]];
 
 /// Configurations of the servers of a world, and what they share, if anything.
 pub async fn beside(config: Config, dir: &Path) -> (Vec<Config>, Option<Beside>) {
