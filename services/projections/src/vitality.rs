@@ -140,6 +140,7 @@ pub(crate) struct Overdue {
 
 /// How much was kept of how the last 12 held meetings went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = StructureKept)]
 pub(crate) struct Kept {
     #[serde(flatten)]
     pub counts: StructureCounts,

@@ -58,6 +58,7 @@ pub(crate) struct ReferralLine {
 
 /// How far a referral has come.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = ReferralProgress)]
 pub(crate) struct Progress {
     pub partner: PartnerId,
     pub service: ServiceId,

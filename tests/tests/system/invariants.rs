@@ -385,3 +385,36 @@ fn every_decision_has_a_number_of_its_own_and_what_is_cited_is_there() {
         cited.difference(&decisions).collect::<Vec<_>>()
     );
 }
+
+/// The document of the API keeps one schema for each name, whichever came last.
+#[test]
+fn no_two_schemas_of_the_document_have_one_name() {
+    let mut named: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
+    for (path, text) in sources(&root().join("services")).into_iter().filter(|(path, _)| !is_test(path)) {
+        // What derives it, up to its name.
+        for item in
+            text.split("\n#[derive(").skip(1).filter(|item| item.split("\n").any(|line| line.contains("ToSchema")))
+        {
+            let head = |line: &&str| {
+                line.starts_with("pub struct ") || line.starts_with("pub enum ") || line.starts_with("pub(")
+            };
+            let Some(at) = item.lines().position(|line| head(&line)) else { continue };
+            let attributes: String = item.lines().take(at).collect();
+            if !attributes.contains("ToSchema") || !attributes.starts_with(|c: char| c.is_alphabetic()) {
+                continue;
+            }
+            let word = |after: &str, text: &str| {
+                let rest = text.split_once(after)?.1;
+                Some(rest.split(|c: char| !c.is_alphanumeric()).next()?.to_owned())
+            };
+            let declared = item.lines().nth(at).expect("a line");
+            let own = word("struct ", declared).or_else(|| word("enum ", declared));
+            let name = word("schema(as = ", &attributes).or(own).expect("a name");
+            let shown = path.display().to_string();
+            if let Some(other) = named.insert(name.clone(), shown.clone()) {
+                assert!(other == shown, "{name} is in {other} and in {shown}: name one with `schema(as = …)`");
+            }
+        }
+    }
+    assert!(named.len() > 150, "{}", named.len());
+}

@@ -115,7 +115,7 @@ impl Times {
 #[derive(IntoStaticStr, VariantArray)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
-#[schema(as = ReferralClock)]
+#[schema(as = ReferralDeadline)]
 pub enum Clock {
     /// The partner opens it.
     Receipt,
