@@ -36,7 +36,7 @@ pub use norms::{
     Population, ReliableChange,
 };
 pub use number::{Number, NumberError};
-pub use score::{FromItems, NoScore, Outcome, Reading, Scored, Signal, Value, risk, score, values};
+pub use score::{FromItems, NoScore, Outcome, Reading, Scored, Signal, Value, risk, score, values, values_in_json};
 pub use shipped::{SHIPPED, shipped};
 pub use texts::{
     ANSWER_TEXTS_MAX, AnswerText, Basis, Class, ItemText, Licence, LicenceStatus, Source, Sources, TextFile, Texts,
@@ -50,6 +50,8 @@ pub struct Instrument {
     definition: Definition,
     /// Of each score, where its items stand among the definition's: looked up once, as scoring is done millions of times.
     items_of_scores: Vec<Vec<usize>>,
+    /// Where the items stand, in the order of their ids.
+    items_by_id: Vec<usize>,
 }
 
 impl Instrument {
@@ -65,7 +67,10 @@ impl Instrument {
     fn checked(definition: Definition) -> Self {
         let place = |id: &Id| definition.items.iter().position(|item| item.id == *id);
         let items = |score: &Score| score.items.iter().filter_map(place).collect();
-        Self { items_of_scores: definition.scores.iter().map(items).collect(), definition }
+        let items_of_scores = definition.scores.iter().map(items).collect();
+        let mut items_by_id: Vec<usize> = (0..definition.items.len()).collect();
+        items_by_id.sort_by_key(|place| &definition.items[*place].id);
+        Self { items_of_scores, items_by_id, definition }
     }
 
     /// As it stands in a file.

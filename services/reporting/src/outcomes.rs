@@ -285,8 +285,8 @@ impl SealedOutcomes {
 
     /// The outcomes, in total or by programme. Opens all of it, on several processors.
     pub fn open(&self, opener: &Opener, by_programme: bool) -> Outcomes {
-        let mut moods = open::all(&self.moods, |mood| opener.mood(mood));
-        let mut check_ins = open::all(&self.check_ins, |check_in| opener.check_in(check_in));
+        let mut moods = open::all(&self.moods, |mood, buffer| opener.mood(mood, buffer));
+        let mut check_ins = open::all(&self.check_ins, |check_in, buffer| opener.check_in(check_in, buffer));
         let unreadable = (self.moods.len() - moods.len() + self.check_ins.len() - check_ins.len()) as u64;
         if !by_programme {
             for mood in &mut moods {

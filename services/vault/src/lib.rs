@@ -24,7 +24,7 @@ pub use blind::Blind;
 pub use folded::folded;
 pub use inspect::{Inspected, Known};
 pub use kek::{Kek, KekError};
-pub use key::{Key, OpenError, PADDED_BYTES, SealedAs};
+pub use key::{Buffer, Key, OpenError, PADDED_BYTES, SealedAs};
 pub use names::Names;
 pub use phone::{Country, NoCountry, learn_numbers};
 pub use profile::{SealError, open_profile, seal_profile};

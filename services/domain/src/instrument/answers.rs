@@ -55,6 +55,61 @@ fn each_once<'de, T: Deserialize<'de>, D: Deserializer<'de>>(map: D) -> Result<B
     map.deserialize_map(Once(PhantomData))
 }
 
+/// Answers as they stand in JSON, in the order of the items' ids, which are not copied.
+pub(super) struct InOrder<'a>(Vec<(&'a str, Answer)>);
+
+impl<'a> InOrder<'a> {
+    /// Room for the answers to most instruments, a count.
+    const ROOM: usize = 16;
+
+    /// Reads what was given; none unless it is answers that stand as a [`Given`] writes them. What is none may be one that
+    /// somebody else wrote: only reading it as a [`Given`] tells.
+    pub fn read(json: &'a [u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        enum Standing<'a> {
+            #[serde(borrow)]
+            Answers(InOrder<'a>),
+        }
+        // It is filled up with spaces, each of which a parser would look at.
+        let end = json.iter().rposition(|byte| *byte != b' ')?;
+        let Standing::Answers(answers) = serde_json::from_slice(&json[..=end]).ok()?;
+        Some(answers)
+    }
+
+    /// Ids of items, ascending, and the answers to them.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &Answer)> {
+        self.0.iter().map(|(id, answer)| (*id, answer))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for InOrder<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Ascending;
+
+        impl<'de> Visitor<'de> for Ascending {
+            type Value = InOrder<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut all: Vec<(&str, Answer)> = Vec::with_capacity(InOrder::ROOM);
+                while let Some((id, answer)) = map.next_entry()? {
+                    if !Id::fits(id) || all.last().is_some_and(|(last, _)| *last >= id) {
+                        return Err(M::Error::custom("ids must ascend"));
+                    }
+                    all.push((id, answer));
+                }
+                Ok(InOrder(all))
+            }
+        }
+
+        deserializer.deserialize_map(Ascending)
+    }
+}
+
 /// The answers by the ids of items. An item that is not named was not reached.
 pub type Answers = BTreeMap<Id, Answer>;
 

@@ -1,6 +1,6 @@
 //! Words of one form: ids within definitions, languages, LOINC codes.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ impl Id {
     /// Longest id, in characters.
     pub const CHARS_MAX: usize = 40;
 
-    fn fits(s: &str) -> bool {
+    pub(super) fn fits(s: &str) -> bool {
         let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         s.len() <= Self::CHARS_MAX && s.split('-').all(part)
     }
@@ -103,7 +103,21 @@ macro_rules! word {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                Cow::<str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+                struct Read;
+
+                impl serde::de::Visitor<'_> for Read {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("a string")
+                    }
+
+                    fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<$name, E> {
+                        word.parse().map_err(E::custom)
+                    }
+                }
+
+                deserializer.deserialize_str(Read)
             }
         }
     )+ };

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::{
     Instrument,
-    answers::{Answer, Answers, Given, NotAnswered},
+    answers::{Answer, Answers, Given, InOrder, NotAnswered},
     definition::{Item, Score, Trigger},
     names::Id,
     norms::NormSet,
@@ -104,8 +104,9 @@ pub enum Signal {
 
 /// Reads what a person gave. What does not fit the instrument ([`Instrument::validate`]) is not scored.
 pub fn score(instrument: &Instrument, given: &Given, norm_set: Option<&NormSet>) -> Scored {
+    let said = Said::of(instrument, given);
     let scores = instrument.scores.iter().enumerate().map(|(nth, score)| {
-        let raw = raw(instrument, nth, given);
+        let raw = raw(instrument, nth, &said);
         let outcome = raw.map_or_else(Outcome::NotScored, |raw| Outcome::Scored(raw.read(score, norm_set)));
         (score.id.clone(), outcome)
     });
@@ -140,15 +141,65 @@ pub struct Value {
 
 /// The scores that [`score`] reads, in the instrument's order, and nothing of what they say: for many people at once.
 pub fn values(instrument: &Instrument, given: &Given) -> Vec<Option<Value>> {
-    let value = |nth| raw(instrument, nth, given).ok().map(|Raw { value, of, .. }| Value { value, of });
+    all_values(instrument, &Said::of(instrument, given))
+}
+
+/// As [`values`], of what was given as it is stored: a report reads millions, and most without making a map of it.
+///
+/// # Errors
+/// If it is not of the form of what can be given.
+pub fn values_in_json(instrument: &Instrument, json: &[u8]) -> serde_json::Result<Vec<Option<Value>>> {
+    match InOrder::read(json) {
+        Some(answers) => Ok(all_values(instrument, &Said::Answers(placed(instrument, answers.iter())))),
+        None => Ok(values(instrument, &serde_json::from_slice(json)?)),
+    }
+}
+
+fn all_values(instrument: &Instrument, said: &Said<'_>) -> Vec<Option<Value>> {
+    let value = |nth| raw(instrument, nth, said).ok().map(|Raw { value, of, .. }| Value { value, of });
     (0..instrument.scores.len()).map(value).collect()
 }
 
+/// What was given, as scores look it up.
+enum Said<'a> {
+    Answers(Placed<'a>),
+    Stated(&'a BTreeMap<Id, Number>),
+}
+
+/// Answers in the order of the instrument's items; none to items that were not reached.
+type Placed<'a> = Vec<Option<&'a Answer>>;
+
+impl<'a> Said<'a> {
+    fn of(instrument: &Instrument, given: &'a Given) -> Self {
+        match given {
+            Given::Answers(answers) => {
+                let answers = answers.iter().map(|(id, answer)| (id.as_str(), answer));
+                Self::Answers(placed(instrument, answers))
+            }
+            Given::Stated(values) => Self::Stated(values),
+        }
+    }
+}
+
+/// Puts answers, which come in the order of their ids, where their items stand. One to no item of the instrument is left out.
+fn placed<'a, 'b>(instrument: &Instrument, answers: impl Iterator<Item = (&'b str, &'a Answer)>) -> Placed<'a> {
+    let mut placed = vec![None; instrument.items.len()];
+    let mut places =
+        instrument.items_by_id.iter().map(|place| (*place, instrument.items[*place].id.as_str())).peekable();
+    for (id, answer) in answers {
+        while places.next_if(|(_, item)| *item < id).is_some() {}
+        if let Some((place, _)) = places.next_if(|(_, item)| *item == id) {
+            placed[place] = Some(answer);
+        }
+    }
+    placed
+}
+
 /// The score that stands in this place.
-fn raw(instrument: &Instrument, nth: usize, given: &Given) -> Result<Raw, NoScore> {
-    match given {
-        Given::Answers(answers) => from_answers(instrument, nth, answers),
-        Given::Stated(values) => stated(&instrument.scores[nth], values),
+fn raw(instrument: &Instrument, nth: usize, said: &Said<'_>) -> Result<Raw, NoScore> {
+    match said {
+        Said::Answers(answers) => from_answers(instrument, nth, answers),
+        Said::Stated(values) => stated(&instrument.scores[nth], values),
     }
 }
 
@@ -174,12 +225,12 @@ fn stated(score: &Score, values: &BTreeMap<Id, Number>) -> Result<Raw, NoScore> 
     Ok(Raw { value, of: score.range.max, from_items: None })
 }
 
-fn from_answers(instrument: &Instrument, nth: usize, answers: &Answers) -> Result<Raw, NoScore> {
+fn from_answers(instrument: &Instrument, nth: usize, answers: &Placed<'_>) -> Result<Raw, NoScore> {
     let score = &instrument.scores[nth];
     let mut items = Vec::with_capacity(score.items.len());
     let mut from_items = FromItems { points: 0, answered: 0, items: 0 };
-    for item in instrument.items_of_scores[nth].iter().map(|place| &instrument.items[*place]) {
-        let answer = answers.get(&item.id);
+    for place in &instrument.items_of_scores[nth] {
+        let (item, answer) = (&instrument.items[*place], answers[*place]);
         if is_left_out(score, item, answer) {
             continue;
         }

@@ -1,18 +1,20 @@
 //! Moods and answers, opened in memory.
 
-use std::{collections::HashMap, num::NonZero, thread};
+use std::{collections::HashMap, num::NonZero, sync::Mutex, thread};
 
 use domain::{
-    CheckInId, MemberId, OrgId, ProgrammeId, Sealed,
-    instrument::{Given, Instrument, Value, values},
+    MemberId, OrgId, ProgrammeId,
+    instrument::{Instrument, Value, values_in_json},
     meeting::Mood,
 };
-use vault::{Key, SealedAs};
+use vault::{Buffer, Key, SealedAs};
 
-use super::{Edition, SealedCheckIn, SealedMood};
+use super::{SealedCheckIn, SealedMood};
 
 /// Most threads that open at once, a count.
 const THREADS_MAX: usize = 8;
+/// Values that a thread takes at once, a count: few, so that none has much left to do when the others are done.
+const PIECE: usize = 512;
 
 /// What opening needs: people's keys, and the instruments that answers are scored with.
 #[derive(Debug)]
@@ -50,42 +52,45 @@ impl Opener {
         self.instruments.get(edition)?.as_ref()
     }
 
-    pub(super) fn mood(&self, row: &SealedMood) -> Option<OpenedMood> {
-        let opened = self.keys.get(&row.member)?.open(&self.org, row.meeting.0, SealedAs::Mood, &row.mood).ok()?;
-        let mood = match serde_json::from_slice(&opened).ok()? {
+    pub(super) fn mood(&self, row: &SealedMood, buffer: &mut Buffer) -> Option<OpenedMood> {
+        let of = (&self.org, row.meeting.0, SealedAs::Mood);
+        let opened = self.keys.get(&row.member)?.open_into(buffer, of, &row.mood).ok()?;
+        let mood = match serde_json::from_slice(opened).ok()? {
             Mood::Rated(rating) => Some(rating.get()),
             Mood::Declined => None,
         };
         Some(OpenedMood { programme: row.programme, person: row.person, mood })
     }
 
-    pub(super) fn check_in(&self, row: &SealedCheckIn) -> Option<OpenedCheckIn> {
-        let values = self.values(row.member, row.check_in, row.edition, &row.answers)?;
-        let SealedCheckIn { programme, person, edition, day, position, .. } = *row;
+    pub(super) fn check_in(&self, row: &SealedCheckIn, buffer: &mut Buffer) -> Option<OpenedCheckIn> {
+        let SealedCheckIn { programme, person, member, check_in, edition, day, position, .. } = *row;
+        let of = (&self.org, check_in.0, SealedAs::Answers);
+        let given = self.keys.get(&member)?.open_into(buffer, of, &row.answers).ok()?;
+        let values = values_in_json(self.instrument(edition)?, given).ok()?;
         Some(OpenedCheckIn { programme, person, edition, day, position, values })
-    }
-
-    fn values(
-        &self,
-        member: MemberId,
-        check_in: CheckInId,
-        edition: Edition,
-        answers: &Sealed,
-    ) -> Option<Vec<Option<Value>>> {
-        let opened = self.keys.get(&member)?.open(&self.org, check_in.0, SealedAs::Answers, answers).ok()?;
-        let given: Given = serde_json::from_slice(&opened).ok()?;
-        Some(values(self.instrument(edition)?, &given))
     }
 }
 
 /// All that opens, in the order in which it was given.
-pub(super) fn all<T: Sync, R: Send>(sealed: &[T], open: impl Fn(&T) -> Option<R> + Sync) -> Vec<R> {
+pub(super) fn all<T: Sync, R: Send>(sealed: &[T], open: impl Fn(&T, &mut Buffer) -> Option<R> + Sync) -> Vec<R> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
-    let part = sealed.len().div_ceil(threads).max(1);
-    let open = &open;
-    thread::scope(|scope| {
-        let opened = |part| scope.spawn(move || <[T]>::iter(part).filter_map(open).collect::<Vec<_>>());
-        let parts: Vec<_> = sealed.chunks(part).map(opened).collect();
-        parts.into_iter().flat_map(|part| part.join().expect("opening does not panic")).collect()
-    })
+    let pieces = Mutex::new(sealed.chunks(PIECE).enumerate());
+    let next = || pieces.lock().expect("nothing panics while it is held").next();
+    let work = || {
+        let (mut buffer, mut done) = (Buffer::default(), Vec::new());
+        while let Some((n, piece)) = next() {
+            let mut opened = Vec::with_capacity(piece.len());
+            opened.extend(piece.iter().filter_map(|value| open(value, &mut buffer)));
+            done.push((n, opened));
+        }
+        done
+    };
+    let mut done: Vec<_> = thread::scope(|scope| {
+        let working: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        working.into_iter().flat_map(|thread| thread.join().expect("opening does not panic")).collect()
+    });
+    done.sort_unstable_by_key(|(n, _)| *n);
+    let mut all = Vec::with_capacity(done.iter().map(|(_, opened)| opened.len()).sum());
+    all.extend(done.into_iter().flat_map(|(_, opened)| opened));
+    all
 }

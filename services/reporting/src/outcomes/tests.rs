@@ -227,10 +227,10 @@ fn nothing_opens_of_who_was_erased() {
 
 #[test]
 fn opening_keeps_the_order_and_leaves_out_what_does_not_open() {
-    let sealed: Vec<u32> = (0..1_000).collect();
-    let opened = open::all(&sealed, |n| (n % 3 != 0).then_some(*n));
+    let sealed: Vec<u32> = (0..10_000).collect();
+    let opened = open::all(&sealed, |n, _| (n % 3 != 0).then_some(*n));
     assert_eq!(opened, sealed.into_iter().filter(|n| n % 3 != 0).collect::<Vec<_>>());
-    assert!(open::all(&[], |n: &u32| Some(*n)).is_empty());
+    assert!(open::all(&[], |n: &u32, _| Some(*n)).is_empty());
 }
 
 #[test]

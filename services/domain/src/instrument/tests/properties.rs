@@ -2,7 +2,7 @@
 
 use proptest::{prelude::*, sample};
 
-use super::*;
+use super::{super::answers::InOrder, *};
 
 /// Any instrument that is shipped.
 fn instruments() -> impl Strategy<Value = &'static Instrument> {
@@ -59,7 +59,50 @@ fn edited(instrument: &Instrument, edit: impl FnOnce(&mut Definition)) -> Instru
     Instrument::checked(definition)
 }
 
+/// The scores of what was given as it is stored, by way of a map.
+fn by_map(instrument: &Instrument, json: &[u8]) -> Option<Vec<Option<Value>>> {
+    let given: Given = serde_json::from_slice(json).ok()?;
+    let scored = score(instrument, &given, None);
+    let value = |reading: &Reading| Value { value: reading.value, of: reading.of };
+    Some(instrument.scores.iter().map(|score| scored.reading(score.id.as_str()).map(value)).collect())
+}
+
 proptest! {
+    #[test]
+    fn scores_read_of_what_is_stored_are_those_of_what_was_given(
+        (instrument, answers) in taken(), most in 0..200_usize, spaces in 0..300_usize,
+    ) {
+        let some: Answers = answers.into_iter().take(most).collect();
+        let mut json = serde_json::to_vec(&Given::Answers(some)).unwrap();
+        json.resize(json.len() + spaces, b' ');
+        prop_assert!(InOrder::read(&json).is_some(), "it is read without a map");
+        let values = values_in_json(instrument, &json).ok();
+        prop_assert!(values.is_some());
+        prop_assert_eq!(values, by_map(instrument, &json));
+    }
+
+    #[test]
+    fn whatever_else_is_stored_is_read_as_by_a_map(
+        ids in prop::collection::vec("[0-9]{1,2}|1[0-9]|[a-z]{1,3}|[A-Z]", 0..8), raw in 0..6_u8, form in 0..6_usize,
+    ) {
+        let answer = [raw.to_string(), "\"declined\"".into(), format!("[{raw}, 1]"), "-1".into(), "\"1\"".into()];
+        let each = ids.iter().enumerate().map(|(n, id)| format!("\"{id}\": {}", answer[(n * form) % answer.len()]));
+        let (first, each) = (if raw == 5 { "\\u0031" } else { "1" }, each.collect::<Vec<_>>().join(", "));
+        for json in [
+            format!("{{\"answers\": {{{each}}}}}"),
+            format!("{{\"answers\": {{\"{first}\": {raw}, \"2\": 1}}}}"),
+            format!("{{\"stated\": {{{each}}}}}"),
+            format!("{{\"stated\": {{\"total\": {raw}}}}}"),
+            format!("{{\"answers\": {{{each}}}}} {{}}"),
+            format!("{{\"answers\": {{}}, \"stated\": {{{each}}}}}"),
+        ] {
+            for instrument in ["phq-9", "gad-7", "who-5", "swemwbs"].map(instrument) {
+                let values = values_in_json(instrument, json.as_bytes()).ok();
+                prop_assert_eq!(values, by_map(instrument, json.as_bytes()), "{}", json);
+            }
+        }
+    }
+
     #[test]
     fn whatever_can_be_given_is_taken_and_a_score_is_in_its_range_or_there_is_none((instrument, answers) in taken()) {
         prop_assert_eq!(instrument.validate(&Given::Answers(answers.clone())), Ok(()));
