@@ -7,10 +7,9 @@ use domain::{MemberId, NeedId, PartnerId, partner, referral::fhir::Guide};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
-use vault::SealedAs;
 use web::{After, CallerMay, Opening, Path, Problem, Problems, Query, Read};
 
-use crate::{Referrals, fhir::Exported, op, reading, refused};
+use crate::{Referrals, fhir::Exported, op, refused};
 
 /// By which guide.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
@@ -34,7 +33,7 @@ pub(crate) struct ExportQuery {
 /// Export a need
 ///
 /// With its referrals, the consents on which they rest, who sent them, and what the member says, as a `Bundle` of FHIR R4
-/// resources without the member's name. What the guide cannot say is named in it.
+/// resources without the member's name, and without what the need says. What the guide cannot say is named in it.
 #[utoipa::path(get, path = "/v1/members/{member}/needs/{need}/fhir", tag = "referrals",
     params(("member" = MemberId, Path, description = "Whose"), ("need" = NeedId, Path, description = "Which"),
         ExportQuery),
@@ -54,8 +53,6 @@ pub(crate) async fn export_need(
     referrals.audit.opened(&caller, opening).await?;
     let state = referrals.referrals.look(org, record.id(), |known| known.state.clone()).await?;
     let known = state.needs.get(&need).ok_or_else(|| refused(&domain::referral::Refusal::UnknownNeed))?;
-    let key = referrals.members.key(org, record.id()).await?;
-    let words = reading::open(&key, org, need, SealedAs::Need, &known.stated.says).ok();
     let mut partners: BTreeMap<PartnerId, String> = BTreeMap::new();
     for attempt in state.of_need(need) {
         let name = |known: &partner::State| known.as_ref().map(|known| known.details.name.to_string());
@@ -67,6 +64,6 @@ pub(crate) async fn export_need(
         None | Some(FhirGuide::Gravity) => Guide::Gravity,
         Some(FhirGuide::Bser) => Guide::Bser,
     };
-    let exported = Exported { guide, org, record: record.id(), state: &state, need: known, words, partners };
+    let exported = Exported { guide, org, record: record.id(), state: &state, need: known, partners };
     Ok(Read(position, exported.bundle()))
 }

@@ -1,12 +1,13 @@
 //! A need, its referrals, and what they rest on, as FHIR R4 resources. Which status each stage is, and what a guide loses
-//! of it, says [`domain::referral::fhir`].
+//! of it, says [`domain::referral::fhir`]. Nothing of what the need says is in them: whoever is handed a bundle learns what
+//! happened, and what the member allowed them to be told they read elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     MemberId, OrgId, PartnerId,
     referral::{
-        Allowed, Attempt, Basis, Need, NeedWords, State,
+        Allowed, Attempt, Basis, Need, State,
         fhir::{BserStatus, Guide, LOSSES, TaskStatus, bser, gravity, gravity_business_status, priority},
     },
 };
@@ -21,8 +22,6 @@ pub(crate) struct Exported<'a> {
     pub record: MemberId,
     pub state: &'a State,
     pub need: &'a Need,
-    /// What it says, if it can be read.
-    pub words: Option<NeedWords>,
     /// What partners are called.
     pub partners: BTreeMap<PartnerId, String>,
 }
@@ -82,10 +81,6 @@ impl Exported<'_> {
         let mut request = json!({ "resourceType": "ServiceRequest", "id": stated.need, "status": status, "intent": "order",
             "priority": priority(stated.urgency), "subject": reference(self.record.0), "authoredOn": instant(stated.at),
             "requester": self.requester() });
-        if let Some(words) = &self.words {
-            request["code"] = json!({ "text": words.ask });
-            request["reasonCode"] = words.why.iter().map(|why| json!({ "text": why })).collect();
-        }
         if let Some(earlier) = stated.based_on {
             request["basedOn"] = json!([reference(earlier.0)]);
         }

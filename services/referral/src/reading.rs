@@ -127,7 +127,9 @@ impl Referrals {
     /// Whether the holder of the organisation's duty seat calls.
     pub async fn holds_duty_seat(&self, caller: &web::Caller) -> Result<bool, Problem> {
         use domain::protocol::{self, Seat};
-        let holds = |state: &protocol::State| state.holder(Seat::Organisation) == Some(&caller.subject);
+        // A program holds no seat, whatever was entered.
+        let somebody = !caller.subject.is_of_key();
+        let holds = |state: &protocol::State| somebody && state.holder(Seat::Organisation) == Some(&caller.subject);
         let id = protocol::stream_id(&caller.org);
         Ok(self.protocols.look(&caller.org, id, |protocol| holds(&protocol.state)).await?)
     }
@@ -203,7 +205,7 @@ impl Sealed {
 ///
 /// # Errors
 /// 500 if it does not open.
-pub(crate) fn open<T: serde::de::DeserializeOwned>(
+fn open<T: serde::de::DeserializeOwned>(
     key: &Key,
     org: &OrgId,
     of: impl Into<uuid::Uuid>,
