@@ -33,7 +33,11 @@ pub(crate) async fn merge_member(
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: Merge { into }, .. } = command;
     let (from, other) = (caller.require_member(member, false)?, caller.require_member(into, false)?);
-    let merge = people::Command::Merge { from: member, into };
+    let (merge, withdraws) = (people::Command::Merge { from: member, into }, cause.part());
     let Answer(done) = membership.decide_people(&caller, &[&from, &other], cause, merge, Reply::DONE).await?;
+    // Who objected under one record objects under all: what was sent for the others ends as well.
+    if membership.known.standing(&caller.org, into).await?.objected {
+        membership.withdraw_disclosures(&caller, &other, &withdraws, None).await?;
+    }
     Ok(Answer(membership.settled(done).await))
 }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use vault::SealedAs;
 use web::{Answer, Command, Path, Private, Problem, Problems};
 
-use crate::{Referrals, by, op};
+use crate::{Referrals, by, op, refused};
 
 /// A need as it is said now.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -37,6 +37,15 @@ pub(crate) async fn change_need(
     mut command: Command<op::ChangeNeed, SaidNeed>,
 ) -> Result<Answer, Problem> {
     let record = referrals.record_with_need(&command.caller, member, need).await?;
+    // Whoever leads groups reads no needs, and changes none but those that they stated.
+    if command.caller.own_groups().is_some() {
+        let stated_by =
+            |state: &referral::State| state.needs.get(&need).and_then(|need| need.stated.by.subject.clone());
+        let by = referrals.referrals.look(record.org(), record.id(), |known| stated_by(&known.state)).await?;
+        if by.as_ref() != Some(&command.caller.subject) {
+            return Err(refused(&referral::Refusal::UnknownNeed));
+        }
+    }
     let key = referrals.members.key(record.org(), record.id()).await?;
     let SaidNeed { urgency, says } = command.body.clone();
     let says = command.seal(&key, need, SealedAs::Need, &says);

@@ -39,7 +39,8 @@ pub(crate) async fn close_need(
     Path((member, need)): Path<(MemberId, NeedId)>,
     mut command: Command<op::CloseNeed, Closing>,
 ) -> Result<Answer, Problem> {
-    let record = referrals.record_with_need(&command.caller, member, need).await?;
+    let has = |state: &referral::State| state.needs.contains_key(&need);
+    let record = referrals.record_with(&command.caller, member, true, (has, referral::Refusal::UnknownNeed)).await?;
     let key = referrals.members.key(record.org(), record.id()).await?;
     let Closing { end, reason, note } = command.body.clone();
     let note = note.map(|note| command.seal(&key, need, SealedAs::Note, &note));

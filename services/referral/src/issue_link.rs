@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use vault::Key;
-use web::{Answer, Command, Path, Problem, Problems, new_link_key};
+use web::{Answer, Command, Path, Permitted, Problem, Problems, new_link_key};
 
 use crate::{Referrals, by, op};
 
@@ -59,10 +59,18 @@ pub(crate) async fn issue_link(
     let (link, issued) = referrals.new_link(&command, (record.id(), &key), (attempt, purpose, days), staff)?;
     let kept = Reply::json(201, &issued.link);
     let Answer(done) = referrals.decide(&record, command.cause, referral::Command::IssueLink(issued), kept).await?;
+    let link = referrals.as_issued(&record, link).await?;
     Ok(Answer(Done { reply: Reply::json(done.reply.status, &link), ..done }))
 }
 
 impl Referrals {
+    /// The link with its end as it was issued, which may have been by the same command before.
+    pub async fn as_issued(&self, record: &Permitted<MemberId>, link: Link) -> Result<Link, Problem> {
+        let known = |state: &referral::State| state.links.get(&link.link).map(|known| known.issued.until);
+        let until = self.referrals.look(record.org(), record.id(), |state| known(&state.state)).await?;
+        Ok(Link { until: until.unwrap_or(link.until), ..link })
+    }
+
     /// A new link, and what is kept of it. Its secret is made of the member's key: whoever sends the command again gets the
     /// same, and it is kept nowhere.
     pub fn new_link<Op, T>(

@@ -176,8 +176,19 @@ impl Referrals {
         member: MemberId,
         attempt: AttemptId,
     ) -> Result<Permitted<MemberId>, Problem> {
+        self.record_with_attempt(caller, member, attempt, false).await
+    }
+
+    /// As [`Self::record_of`]; `vital`: also if the record is only kept.
+    async fn record_with_attempt(
+        &self,
+        caller: &Caller,
+        member: MemberId,
+        attempt: AttemptId,
+        vital: bool,
+    ) -> Result<Permitted<MemberId>, Problem> {
         let has = |state: &referral::State| state.attempts.contains_key(&attempt);
-        self.record_with(caller, member, false, (has, referral::Refusal::UnknownAttempt)).await
+        self.record_with(caller, member, vital, (has, referral::Refusal::UnknownAttempt)).await
     }
 
     /// The record of the person that has a need.

@@ -81,6 +81,9 @@ pub(crate) struct Progress {
     pub due: Vec<Due>,
     /// Whether anything of it is overdue.
     pub overdue: bool,
+    /// Whether it was sent without consent, and nobody has reviewed that yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub override_to_review: bool,
     /// The one thing to be done next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<NextAction>,
@@ -106,6 +109,7 @@ impl Progress {
             urgency: sent.map(|sent| sent.urgency),
             sent_at: sent.map(|sent| sent.at),
             starts_at: attempt.starts_at,
+            override_to_review: attempt.overridden.is_some() && attempt.reviewed.is_none(),
             overdue: due.iter().any(|due| due.at <= now),
             due,
             next: attempt.next_action().map(|(by, step)| NextAction { by, step }),

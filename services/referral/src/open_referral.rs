@@ -76,6 +76,11 @@ fn placed(caller: &Caller, reference: &str) -> Option<(MemberId, AttemptId)> {
     Some((member.parse().ok()?, attempt.parse().ok()?))
 }
 
+/// What whoever may not open it is told: by a link, as by any link that is not good.
+fn not_open(caller: &Caller, refusal: &referral::Refusal) -> Problem {
+    if caller.link().is_ok() { Problem::unauthenticated() } else { refused(refusal) }
+}
+
 /// What an actor may do next, but for opening it.
 pub(crate) fn possible(attempt: &Attempt, actor: Actor) -> impl Iterator<Item = PossibleStep> {
     let (stage, accepted) = (attempt.stage, attempt.accepted);
@@ -103,6 +108,7 @@ impl Referrals {
     /// to it, whatever the cause: the partner does not learn it. What it did before is answered as it was.
     pub async fn step_of_partner(
         &self,
+        caller: &Caller,
         record: &Permitted<MemberId>,
         cause: Cause,
         ask: Ask,
@@ -113,7 +119,7 @@ impl Referrals {
         let open = |state: &referral::State| state.open_to_partner(attempt, standing, at).map(|_| ());
         let open = self.referrals.look(record.org(), record.id(), |known| open(&known.state)).await?;
         if let (Err(refusal), false) = (open, acknowledges) {
-            return self.referrals.replayed(&cause).await?.map(Answer).ok_or_else(|| refused(&refusal));
+            return self.referrals.replayed(&cause).await?.map(Answer).ok_or_else(|| not_open(caller, &refusal));
         }
         self.decide(record, cause, referral::Command::Act(ask), Reply::DONE).await
     }
@@ -129,17 +135,15 @@ impl Referrals {
         let (org, at) = (record.org(), cause.at);
         let standing = self.members.standing(org, record.id()).await?;
         let may_read = |state: &referral::State| reading::sealed(state, attempt, standing, at).map(|_| ());
-        self.referrals
-            .look(org, record.id(), |known| may_read(&known.state))
-            .await?
-            .map_err(|refusal| refused(&refusal))?;
+        let may = self.referrals.look(org, record.id(), |known| may_read(&known.state)).await?;
+        may.map_err(|refusal| not_open(caller, &refusal))?;
         let done = self.note_opening(record, cause, attempt, by(caller)).await?;
         let sealed = |state: &referral::State| {
             let sealed = reading::sealed(state, attempt, standing, at)?;
             Ok((sealed, state.attempt(attempt)?.clone()))
         };
         let found = self.referrals.look(org, record.id(), |known| sealed(&known.state)).await?;
-        let (sealed, known): (reading::Sealed, Attempt) = found.map_err(|refusal| refused(&refusal))?;
+        let (sealed, known): (reading::Sealed, Attempt) = found.map_err(|refusal| not_open(caller, &refusal))?;
         let fields = sealed.sent.items().into_iter().filter_map(|item| item.field()).collect();
         let opening = Opening { at: done.position, fields, ..Opening::naming("open_referral", vec![record.id()]) };
         self.audit.opened(caller, opening).await?;

@@ -22,7 +22,7 @@ use crate::{Referrals, refused};
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
-    /// Which items; if they are not given, all that may be told.
+    /// Which items; if they are not given, all that the service may receive.
     #[serde(default)]
     pub items: Option<BTreeSet<Item>>,
     /// Whether it is to be told without the member's consent, which the holder of the duty seat decides: then `items` say
@@ -93,7 +93,7 @@ impl Referrals {
         let clauses = self.referrals.look(org, record.id(), |known| clause(&known.state)).await?;
         let wanted = match (&asked.items, asked.without_consent) {
             (Some(items), _) => items.clone(),
-            (None, false) => clauses.keys().filter(|item| recipient.may_receive().contains(item)).copied().collect(),
+            (None, false) => recipient.may_receive().clone(),
             (None, true) => return Err(Problem::malformed("body, at `items`: without consent, say which items")),
         };
         let mut left_out = BTreeMap::new();

@@ -23,7 +23,7 @@ pub(crate) async fn record_link_step(
     let (by, by_partner) = (by(&command.caller), linked.purpose != Purpose::Member);
     let ask = NewStep::ask(&mut command, &key, linked.attempt, by);
     if by_partner {
-        return referrals.step_of_partner(&record, command.cause, ask).await;
+        return referrals.step_of_partner(&command.caller, &record, command.cause, ask).await;
     }
     referrals.decide(&record, command.cause, referral::Command::Act(ask), Reply::DONE).await
 }

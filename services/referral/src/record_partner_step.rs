@@ -21,5 +21,5 @@ pub(crate) async fn record_partner_step(
     let key = referrals.members.key(record.org(), record.id()).await?;
     let by = by(&command.caller);
     let ask = NewStep::ask(&mut command, &key, attempt, by);
-    referrals.step_of_partner(&record, command.cause, ask).await
+    referrals.step_of_partner(&command.caller, &record, command.cause, ask).await
 }

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use domain::{
     AttemptId, MemberId, Text,
-    referral::{self, Ask, By, What},
+    referral::{self, Ask, By, Step, What},
 };
 use eventlog::Reply;
 use serde::Deserialize;
@@ -50,7 +50,17 @@ pub(crate) async fn record_referral_step(
     Path((member, attempt)): Path<(MemberId, AttemptId)>,
     mut command: Command<op::RecordReferralStep, NewStep>,
 ) -> Result<Answer, Problem> {
-    let record = referrals.record_of(&command.caller, member, attempt).await?;
+    // What ends it, or says that it ended, is no use of a record that is only kept.
+    let ends = matches!(
+        command.body.what.step(),
+        Step::Withdraw
+            | Step::DeclineForMember
+            | Step::RequestCancel
+            | Step::EnterInError
+            | Step::TellWithdrawal
+            | Step::Inform
+    );
+    let record = referrals.record_with_attempt(&command.caller, member, attempt, ends).await?;
     let key = referrals.members.key(record.org(), record.id()).await?;
     let by = by(&command.caller);
     let ask = NewStep::ask(&mut command, &key, attempt, by);

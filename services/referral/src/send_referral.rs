@@ -56,12 +56,12 @@ pub(crate) struct SentReferral {
 pub(crate) async fn send_referral(
     State(referrals): State<Referrals>,
     Path((member, attempt)): Path<(MemberId, AttemptId)>,
-    command: Command<op::SendReferral, NewSending>,
+    mut command: Command<op::SendReferral, NewSending>,
 ) -> Result<Answer, Problem> {
     let record = referrals.record_of(&command.caller, member, attempt).await?;
     let NewSending { items, preview, link } = command.body.clone();
     let asked = Asked { items, without_consent: false };
-    let told = referrals.told_again(&command, &record, (attempt, &asked, &preview)).await?;
+    let told = referrals.told_again(&mut command, &record, (attempt, &asked, &preview)).await?;
     let by = by(&command.caller);
     referrals.send(command, &record, (attempt, told), Manner { link, by, overriding: None }).await
 }
@@ -77,10 +77,12 @@ impl Referrals {
     /// What a partner would read now, if it is what was previewed.
     pub async fn told_again<Op, T>(
         &self,
-        command: &Command<Op, T>,
+        command: &mut Command<Op, T>,
         record: &Permitted<MemberId>,
         (attempt, asked, preview): (AttemptId, &Asked, &Digest),
     ) -> Result<Told, Problem> {
+        let key = self.members.key(record.org(), record.id()).await?;
+        command.recognise_by(&key);
         let told = self.told(record, attempt, asked, command.cause.at).await;
         match told {
             Ok(told) if told.preview(attempt) == *preview => Ok(told),
@@ -126,7 +128,12 @@ impl Referrals {
         let send = referral::Command::Send(Box::new(sending));
         let Answer(done) = self.decide(record, command.cause, send, kept).await?;
         // The link is in no receipt: it is made again of the member's key.
-        let shown = SentReferral { referral: attempt, link: issued.map(|(link, _)| link) };
+        let link = issued.map(|(link, _)| link);
+        let link = match link {
+            Some(link) => Some(self.as_issued(record, link).await?),
+            None => None,
+        };
+        let shown = SentReferral { referral: attempt, link };
         Ok(Answer(Done { reply: Reply::json(done.reply.status, &shown), ..done }))
     }
 

@@ -7,8 +7,8 @@ use domain::{
     AttemptId, ConsentId, DomainEvent, LinkId, MemberId, NeedId, OrgId, PartnerId,
     partner::{Calendar, Item},
     referral::{
-        self, Allowed, Answer, Attempt, By, Closing, Event, Need, NeedEnd, NeedWords, Outcome, Purpose, Reason, Stage,
-        What, clocks::Times, reason::Party,
+        self, Actor, Allowed, Answer, Attempt, By, Closing, Event, Need, NeedEnd, NeedWords, Outcome, Purpose, Reason,
+        Stage, What, clocks::Times, reason::Party,
     },
     route::Urgency,
 };
@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 use vault::{Key, SealedAs};
-use web::{After, CallerMay, Opening, Path, Problem, Problems, Read};
+use web::{After, CallerMay, Opening, Path, Problem, Problems, Read, Role};
 
 use crate::{Referrals, list_referrals::Progress, op};
 
@@ -85,8 +85,9 @@ pub(crate) struct ReferralStory {
     /// Whether somebody else than the partner says that the member was at the last appointment.
     #[serde(skip_serializing_if = "Option::is_none")]
     attended: Option<bool>,
-    /// Whether it was sent without consent, and nobody has reviewed that yet.
-    override_to_review: bool,
+    /// If it was sent without consent: who decided that, why, until when, and what somebody else thinks of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overridden: Option<ShownOverride>,
     /// Other referrals of the need that are under way, once this one was taken on: to be withdrawn.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rivals: Vec<AttemptId>,
@@ -108,6 +109,20 @@ pub(crate) struct StoryStep {
     by: By,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
+}
+
+/// That something was sent without consent.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct ShownOverride {
+    by: By,
+    at: Timestamp,
+    until: Timestamp,
+    /// Why; not shown to the member here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Whether it was right; missing as long as nobody has reviewed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    justified: Option<bool>,
 }
 
 /// A link, without its secret.
@@ -167,7 +182,7 @@ pub(crate) async fn show_referrals(
     referrals.audit.opened(&caller, opening).await?;
     let mut stories = ReferralStories { member, needs: vec![], disclosures: vec![], rests: vec![] };
     for record in persons.records(&member) {
-        referrals.tell(org, *record, &mut stories).await?;
+        referrals.tell((org, caller.role != Role::Member), *record, &mut stories).await?;
     }
     stories.needs.sort_by_key(|story| story.stated_at);
     Ok(Read(position, stories))
@@ -175,14 +190,19 @@ pub(crate) async fn show_referrals(
 
 impl Referrals {
     /// Adds what one record has.
-    async fn tell(&self, org: &OrgId, record: MemberId, stories: &mut ReferralStories) -> Result<(), Problem> {
+    async fn tell(
+        &self,
+        (org, of_staff): (&OrgId, bool),
+        record: MemberId,
+        stories: &mut ReferralStories,
+    ) -> Result<(), Problem> {
         let state = self.referrals.look(org, record, |known| known.state.clone()).await?;
         if state.needs.is_empty() && state.consents.is_empty() {
             return Ok(());
         }
         let events = self.referrals.events(org, record).await?;
         let key = self.members.key(org, record).await?;
-        let opened = Reader { org, key };
+        let opened = Reader { org, key, of_staff };
         let steps = steps(&opened, &events).map_err(|error| Problem::internal(&error))?;
         let now = self.authenticator.clock.now();
         let mut calendars: HashMap<PartnerId, Calendar> = HashMap::new();
@@ -201,7 +221,8 @@ impl Referrals {
             let story = |attempt: &&Attempt| {
                 let steps = steps.remove(&attempt.drafted.attempt).unwrap_or_default();
                 let progress = Progress::new(attempt, &calendars[&attempt.drafted.partner], now);
-                ReferralStory::new(record, &state, attempt, progress, steps)
+                let overridden = opened.overridden(attempt);
+                ReferralStory { overridden, ..ReferralStory::new(record, &state, attempt, progress, steps) }
             };
             stories.needs.push(NeedStory {
                 need: stated.need,
@@ -249,7 +270,7 @@ impl ReferralStory {
             answer: attempt.answer,
             discordant: attempt.is_discordant(),
             attended: attempt.attended,
-            override_to_review: attempt.overridden.is_some() && attempt.reviewed.is_none(),
+            overridden: None,
             rivals: if attempt.accepted && attempt.stage.is_live() { state.rivals(attempt) } else { vec![] },
             steps,
             links: links
@@ -283,6 +304,8 @@ impl ShownDisclosure {
 struct Reader<'a> {
     org: &'a OrgId,
     key: Key,
+    /// Whether what staff and partners note is shown: to the member, only what they said themselves.
+    of_staff: bool,
 }
 
 impl Reader<'_> {
@@ -295,9 +318,20 @@ impl Reader<'_> {
         serde_json::from_slice(&self.key.open(self.org, of.into(), what, sealed).ok()?).ok()
     }
 
-    fn note(&self, attempt: AttemptId, sealed: Option<&domain::Sealed>) -> Option<String> {
+    fn note(&self, attempt: AttemptId, sealed: Option<&domain::Sealed>, by: &By) -> Option<String> {
+        if !self.of_staff && by.actor != Actor::Member {
+            return None;
+        }
         let opened = self.key.open(self.org, attempt.0, SealedAs::Note, sealed?).ok()?;
         String::from_utf8(opened.to_vec()).ok()
+    }
+
+    fn overridden(&self, attempt: &Attempt) -> Option<ShownOverride> {
+        let known = attempt.overridden.as_ref()?;
+        let reason = || self.key.open(self.org, known.attempt.0, SealedAs::Reason, &known.reason).ok();
+        let reason = self.of_staff.then(reason).flatten().and_then(|opened| String::from_utf8(opened.to_vec()).ok());
+        let justified = attempt.reviewed.as_ref().map(|reviewed| reviewed.justified);
+        Some(ShownOverride { by: known.by.clone(), at: known.at, until: known.until, reason, justified })
     }
 }
 
@@ -319,14 +353,14 @@ fn steps(opened: &Reader<'_>, events: &[Recorded]) -> Result<Vec<(AttemptId, Vec
         let event = Event::decode(&event.event_type, event.version, &event.data)?;
         let (attempt, step) = match event {
             Event::Drafted(drafted) => {
-                let note = opened.note(drafted.attempt, drafted.note.as_ref());
+                let note = opened.note(drafted.attempt, drafted.note.as_ref(), &drafted.by);
                 (drafted.attempt, StoryStep { at: drafted.at, what: None, to: Stage::Draft, by: drafted.by, note })
             }
             Event::Sent(sent) => {
                 (sent.attempt, StoryStep { at: sent.at, what: None, to: Stage::Sent, by: sent.by, note: None })
             }
             Event::Moved(moved) => {
-                let note = opened.note(moved.attempt, moved.note.as_ref());
+                let note = opened.note(moved.attempt, moved.note.as_ref(), &moved.by);
                 (moved.attempt, StoryStep { at: moved.at, what: Some(moved.what), to: moved.to, by: moved.by, note })
             }
             _ => continue,

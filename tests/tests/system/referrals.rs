@@ -434,6 +434,9 @@ async fn an_objection_ends_what_was_sent_and_taking_it_back_opens_nothing() {
     world.admin().put(&desk.path("restriction"), restrict).await.must(204);
     desk.opened(&partner, second).await.refused(404, "unknown-referral");
     desk.answers(&partner, second, json!({ "accept": {} })).await.refused(404, "unknown-referral");
+    // What ends it is no use of the record.
+    desk.step(second, json!({ "deliver": { "channel": "email" } })).await.refused(409, "processing-restricted");
+    desk.step(second, json!({ "withdraw": { "reason": "wrong_recipient" } })).await.must(204);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -454,6 +457,9 @@ async fn without_consent_only_the_holder_of_the_duty_seat_sends_and_somebody_els
     assert_eq!(opened["items"], json!({ "alias": "Kestrel", "ask": "Somebody to talk to" }));
     let review = desk.path(&format!("referrals/{referral}/override/review"));
     desk.coordinator.post(&review, json!({ "justified": true })).await.refused(409, "own-override");
+    let listed = world.admin().get("/v1/referrals").await.must(200).json();
+    assert_eq!(listed["items"][0]["override_to_review"], true);
+    assert_eq!(desk.stories().await[0]["overridden"]["reason"], "In danger", "whoever reviews it reads why");
     world.admin().post(&review, json!({ "justified": false })).await.must(204);
     desk.opened(&desk.at_partner(), referral).await.refused(404, "unknown-referral");
 }
@@ -611,4 +617,64 @@ async fn a_consent_that_was_taken_over_is_withdrawn_by_its_first_id_as_well() {
     world.member(desk.member).post(&desk.path(&format!("consents/{first}/withdrawal")), withdraw).await.must(204);
     desk.opened(&partner, referral).await.refused(404, "unknown-referral");
     world.must_be_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_objected_under_one_record_objects_under_all_once_they_are_one() {
+    let world = World::start().await;
+    let desk = Desk::of(&world).await;
+    let (_, referral) = desk.sent().await;
+    let partner = desk.at_partner();
+    desk.opened(&partner, referral).await.must(200);
+    let objector = world.admin().register(json!({ "alias": "Kestrel B" })).await;
+    let path = format!("/v1/members/{objector}/objections/referral");
+    world.admin().put(&path, json!({ "objects": true })).await.must(204);
+    world.admin().post(&format!("/v1/members/{objector}/merge"), json!({ "into": desk.member })).await.must(204);
+    desk.opened(&partner, referral).await.refused(404, "unknown-referral");
+    world.admin().put(&desk.path("objections/referral"), json!({ "objects": false })).await.must(204);
+    desk.opened(&partner, referral).await.refused(404, "unknown-referral");
+    assert_eq!(desk.stories().await[0]["stage"], "withdrawn");
+    world.must_be_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sending_whose_answer_was_lost_is_answered_again_whatever_has_changed_since() {
+    let world = World::start().await;
+    let desk = Desk::of(&world).await;
+    let (_, referral) = desk.need().await;
+    let consent = desk.allow(json!({})).await;
+    let preview = desk.preview(referral).await;
+    let (path, body) =
+        (desk.path(&format!("referrals/{referral}/sending")), json!({ "preview": preview["preview"], "link": true }));
+    let first = desk.coordinator.command(Method::POST, &path, "lost", &body).await.must(200).json();
+    world.admin().patch(&format!("/v1/members/{}", desk.member), json!({ "phone": "+1 212 555 0199" })).await.must(204);
+    world.set_time("2026-06-01T12:00:05Z");
+    let until = |answer: &Value| answer["link"]["until"].clone();
+    let again = desk.coordinator.command(Method::POST, &path, "lost", &body).await.must(200);
+    assert!(again.replayed() && until(&again.json()) == until(&first), "{}", again.json());
+    let path_of_consent = desk.path(&format!("disclosures/{consent}/withdrawal"));
+    desk.coordinator.post(&path_of_consent, json!({ "means": "verbal" })).await.must(204);
+    assert!(desk.coordinator.command(Method::POST, &path, "lost", &body).await.must(200).replayed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_facilitator_changes_no_need_but_their_own_and_members_are_not_shown_what_staff_notes() {
+    let world = World::start().await;
+    let desk = Desk::of(&world).await;
+    let group = world.group().await;
+    world.admin().enrols(group, desk.member, "2026-01-01").await.must(201);
+    let facilitator = world.facilitator([group]);
+    let body = json!({ "urgency": "routine", "says": { "ask": "A walk" } });
+    let own: NeedId = facilitator.post(&desk.path("needs"), body.clone()).await.must(201).id("need");
+    facilitator
+        .put(&desk.path(&format!("needs/{own}")), json!({ "urgency": "urgent", "says": { "ask": "A walk" } }))
+        .await
+        .must(204);
+    let (need, referral) = desk.sent().await;
+    facilitator.put(&desk.path(&format!("needs/{need}")), body).await.refused(404, "unknown-need");
+    let noted = json!({ "what": { "deliver": { "channel": "email" } }, "note": "they shouted" });
+    desk.coordinator.post(&desk.path(&format!("referrals/{referral}/steps")), noted).await.must(204);
+    let shown = async |who: &Actor| who.get(&desk.path("referrals")).await.must(200).json().to_string();
+    assert!(shown(&desk.coordinator).await.contains("they shouted"));
+    assert!(!shown(&world.member(desk.member)).await.contains("they shouted"));
 }

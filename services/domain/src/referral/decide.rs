@@ -142,7 +142,10 @@ impl State {
             return Err(Refusal::NotFor(ask.by.actor));
         }
         let rest_days = attempt.check(ask)?;
-        if attempt.moves >= MOVES_MAX && !(to.is_end() && to != from) {
+        // What ends it, and what is said of a withdrawal, is noted also when others have filled it up.
+        let closes = matches!(step, Step::RequestCancel | Step::TellWithdrawal | Step::AcknowledgeWithdrawal);
+        let most = if closes { 2 * MOVES_MAX } else { MOVES_MAX };
+        if attempt.moves >= most && !(to.is_end() && to != from) {
             return Err(Refusal::Full("steps of one referral", MOVES_MAX));
         }
         let rest = (rest_days > 0).then(|| ask.at.saturating_add(days(rest_days)).unwrap_or(Timestamp::MAX));
