@@ -70,7 +70,7 @@ impl Instrument {
         let items_of_scores = definition.scores.iter().map(items).collect();
         let mut items_by_id: Vec<usize> = (0..definition.items.len()).collect();
         items_by_id.sort_by_key(|place| &definition.items[*place].id);
-        Self { items_of_scores, items_by_id, definition }
+        Self { definition, items_of_scores, items_by_id }
     }
 
     /// As it stands in a file.

@@ -41,7 +41,7 @@ pub(crate) async fn change_need(
     if command.caller.own_groups().is_some() {
         let stated_by =
             |state: &referral::State| state.needs.get(&need).and_then(|need| need.stated.by.subject.clone());
-        let by = referrals.referrals.look(record.org(), record.id(), |known| stated_by(&known.state)).await?;
+        let by = referrals.streams.look(record.org(), record.id(), |known| stated_by(&known.state)).await?;
         if by.as_ref() != Some(&command.caller.subject) {
             return Err(refused(&referral::Refusal::UnknownNeed));
         }

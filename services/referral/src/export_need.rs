@@ -51,7 +51,7 @@ pub(crate) async fn export_need(
     let org = record.org();
     let opening = Opening { at: position, ..Opening::naming("export_need", vec![record.id()]) };
     referrals.audit.opened(&caller, opening).await?;
-    let state = referrals.referrals.look(org, record.id(), |known| known.state.clone()).await?;
+    let state = referrals.streams.look(org, record.id(), |known| known.state.clone()).await?;
     let known = state.needs.get(&need).ok_or_else(|| refused(&domain::referral::Refusal::UnknownNeed))?;
     let mut partners: BTreeMap<PartnerId, String> = BTreeMap::new();
     for attempt in state.of_need(need) {

@@ -48,7 +48,8 @@ impl Exported<'_> {
         if !losses.is_empty() {
             let issue =
                 |text: &String| json!({ "severity": "information", "code": "informational", "diagnostics": text });
-            resources.push(json!({ "resourceType": "OperationOutcome", "id": self.id("losses", self.need.stated.need),
+            resources
+                .push(json!({ "resourceType": "OperationOutcome", "id": derived_id("losses", self.need.stated.need),
                 "issue": losses.iter().map(issue).collect::<Vec<_>>() }));
         }
         let entry = |resource: Value| {
@@ -56,11 +57,6 @@ impl Exported<'_> {
             json!({ "fullUrl": format!("urn:uuid:{id}"), "resource": resource })
         };
         json!({ "resourceType": "Bundle", "type": "collection", "entry": resources.into_iter().map(entry).collect::<Vec<_>>() })
-    }
-
-    /// The id of a resource that is no thing of ours.
-    fn id(&self, what: &str, of: impl Into<Uuid>) -> String {
-        Uuid::new_v5(&of.into(), what.as_bytes()).to_string()
     }
 
     fn losses(&self, attempt: &Attempt) -> Vec<String> {
@@ -84,16 +80,8 @@ impl Exported<'_> {
         if let Some(earlier) = stated.based_on {
             request["basedOn"] = json!([reference(earlier.0)]);
         }
-        request["supportingInfo"] = self.consents(attempts).iter().map(|id| reference(*id)).collect();
+        request["supportingInfo"] = consents(attempts).iter().map(|id| reference(*id)).collect();
         without_nothing(request)
-    }
-
-    fn consents(&self, attempts: &[&Attempt]) -> BTreeSet<Uuid> {
-        let clauses = attempts.iter().filter_map(|attempt| match &attempt.sent.as_ref()?.basis {
-            Basis::Consent(clauses) => Some(clauses.values().map(|consent| consent.0)),
-            Basis::Override { .. } => None,
-        });
-        clauses.flatten().collect()
     }
 
     /// None of what has no equivalent in the guide.
@@ -144,7 +132,7 @@ impl Exported<'_> {
     fn provenance(&self, attempt: &Attempt) -> Option<Value> {
         let sent = attempt.sent.as_ref()?;
         let who = sent.by.subject.as_ref().map_or("unknown", |subject| subject.as_str());
-        Some(json!({ "resourceType": "Provenance", "id": self.id("sent", attempt.drafted.attempt),
+        Some(json!({ "resourceType": "Provenance", "id": derived_id("sent", attempt.drafted.attempt),
             "target": [reference(attempt.drafted.attempt.0)], "recorded": instant(sent.at),
             "agent": [{ "who": { "identifier": { "value": who } }, "onBehalfOf": self.requester() }],
             "activity": coded("http://terminology.hl7.org/CodeSystem/v3-DataOperation", "CREATE") }))
@@ -155,7 +143,7 @@ impl Exported<'_> {
         let (answer, at) = (attempt.answer?, attempt.times.member_confirmed?);
         let word: &str = answer.into();
         Some(
-            json!({ "resourceType": "Observation", "id": self.id("answer", attempt.drafted.attempt), "status": "final",
+            json!({ "resourceType": "Observation", "id": derived_id("answer", attempt.drafted.attempt), "status": "final",
             "code": { "text": "Whether it helped, as the member says" }, "subject": reference(self.record.0),
             "focus": [reference(attempt.drafted.attempt.0)], "effectiveDateTime": instant(at),
             "valueCodeableConcept": { "coding": [{ "code": word }], "text": word } }),
@@ -187,6 +175,20 @@ impl Exported<'_> {
     fn requester(&self) -> Value {
         json!({ "identifier": { "value": self.org }, "type": "Organization" })
     }
+}
+
+/// The id of a resource that is no thing of ours.
+fn derived_id(what: &str, of: impl Into<Uuid>) -> String {
+    Uuid::new_v5(&of.into(), what.as_bytes()).to_string()
+}
+
+/// The consents on which they rest.
+fn consents(attempts: &[&Attempt]) -> BTreeSet<Uuid> {
+    let clauses = attempts.iter().filter_map(|attempt| match &attempt.sent.as_ref()?.basis {
+        Basis::Consent(clauses) => Some(clauses.values().map(|consent| consent.0)),
+        Basis::Override { .. } => None,
+    });
+    clauses.flatten().collect()
 }
 
 fn organization(id: Uuid, name: &str) -> Value {

@@ -71,7 +71,7 @@ pub(crate) async fn follow_link(
         return Ok(Answer(Done { reply: Reply::json(200, &FollowedLink::Partner(opened)), ..done }));
     }
     let of = |state: &referral::State| state.attempt(attempt).cloned();
-    let known = referrals.referrals.look(record.org(), record.id(), |known| of(&known.state)).await?;
+    let known = referrals.streams.look(record.org(), record.id(), |known| of(&known.state)).await?;
     let known = known.map_err(|refusal| refused(&refusal))?;
     let followed = if linked.purpose == Purpose::Acknowledge {
         let acknowledged = known.times.withdrawal_acknowledged.is_some();
@@ -87,6 +87,6 @@ pub(crate) async fn follow_link(
         })
     };
     let kept = Reply::json(200, &serde_json::json!({}));
-    let Answer(done) = referrals.referrals.keep(&record, &cause, kept, extended.position).await?;
+    let Answer(done) = referrals.streams.keep(&record, &cause, kept, extended.position).await?;
     Ok(Answer(Done { reply: Reply::json(200, &followed), ..done }))
 }

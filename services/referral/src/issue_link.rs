@@ -24,7 +24,7 @@ pub(crate) struct NewLink {
 
 /// A link.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct Link {
+pub(crate) struct IssuedLink {
     link: LinkId,
     purpose: Purpose,
     /// Path and secret of the page that it opens, behind this server's address. Nobody is shown it again.
@@ -40,7 +40,7 @@ pub(crate) struct Link {
 /// acknowledges that consent was withdrawn. It ends by itself, and with what it is for.
 #[utoipa::path(post, path = "/v1/members/{member}/referrals/{referral}/links", tag = "referrals", request_body = NewLink,
     params(("member" = MemberId, Path, description = "Whose"), ("referral" = AttemptId, Path, description = "Which")),
-    responses((status = 201, description = "The link, shown only here", body = Link), Problems))]
+    responses((status = 201, description = "The link, shown only here", body = IssuedLink), Problems))]
 #[tracing::instrument(skip_all)]
 pub(crate) async fn issue_link(
     State(referrals): State<Referrals>,
@@ -52,11 +52,11 @@ pub(crate) async fn issue_link(
     let key = referrals.members.key(org, record.id()).await?;
     command.recognise_by(&key);
     let partner = |state: &referral::State| state.attempts.get(&attempt).map(|attempt| attempt.drafted.partner);
-    let partner = referrals.referrals.look(org, record.id(), |known| partner(&known.state)).await?;
+    let partner = referrals.streams.look(org, record.id(), |known| partner(&known.state)).await?;
     let clocks = |route: &route::State| partner.map_or_else(Default::default, |partner| route.clocks(partner));
     let days = referrals.routes.look(org, route::stream_id(org), |route| clocks(&route.state)).await?.link_days;
     let (purpose, staff) = (command.body.purpose, by(&command.caller));
-    let (link, issued) = referrals.new_link(&command, (record.id(), &key), (attempt, purpose, days), staff)?;
+    let (link, issued) = new_link(&command, (record.id(), &key), (attempt, purpose, days), staff)?;
     let kept = Reply::json(201, &issued.link);
     let Answer(done) = referrals.decide(&record, command.cause, referral::Command::IssueLink(issued), kept).await?;
     let link = referrals.as_issued(&record, link).await?;
@@ -65,26 +65,25 @@ pub(crate) async fn issue_link(
 
 impl Referrals {
     /// The link with its end as it was issued, which may have been by the same command before.
-    pub async fn as_issued(&self, record: &Permitted<MemberId>, link: Link) -> Result<Link, Problem> {
+    pub async fn as_issued(&self, record: &Permitted<MemberId>, link: IssuedLink) -> Result<IssuedLink, Problem> {
         let known = |state: &referral::State| state.links.get(&link.link).map(|known| known.issued.until);
-        let until = self.referrals.look(record.org(), record.id(), |state| known(&state.state)).await?;
-        Ok(Link { until: until.unwrap_or(link.until), ..link })
+        let until = self.streams.look(record.org(), record.id(), |state| known(&state.state)).await?;
+        Ok(IssuedLink { until: until.unwrap_or(link.until), ..link })
     }
+}
 
-    /// A new link, and what is kept of it. Its secret is made of the member's key: whoever sends the command again gets the
-    /// same, and it is kept nowhere.
-    pub fn new_link<Op, T>(
-        &self,
-        command: &Command<Op, T>,
-        (record, key): (MemberId, &Key),
-        (attempt, purpose, days): (AttemptId, Purpose, u16),
-        by: By,
-    ) -> Result<(Link, LinkIssued), Problem> {
-        let (link, at) = (LinkId(command.new_id("link")), command.cause.at);
-        let secret = key.digest(format!("secret of link {link}").as_bytes());
-        let (token, secret) = new_link_key(&command.caller, (record, link), &secret)?;
-        let until = at + SignedDuration::from_hours(24 * i64::from(days));
-        let issued = LinkIssued { link, attempt, purpose, secret, until, by, at };
-        Ok((Link { link, purpose, path: format!("/r#{token}"), until }, issued))
-    }
+/// A new link, and what is kept of it. Its secret is made of the member's key: whoever sends the command again gets the
+/// same, and it is kept nowhere.
+pub(crate) fn new_link<Op, T>(
+    command: &Command<Op, T>,
+    (record, key): (MemberId, &Key),
+    (attempt, purpose, days): (AttemptId, Purpose, u16),
+    by: By,
+) -> Result<(IssuedLink, LinkIssued), Problem> {
+    let (link, at) = (LinkId(command.new_id("link")), command.cause.at);
+    let secret = key.digest(format!("secret of link {link}").as_bytes());
+    let (token, secret) = new_link_key(&command.caller, (record, link), &secret)?;
+    let until = at + SignedDuration::from_hours(24 * i64::from(days));
+    let issued = LinkIssued { link, attempt, purpose, secret, until, by, at };
+    Ok((IssuedLink { link, purpose, path: format!("/r#{token}"), until }, issued))
 }

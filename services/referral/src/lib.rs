@@ -54,7 +54,7 @@ use web::{Answer, Audit, Authenticator, Caller, Guarded, Permitted, Problem, Rol
 struct Referrals {
     authenticator: Authenticator,
     /// Needs and referrals of each record.
-    referrals: Guarded<Referral>,
+    streams: Guarded<Referral>,
     /// Whom a caller reaches.
     members: Members,
     /// Partners, to know where something goes and when they work.
@@ -88,7 +88,7 @@ pub const CONTEXT: Context = Context {
 fn build(host: &Host) -> Built {
     let referrals = Referrals {
         authenticator: host.authenticator.clone(),
-        referrals: host.of().into(),
+        streams: host.of().into(),
         members: Members::of(host),
         partners: host.of(),
         routes: host.of(),
@@ -161,7 +161,7 @@ impl Referrals {
         self.members.require_going_on(caller, member, vital).await?;
         let persons = self.members.persons(&caller.org).await?;
         for record in persons.records(&member) {
-            let found = self.referrals.look(&caller.org, *record, |known| has(&known.state)).await?;
+            let found = self.streams.look(&caller.org, *record, |known| has(&known.state)).await?;
             if let (true, Some(record)) = (found, permitted.of_person(&persons, *record)) {
                 return Ok(record);
             }
@@ -210,7 +210,7 @@ impl Referrals {
         command: referral::Command,
         reply: Reply,
     ) -> Result<Answer, Problem> {
-        Ok(self.referrals.transact(record, cause, command, reply).await?)
+        Ok(self.streams.transact(record, cause, command, reply).await?)
     }
 
     /// The service that a referral was drafted to, as one to which somebody can be referred now, and the clocks for it.

@@ -1,6 +1,6 @@
 //! List referrals.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use axum::extract::State;
 use domain::{
@@ -169,8 +169,8 @@ impl Referrals {
         let mut lines = Vec::new();
         for ReferralRow { member, position, attempt } in rows {
             let (partner, need) = (attempt.drafted.partner, attempt.drafted.need);
-            if !calendars.contains_key(&partner) {
-                calendars.insert(partner, self.calendar(org, partner).await?);
+            if let Entry::Vacant(entry) = calendars.entry(partner) {
+                entry.insert(self.calendar(org, partner).await?);
             }
             let progress = Progress::new(&attempt, &calendars[&partner], now);
             lines.push(ReferralLine { referral: attempt.drafted.attempt, member, need, progress, position });

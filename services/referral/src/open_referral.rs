@@ -3,6 +3,7 @@
 use axum::extract::State;
 use domain::{
     AttemptId, MemberId,
+    partner::Item,
     referral::{self, Actor, Ask, Attempt, By, Reason, Stage, Step, What, reason, table},
     route::Urgency,
 };
@@ -100,7 +101,7 @@ impl Referrals {
         let sent = |state: &referral::State| {
             state.attempts.get(&attempt).map(|known| caller.require_sent(member, known)).ok_or_else(unknown)
         };
-        let record = self.referrals.look(&caller.org, member, |known| sent(&known.state)).await???;
+        let record = self.streams.look(&caller.org, member, |known| sent(&known.state)).await???;
         Ok((record, attempt))
     }
 
@@ -117,9 +118,9 @@ impl Referrals {
         let standing = self.members.standing(record.org(), record.id()).await?;
         let (attempt, at) = (ask.attempt, ask.at);
         let open = |state: &referral::State| state.open_to_partner(attempt, standing, at).map(|_| ());
-        let open = self.referrals.look(record.org(), record.id(), |known| open(&known.state)).await?;
+        let open = self.streams.look(record.org(), record.id(), |known| open(&known.state)).await?;
         if let (Err(refusal), false) = (open, acknowledges) {
-            return self.referrals.replayed(&cause).await?.map(Answer).ok_or_else(|| not_open(caller, &refusal));
+            return self.streams.replayed(&cause).await?.map(Answer).ok_or_else(|| not_open(caller, &refusal));
         }
         self.decide(record, cause, referral::Command::Act(ask), Reply::DONE).await
     }
@@ -135,16 +136,16 @@ impl Referrals {
         let (org, at) = (record.org(), cause.at);
         let standing = self.members.standing(org, record.id()).await?;
         let may_read = |state: &referral::State| reading::sealed(state, attempt, standing, at).map(|_| ());
-        let may = self.referrals.look(org, record.id(), |known| may_read(&known.state)).await?;
+        let may = self.streams.look(org, record.id(), |known| may_read(&known.state)).await?;
         may.map_err(|refusal| not_open(caller, &refusal))?;
         let done = self.note_opening(record, cause, attempt, by(caller)).await?;
         let sealed = |state: &referral::State| {
             let sealed = reading::sealed(state, attempt, standing, at)?;
             Ok((sealed, state.attempt(attempt)?.clone()))
         };
-        let found = self.referrals.look(org, record.id(), |known| sealed(&known.state)).await?;
+        let found = self.streams.look(org, record.id(), |known| sealed(&known.state)).await?;
         let (sealed, known): (reading::Sealed, Attempt) = found.map_err(|refusal| not_open(caller, &refusal))?;
-        let fields = sealed.sent.items().into_iter().filter_map(|item| item.field()).collect();
+        let fields = sealed.sent.items().into_iter().filter_map(Item::field).collect();
         let opening = Opening { at: done.position, fields, ..Opening::naming("open_referral", vec![record.id()]) };
         self.audit.opened(caller, opening).await?;
         let key = self.members.key(org, record.id()).await?;
@@ -168,11 +169,11 @@ impl Referrals {
         let first =
             |state: &referral::State| state.attempts.get(&attempt).is_some_and(|known| known.stage == Stage::Sent);
         let (first, position) =
-            self.referrals.look(record.org(), record.id(), |known| (first(&known.state), known.position)).await?;
+            self.streams.look(record.org(), record.id(), |known| (first(&known.state), known.position)).await?;
         // What was told stands in no receipt.
         let kept = Reply::json(200, &serde_json::json!({}));
         if !first {
-            return Ok(self.referrals.keep(record, &cause, kept, position).await?.0);
+            return Ok(self.streams.keep(record, &cause, kept, position).await?.0);
         }
         let ask = Ask { attempt, what: What::Open {}, rest_days: None, note: None, by, at: cause.at };
         Ok(self.decide(record, cause, referral::Command::Act(ask), kept).await?.0)

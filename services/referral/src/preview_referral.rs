@@ -14,7 +14,7 @@ use crate::{
 
 /// What a partner would read.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct Preview {
+pub(crate) struct PreviewedReferral {
     /// Exactly this, item by item.
     items: Vec<PreviewedItem>,
     /// What was asked for, and would not be told.
@@ -47,13 +47,13 @@ pub(crate) struct LeftOutItem {
 /// What the partner would read if it were sent now, item by item, each with the consent that allows it. Nothing is sent.
 #[utoipa::path(post, path = "/v1/members/{member}/referrals/{referral}/preview", tag = "referrals", request_body = Asked,
     params(("member" = MemberId, Path, description = "Whose"), ("referral" = AttemptId, Path, description = "Which")),
-    responses((status = 200, description = "What would be read", body = Preview), Problems))]
+    responses((status = 200, description = "What would be read", body = PreviewedReferral), Problems))]
 #[tracing::instrument(skip_all)]
 pub(crate) async fn preview_referral(
     State(referrals): State<Referrals>,
     Path((member, attempt)): Path<(MemberId, AttemptId)>,
     search: Search<op::PreviewReferral, Asked>,
-) -> Result<Read<Preview>, Problem> {
+) -> Result<Read<PreviewedReferral>, Problem> {
     let Search { caller, body: asked, .. } = search;
     let record = referrals.record_of(&caller, member, attempt).await?;
     let now = referrals.authenticator.clock.now();
@@ -67,5 +67,5 @@ pub(crate) async fn preview_referral(
     let item = |(item, value): (Item, Value)| PreviewedItem { item, value, consent: clause(item) };
     let items = told.projection.0.clone().into_iter().map(item).collect();
     let left_out = told.left_out.iter().map(|(item, why)| LeftOutItem { item: *item, why: *why }).collect();
-    Ok(Read(at, Preview { items, left_out, preview }))
+    Ok(Read(at, PreviewedReferral { items, left_out, preview }))
 }

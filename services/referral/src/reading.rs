@@ -36,11 +36,11 @@ pub(crate) struct Asked {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum LeftOut {
     /// No consent in force allows it.
-    NotAllowed,
+    NoConsent,
     /// The service may not receive it.
     NotForService,
     /// Nothing is known.
-    NotKnown,
+    Unknown,
 }
 
 /// What a partner would read now.
@@ -83,14 +83,14 @@ impl Referrals {
             let need: &Need = state.needs.get(&attempt.drafted.need).ok_or(referral::Refusal::UnknownNeed)?;
             Ok((attempt.drafted.clone(), need.stated.clone()))
         };
-        let found = self.referrals.look(org, record.id(), |known| find(&known.state)).await?;
+        let found = self.streams.look(org, record.id(), |known| find(&known.state)).await?;
         let (drafted, stated) = found.map_err(|refusal| refused(&refusal))?;
         let (recipient, clocks) = self.recipient(org, &drafted).await?;
         let clause = |state: &referral::State| {
             let of = |item: &Item| Some((*item, state.clause(recipient.address(), *item, now)?));
             Item::VARIANTS.iter().filter_map(of).collect::<BTreeMap<_, _>>()
         };
-        let clauses = self.referrals.look(org, record.id(), |known| clause(&known.state)).await?;
+        let clauses = self.streams.look(org, record.id(), |known| clause(&known.state)).await?;
         let wanted = match (&asked.items, asked.without_consent) {
             (Some(items), _) => items.clone(),
             (None, false) => recipient.may_receive().clone(),
@@ -99,7 +99,7 @@ impl Referrals {
         let mut left_out = BTreeMap::new();
         for item in &wanted {
             if !asked.without_consent && !clauses.contains_key(item) {
-                left_out.insert(*item, LeftOut::NotAllowed);
+                left_out.insert(*item, LeftOut::NoConsent);
             } else if !recipient.may_receive().contains(item) {
                 left_out.insert(*item, LeftOut::NotForService);
             }
@@ -111,7 +111,7 @@ impl Referrals {
         let projection =
             Projection::new(told.iter().copied(), &profile, &words).map_err(|refusal| refused(&refusal))?;
         left_out
-            .extend(told.iter().filter(|item| !projection.0.contains_key(item)).map(|item| (*item, LeftOut::NotKnown)));
+            .extend(told.iter().filter(|item| !projection.0.contains_key(item)).map(|item| (*item, LeftOut::Unknown)));
         Ok(Told { projection, clauses, left_out, recipient, clocks, key })
     }
 

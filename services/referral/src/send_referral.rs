@@ -14,7 +14,7 @@ use web::{Answer, Command, Path, Permitted, Problem, Problems};
 
 use crate::{
     Referrals, by,
-    issue_link::Link,
+    issue_link::{IssuedLink, new_link},
     op,
     reading::{Asked, Told},
     refused,
@@ -41,7 +41,7 @@ pub(crate) struct SentReferral {
     pub referral: AttemptId,
     /// For the partner, if a link was asked for: shown only here.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub link: Option<Link>,
+    pub link: Option<IssuedLink>,
 }
 
 /// Send a referral
@@ -87,7 +87,7 @@ impl Referrals {
         match told {
             Ok(told) if told.preview(attempt) == *preview => Ok(told),
             // It may have been sent long ago, by this command.
-            Ok(_) => match self.referrals.replayed(&command.cause).await? {
+            Ok(_) => match self.streams.replayed(&command.cause).await? {
                 Some(_) => self.told(record, attempt, asked, command.cause.at).await,
                 None => Err(refused(&referral::Refusal::PreviewChanged)),
             },
@@ -107,9 +107,9 @@ impl Referrals {
         let projection = command.seal_known(&told.key, attempt, SealedAs::Projection, &told.projection);
         let issued = link.then(|| {
             let staff = By { actor: Actor::Coordinator, ..by.clone() };
-            self.new_link(&command, (record.id(), &told.key), (attempt, Purpose::Partner, told.clocks.link_days), staff)
+            new_link(&command, (record.id(), &told.key), (attempt, Purpose::Partner, told.clocks.link_days), staff)
         });
-        let issued: Option<(Link, LinkIssued)> = issued.transpose()?;
+        let issued: Option<(IssuedLink, LinkIssued)> = issued.transpose()?;
         let sending = Sending {
             attempt,
             items: told.items(),
@@ -142,7 +142,7 @@ impl Referrals {
         let persons = self.members.persons(record.org()).await?;
         let mut rests = Rests::new();
         for other in persons.records(&record.id()).iter().filter(|other| **other != record.id()) {
-            rests.extend(self.referrals.look(record.org(), *other, |known| known.state.rests.clone()).await?);
+            rests.extend(self.streams.look(record.org(), *other, |known| known.state.rests.clone()).await?);
         }
         Ok(rests)
     }

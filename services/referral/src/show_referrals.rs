@@ -1,6 +1,6 @@
 //! Show a member's referrals.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
 use axum::extract::State;
 use domain::{
@@ -196,11 +196,11 @@ impl Referrals {
         record: MemberId,
         stories: &mut ReferralStories,
     ) -> Result<(), Problem> {
-        let state = self.referrals.look(org, record, |known| known.state.clone()).await?;
+        let state = self.streams.look(org, record, |known| known.state.clone()).await?;
         if state.needs.is_empty() && state.consents.is_empty() {
             return Ok(());
         }
-        let events = self.referrals.events(org, record).await?;
+        let events = self.streams.events(org, record).await?;
         let key = self.members.key(org, record).await?;
         let opened = Reader { org, key, of_staff };
         let steps = steps(&opened, &events).map_err(|error| Problem::internal(&error))?;
@@ -208,8 +208,8 @@ impl Referrals {
         let mut calendars: HashMap<PartnerId, Calendar> = HashMap::new();
         for attempt in state.attempts.values() {
             let partner = attempt.drafted.partner;
-            if !calendars.contains_key(&partner) {
-                calendars.insert(partner, self.calendar(org, partner).await?);
+            if let Entry::Vacant(entry) = calendars.entry(partner) {
+                entry.insert(self.calendar(org, partner).await?);
             }
         }
         let order: Vec<_> = steps.iter().map(|(attempt, _)| *attempt).collect();

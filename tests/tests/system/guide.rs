@@ -107,6 +107,6 @@ impl Shell {
 
 /// What a filter such as `needs[1].need` takes out.
 fn taken(value: &Value, filter: &str) -> Value {
-    let pointer = format!("/{}", filter.replace('.', "/").replace('[', "/").replace(']', ""));
+    let pointer = format!("/{}", filter.replace(['.', '['], "/").replace(']', ""));
     value.pointer(&pointer).unwrap_or_else(|| panic!(".{filter} of {value}")).clone()
 }

@@ -392,8 +392,7 @@ fn no_two_schemas_of_the_document_have_one_name() {
     let mut named: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
     for (path, text) in sources(&root().join("services")).into_iter().filter(|(path, _)| !is_test(path)) {
         // What derives it, up to its name.
-        for item in
-            text.split("\n#[derive(").skip(1).filter(|item| item.split("\n").any(|line| line.contains("ToSchema")))
+        for item in text.split("\n#[derive(").skip(1).filter(|item| item.lines().any(|line| line.contains("ToSchema")))
         {
             let head = |line: &&str| {
                 line.starts_with("pub struct ") || line.starts_with("pub enum ") || line.starts_with("pub(")

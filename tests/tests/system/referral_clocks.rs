@@ -99,9 +99,9 @@ const WITHDRAWN_IN_AUCKLAND: &[Moment] = &[
 async fn overdue(world: &World) -> Vec<(String, String)> {
     world.settle().await;
     let lines = world.coordinator().get("/v1/referrals?overdue=true").await.must(200).json();
-    let word = |value: &Value| value.as_str().expect("a word").to_owned();
+    let said = |value: &Value| value.as_str().expect("a word").to_owned();
     let lines = lines["items"].as_array().expect("lines").iter();
-    lines.map(|line| (word(&line["due"][0]["clock"]), word(&line["due"][0]["silent"]))).collect()
+    lines.map(|line| (said(&line["due"][0]["clock"]), said(&line["due"][0]["silent"]))).collect()
 }
 
 async fn play((zone, closed_on): (&str, &[&str]), sent: &str, moments: &[Moment]) {

@@ -678,3 +678,44 @@ async fn a_facilitator_changes_no_need_but_their_own_and_members_are_not_shown_w
     assert!(shown(&desk.coordinator).await.contains("they shouted"));
     assert!(!shown(&world.member(desk.member)).await.contains("they shouted"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_guesses_links_is_soon_heard_no_more() {
+    let world = World::start_with(|config| config.refused_per_minute = 5).await;
+    let desk = Desk::of(&world).await;
+    let (_, referral) = desk.sent().await;
+    let link = desk.link(referral, "partner").await;
+    let (place, _) = link["path"].as_str().unwrap().split_once('#').unwrap().1.rsplit_once('.').unwrap();
+    let guess = async |n: u32| follow(&world.bearer(&format!("{place}.{n:064}"))).await.status.as_u16();
+    let mut said = Vec::new();
+    for n in 0..8 {
+        said.push(guess(n).await);
+    }
+    assert_eq!(said, [401, 401, 401, 401, 401, 429, 429, 429]);
+    // Who was let in before goes on.
+    desk.stories().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_coordinators_at_once_have_one_effect_and_one_refusal() {
+    let world = World::start().await;
+    let desk = Desk::of(&world).await;
+    let other = world.somebody(ORG, Role::Coordinator, "bea", vec![]);
+    for _ in 0..10 {
+        let (need, referral) = desk.need().await;
+        desk.allow(json!({})).await;
+        let preview = desk.preview(referral).await;
+        let (path, body) =
+            (desk.path(&format!("referrals/{referral}/sending")), json!({ "preview": preview["preview"] }));
+        let (one, two) = tokio::join!(desk.coordinator.post(&path, body.clone()), other.post(&path, body));
+        let mut statuses = [one.status.as_u16(), two.status.as_u16()];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 409], "{} {}", one.json(), two.json());
+        let close = |end: &str| json!({ "end": end, "reason": "member_request" });
+        let path = desk.path(&format!("needs/{need}/closing"));
+        let (dropped, met) =
+            tokio::join!(desk.coordinator.post(&path, close("dropped")), other.post(&path, close("met")));
+        assert_eq!((dropped.status.as_u16(), met.status.as_u16()), (204, 409), "{}", met.json());
+    }
+    world.must_be_sound().await;
+}

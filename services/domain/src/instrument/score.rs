@@ -183,16 +183,16 @@ impl<'a> Said<'a> {
 
 /// Puts answers, which come in the order of their ids, where their items stand. One to no item of the instrument is left out.
 fn placed<'a, 'b>(instrument: &Instrument, answers: impl Iterator<Item = (&'b str, &'a Answer)>) -> Placed<'a> {
-    let mut placed = vec![None; instrument.items.len()];
+    let mut by_item = vec![None; instrument.items.len()];
     let mut places =
         instrument.items_by_id.iter().map(|place| (*place, instrument.items[*place].id.as_str())).peekable();
     for (id, answer) in answers {
         while places.next_if(|(_, item)| *item < id).is_some() {}
         if let Some((place, _)) = places.next_if(|(_, item)| *item == id) {
-            placed[place] = Some(answer);
+            by_item[place] = Some(answer);
         }
     }
-    placed
+    by_item
 }
 
 /// The score that stands in this place.
