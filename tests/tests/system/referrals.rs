@@ -354,6 +354,10 @@ async fn a_link_is_good_for_one_referral_and_purpose_until_its_end_and_all_refus
         assert_eq!(partner.get("/v1/link/opening").await.status, 405, "nothing is spent by GET");
     }
     follow(&partner).await.must(200);
+    // Replayed under its key, a step is done once, and answered as it was.
+    let accept = json!({ "what": { "accept": {} } });
+    let twice = async || partner.command(Method::POST, "/v1/link/steps", "once", &accept).await.must(204);
+    assert!(!twice().await.replayed() && twice().await.replayed());
     let text = link["path"].as_str().unwrap().split_once('#').unwrap().1.to_owned();
     let guessed = format!("{}{}", &text[..text.len() - 1], if text.ends_with('0') { '1' } else { '0' });
     let other = Desk {
@@ -451,6 +455,13 @@ async fn without_consent_only_the_holder_of_the_duty_seat_sends_and_somebody_els
         "until": "2026-06-08T12:00:00Z" });
     let path = desk.path(&format!("referrals/{referral}/override"));
     desk.coordinator.post(&path, body.clone()).await.must(403);
+    // A program holds no seat.
+    let client = json!({ "name": "robot", "role": "coordinator", "scopes": ["override_disclosure"],
+        "expires_at": "2026-12-31T00:00:00Z" });
+    let client = world.admin().post("/v1/access/clients", client).await.must(201).json();
+    let holder = format!("client:{}", client["client"].as_str().unwrap());
+    world.admin().put("/v1/duty-seat", json!({ "holder": holder })).await.must(204);
+    world.bearer(client["key"].as_str().unwrap()).post(&path, body.clone()).await.must(403);
     world.admin().put("/v1/duty-seat", json!({ "holder": "coordinator" })).await.must(204);
     desk.coordinator.post(&path, body).await.must(200);
     let opened = desk.opened(&desk.at_partner(), referral).await.must(200).json();

@@ -562,3 +562,25 @@ fn what_there_can_be_has_a_limit() {
     assert!(Referral::decide(&decline, &state(&history)).is_ok(), "it can always end");
     assert!(Referral::decide(&withdraw(None, Actor::Member), &state(&history)).is_ok());
 }
+
+#[test]
+fn a_referral_that_somebody_filled_up_can_still_be_ended_and_its_withdrawal_told() {
+    let mut history = after(accepted([]));
+    let place = |n| What::Waitlist { position: Some(n), expected_on: None };
+    let mut state = state(&history);
+    for n in 1.. {
+        let Ok(events) = Referral::decide(&act(1, Actor::Partner, place(n)), &state) else { break };
+        state = events.iter().fold(state, Referral::evolve);
+        history.extend(events);
+    }
+    let full = Refusal::Full("steps of one referral", MOVES_MAX);
+    assert_eq!(refused(&history, &act(1, Actor::Partner, place(0x4000))), full);
+    let cancel = act(1, Actor::Coordinator, What::RequestCancel { reason: Reason::MemberRequest });
+    assert!(Referral::decide(&cancel, &state).is_ok());
+    let withdrawn = Referral::decide(&withdraw(None, Actor::Member), &state).unwrap();
+    let state = withdrawn.iter().fold(state, Referral::evolve);
+    let tell = act(1, Actor::Coordinator, What::TellWithdrawal { channel: Channel::Email });
+    let told = Referral::decide(&tell, &state).unwrap();
+    let state = told.iter().fold(state, Referral::evolve);
+    assert!(Referral::decide(&act(1, Actor::Partner, What::AcknowledgeWithdrawal {}), &state).is_ok());
+}
