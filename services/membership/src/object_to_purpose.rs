@@ -30,7 +30,9 @@ pub(crate) async fn object_to_purpose(
 ) -> Result<Answer, Problem> {
     let Command { caller, cause, body: Objection { objects }, .. } = command;
     let (permitted, _) = membership.known.require_visible(&caller, member).await?;
-    if objects && purpose == Purpose::Referral {
+    // Before an objection is raised, and before it is taken back: whatever stopped in between, nothing opens again by that.
+    let stands = membership.known.standing(&caller.org, member).await?.objected;
+    if purpose == Purpose::Referral && (objects || stands) {
         membership.withdraw_disclosures(&caller, &permitted, &cause, None).await?;
     }
     let object = people::Command::Object(member, purpose, objects);

@@ -23,9 +23,10 @@ use crate::{
     referral_view::{self, REFERRALS},
 };
 
-/// What has ended is closed by its next read at the latest; the event follows within this.
+/// What has ended is closed by its next read at the latest; the event follows within this. All that waits is looked at
+/// each time, so not whenever something is said.
 pub(crate) const RHYTHM: Rhythm = Rhythm {
-    pause: Duration::from_secs(1),
+    pause: Duration::from_secs(5),
     every: Some(Duration::from_secs(20)),
     again_after: Duration::from_secs(20),
 };

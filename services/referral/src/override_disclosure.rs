@@ -59,7 +59,10 @@ pub(crate) async fn override_disclosure(
     }
     let NewOverride { items, preview, reason, until, link } = command.body.clone();
     let asked = Asked { items: Some(items), without_consent: true };
-    let told = referrals.told_again(&mut command, &record, (attempt, &asked, &preview)).await?;
+    if let Some(answer) = referrals.sent_before(&mut command, &record, (attempt, link)).await? {
+        return Ok(answer);
+    }
+    let told = referrals.previewed(&record, (attempt, &asked, &preview), command.cause.at).await?;
     let reason = command.seal(&told.key, attempt, SealedAs::Reason, &reason);
     let by = By { actor: Actor::DutyLead, ..by(&command.caller) };
     let manner = Manner { link, by, overriding: Some((reason, until)) };

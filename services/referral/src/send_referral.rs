@@ -4,6 +4,7 @@ use axum::extract::State;
 use domain::{
     AttemptId, MemberId, Sealed,
     referral::{self, Actor, By, Digest, LinkIssued, Purpose, Rests, Sending},
+    route::LINK_DAYS_MAX,
 };
 use eventlog::{Done, Reply};
 use jiff::Timestamp;
@@ -61,7 +62,10 @@ pub(crate) async fn send_referral(
     let record = referrals.record_of(&command.caller, member, attempt).await?;
     let NewSending { items, preview, link } = command.body.clone();
     let asked = Asked { items, without_consent: false };
-    let told = referrals.told_again(&mut command, &record, (attempt, &asked, &preview)).await?;
+    if let Some(answer) = referrals.sent_before(&mut command, &record, (attempt, link)).await? {
+        return Ok(answer);
+    }
+    let told = referrals.previewed(&record, (attempt, &asked, &preview), command.cause.at).await?;
     let by = by(&command.caller);
     referrals.send(command, &record, (attempt, told), Manner { link, by, overriding: None }).await
 }
@@ -74,25 +78,45 @@ pub(crate) struct Manner {
 }
 
 impl Referrals {
-    /// What a partner would read now, if it is what was previewed.
-    pub async fn told_again<Op, T>(
+    /// What was answered when the same sending was done before, with its link made again, whatever has changed since.
+    pub async fn sent_before<Op, T>(
         &self,
         command: &mut Command<Op, T>,
         record: &Permitted<MemberId>,
-        (attempt, asked, preview): (AttemptId, &Asked, &Digest),
-    ) -> Result<Told, Problem> {
+        (attempt, link): (AttemptId, bool),
+    ) -> Result<Option<Answer>, Problem> {
         let key = self.members.key(record.org(), record.id()).await?;
         command.recognise_by(&key);
-        let told = self.told(record, attempt, asked, command.cause.at).await;
-        match told {
-            Ok(told) if told.preview(attempt) == *preview => Ok(told),
-            // It may have been sent long ago, by this command.
-            Ok(_) => match self.streams.replayed(&command.cause).await? {
-                Some(_) => self.told(record, attempt, asked, command.cause.at).await,
-                None => Err(refused(&referral::Refusal::PreviewChanged)),
-            },
-            Err(problem) => Err(problem),
-        }
+        let Some(done) = self.streams.replayed(&command.cause).await? else { return Ok(None) };
+        let of = (attempt, Purpose::Partner, LINK_DAYS_MAX);
+        let issued = link.then(|| new_link(command, (record.id(), &key), of, by(&command.caller))).transpose()?;
+        self.with_link(record, done, (attempt, issued.map(|(link, _)| link))).await.map(Some)
+    }
+
+    /// What a partner would read now, if it is what was previewed.
+    pub async fn previewed(
+        &self,
+        record: &Permitted<MemberId>,
+        (attempt, asked, preview): (AttemptId, &Asked, &Digest),
+        now: Timestamp,
+    ) -> Result<Told, Problem> {
+        let told = self.told(record, attempt, asked, now).await?;
+        if told.preview(attempt) == *preview { Ok(told) } else { Err(refused(&referral::Refusal::PreviewChanged)) }
+    }
+
+    /// The answer with the link. It is in no receipt: it is made again of the member's key.
+    async fn with_link(
+        &self,
+        record: &Permitted<MemberId>,
+        done: Done,
+        (referral, link): (AttemptId, Option<IssuedLink>),
+    ) -> Result<Answer, Problem> {
+        let link = match link {
+            Some(link) => Some(self.as_issued(record, link).await?),
+            None => None,
+        };
+        let reply = Reply::json(done.reply.status, &SentReferral { referral, link });
+        Ok(Answer(Done { reply, ..done }))
     }
 
     /// Sends it.
@@ -127,14 +151,7 @@ impl Referrals {
         let kept = Reply::json(200, &SentReferral { referral: attempt, link: None });
         let send = referral::Command::Send(Box::new(sending));
         let Answer(done) = self.decide(record, command.cause, send, kept).await?;
-        // The link is in no receipt: it is made again of the member's key.
-        let link = issued.map(|(link, _)| link);
-        let link = match link {
-            Some(link) => Some(self.as_issued(record, link).await?),
-            None => None,
-        };
-        let shown = SentReferral { referral: attempt, link };
-        Ok(Answer(Done { reply: Reply::json(done.reply.status, &shown), ..done }))
+        self.with_link(record, done, (attempt, issued.map(|(link, _)| link))).await
     }
 
     /// Rests that stand in the streams of the person's other records.

@@ -1,14 +1,14 @@
 //! Show a member's referrals.
 
-use std::collections::{BTreeMap, HashMap, hash_map::Entry};
+use std::collections::{HashMap, hash_map::Entry};
 
 use axum::extract::State;
 use domain::{
     AttemptId, ConsentId, DomainEvent, LinkId, MemberId, NeedId, OrgId, PartnerId,
     partner::{Calendar, Item},
     referral::{
-        self, Actor, Allowed, Answer, Attempt, By, Closing, Event, Need, NeedEnd, NeedWords, Outcome, Purpose, Reason,
-        Stage, What, clocks::Times, reason::Party,
+        self, Actor, Allowed, Answer, Attempt, By, Closing, Event, NeedEnd, NeedWords, Outcome, Purpose, Reason, Stage,
+        What, clocks::Times, reason::Party,
     },
     route::Urgency,
 };
@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 use vault::{Key, SealedAs};
-use web::{After, CallerMay, Opening, Path, Problem, Problems, Read, Role};
+use web::{After, Caller, CallerMay, Opening, Path, Problem, Problems, Read, Role};
 
 use crate::{Referrals, list_referrals::Progress, op};
 
@@ -182,29 +182,30 @@ pub(crate) async fn show_referrals(
     referrals.audit.opened(&caller, opening).await?;
     let mut stories = ReferralStories { member, needs: vec![], disclosures: vec![], rests: vec![] };
     for record in persons.records(&member) {
-        referrals.tell((org, caller.role != Role::Member), *record, &mut stories).await?;
+        let Told { needs, disclosures, rests } = referrals.tell(&caller, *record).await?;
+        stories.needs.extend(needs);
+        stories.disclosures.extend(disclosures);
+        stories.rests.extend(rests);
     }
     stories.needs.sort_by_key(|story| story.stated_at);
     Ok(Read(position, stories))
 }
 
+/// Events of a record of which the stories are told where requests are served, a count; more take long enough to be told
+/// elsewhere.
+const TOLD_HERE_MAX: usize = 300;
+
 impl Referrals {
-    /// Adds what one record has.
-    async fn tell(
-        &self,
-        (org, of_staff): (&OrgId, bool),
-        record: MemberId,
-        stories: &mut ReferralStories,
-    ) -> Result<(), Problem> {
+    /// What one record has.
+    async fn tell(&self, caller: &Caller, record: MemberId) -> Result<Told, Problem> {
+        let org = &caller.org;
         let state = self.streams.look(org, record, |known| known.state.clone()).await?;
         if state.needs.is_empty() && state.consents.is_empty() {
-            return Ok(());
+            return Ok(Told::default());
         }
         let events = self.streams.events(org, record).await?;
         let key = self.members.key(org, record).await?;
-        let opened = Reader { org, key, of_staff };
-        let steps = steps(&opened, &events).map_err(|error| Problem::internal(&error))?;
-        let now = self.authenticator.clock.now();
+        let opened = Reader { org: org.clone(), key, of_staff: caller.role != Role::Member };
         let mut calendars: HashMap<PartnerId, Calendar> = HashMap::new();
         for attempt in state.attempts.values() {
             let partner = attempt.drafted.partner;
@@ -212,50 +213,75 @@ impl Referrals {
                 entry.insert(self.calendar(org, partner).await?);
             }
         }
-        let order: Vec<_> = steps.iter().map(|(attempt, _)| *attempt).collect();
-        let mut steps: BTreeMap<_, _> = steps.into_iter().collect();
-        for need in needs(&events, &state).map_err(|error| Problem::internal(&error))? {
-            let stated = &need.stated;
-            let mut attempts: Vec<_> = state.of_need(stated.need).collect();
-            attempts.sort_by_key(|attempt| order.iter().position(|known| *known == attempt.drafted.attempt));
-            let story = |attempt: &&Attempt| {
-                let steps = steps.remove(&attempt.drafted.attempt).unwrap_or_default();
-                let progress = Progress::new(attempt, &calendars[&attempt.drafted.partner], now);
-                let overridden = opened.overridden(attempt);
-                ReferralStory { overridden, ..ReferralStory::new(record, &state, attempt, progress, steps) }
-            };
-            stories.needs.push(NeedStory {
+        let now = self.authenticator.clock.now();
+        let is_long = events.len() > TOLD_HERE_MAX;
+        let tell = move || Told::of(record, &state, &events, (&opened, &calendars, now));
+        let told = self.authenticator.compute.run_if(is_long, caller.asking(), tell).await?;
+        told.map_err(|error| Problem::internal(&error))
+    }
+}
+
+/// What one record has.
+#[derive(Default)]
+struct Told {
+    needs: Vec<NeedStory>,
+    disclosures: Vec<ShownDisclosure>,
+    rests: Vec<Rest>,
+}
+
+impl Told {
+    fn of(
+        member: MemberId,
+        state: &referral::State,
+        events: &[Recorded],
+        (opened, calendars, now): (&Reader, &HashMap<PartnerId, Calendar>, Timestamp),
+    ) -> Result<Self, domain::DecodeError> {
+        let happened = Happened::of(opened, events)?;
+        let mut links: HashMap<AttemptId, Vec<ShownLink>> = HashMap::new();
+        for known in state.links.values() {
+            links.entry(known.issued.attempt).or_default().push(ShownLink::of(known));
+        }
+        let mut stories: HashMap<NeedId, Vec<ReferralStory>> = HashMap::new();
+        for (attempt, steps) in happened.steps {
+            let Some(attempt) = state.attempts.get(&attempt) else { continue };
+            let progress = Progress::new(attempt, &calendars[&attempt.drafted.partner], now);
+            let links = links.remove(&attempt.drafted.attempt).unwrap_or_default();
+            let overridden = opened.overridden(attempt);
+            let story =
+                ReferralStory { overridden, steps, links, ..ReferralStory::new(member, state, attempt, progress) };
+            stories.entry(attempt.drafted.need).or_default().push(story);
+        }
+        let need = |need: &NeedId| {
+            let known = state.needs.get(need)?;
+            let stated = &known.stated;
+            Some(NeedStory {
                 need: stated.need,
                 urgency: stated.urgency,
                 stated_at: stated.at,
                 by: stated.by.clone(),
                 based_on: stated.based_on,
                 says: opened.json(stated.need, SealedAs::Need, &stated.says),
-                end: need.closed.as_ref().map(|closed| closed.end),
-                referrals: attempts.iter().map(story).collect(),
-            });
-        }
+                end: known.closed.as_ref().map(|closed| closed.end),
+                referrals: stories.remove(need).unwrap_or_default(),
+            })
+        };
         let shown = |allowed: &Allowed| ShownDisclosure::new(allowed, state.withdrawn.get(&allowed.consent).copied());
-        stories.disclosures.extend(state.consents.values().map(shown));
-        let rests = state.rests.iter().filter(|(_, until)| now < **until);
-        stories.rests.extend(rests.map(|((partner, reason), until)| Rest {
+        let stand = state.rests.iter().filter(|(_, until)| now < **until);
+        let rest = |((partner, reason), until): (&(PartnerId, Reason), &Timestamp)| Rest {
             partner: *partner,
             reason: *reason,
             until: *until,
-        }));
-        Ok(())
+        };
+        Ok(Self {
+            needs: happened.needs.iter().filter_map(need).collect(),
+            disclosures: state.consents.values().map(shown).collect(),
+            rests: stand.map(rest).collect(),
+        })
     }
 }
 
 impl ReferralStory {
-    fn new(
-        member: MemberId,
-        state: &referral::State,
-        attempt: &Attempt,
-        progress: Progress,
-        steps: Vec<StoryStep>,
-    ) -> Self {
-        let links = state.links.values().filter(|link| link.issued.attempt == attempt.drafted.attempt);
+    fn new(member: MemberId, state: &referral::State, attempt: &Attempt, progress: Progress) -> Self {
         Self {
             referral: attempt.drafted.attempt,
             member,
@@ -272,16 +298,16 @@ impl ReferralStory {
             attended: attempt.attended,
             overridden: None,
             rivals: if attempt.accepted && attempt.stage.is_live() { state.rivals(attempt) } else { vec![] },
-            steps,
-            links: links
-                .map(|link| ShownLink {
-                    link: link.issued.link,
-                    purpose: link.issued.purpose,
-                    until: link.until,
-                    revoked: link.revoked,
-                })
-                .collect(),
+            steps: vec![],
+            links: vec![],
         }
+    }
+}
+
+impl ShownLink {
+    fn of(known: &referral::Link) -> Self {
+        let referral::LinkIssued { link, purpose, .. } = known.issued;
+        Self { link, purpose, until: known.until, revoked: known.revoked }
     }
 }
 
@@ -301,74 +327,79 @@ impl ShownDisclosure {
 }
 
 /// Opens what was sealed of one record.
-struct Reader<'a> {
-    org: &'a OrgId,
+struct Reader {
+    org: OrgId,
     key: Key,
     /// Whether what staff and partners note is shown: to the member, only what they said themselves.
     of_staff: bool,
 }
 
-impl Reader<'_> {
+impl Reader {
     fn json<T: serde::de::DeserializeOwned>(
         &self,
         of: impl Into<uuid::Uuid>,
         what: SealedAs,
         sealed: &domain::Sealed,
     ) -> Option<T> {
-        serde_json::from_slice(&self.key.open(self.org, of.into(), what, sealed).ok()?).ok()
+        serde_json::from_slice(&self.key.open(&self.org, of.into(), what, sealed).ok()?).ok()
     }
 
     fn note(&self, attempt: AttemptId, sealed: Option<&domain::Sealed>, by: &By) -> Option<String> {
         if !self.of_staff && by.actor != Actor::Member {
             return None;
         }
-        let opened = self.key.open(self.org, attempt.0, SealedAs::Note, sealed?).ok()?;
+        let opened = self.key.open(&self.org, attempt.0, SealedAs::Note, sealed?).ok()?;
         String::from_utf8(opened.to_vec()).ok()
     }
 
     fn overridden(&self, attempt: &Attempt) -> Option<ShownOverride> {
         let known = attempt.overridden.as_ref()?;
-        let reason = || self.key.open(self.org, known.attempt.0, SealedAs::Reason, &known.reason).ok();
+        let reason = || self.key.open(&self.org, known.attempt.0, SealedAs::Reason, &known.reason).ok();
         let reason = self.of_staff.then(reason).flatten().and_then(|opened| String::from_utf8(opened.to_vec()).ok());
         let justified = attempt.reviewed.as_ref().map(|reviewed| reviewed.justified);
         Some(ShownOverride { by: known.by.clone(), at: known.at, until: known.until, reason, justified })
     }
 }
 
-/// The needs of a record, in the order in which they were stated.
-fn needs<'a>(events: &[Recorded], state: &'a referral::State) -> Result<Vec<&'a Need>, domain::DecodeError> {
-    let mut needs = Vec::new();
-    for event in events.iter().filter(|event| *event.event_type == *"need.stated") {
-        if let Event::NeedStated(stated) = Event::decode(&event.event_type, event.version, &event.data)? {
-            needs.extend(state.needs.get(&stated.need));
-        }
-    }
-    Ok(needs)
+/// What happened, as the log says.
+#[derive(Default)]
+struct Happened {
+    /// Needs, in the order in which they were stated.
+    needs: Vec<NeedId>,
+    /// Of each referral, in the order in which they were drafted.
+    steps: Vec<(AttemptId, Vec<StoryStep>)>,
 }
 
-/// What happened to each referral of a record, in the order in which they were drafted.
-fn steps(opened: &Reader<'_>, events: &[Recorded]) -> Result<Vec<(AttemptId, Vec<StoryStep>)>, domain::DecodeError> {
-    let mut steps: Vec<(AttemptId, Vec<StoryStep>)> = Vec::new();
-    for event in events {
-        let event = Event::decode(&event.event_type, event.version, &event.data)?;
-        let (attempt, step) = match event {
-            Event::Drafted(drafted) => {
-                let note = opened.note(drafted.attempt, drafted.note.as_ref(), &drafted.by);
-                (drafted.attempt, StoryStep { at: drafted.at, what: None, to: Stage::Draft, by: drafted.by, note })
+impl Happened {
+    fn of(opened: &Reader, events: &[Recorded]) -> Result<Self, domain::DecodeError> {
+        let (mut happened, mut places) = (Self::default(), HashMap::new());
+        for event in events {
+            let event = Event::decode(&event.event_type, event.version, &event.data)?;
+            let (attempt, step) = match event {
+                Event::NeedStated(stated) => {
+                    happened.needs.push(stated.need);
+                    continue;
+                }
+                Event::Drafted(drafted) => {
+                    places.insert(drafted.attempt, happened.steps.len());
+                    happened.steps.push((drafted.attempt, vec![]));
+                    let note = opened.note(drafted.attempt, drafted.note.as_ref(), &drafted.by);
+                    (drafted.attempt, StoryStep { at: drafted.at, what: None, to: Stage::Draft, by: drafted.by, note })
+                }
+                Event::Sent(sent) => {
+                    (sent.attempt, StoryStep { at: sent.at, what: None, to: Stage::Sent, by: sent.by, note: None })
+                }
+                Event::Moved(moved) => {
+                    let note = opened.note(moved.attempt, moved.note.as_ref(), &moved.by);
+                    let (what, to) = (Some(moved.what), moved.to);
+                    (moved.attempt, StoryStep { at: moved.at, what, to, by: moved.by, note })
+                }
+                _ => continue,
+            };
+            if let Some(place) = places.get(&attempt) {
+                happened.steps[*place].1.push(step);
             }
-            Event::Sent(sent) => {
-                (sent.attempt, StoryStep { at: sent.at, what: None, to: Stage::Sent, by: sent.by, note: None })
-            }
-            Event::Moved(moved) => {
-                let note = opened.note(moved.attempt, moved.note.as_ref(), &moved.by);
-                (moved.attempt, StoryStep { at: moved.at, what: Some(moved.what), to: moved.to, by: moved.by, note })
-            }
-            _ => continue,
-        };
-        match steps.iter_mut().find(|(known, _)| *known == attempt) {
-            Some((_, steps)) => steps.push(step),
-            None => steps.push((attempt, vec![step])),
         }
+        Ok(happened)
     }
-    Ok(steps)
 }
