@@ -8,6 +8,7 @@ pub mod floor;
 pub mod health;
 pub mod members;
 pub mod memory;
+pub mod queue;
 pub mod rebuild;
 pub mod referrals;
 pub mod scores;

@@ -1,6 +1,7 @@
 //! Kith as its users see it: over HTTP, as processes, with a real NATS server.
 
 pub mod bench;
+pub mod changes;
 pub mod gateway;
 pub mod http;
 pub mod load;

@@ -80,6 +80,20 @@ impl Kith {
     /// # Errors
     /// If it does not listen within a minute.
     pub async fn serve(&self, data: &Path, listen: SocketAddr, arguments: &[&str]) -> anyhow::Result<Server> {
+        self.serve_with(data, listen, arguments, &[]).await
+    }
+
+    /// The same, with some settings, each by its name in the environment without `KITH_`.
+    ///
+    /// # Errors
+    /// If it does not listen within a minute.
+    pub async fn serve_with(
+        &self,
+        data: &Path,
+        listen: SocketAddr,
+        arguments: &[&str],
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Server> {
         let (address, ops) = (free(listen)?, free((Ipv4Addr::LOCALHOST, 0).into())?);
         let log = DataDir::create(data)?.path().join(LOG_FILE);
         let lines = File::create(&log).with_context(|| format!("{} cannot be written", log.display()))?;
@@ -92,6 +106,7 @@ impl Kith {
         // One caller on one address plays everybody.
         let limits = ["CALLER_PER_SECOND", "ADDRESS_PER_SECOND", "AUDIT_MIB_PER_DAY"];
         command.envs(limits.map(|limit| (format!("KITH_{limit}"), "0")));
+        command.envs(settings.iter().map(|(name, value)| (format!("KITH_{name}"), *value)));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(lines).kill_on_drop(true);
         let child = command.spawn().with_context(|| format!("{} cannot be run", self.program.display()))?;
         positions::served_from(address, LogAt::Data(data.into()));

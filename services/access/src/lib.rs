@@ -52,6 +52,7 @@ pub const CONTEXT: Context = Context {
     needs: &[],
     operations: op::OPERATIONS,
     views: &[],
+    topics: &[],
     folds: &[],
     pages: &[],
     build,

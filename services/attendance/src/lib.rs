@@ -10,6 +10,7 @@ mod correct_attendance;
 mod meeting_did_not_occur;
 mod op;
 mod open_meeting;
+mod queue;
 mod record_attendance;
 mod record_headcount;
 mod record_moods;
@@ -58,6 +59,7 @@ pub const CONTEXT: Context = Context {
     needs: &[Need::Vault],
     operations: op::OPERATIONS,
     views: &[],
+    topics: &[],
     folds: &[],
     pages: &[],
     build,
@@ -72,6 +74,7 @@ fn build(host: &Host) -> Built {
         people: host.of(),
         vault: host.vault().clone(),
     };
+    host.boards.add(queue::Registers(host.views.clone()));
     Built { routes: routes(attendance), ..Built::default() }
 }
 

@@ -6,13 +6,15 @@ use domain::{
         CheckInCorrected, CheckInEnteredInError, CheckInRecorded, ConcernAcknowledged, ConcernRaised, ConcernResolved,
         EnteredBy, Event, GoalEnd, GoalEnded, GoalRated, GoalSet, Outcome, When,
     },
-    protocol::Edition,
+    protocol::{self, Edition},
 };
-use host::{Folding, View, row};
+use host::{Folding, Scope, View, row};
 use jiff::{Timestamp, civil::Date};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use serde::Serialize;
 use uuid::Uuid;
+
+use crate::topics;
 
 /// Check-ins, goals and concerns of members.
 pub(crate) const CARE: View = View {
@@ -93,14 +95,18 @@ pub(crate) const CARE: View = View {
         ),
     ],
     once_caught_up: "",
-    kinds: &[Event::CATEGORY],
+    kinds: &[Event::CATEGORY, protocol::Event::CATEGORY],
     fold: || Box::new(fold),
     forgets: &["check_ins", "goals", "goal_ratings", "concerns"],
     keeps: &[],
 };
 
 fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
+    if event.of::<protocol::Event>().is_some() {
+        folding.tell(&topics::PROTOCOL, Scope::Organisation);
+    }
     let Some(event) = event.of() else { return Ok(()) };
+    tell(folding, event);
     if folding.is_erased(MemberId(folding.event.stream.id()))? {
         return Ok(()); // nothing follows an erasure
     }
@@ -127,6 +133,24 @@ fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
             let outcome: &'static str = outcome.into();
             let now = "concerns SET owner = ?4, resolved_at = ?5, outcome = ?6, note = ?7";
             change(folding, now, concern.0, &[&by.as_str(), &at.as_second(), &outcome, &note.as_str()])
+        }
+    }
+}
+
+/// Tells those who watch what changed of the member's care.
+fn tell(folding: &Folding<'_>, event: &Event) {
+    let member = Scope::Member(MemberId(folding.event.stream.id()));
+    match event {
+        Event::CheckInRecorded(CheckInRecorded { when, .. }) => {
+            folding.tell(&topics::CHECK_INS, member);
+            if let Some(group) = when.group {
+                folding.tell(&topics::CHECK_INS, Scope::Group(group));
+            }
+        }
+        Event::CheckInCorrected(_) | Event::CheckInEnteredInError(_) => folding.tell(&topics::CHECK_INS, member),
+        Event::GoalSet(_) | Event::GoalRated(_) | Event::GoalEnded(_) => folding.tell(&topics::GOALS, member),
+        Event::ConcernRaised(_) | Event::ConcernAcknowledged(_) | Event::ConcernResolved(_) => {
+            folding.tell(&topics::CONCERNS, member);
         }
     }
 }
@@ -356,6 +380,17 @@ pub(crate) fn open_concerns(
     )?;
     let (deadline, position) = after.unwrap_or((i64::MIN, 0));
     statement.query_map(params![org, deadline, position, row::limit(rows)], concern)?.collect()
+}
+
+/// All concerns that nobody has settled, and about whom each is, by the record under which they go on.
+pub(crate) fn all_open_concerns(
+    connection: &Connection,
+    org: &str,
+) -> rusqlite::Result<(Vec<ConcernRow>, Vec<MemberId>)> {
+    let open = open_concerns(connection, org, None, usize::MAX)?;
+    let persons =
+        open.iter().map(|row| projections::goes_on_as(connection, org, row.member)).collect::<Result<_, _>>()?;
+    Ok((open, persons))
 }
 
 /// Concerns about any of these records, oldest first.

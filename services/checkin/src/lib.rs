@@ -21,6 +21,7 @@ mod list_instruments;
 mod list_member_check_ins_due;
 mod load_instrument_texts;
 mod op;
+mod queues;
 mod raise_concern;
 mod raising;
 mod rate_goal;
@@ -38,6 +39,7 @@ mod stop_asking_for_check_ins;
 mod stop_using_instrument;
 mod take_duty_seat;
 mod take_programme_duty_seat;
+mod topics;
 mod use_instrument;
 
 use std::sync::Arc;
@@ -93,6 +95,7 @@ pub const CONTEXT: Context = Context {
     needs: &[Need::Vault, Need::Views],
     operations: op::OPERATIONS,
     views: &[&care_view::CARE],
+    topics: &[&topics::CHECK_INS, &topics::GOALS, &topics::CONCERNS, &topics::PROTOCOL],
     folds: &[],
     pages: &[],
     build,
@@ -113,6 +116,9 @@ fn build(host: &Host) -> Built {
         views: host.views.clone(),
         log: host.streams.log().clone(),
     };
+    let (views, clock) = (host.views.clone(), host.authenticator.clock.clone());
+    host.boards.add(queues::Concerns { views: views.clone(), protocols: host.of() });
+    host.boards.add(queues::MissedCheckIns { views, protocols: host.of(), clock });
     Built { routes: routes(check_in), ..Built::default() }
 }
 

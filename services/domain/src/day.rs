@@ -32,6 +32,13 @@ pub struct LocalDay {
 }
 
 impl LocalDay {
+    /// When it begins; of days at the ends of time, the ends of time.
+    pub fn begins_at(&self) -> Timestamp {
+        let begins = self.date.to_zoned(self.zone.clone()).and_then(|midnight| midnight.start_of_day());
+        let never = if self.date.year() > 0 { Timestamp::MAX } else { Timestamp::MIN };
+        begins.map_or(never, |begins| begins.timestamp())
+    }
+
     /// This date in this zone.
     pub fn new(date: Date, zone: TimeZone) -> Self {
         Self { date, zone }

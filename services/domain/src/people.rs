@@ -30,6 +30,8 @@ pub struct People;
 pub const HOLDS_MAX: usize = 16;
 /// Most second records of one person, a count.
 pub const ABSORBED_MAX: usize = 32;
+/// Most records that one record is said to be no other person's than, a count.
+pub const APART_MAX: usize = 64;
 /// Most records that one event takes over from what was written before there was this stream, a count.
 pub const ADOPTED_MAX: usize = 1_000;
 
@@ -60,6 +62,15 @@ pub struct Unmerged {
     pub from: MemberId,
     /// Under which it went meanwhile.
     pub into: MemberId,
+}
+
+/// Two records that look like one person's were found to be of two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ToldApart {
+    /// One of them.
+    pub one: MemberId,
+    /// The other.
+    pub other: MemberId,
 }
 
 /// A legal hold was placed: the person must not be erased.
@@ -139,6 +150,8 @@ events! {
         Merged = "member.merged" v 2,
         /// That was undone.
         Unmerged = "member.unmerged" v 2,
+        /// Two records were found to be of two people.
+        ToldApart = "member.told_apart" v 1,
         /// A legal hold was placed.
         HoldPlaced = "hold.placed" v 2,
         /// A legal hold was lifted.
@@ -191,8 +204,8 @@ impl Event {
             Self::Erased(Erased { records }) => {
                 records.into_iter().map(|record| (record, Of::Erased(member::Erased {}))).collect()
             }
-            // Whoever keeps records has read it where it was written.
-            Self::Adopted(_) => vec![],
+            // Whoever keeps records has read it where it was written, or learns nothing of either record.
+            Self::Adopted(_) | Self::ToldApart(_) => vec![],
         }
     }
 }
@@ -205,6 +218,8 @@ pub struct State {
     /// Records that were erased, each with the one by which the person was.
     erased: BTreeMap<MemberId, MemberId>,
     persons: Persons,
+    /// Of each record those that were found to be another person's.
+    apart: BTreeMap<MemberId, BTreeSet<MemberId>>,
 }
 
 /// What stands of one record.
@@ -250,6 +265,27 @@ impl State {
     /// Which records are one person's.
     pub fn persons(&self) -> &Persons {
         &self.persons
+    }
+
+    /// Whether the persons with these records were found to be two.
+    pub fn are_apart(&self, one: MemberId, other: MemberId) -> bool {
+        let others = |record: &MemberId| self.apart.get(record).into_iter().flatten();
+        let other = self.persons.of(other);
+        self.persons.records(&one).iter().flat_map(others).any(|record| self.persons.of(*record) == other)
+    }
+
+    fn tell_apart(&self, one: MemberId, other: MemberId) -> Result<Option<Event>, Refusal> {
+        self.may_change(one)?;
+        self.may_change(other)?;
+        let said = |of| self.apart.get(&of).map_or(0, BTreeSet::len);
+        match () {
+            () if one == other => Err(Refusal::Itself),
+            () if self.are_apart(one, other) => Ok(None),
+            () if said(one).max(said(other)) >= APART_MAX => {
+                Err(Refusal::TooMany { what: "records that are another person's", max: APART_MAX })
+            }
+            () => Ok(Some(Event::ToldApart(ToldApart { one, other }))),
+        }
     }
 
     /// All records of a person: this one, then those merged into it, and so on.
@@ -307,6 +343,8 @@ pub enum Command {
     },
     /// Undo the merge of this one.
     Unmerge(MemberId),
+    /// Say that two records are of two people.
+    TellApart(MemberId, MemberId),
     /// Place a legal hold.
     PlaceHold(HoldPlaced),
     /// Lift one.
@@ -339,6 +377,7 @@ impl Decider for People {
                 let into = state.person(*from).merged_into.ok_or(Refusal::NotMerged)?;
                 Ok(vec![Event::Unmerged(Unmerged { from: *from, into })])
             }
+            Command::TellApart(first, second) => state.tell_apart(*first, *second).map(one),
             Command::PlaceHold(placed) => {
                 there(&placed.member)?;
                 let holds = &state.person(placed.member).holds;
@@ -393,6 +432,10 @@ impl Decider for People {
                 state.count_as_one(*from);
                 state.count_as_one(*into);
             }
+            Event::ToldApart(ToldApart { one, other }) => {
+                state.apart.entry(*one).or_default().insert(*other);
+                state.apart.entry(*other).or_default().insert(*one);
+            }
             Event::HoldPlaced(HoldPlaced { member, hold, review_on, .. }) => {
                 state.of(*member).holds.insert(*hold, *review_on);
             }
@@ -410,6 +453,9 @@ impl Decider for People {
             Event::Erased(Erased { records }) => {
                 for record in records {
                     state.people.remove(record);
+                    for other in state.apart.remove(record).unwrap_or_default() {
+                        state.apart.entry(other).or_default().remove(record);
+                    }
                     state.erased.insert(*record, records[0]);
                 }
             }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use web::May;
 
-use crate::{Derived, Follower, Host, Rhythm, View, follow};
+use crate::{Derived, Follower, Host, Rhythm, Topic, View, follow};
 
 /// A context: a part of Kith that can run in a process of its own.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct Context {
     pub operations: &'static [May],
     /// Its views. Whichever process has views has those of all contexts.
     pub views: &'static [&'static View],
+    /// What of its views can be followed.
+    pub topics: &'static [&'static Topic],
     /// Kinds of stream that it folds into something else than views.
     pub folds: &'static [&'static str],
     /// Pages for people without an account.

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use vault::{Names, Vault};
 use web::{Audit, Authenticator, Imports, May, Signer};
 
-use crate::Views;
+use crate::{Boards, Topic, Views};
 
 /// What there is in a process, for its contexts.
 #[derive(Debug)]
@@ -27,6 +27,10 @@ pub struct Host {
     pub named: watch::Sender<Position>,
     /// The views of all contexts.
     pub views: Views,
+    /// What there is to do, as the queues of all contexts find it.
+    pub boards: Boards,
+    /// What of all views can be followed.
+    pub topics: Vec<&'static Topic>,
     /// Every operation of all contexts.
     pub operations: Vec<May>,
     /// The data directory.

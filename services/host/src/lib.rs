@@ -3,11 +3,14 @@
 //! A [`View`] is a value that says how it is folded, what `kith verify` compares of it and how it forgets a person; the
 //! store of the views knows none of them by name.
 
+mod boards;
+mod changes;
 mod context;
 mod derived;
 mod follow;
 mod host;
 mod members;
+mod queue;
 pub mod row;
 mod store;
 #[cfg(test)]
@@ -16,11 +19,14 @@ mod verify;
 mod view;
 mod views;
 
+pub use boards::{BoardShown, Boards};
+pub use changes::{CHANGES_KEPT_MAX, Change, Changes, QUEUE, Scope, Told, Topic};
 pub use context::{Built, Context, Need, Page, Task};
 pub use derived::Derived;
 pub use follow::{Follower, Rhythm, follow};
 pub use host::Host;
 pub use members::{How, Members};
+pub use queue::{Case, Found, Item, ItemKey, Kind, Of, Queue, Urgency};
 pub use store::{OpenError, Writer};
 pub use verify::Difference;
 pub use view::{Fold, Folding, View, is_erased};

@@ -4,6 +4,7 @@
 //! A view that is new, or whose schema or fold is another one than before, is folded anew alone: the others go on.
 
 use std::{
+    cell::RefCell,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -15,7 +16,10 @@ use messaging::{ApplyError, Subscriber};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use tokio::sync::watch;
 
-use crate::view::{Fold, Folding, View, signed};
+use crate::{
+    changes::{Change, Changes, Scope, Topic},
+    view::{Fold, Folding, View, signed},
+};
 
 /// Format of the store itself; a file of another one is thrown away and folded anew.
 const FORMAT: i64 = 7;
@@ -86,6 +90,7 @@ pub struct Writer {
 pub(crate) struct Store {
     connection: Connection,
     kept: Vec<Stored>,
+    changes: Changes,
 }
 
 /// A view in the store.
@@ -125,11 +130,15 @@ pub(crate) fn discard(path: &Path) {
 
 impl Writer {
     /// Opens the store. If it is damaged or of another format, it starts empty.
-    pub(crate) fn open(path: &Path, shown: &[Shown]) -> Result<(Self, Arc<Mutex<Store>>), OpenError> {
-        let opened = Store::open(path, shown).or_else(|error| {
+    pub(crate) fn open(
+        path: &Path,
+        shown: &[Shown],
+        changes: &Changes,
+    ) -> Result<(Self, Arc<Mutex<Store>>), OpenError> {
+        let opened = Store::open(path, shown, changes).or_else(|error| {
             tracing::warn!(%error, path = %path.display(), "the views are folded anew");
             discard(path);
-            Store::open(path, shown)
+            Store::open(path, shown, changes)
         });
         let store = opened.map_err(|source| OpenError { path: path.into(), source })?;
         let checkpoint = store.checkpoint();
@@ -195,7 +204,7 @@ fn locked(store: &Mutex<Store>) -> MutexGuard<'_, Store> {
 }
 
 impl Store {
-    fn open(path: &Path, shown: &[Shown]) -> rusqlite::Result<Self> {
+    fn open(path: &Path, shown: &[Shown], changes: &Changes) -> rusqlite::Result<Self> {
         let mut connection = Connection::open(path)?;
         connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
         // What is lost when the power fails comes back from the log.
@@ -221,7 +230,9 @@ impl Store {
             shown.changed.send_replace(checkpoint.position);
             Stored { shown: shown.clone(), fold: (shown.view.fold)(), checkpoint, behind, touched: false }
         });
-        Ok(Self { connection, kept: kept.collect() })
+        let kept = kept.collect();
+        changes.begin(latest);
+        Ok(Self { connection, kept, changes: changes.clone() })
     }
 
     /// Where the views are that are up to date.
@@ -238,13 +249,20 @@ impl Store {
     fn fold(&mut self, events: &[Recorded], behind: bool) -> Result<(), ApplyError> {
         let Some(last) = events.last() else { return Ok(()) };
         let checkpoint = Checkpoint { position: last.position, digest: Some(last.digest()) };
-        let Self { connection, kept } = self;
+        let Self { connection, kept, changes } = self;
+        let mut told = Vec::new();
         let of_them = |kept: &&mut Stored| kept.behind == behind && kept.checkpoint.position < checkpoint.position;
         let mut kept: Vec<_> = kept.iter_mut().filter(of_them).collect();
         let mut fold = || {
             let rows = connection.transaction().map_err(|error| stored(&error))?;
             for event in events {
-                fold_one(&rows, event, &mut kept)?;
+                let said = fold_one(&rows, event, &mut kept)?;
+                if said.is_empty() {
+                    continue;
+                }
+                let (at, org) = (event.position, event.stream.org());
+                let change = |(topic, scope)| Change { at, org: org.clone(), topic, scope, kind: None };
+                told.extend(said.into_iter().map(change));
             }
             for kept in &kept {
                 let moved = "UPDATE views SET position = ?2, digest = ?3 WHERE name = ?1";
@@ -261,6 +279,9 @@ impl Store {
                 Err(_) => kept.fold.rolled_back(),
             }
             kept.touched = false;
+        }
+        if folded.is_ok() && !behind {
+            changes.tell(told, Some(checkpoint.position));
         }
         folded
     }
@@ -338,9 +359,13 @@ fn remove(making: &Transaction<'_>, name: &str) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn fold_one(rows: &Transaction<'_>, event: &Recorded, views: &mut [&mut Stored]) -> Result<(), ApplyError> {
+/// What changed by an event, and whom it is about.
+type Said = Vec<(&'static Topic, Scope)>;
+
+fn fold_one(rows: &Transaction<'_>, event: &Recorded, views: &mut [&mut Stored]) -> Result<Said, ApplyError> {
     let decoded = event.decode().map_err(|error| ApplyError::event(event, &error))?;
-    let at = Folding { rows, event };
+    let told = RefCell::default();
+    let at = Folding { rows, event, told: &told };
     let mut fold = || {
         for member in erased(event, &decoded) {
             forget(&at, member, views)?;
@@ -355,14 +380,15 @@ fn fold_one(rows: &Transaction<'_>, event: &Recorded, views: &mut [&mut Stored])
         }
         Ok(())
     };
-    fold().map_err(|error: rusqlite::Error| match error.sqlite_error_code() {
+    let folded = fold().map_err(|error: rusqlite::Error| match error.sqlite_error_code() {
         // The event is not as the rows allow, or the rows are not as they were written.
         None | Some(rusqlite::ErrorCode::ConstraintViolation | rusqlite::ErrorCode::TypeMismatch) => {
             ApplyError::event(event, &error)
         }
         // The disk or the file, not the event.
         Some(_) => stored(&error),
-    })
+    });
+    folded.map(|()| told.into_inner())
 }
 
 /// Whom the event says to be erased.

@@ -1,8 +1,12 @@
 //! A view: what is folded from the log into tables of its own, to be read. It knows of no other view.
 
+use std::cell::RefCell;
+
 use domain::{AnyEvent, MemberId};
 use eventlog::{Position, Recorded};
 use rusqlite::{Connection, Transaction, params};
+
+use crate::{Scope, Topic};
 
 /// A view, as a value: all that the store knows of it.
 #[derive(Debug)]
@@ -69,6 +73,8 @@ pub struct Folding<'a> {
     pub rows: &'a Transaction<'a>,
     /// The event as it was recorded.
     pub event: &'a Recorded,
+    /// What changed by it, for those who watch.
+    pub(crate) told: &'a RefCell<Vec<(&'static Topic, Scope)>>,
 }
 
 impl Folding<'_> {
@@ -80,6 +86,14 @@ impl Folding<'_> {
     /// The event's position, as rows have it.
     pub fn position(&self) -> i64 {
         signed(self.event.position)
+    }
+
+    /// Tells those who watch that something of a topic has changed, and whom it is about.
+    pub fn tell(&self, topic: &'static Topic, scope: Scope) {
+        let mut told = self.told.borrow_mut();
+        if !told.iter().any(|(already, about)| already.name == topic.name && *about == scope) {
+            told.push((topic, scope));
+        }
     }
 
     /// Whether the member was erased: nothing follows that.

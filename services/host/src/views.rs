@@ -18,6 +18,7 @@ use tokio::{
 use web::{After, Problem, Read, VISIBLE_WAIT_MAX};
 
 use crate::{
+    changes::Changes,
     derived::Derived,
     store::{self, OpenError, Shown, Store, Writer},
     view::View,
@@ -35,6 +36,7 @@ struct Shared {
     path: PathBuf,
     readers: Readers,
     shown: Vec<Shown>,
+    changes: Changes,
     store: Mutex<Option<Arc<Mutex<Store>>>>,
 }
 
@@ -42,8 +44,8 @@ impl Views {
     /// These views, in the file at `path`. Nothing is opened yet.
     pub fn new(path: &Path, views: impl IntoIterator<Item = &'static View>) -> Self {
         let shown = views.into_iter().map(Shown::new).collect();
-        let (readers, store) = (Readers::new(path), Mutex::default());
-        Self(Arc::new(Shared { path: path.into(), readers, shown, store }))
+        let (readers, changes, store) = (Readers::new(path), Changes::default(), Mutex::default());
+        Self(Arc::new(Shared { path: path.into(), readers, shown, changes, store }))
     }
 
     /// All of them.
@@ -61,7 +63,7 @@ impl Views {
     /// # Errors
     /// If the file cannot be made.
     pub fn writer(&self) -> Result<Writer, OpenError> {
-        let (writer, store) = Writer::open(&self.0.path, &self.0.shown)?;
+        let (writer, store) = Writer::open(&self.0.path, &self.0.shown, &self.0.changes)?;
         *self.0.store.lock().unwrap_or_else(PoisonError::into_inner) = Some(store);
         Ok(writer)
     }
@@ -76,6 +78,16 @@ impl Views {
             Some(store) => store::catch_up(&store, log).await,
             None => Ok(()),
         }
+    }
+
+    /// What has changed of what they show.
+    pub fn changes(&self) -> &Changes {
+        &self.0.changes
+    }
+
+    /// Whether all can be read: none is folded anew.
+    pub fn are_whole(&self) -> bool {
+        self.0.shown.iter().all(|shown| shown.reached.borrow().is_some())
     }
 
     /// Up to where a view was when something was last said of what it shows.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::middleware::from_fn_with_state;
-use host::{Context, Derived, Host, Page, Task, Views};
+use host::{Context, Derived, Host, Page, Task, Topic, Views};
 use messaging::Subscriber;
 use utoipa_axum::router::OpenApiRouter;
 use web::May;
@@ -26,6 +26,11 @@ pub const CONTEXTS: &[&Context] = &[
 /// Every operation of all contexts, and who may call it.
 pub fn operations() -> impl Iterator<Item = May> {
     CONTEXTS.iter().flat_map(|context| context.operations).copied()
+}
+
+/// What of the views of all contexts can be followed.
+pub fn topics() -> impl Iterator<Item = &'static Topic> {
+    CONTEXTS.iter().flat_map(|context| context.topics).copied()
 }
 
 /// The views of all contexts, in a data directory.

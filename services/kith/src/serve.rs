@@ -6,7 +6,7 @@ use anyhow::Context;
 use axum::{Extension, Router};
 use domain::{GroupId, OrgId};
 use eventlog::{AllStreams, EventLog, Streams, sqlite::SqliteLog};
-use host::{Host, Task};
+use host::{Boards, Host, Task};
 use jiff::{SignedDuration, Timestamp};
 use messaging::{Health, NatsServer};
 use tokio::{net::TcpListener, sync::watch};
@@ -253,14 +253,17 @@ fn host(
     data: &DataDir,
     Chance { new_id, new_secret, .. }: Chance,
 ) -> Host {
+    let views = contexts::views(data);
     Host {
+        boards: Boards::new(views.clone(), authenticator.clock.clone()),
+        topics: contexts::topics().collect(),
         audit: Audit::new(streams.log().clone(), &authenticator, new_id),
         authenticator,
         streams,
         keys,
         names: Names::default(),
         named: watch::Sender::default(),
-        views: contexts::views(data),
+        views,
         operations: contexts::operations().collect(),
         data: data.path().into(),
         plan_days: 0,

@@ -25,11 +25,13 @@ mod merges;
 mod object_to_purpose;
 mod op;
 mod place_hold;
+mod queues;
 mod register_member;
 mod restrict_processing;
 mod review_glass;
 mod set_capacity;
 mod settled;
+mod tell_apart;
 mod unmerge_member;
 mod withdraw_consent;
 mod withdraw_member;
@@ -104,6 +106,7 @@ pub const CONTEXT: Context = Context {
     needs: &[Need::Vault, Need::Views],
     operations: op::OPERATIONS,
     views: &[],
+    topics: &[],
     folds: &[],
     pages: &[],
     build,
@@ -129,6 +132,16 @@ fn build(host: &Host) -> Built {
         settled: settled.subscribe(),
         imports: host.imports(),
     };
+    let (views, clock) = (host.views.clone(), host.authenticator.clock.clone());
+    host.boards.add(queues::Lapsed { views: views.clone(), clock });
+    host.boards.add(queues::ToConfirm(views.clone()));
+    host.boards.add(queues::Duplicates {
+        views,
+        vault: host.vault().clone(),
+        names: host.names.clone(),
+        named: host.named.subscribe(),
+        people: host.of(),
+    });
     let routes = routes(membership.clone());
     let indexer = Indexer::new(membership.clone());
     let settler = Settler { membership: membership.clone(), rosters: host.of(), done: settled, seen: 0 };
@@ -157,6 +170,7 @@ fn routes(membership: Membership) -> OpenApiRouter {
         .routes(routes!(lift_hold::lift_hold))
         .routes(routes!(merge_member::merge_member))
         .routes(routes!(unmerge_member::unmerge_member))
+        .routes(routes!(tell_apart::tell_apart))
         .routes(routes!(break_glass::break_glass))
         .routes(routes!(review_glass::review_glass))
         .routes(routes!(erase_member::erase_member))

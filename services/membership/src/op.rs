@@ -25,6 +25,8 @@ web::operations! {
     MergeMember = "merge_member": Admin Coordinator;
     /// Undo a merge.
     UnmergeMember = "unmerge_member": Admin Coordinator;
+    /// Say that two records are of two people.
+    TellApart = "tell_apart": Admin Coordinator;
     /// Break the glass.
     BreakGlass = "break_glass": Facilitator Auditor;
     /// Review a breaking of the glass.

@@ -23,6 +23,7 @@ mod set_referral_clocks;
 mod show_partner;
 mod show_referral_clocks;
 mod state_capacity;
+mod topics;
 
 use std::sync::Arc;
 
@@ -60,6 +61,7 @@ pub const CONTEXT: Context = Context {
     needs: &[Need::Views],
     operations: op::OPERATIONS,
     views: &[&partner_view::PARTNERS],
+    topics: &[&topics::PARTNERS],
     folds: &[],
     pages: &[],
     build,

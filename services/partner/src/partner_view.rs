@@ -7,12 +7,14 @@ use domain::{
         Reopened, Service, ServiceDescribed,
     },
 };
-use host::{Folding, View, row};
+use host::{Folding, Scope, View, row};
 use jiff::{Timestamp, civil::Date};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 use vault::folded;
+
+use crate::topics;
 
 /// Partners and their services.
 pub(crate) const PARTNERS: View = View {
@@ -61,6 +63,7 @@ pub(crate) const PARTNERS: View = View {
 
 fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
     let Some(event) = event.of() else { return Ok(()) };
+    folding.tell(&topics::PARTNERS, Scope::Organisation);
     match event {
         Event::Registered(Registered { details }) | Event::Changed(Changed { details }) => describe(folding, details),
         Event::Closed(Closed {}) => close(folding, true),

@@ -10,11 +10,13 @@ use domain::{
     audit::{Event, List, Opened},
     member::Field,
 };
-use host::{Folding, View, is_erased, row};
+use host::{Folding, Scope, View, is_erased, row};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::topics;
 
 /// Openings of personal data, and who was shown by each.
 pub(crate) const OPENINGS: View = View {
@@ -99,6 +101,7 @@ pub(crate) struct Opening {
 
 fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
     let Some(Event::Opened(opened)) = event.of() else { return Ok(()) };
+    folding.tell(&topics::AUDIT, Scope::Organisation);
     let Opened { subject, role, operation, list, at: _, members, same_as, people, fields, glass } = opened;
     let position = folding.position();
     let people = people.unwrap_or(u32::try_from(members.len()).unwrap_or(u32::MAX));

@@ -10,9 +10,11 @@ use domain::{
         Stage, Waitlisted, Withdrawn,
     },
 };
-use host::{Folding, View, row};
-use jiff::civil::Date;
+use host::{Folding, Scope, View, row};
+use jiff::{Timestamp, civil::Date};
 use rusqlite::{Connection, ToSql, params};
+
+use crate::topics;
 
 /// Who is, was or wants to be on the roster of a group, and how many places it has.
 pub const ENROLMENTS: View = View {
@@ -24,6 +26,7 @@ pub const ENROLMENTS: View = View {
             grp BLOB NOT NULL,
             member BLOB NOT NULL,
             began INTEGER NOT NULL, -- position of its first event
+            recorded_at INTEGER NOT NULL, -- seconds since 1970: when that was recorded
             stage TEXT NOT NULL, -- as recorded: active is computed
             asked_on TEXT, -- local date
             starts_on TEXT, -- local date; none before there is a place
@@ -44,7 +47,7 @@ pub const ENROLMENTS: View = View {
     tables: &[
         (
             "enrolments",
-            "SELECT org, hex(grp), hex(member), began, stage, asked_on, starts_on, ends_on, queued, proposed_by
+            "SELECT org, hex(grp), hex(member), began, recorded_at, stage, asked_on, starts_on, ends_on, queued, proposed_by
              FROM enrolments ORDER BY org, grp, member, began",
         ),
         ("capacities", "SELECT org, hex(grp), places FROM capacities ORDER BY org, grp"),
@@ -58,6 +61,7 @@ pub const ENROLMENTS: View = View {
 
 fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
     let Some(event) = event.of() else { return Ok(()) };
+    folding.tell(&topics::ENROLMENTS, Scope::Group(GroupId(folding.event.stream.id())));
     match event {
         Event::Applied(Applied { member, on, proposed_by }) => {
             begin(folding, *member, Stage::Applied, (Some(*on), None), proposed_by.as_ref())
@@ -114,12 +118,13 @@ fn begin(
     let group = folding.event.stream.id();
     folding
         .rows
-        .prepare_cached("INSERT INTO enrolments VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, NULL, ?8)")?
+        .prepare_cached("INSERT INTO enrolments VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL, NULL, ?9)")?
         .execute(params![
             folding.org(),
             group.as_bytes(),
             member.0.as_bytes(),
             folding.position(),
+            folding.event.recorded_at.as_second(),
             stage.as_str(),
             asked_on.map(|day| day.to_string()),
             starts_on.map(|day| day.to_string()),
@@ -215,6 +220,18 @@ pub(crate) fn open_on(
     )?;
     let params = params![org, group.0.as_bytes(), day.date().to_string()];
     statement.query_map(params, |row| row::uuid(row, 0).map(MemberId))?.collect()
+}
+
+/// When the enrolment was recorded that began at a position.
+pub(crate) fn recorded_at(
+    connection: &Connection,
+    org: &str,
+    group: GroupId,
+    began: i64,
+) -> rusqlite::Result<Timestamp> {
+    connection
+        .prepare_cached("SELECT recorded_at FROM enrolments WHERE org = ?1 AND grp = ?2 AND began = ?3 LIMIT 1")?
+        .query_row(params![org, group.0.as_bytes(), began], |row| row::time(row, 0))
 }
 
 /// A time that a person has, or had, a place in a group.

@@ -4,11 +4,13 @@ use domain::{
     AnyEvent, DomainEvent, GroupId, ProgrammeId, Schedule,
     group::{Changed, Details, Event, MeetingMode, Registered, Scheduled, Unscheduled},
 };
-use host::{Folding, View, row};
+use host::{Folding, Scope, View, row};
 use jiff::Zoned;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::topics;
 
 /// Groups and their calendars.
 pub const GROUPS: View = View {
@@ -46,6 +48,7 @@ pub(crate) struct GroupRow {
 
 fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
     let Some(event) = event.of() else { return Ok(()) };
+    folding.tell(&topics::GROUPS, Scope::Group(GroupId(folding.event.stream.id())));
     match event {
         Event::Registered(Registered { details }) | Event::Changed(Changed { details }) => describe(folding, details),
         Event::Scheduled(Scheduled { schedule }) => set_schedule(folding, Some(schedule)),

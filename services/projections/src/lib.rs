@@ -7,15 +7,18 @@
 
 mod audit_view;
 mod enrolment_view;
+mod follow_changes;
 mod followed;
 mod group_view;
 mod list_accesses;
 mod list_audit;
 mod list_broken_glass;
+mod list_caseloads;
 mod list_groups;
 mod list_meetings;
 mod list_overdue_registers;
 mod list_programmes;
+mod list_queue;
 mod list_unconfirmed_enrolments;
 mod meetings;
 mod names;
@@ -37,17 +40,21 @@ mod show_roster;
 mod show_vitality;
 mod sight;
 mod streaks;
+pub mod topics;
 mod vitality;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 use axum::{
     extract::FromRef,
     response::{IntoResponse, Response},
 };
 use eventlog::Position;
-use host::{Built, Context, Host, Need, Task, View, Views};
+use host::{Boards, Built, Context, Host, Need, Task, Topic, View, Views};
 use jiff::Zoned;
 use rusqlite::Connection;
 use serde::Serialize;
@@ -56,15 +63,20 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use vault::{Names, Vault};
 use web::{After, Audit, Authenticator, Caller, Problem, Read};
 
+use follow_changes::Streams;
 use names::NameKeeper;
 
 pub use enrolment_view::{ENROLMENTS, Placed, placed};
+pub use follow_changes::{STREAM_TIME_MAX, STREAMS_MAX, STREAMS_OF_CALLER_MAX, STREAMS_OF_ORG_MAX};
 pub use followed::{ErasedMember, Plannable, erased_members, plannable, regrouped};
 pub use group_view::{GROUPS, programme_of, there};
 pub use person::{MemberAttendance, attendances};
-pub use record_view::{RECORDS, is_registered, members_after, person as records_of, same_person};
+pub use record_view::{
+    RECORDS, everybody, goes_on_as, is_registered, members_after, person as records_of, registered_since, same_person,
+};
 pub use register_view::{REGISTERS, SealedMood, moods_of};
 pub use streaks::streaks;
+pub use waiting::{Glass, LapsedPlace, Unconfirmed, Unreported, broken_glass, lapsed, unconfirmed, unreported};
 
 /// Its views: of what several contexts say, read together.
 const VIEWS: &[&View] = &[
@@ -87,6 +99,12 @@ pub(crate) struct Projections {
     authenticator: Authenticator,
     views: Views,
     personal: Personal,
+    /// What there is to do.
+    boards: Boards,
+    /// What can be followed.
+    topics: Arc<[&'static Topic]>,
+    /// Who follows it.
+    streams: Streams,
 }
 
 /// What opening personal data needs.
@@ -148,6 +166,7 @@ pub const CONTEXT: Context = Context {
     needs: &[Need::Vault, Need::Views],
     operations: op::OPERATIONS,
     views: VIEWS,
+    topics: topics::ALL,
     folds: &[],
     pages: &[],
     build,
@@ -164,8 +183,15 @@ fn build(host: &Host) -> Built {
     };
     let personal =
         Personal { vault, audit: host.audit.clone(), names: host.names.clone(), named: host.named.subscribe() };
-    let projections = Projections { authenticator: host.authenticator.clone(), views: host.views.clone(), personal };
-    let tasks = vec![Task::following("names", names::RHYTHM, move || names.anew())];
+    let projections = Projections {
+        authenticator: host.authenticator.clone(),
+        views: host.views.clone(),
+        personal,
+        boards: host.boards.clone(),
+        topics: host.topics.as_slice().into(),
+        streams: Streams::default(),
+    };
+    let tasks = vec![Task::following("names", names::RHYTHM, move || names.anew()), host.boards.task()];
     Built { routes: routes(projections), tasks, ..Built::default() }
 }
 
@@ -188,5 +214,8 @@ fn routes(projections: Projections) -> OpenApiRouter {
         .routes(routes!(list_accesses::list_accesses))
         .routes(routes!(list_audit::list_audit))
         .routes(routes!(list_broken_glass::list_broken_glass))
+        .routes(routes!(list_queue::list_queue))
+        .routes(routes!(list_caseloads::list_caseloads))
+        .routes(routes!(follow_changes::follow_changes))
         .with_state(projections)
 }

@@ -152,6 +152,21 @@ pub(crate) fn last_held(
     statement.query_map(params![org, group.0.as_bytes(), rows], meeting_row)?.collect()
 }
 
+/// The day of the first of the last held meetings of a group.
+pub(crate) fn held_since(
+    connection: &Connection,
+    (org, group): (&str, GroupId),
+    meetings: u32,
+) -> rusqlite::Result<Option<Date>> {
+    connection
+        .prepare_cached(
+            "SELECT min(substr(starts_at_local, 1, 10)) FROM (
+                 SELECT starts_at_local FROM meetings WHERE org = ?1 AND grp = ?2 AND status = 'held'
+                 ORDER BY starts_at DESC LIMIT ?3)",
+        )?
+        .query_row(params![org, group.0.as_bytes(), meetings], |row| row::maybe_text(row, 0))
+}
+
 /// What was kept of how the last held meetings of a group went, latest first.
 pub(crate) fn last_structures(
     connection: &Connection,

@@ -31,6 +31,12 @@ web::operations! {
     ListBrokenGlass = "list_broken_glass": Admin Auditor;
     /// List enrolments that nobody with authority has confirmed.
     ListUnconfirmedEnrolments = "list_unconfirmed_enrolments": Admin Coordinator;
+    /// List what there is to do.
+    ListQueue = "list_queue": Admin Coordinator Facilitator Auditor;
+    /// List what is in whose care.
+    ListCaseloads = "list_caseloads": Admin Coordinator;
+    /// Follow what changes.
+    FollowChanges = "follow_changes": Admin Coordinator Facilitator Member Auditor;
     /// List overdue registers.
     ListOverdueRegisters = "list_overdue_registers": Admin Coordinator;
 }

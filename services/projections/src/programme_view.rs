@@ -4,10 +4,12 @@ use domain::{
     AnyEvent, DomainEvent, ProgrammeId,
     programme::{Changed, Event, Registered},
 };
-use host::{Folding, View, row};
+use host::{Folding, Scope, View, row};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::topics;
 
 /// Programmes, by name.
 pub(crate) const PROGRAMMES: View = View {
@@ -40,6 +42,7 @@ fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
     let Some(Event::Registered(Registered { details }) | Event::Changed(Changed { details })) = event.of() else {
         return Ok(());
     };
+    folding.tell(&topics::PROGRAMMES, Scope::Organisation);
     folding.rows.prepare_cached("INSERT OR REPLACE INTO programmes VALUES (?1, ?2, ?3)")?.execute(params![
         folding.org(),
         folding.event.stream.id().as_bytes(),

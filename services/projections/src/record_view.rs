@@ -1,12 +1,17 @@
 //! The view of members' records: what is known of each, as it was sealed.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use domain::{
     AnyEvent, DomainEvent, GlassId, MemberId, OrgId,
     member::{Event, Glass, Record},
     people,
 };
-use host::{Folding, View, row};
+use host::{Folding, Scope, View, row};
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::topics;
 
 /// Members' records, each as it was sealed.
 pub const RECORDS: View = View {
@@ -17,6 +22,7 @@ pub const RECORDS: View = View {
             org TEXT NOT NULL,
             member BLOB NOT NULL,
             position INTEGER NOT NULL, -- of the last event about them
+            registered_at INTEGER NOT NULL, -- seconds since 1970: when the first was recorded
             record TEXT NOT NULL, -- JSON, fields sealed
             merged_into BLOB,
             PRIMARY KEY (org, member)
@@ -35,7 +41,10 @@ pub const RECORDS: View = View {
         CREATE INDEX persons_by_person ON persons (org, person);
         CREATE INDEX persons_by_position ON persons (position);",
     tables: &[
-        ("members", "SELECT org, hex(member), position, record, hex(merged_into) FROM members ORDER BY org, member"),
+        (
+            "members",
+            "SELECT org, hex(member), position, registered_at, record, hex(merged_into) FROM members ORDER BY org, member",
+        ),
         ("persons", "SELECT org, hex(record), hex(person), position FROM persons ORDER BY org, record"),
     ],
     once_caught_up: "",
@@ -47,7 +56,16 @@ pub const RECORDS: View = View {
 };
 
 fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
-    said_of_records(folding, event).into_iter().try_for_each(|(member, said)| fold_record(folding, member, &said))
+    if let Some(people::Event::ToldApart(people::ToldApart { one, .. })) = event.of() {
+        folding.tell(&topics::MEMBERS, Scope::Member(*one));
+    }
+    said_of_records(folding, event).into_iter().try_for_each(|(member, said)| {
+        folding.tell(&topics::MEMBERS, Scope::Member(member));
+        if matches!(said, Event::Merged(_) | Event::Unmerged(_) | Event::Erased(_)) {
+            folding.tell(&topics::PERSONS, Scope::Organisation);
+        }
+        fold_record(folding, member, &said)
+    })
 }
 
 /// What an event says of members' records, each by itself.
@@ -65,10 +83,15 @@ fn fold_record(folding: &Folding<'_>, member: MemberId, said: &Event) -> rusqlit
     let mut record = find(folding.rows, folding.org(), member)?.unwrap_or_default();
     record.evolve(said);
     let json = serde_json::to_string(&record).expect("string keys only");
-    folding.rows.prepare_cached("INSERT OR REPLACE INTO members VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
+    let mut write = folding.rows.prepare_cached(
+        "INSERT INTO members VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT DO UPDATE SET position = ?3, record = ?5, merged_into = ?6",
+    )?;
+    write.execute(params![
         folding.org(),
         member.0.as_bytes(),
         folding.position(),
+        folding.event.recorded_at.as_second(),
         json,
         record.merged_into.as_ref().map(|into| into.0.as_bytes()),
     ])?;
@@ -159,7 +182,10 @@ pub fn person(connection: &Connection, org: &str, id: MemberId) -> rusqlite::Res
 }
 
 /// The record under which the person goes on.
-pub(crate) fn goes_on_as(connection: &Connection, org: &str, record: MemberId) -> rusqlite::Result<MemberId> {
+///
+/// # Errors
+/// What SQLite says.
+pub fn goes_on_as(connection: &Connection, org: &str, record: MemberId) -> rusqlite::Result<MemberId> {
     let person = connection
         .prepare_cached("SELECT person FROM persons WHERE org = ?1 AND record = ?2")?
         .query_row(params![org, record.0.as_bytes()], |row| row::uuid(row, 0).map(MemberId))
@@ -200,6 +226,35 @@ pub fn members_after(connection: &Connection, after: i64, rows: u32) -> rusqlite
     let members = statement
         .query_map(params![after, rows], |row| Ok((row.get(0)?, row::text(row, 1)?, MemberId(row::uuid(row, 2)?))))?;
     members.collect()
+}
+
+/// When these records were registered; nothing of those that are not there.
+///
+/// # Errors
+/// What SQLite says.
+pub fn registered_since(
+    connection: &Connection,
+    org: &str,
+    records: &BTreeSet<MemberId>,
+) -> rusqlite::Result<BTreeMap<MemberId, Timestamp>> {
+    let mut registered =
+        connection.prepare_cached("SELECT registered_at FROM members WHERE org = ?1 AND member = ?2")?;
+    let mut found = BTreeMap::new();
+    for record in records {
+        let at = registered.query_row(params![org, record.0.as_bytes()], |row| row::time(row, 0)).optional()?;
+        found.extend(at.map(|at| (*record, at)));
+    }
+    Ok(found)
+}
+
+/// Of all people of an organisation, the record under which each goes on.
+///
+/// # Errors
+/// What SQLite says.
+pub fn everybody(connection: &Connection, org: &str) -> rusqlite::Result<Vec<MemberId>> {
+    let mut members = connection
+        .prepare_cached("SELECT member FROM members WHERE org = ?1 AND merged_into IS NULL ORDER BY member")?;
+    members.query_map([org], |row| row::uuid(row, 0).map(MemberId))?.collect()
 }
 
 /// A breaking of the glass, of whose record, and who, why and until when.

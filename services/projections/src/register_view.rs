@@ -11,10 +11,12 @@ use domain::{
     },
 };
 use eventlog::StreamName;
-use host::{Fold, Folding, View, row};
+use host::{Fold, Folding, Scope, View, row};
 use jiff::Timestamp;
 use lru::LruCache;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::topics;
 
 /// Meetings whose row number is kept in memory, a count.
 const KNOWN_MEETINGS: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
@@ -84,16 +86,20 @@ pub const REGISTERS: View = View {
     keeps: &[("attendances under a random id", "to count what took place (GDPR Art. 89)")],
 };
 
-/// Row numbers of meetings, so that a mark needs no look-up. By stream: an id alone does not say whose meeting it is.
-struct Registers(LruCache<StreamName, i64>);
+/// Row numbers and groups of meetings, so that a mark needs no look-up. By stream: an id alone does not say whose meeting
+/// it is.
+struct Registers(LruCache<StreamName, (i64, GroupId)>);
 
 impl Fold for Registers {
     fn fold(&mut self, folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
         let Some(event) = event.of() else { return Ok(()) };
         if let Event::Planned(Planned { plan }) | Event::Replanned(Replanned { plan }) = event {
+            folding.tell(&topics::MEETINGS, Scope::Group(plan.group));
+            self.0.pop(&folding.event.stream); // its group may be another one now
             return set_plan(folding, plan);
         }
-        let meeting = self.row_number(folding)?;
+        let (meeting, group) = self.row_number(folding)?;
+        tell(folding, event, group);
         match event {
             Event::Planned(_) | Event::Replanned(_) => Ok(()),
             Event::Opened(Opened {}) => set_status(folding, meeting, Status::Open),
@@ -122,18 +128,36 @@ impl Fold for Registers {
 }
 
 impl Registers {
-    /// The row number of the event's meeting.
-    fn row_number(&mut self, folding: &Folding<'_>) -> rusqlite::Result<i64> {
+    /// The row number of the event's meeting, and its group.
+    fn row_number(&mut self, folding: &Folding<'_>) -> rusqlite::Result<(i64, GroupId)> {
         let stream = &folding.event.stream;
-        if let Some(key) = self.0.get(stream) {
-            return Ok(*key);
+        if let Some(known) = self.0.get(stream) {
+            return Ok(*known);
         }
-        let key = folding
+        let known = folding
             .rows
-            .prepare_cached("SELECT key FROM meetings WHERE org = ?1 AND id = ?2")?
-            .query_row(params![folding.org(), stream.id().as_bytes()], |row| row.get(0))?;
-        self.0.put(stream.clone(), key);
-        Ok(key)
+            .prepare_cached("SELECT key, grp FROM meetings WHERE org = ?1 AND id = ?2")?
+            .query_row(params![folding.org(), stream.id().as_bytes()], |row| {
+                Ok((row.get(0)?, GroupId(row::uuid(row, 1)?)))
+            })?;
+        self.0.put(stream.clone(), known);
+        Ok(known)
+    }
+}
+
+/// Tells those who watch what changed of a meeting of the group.
+fn tell(folding: &Folding<'_>, event: &Event, group: GroupId) {
+    match event {
+        // Whoever leads the group sees only the moods that they entered.
+        Event::MoodRecorded(MoodRecorded { member, .. }) => folding.tell(&topics::MEMBERS, Scope::Member(*member)),
+        Event::AttendanceRecorded(_) | Event::HeadcountRecorded(_) | Event::StructureRecorded(_) => {
+            folding.tell(&topics::REGISTERS, Scope::Group(group));
+        }
+        Event::AttendanceCorrected(_) => {
+            folding.tell(&topics::REGISTERS, Scope::Group(group));
+            folding.tell(&topics::MEETINGS, Scope::Group(group));
+        }
+        _ => folding.tell(&topics::MEETINGS, Scope::Group(group)),
     }
 }
 

@@ -201,6 +201,18 @@ pub(crate) fn find(
     }))
 }
 
+/// Who has a place in the group today and has lapsed, and the first day on which they stayed away.
+pub(crate) fn lapses(
+    connection: &Connection,
+    (org, group): (&str, GroupId),
+    today: Date,
+) -> rusqlite::Result<Vec<(MemberId, Date)>> {
+    let since = meetings::held_since(connection, (org, group), LOOKED_BACK_MEETINGS)?.unwrap_or(today);
+    let roster = roster(connection, (org, group), today, since)?;
+    let lapsed = roster.iter().filter_map(|(member, meetings)| lapsed_member(*member, meetings));
+    Ok(lapsed.map(|lapsed| (lapsed.member, lapsed.first_missed_on)).collect())
+}
+
 /// Those with a place today, and how they came to the held meetings since that day.
 fn roster(
     connection: &Connection,

@@ -20,6 +20,7 @@ mod op;
 mod open_referral;
 mod override_disclosure;
 mod preview_referral;
+mod queue;
 mod reading;
 mod record_link_step;
 mod record_partner_step;
@@ -30,6 +31,7 @@ mod revoke_link;
 mod send_referral;
 mod show_referrals;
 mod state_need;
+mod topics;
 mod withdraw_all_disclosures;
 mod withdraw_disclosure;
 
@@ -80,6 +82,7 @@ pub const CONTEXT: Context = Context {
     needs: &[Need::Vault, Need::Views],
     operations: op::OPERATIONS,
     views: &[&referral_view::REFERRALS],
+    topics: &[&topics::REFERRALS],
     folds: &[],
     pages: &[Page { path: "/r", html: include_str!("link_page.html") }],
     build,
@@ -105,6 +108,7 @@ fn build(host: &Host) -> Built {
         views: host.views.clone(),
     };
     let tasks = vec![Task::following("referrals", lapser::RHYTHM, move || lapser.clone())];
+    host.boards.add(queue::Referrals { views: host.views.clone(), partners: host.of() });
     Built { routes: routes(referrals), tasks, ..Built::default() }
 }
 

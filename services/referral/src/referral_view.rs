@@ -6,9 +6,11 @@ use domain::{
     AnyEvent, AttemptId, DomainEvent, MemberId, OrgId, PartnerId,
     referral::{Allowed, Attempt, Basis, Event, Stage, Withdrawn},
 };
-use host::{Folding, View, row};
+use host::{Folding, Scope, View, row};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::topics;
 
 /// Referrals, consents that end, and referrals of whom was erased.
 pub(crate) const REFERRALS: View = View {
@@ -67,6 +69,7 @@ pub(crate) const REFERRALS: View = View {
 
 fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
     let Some(event) = event.of() else { return Ok(()) };
+    folding.tell(&topics::REFERRALS, Scope::Member(MemberId(folding.event.stream.id())));
     if let Event::Erased(erased) = event {
         return tell(folding, &erased.told, erased.at);
     }
@@ -206,6 +209,25 @@ pub(crate) fn referrals(
     );
     let mut statement = connection.prepare_cached(&sql)?;
     statement.query_map(params![org, after.unwrap_or(0), row::limit(rows), stage, partner], referral)?.collect()
+}
+
+/// Referrals of these records, or of all, each with the record under which the person goes on.
+pub(crate) fn waiting(
+    connection: &Connection,
+    org: &str,
+    records: Option<&[MemberId]>,
+) -> rusqlite::Result<Vec<(MemberId, Attempt)>> {
+    let of_all = "SELECT member, attempt FROM referrals WHERE org = ?1 AND ?2 IS NULL";
+    let of_some = "SELECT member, attempt FROM referrals
+                   WHERE org = ?1 AND member IN (SELECT unhex(value) FROM json_each(?2))";
+    let mut statement = connection.prepare_cached(if records.is_some() { of_some } else { of_all })?;
+    let records = records.map(|records| records.iter().map(|id| id.0.simple().to_string()).collect::<Vec<_>>());
+    let records = records.map(|records| serde_json::to_string(&records).expect("strings"));
+    let rows = statement.query_map(params![org, records], |row| {
+        let member = projections::goes_on_as(connection, org, MemberId(row::uuid(row, 0)?))?;
+        Ok((member, row::json(row, 1)?))
+    })?;
+    rows.collect()
 }
 
 /// Referrals to a partner of whoever was erased, and when.

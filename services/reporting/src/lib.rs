@@ -54,6 +54,7 @@ pub const CONTEXT: Context = Context {
     needs: &[Need::Nats, Need::Vault],
     operations: op::OPERATIONS,
     views: &[],
+    topics: &[],
     folds: &[
         programme::Event::CATEGORY,
         group::Event::CATEGORY,

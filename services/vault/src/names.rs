@@ -80,6 +80,12 @@ impl Names {
         all.get(org).map_or_else(Vec::new, |index| index.near(profile, rows))
     }
 
+    /// Others with nearly the same given and family name as this member, as [`Names::near`].
+    pub fn near_to(&self, org: &OrgId, member: MemberId, rows: usize) -> Vec<MemberId> {
+        let all = self.0.read().expect("nothing panics while it is held");
+        all.get(org).map_or_else(Vec::new, |index| index.near_to(member, rows))
+    }
+
     /// Whether [`Names::near`] could find anybody: it needs a full name.
     pub fn can_be_near(profile: &Profile) -> bool {
         profile.given_name.is_some() && profile.family_name.is_some()
@@ -134,8 +140,26 @@ impl Index {
 
     fn near(&self, profile: &Profile, rows: usize) -> Vec<MemberId> {
         let (Some(given), Some(family)) = (&profile.given_name, &profile.family_name) else { return vec![] };
-        let same = |asked: &Word, heard: &str| asked.is_near(heard).then_some(1);
         let asked = words(family.as_str()).into_iter().chain(words(given.as_str())).collect();
+        self.called_nearly(asked, profile.year_of_birth, rows)
+    }
+
+    fn near_to(&self, member: MemberId, rows: usize) -> Vec<MemberId> {
+        let Some(person) = self.people.get(&member) else { return vec![] };
+        let has = |field| person.words.iter().any(|(_, of)| *of == field);
+        if !(has(Field::GivenName) && has(Field::FamilyName)) {
+            return vec![];
+        }
+        let named = person.words.iter().filter(|(_, field)| *field != Field::Alias);
+        let asked = named.flat_map(|(word, _)| words(word)).collect();
+        let mut found = self.called_nearly(asked, person.year_of_birth, rows.saturating_add(1));
+        found.retain(|other| *other != member);
+        found
+    }
+
+    /// Members with nearly these words as their names, none of whom is known to be of another age.
+    fn called_nearly(&self, asked: Vec<Word>, year_of_birth: Option<i16>, rows: usize) -> Vec<MemberId> {
+        let same = |asked: &Word, heard: &str| asked.is_near(heard).then_some(1);
         let near = |word: &Word| {
             let itself = self.words.get_key_value(word.text.as_str()).map(|(text, called)| (&**text, called));
             self.nearly(word).chain(itself).collect()
@@ -143,7 +167,7 @@ impl Index {
         // An alias is what somebody chose, and says little about who they are.
         let found = self.fitting(asked, (&[Field::GivenName, Field::FamilyName], None), near, same);
         let year = |member: &MemberId| self.people.get(member).and_then(|person| person.year_of_birth);
-        let other_age = |member: &MemberId| match (profile.year_of_birth, year(member)) {
+        let other_age = |member: &MemberId| match (year_of_birth, year(member)) {
             (Some(year), Some(other)) => year != other,
             _ => false,
         };

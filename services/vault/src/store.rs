@@ -317,6 +317,16 @@ impl Store {
         Ok(found)
     }
 
+    /// Others who share something with this person.
+    pub fn sharing_with(&self, org: &OrgId, person: Uuid) -> rusqlite::Result<Vec<Uuid>> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT DISTINCT other.person FROM blinds
+             CROSS JOIN blinds AS other ON other.org = blinds.org AND other.digest = blinds.digest
+             WHERE blinds.org = ?1 AND blinds.person = ?2 AND other.person <> ?2",
+        )?;
+        select.query_map(params![org.as_str(), person.as_bytes()], |row| row.get(0).map(Uuid::from_bytes))?.collect()
+    }
+
     pub fn destroyed(&self) -> rusqlite::Result<Vec<(String, Uuid)>> {
         let mut select = self.connection.prepare("SELECT org, person FROM keys WHERE wrapped IS NULL")?;
         let rows = select.query_map([], |row| Ok((row.get(0)?, Uuid::from_bytes(row.get(1)?))))?;

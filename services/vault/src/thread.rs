@@ -76,6 +76,11 @@ pub(crate) enum Job {
         blinds: Vec<Blind>,
         reply: Reply<Vec<Uuid>>,
     },
+    SharingWith {
+        org: OrgId,
+        person: Uuid,
+        reply: Reply<Vec<Uuid>>,
+    },
     Destroy {
         org: OrgId,
         person: Uuid,
@@ -240,6 +245,7 @@ impl Job {
             Self::Found { ahead, reply } => Answer::Found(if ahead { store.ahead()? } else { store.found()? }, reply),
             Self::CompareBy { form, reply } => Answer::CompareBy(store.compare_by(&form)?, reply),
             Self::Sharing { org, blinds, reply } => Answer::Sharing(store.sharing(&org, &blinds)?, reply),
+            Self::SharingWith { org, person, reply } => Answer::Sharing(store.sharing_with(&org, person)?, reply),
             Self::Destroy { org, person, reply } => {
                 store.destroy(&org, person)?;
                 Answer::Done(reply)

@@ -274,6 +274,15 @@ impl Vault {
         Ok(found.into_iter().map(MemberId).collect())
     }
 
+    /// Members who share with this one what hardly two people share, in no order of meaning.
+    ///
+    /// # Errors
+    /// If the vault does not answer.
+    pub async fn sharing_with(&self, org: &OrgId, member: MemberId) -> Result<Vec<MemberId>, VaultError> {
+        let found = self.ask(|reply| Job::SharingWith { org: org.clone(), person: member.0, reply }).await?;
+        Ok(found.into_iter().map(MemberId).collect())
+    }
+
     /// Destroys the member's key and what they were indexed by. Once this is answered, both are gone from every file.
     ///
     /// # Errors

@@ -230,6 +230,16 @@ impl Authenticator {
         Ok(caller)
     }
 
+    /// Who holds a token that was accepted before, as of now; none if it is not valid any more.
+    ///
+    /// # Errors
+    /// 503 if the log does not answer.
+    pub(crate) async fn again(&self, token: &str) -> Result<Option<Caller>, Problem> {
+        let digest = blake3::hash(token.as_bytes()).into();
+        let known = self.checked().get(&digest).cloned();
+        self.caller(token, digest, known).await
+    }
+
     async fn caller(&self, token: &str, digest: [u8; 32], known: Option<Checked>) -> Result<Option<Caller>, Problem> {
         let now = self.clock.now();
         if let Some(key) = ClientKey::parse(token) {

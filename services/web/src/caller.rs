@@ -15,6 +15,10 @@ use domain::{
     referral::{LinkIssued, Purpose},
 };
 
+use eventlog::Position;
+use jiff::Timestamp;
+use zeroize::Zeroizing;
+
 use crate::{
     Asking, Authenticator, Problem,
     authority::{May, Operation, Role, writable},
@@ -128,6 +132,16 @@ impl Caller {
         String::from_utf8(self.seal.as_ref()?.open(&self.org, purpose, sealed)?).ok()
     }
 
+    /// The position that this caller's organisation was told; none if it was told none so.
+    pub fn opened_position(&self, told: &str) -> Option<Position> {
+        self.seal.as_ref()?.opened_position(&self.org, told)
+    }
+
+    /// A position as this caller may be told it; none if nobody let the caller in.
+    pub fn told_position(&self, position: Position, now: Timestamp) -> Option<String> {
+        Some(self.seal.as_ref()?.reached(&self.org, position, now))
+    }
+
     /// Adds the groups that the log says a facilitator is assigned to.
     pub(crate) fn also_reaches(&mut self, assigned: impl Iterator<Item = GroupId>) {
         if self.role == Role::Facilitator {
@@ -143,15 +157,23 @@ impl Caller {
         (&self.org, self.subject.shared())
     }
 
+    /// Whether the caller's role may call an operation, and, if it is a client, its scopes allow it.
+    pub fn may_call(&self, may: &May) -> bool {
+        may.roles.contains(&self.role) && self.in_scope(may.id)
+    }
+
+    fn in_scope(&self, id: &str) -> bool {
+        self.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope.as_str() == id))
+    }
+
     /// Holds callers to their role, and clients to their scopes.
     fn may<Op: Operation>(&self) -> Result<(), Problem> {
         let May { id, roles, .. } = Op::MAY;
-        let in_scope = self.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope.as_str() == id));
         match () {
             () if !roles.contains(&self.role) => {
                 Err(Problem::forbidden(format!("{id} is not for the role {}", self.role.as_str())))
             }
-            () if !in_scope => Err(Problem::forbidden(format!("{id} is not a scope of this client"))),
+            () if !self.in_scope(id) => Err(Problem::forbidden(format!("{id} is not a scope of this client"))),
             () => Ok(()),
         }
     }
@@ -214,6 +236,36 @@ where
     }
 }
 
+/// A token with which somebody stays, to be looked at again.
+#[derive(Debug)]
+pub struct Session {
+    token: Zeroizing<String>,
+    authenticator: Authenticator,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Session
+where
+    Authenticator: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let token = token(&parts.headers).ok_or_else(Problem::unauthenticated)?.to_owned().into();
+        Ok(Self { token, authenticator: Authenticator::from_ref(state) })
+    }
+}
+
+impl Session {
+    /// Who it is, as of now; none if the token is not good any more.
+    ///
+    /// # Errors
+    /// 503 if the log does not answer.
+    pub async fn again(&self) -> Result<Option<Caller>, Problem> {
+        let seal = self.authenticator.seal().await?;
+        Ok(self.authenticator.again(&self.token).await?.map(|caller| caller.sealing(seal)))
+    }
+}
+
 /// Refuses who has no valid token before anything else of the request is looked at.
 ///
 /// # Errors
@@ -245,11 +297,14 @@ async fn caller(
     extensions: &Extensions,
     authenticator: &Authenticator,
 ) -> Result<Caller, Problem> {
+    authenticator.admit(token(headers), extensions.get::<Peer>().copied()).await
+}
+
+fn token(headers: &HeaderMap) -> Option<&str> {
     let mut given = headers.get_all(AUTHORIZATION).iter();
     // Two of them are none: whoever is before us may have looked at the other one.
     let only = given.next().filter(|_| given.next().is_none());
-    let token = only.and_then(|value| value.to_str().ok()).and_then(bearer);
-    authenticator.admit(token, extensions.get::<Peer>().copied()).await
+    only.and_then(|value| value.to_str().ok()).and_then(bearer)
 }
 
 /// RFC 6750: the scheme's name in any case, one space.

@@ -35,7 +35,7 @@ mod token;
 pub use audit::{Audit, Opening};
 pub use authenticator::{Authenticator, Clock};
 pub use authority::{Also, May, Operation, Role, readable, writable};
-pub use caller::{Caller, CallerMay, Linked, authenticate};
+pub use caller::{Caller, CallerMay, Linked, Session, authenticate};
 pub use client_key::new_client_key;
 pub use command::{Answer, BODY_BYTES_MAX, Command, IDEMPOTENCY_KEY_CHARS_MAX, LargeCommand, Nothing, Search};
 pub use compute::{Asking, Compute, Undone, WAITING_MAX, WAITING_OF_CALLER_MAX, WAITING_OF_ORG_MAX};

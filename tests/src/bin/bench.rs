@@ -6,8 +6,8 @@ use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use tests::{
     bench::{
-        Bench, Figures, append, care, command, empty_server, health, members, memory, rebuild, referrals, scores,
-        visible,
+        Bench, Figures, append, care, command, empty_server, health, members, memory, queue, rebuild, referrals,
+        scores, visible,
     },
     server::Kith,
 };
@@ -40,6 +40,7 @@ enum Part {
     Care,
     Scores,
     Referrals,
+    Queue,
     Health,
 }
 
@@ -80,6 +81,7 @@ async fn run(options: &Options) -> anyhow::Result<()> {
             Part::Care => care::run(&bench, &mut figures).await?,
             Part::Scores => scores::run(&bench, &mut figures).await?,
             Part::Referrals => referrals::run(&bench, &mut figures).await?,
+            Part::Queue => queue::run(&bench, &mut figures).await?,
             Part::Health => health::run(&bench, &mut figures).await?,
         }
     }

@@ -30,14 +30,13 @@ const NAMED_IN: &[(&str, usize)] = &[
     ("directory", 3),    // settings know how far ahead plans go
     ("membership", 6),   // files are read to be imported; receipts, copies and keys know who was erased
     ("partner", 3),      // the command line knows how large a directory may be before it sends one
-    ("projections", 13), // four tasks of directory and membership follow its views, checkin shows them
+    ("projections", 21), // tasks of directory and membership follow its views, checkin shows them, queues ask them
     ("reporting", 5),    // `kith report` and `kith verify` read facts without a server
 ];
 
 /// Kinds of stream that are folded into no view and no fact, and why.
 const NOT_FOLDED: &[(&str, &str)] = &[
     ("access", "who may call is decided from the log alone"),
-    ("protocol", "what is asked and who is told is read from the log alone, so that it is never behind"),
     ("route", "clocks in force are read from the log alone, for the same reason"),
 ];
 

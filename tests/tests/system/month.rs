@@ -316,7 +316,40 @@ impl Month {
                 format!("{zone}: concern of {}, escalated: {}", text(line, "owner"), text(line, "escalation"))
             }));
         }
+        self.queue_is_so(&overdue, &concerns).await;
         items
+    }
+
+    /// Whether the queue has exactly what the lists of each kind have, and shows who leads a group no more than is theirs.
+    async fn queue_is_so(&self, overdue: &[Value], concerns: &[Value]) {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let mut expected = BTreeSet::new();
+        expected.extend(overdue.iter().map(|line| ("register_not_reported", text(&line["id"]), String::new())));
+        for line in concerns {
+            let kind = match line["acknowledged_at"] {
+                Value::Null => "concern_to_acknowledge",
+                _ => "concern_to_resolve",
+            };
+            expected.insert((kind, text(&line["concern"]), text(&line["owner"])));
+        }
+        let mut of_leaders = vec![];
+        for Here { group, leads, .. } in self.groups.values() {
+            let missed = |path| async move { self.seen(path, &format!("/v1/groups/{group}/check-ins-due")).await };
+            let lines = missed(&self.ada).await;
+            let lines = lines.iter().filter(|line| line["progress"] == "missed");
+            expected.extend(lines.map(|line| ("check_in_missed", text(&line["member"]), String::new())));
+            let theirs = missed(leads).await.iter().filter(|line| line["progress"] == "missed").count();
+            of_leaders.push((leads, theirs + overdue.iter().filter(|line| line["group"] == json!(group)).count()));
+        }
+        let queue = self.seen(&self.ada, "/v1/queue?limit=200").await;
+        let line = |item: &Value| (text(&item["kind"]), text(&item["about"]["id"]), text(&item["owner"]));
+        let standing: BTreeSet<_> = queue.iter().map(line).collect();
+        let expected: BTreeSet<_> =
+            expected.into_iter().map(|(kind, id, owner)| (kind.to_owned(), id, owner)).collect();
+        assert_eq!(standing, expected);
+        for (leads, count) in of_leaders {
+            assert_eq!(self.seen(leads, "/v1/queue?limit=200").await.len(), count);
+        }
     }
 
     async fn rebuild(&mut self) {

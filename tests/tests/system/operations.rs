@@ -55,7 +55,7 @@ impl Things {
             "service" => self.service.to_string(),
             "need" | "based_on" => self.need.to_string(),
             "referral" | "parent" => self.referral.to_string(),
-            "into" => self.other.to_string(),
+            "into" | "from" => self.other.to_string(),
             "reference" => "none".into(),
             "purpose" => "statistics".into(),
             "instrument" => "gad-7".into(),
@@ -152,8 +152,12 @@ impl Operation {
 
     /// Its path with these things, and what its query needs.
     pub fn target(&self, things: &Things) -> String {
-        let needed: Vec<_> =
-            self.query.iter().filter(|(_, needed)| *needed).map(|(name, _)| query_value(name)).collect();
+        let needed: Vec<_> = self
+            .query
+            .iter()
+            .filter(|(name, needed)| *needed || name == "seconds")
+            .map(|(name, _)| query_value(name))
+            .collect();
         let path = self.path_with(|name| things.id(name));
         if needed.is_empty() { path } else { format!("{path}?{}", needed.join("&")) }
     }
@@ -194,6 +198,8 @@ fn query_value(name: &str) -> String {
     let value = match name {
         "from" | "through" => "2026-06",
         "time_zone" => "America%2FNew_York",
+        // What is followed goes on for an hour.
+        "seconds" => "1",
         other => panic!("what is the query's `{other}`? say so here"),
     };
     format!("{name}={value}")

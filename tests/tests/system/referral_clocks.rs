@@ -101,7 +101,27 @@ async fn overdue(world: &World) -> Vec<(String, String)> {
     let lines = world.coordinator().get("/v1/referrals?overdue=true").await.must(200).json();
     let said = |value: &Value| value.as_str().expect("a word").to_owned();
     let lines = lines["items"].as_array().expect("lines").iter();
-    lines.map(|line| (said(&line["due"][0]["clock"]), said(&line["due"][0]["silent"]))).collect()
+    let overdue: Vec<_> = lines.map(|line| (said(&line["due"][0]["clock"]), said(&line["due"][0]["silent"]))).collect();
+    let end = world.log().head().borrow().0;
+    let queue = world.coordinator().read("/v1/queue?overdue=true", end).await.must(200).json();
+    let waiting: Vec<_> = queue["items"].as_array().expect("items").iter().map(|item| said(&item["kind"])).collect();
+    let kinds: Vec<_> = overdue.iter().map(|(clock, _)| waits_as(clock)).collect();
+    assert_eq!(waiting, kinds, "{queue}");
+    overdue
+}
+
+/// As what something overdue stands in the queue.
+fn waits_as(clock: &str) -> &'static str {
+    match clock {
+        "receipt" => "referral_unopened",
+        "decision" => "referral_undecided",
+        "contact" => "referral_without_contact",
+        "waitlist_update" => "referral_without_news",
+        "cancellation" => "referral_not_ended",
+        "withdrawal_ack" => "withdrawal_unacknowledged",
+        "member_question" => "referral_without_answer",
+        other => panic!("what is {other}?"),
+    }
 }
 
 async fn play((zone, closed_on): (&str, &[&str]), sent: &str, moments: &[Moment]) {
