@@ -16,7 +16,7 @@ use super::{Show, step};
 /// Weeks from one questionnaire to the next, as the programmes ask.
 const EVERY_WEEKS: u8 = 8;
 /// Of the concerns about danger, every so-manieth waits to be settled.
-const WAITS: usize = 3;
+pub(super) const WAITS: usize = 3;
 
 /// A concern as listed.
 #[derive(Debug, Deserialize)]

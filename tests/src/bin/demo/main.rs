@@ -2,6 +2,7 @@
 //! meetings through the public API; then checks the report against what the simulation knows, and stays up.
 
 mod care;
+mod monday;
 mod referrals;
 
 use std::{
@@ -238,7 +239,7 @@ impl<'a> Show<'a> {
         let position = self.play(year).await?;
         let position = self.follow_up(&truth.care, position).await?.max(position);
         let referred = self.refer(&truth.care.members()).await?;
-        let code = self.compare(&truth, &referred, position).await?;
+        let code = self.compare(&truth, &groups, &referred, position).await?;
         self.where_to_look(&groups);
         Ok(code)
     }
@@ -375,7 +376,13 @@ impl<'a> Show<'a> {
         played
     }
 
-    async fn compare(&self, truth: &Truth, referred: &Referred, position: u64) -> anyhow::Result<ExitCode> {
+    async fn compare(
+        &self,
+        truth: &Truth,
+        groups: &[Group],
+        referred: &Referred,
+        position: u64,
+    ) -> anyhow::Result<ExitCode> {
         step("Comparing the report with what the simulation knows");
         let (mut rows, mut differences) = (0, Vec::new());
         for by in COMPARED_BY {
@@ -388,6 +395,10 @@ impl<'a> Show<'a> {
         differences.extend(unlike);
         let (of_referrals, unlike) = self.compare_referrals(referred).await?;
         rows += of_referrals;
+        differences.extend(unlike);
+        let reads = position.max(referred.position());
+        let (of_queue, unlike) = self.monday(&truth.care, (groups, referred), reads).await?;
+        rows += of_queue;
         differences.extend(unlike);
         let events = self.settled(position).await?;
         println!("    {events} events are in the log");

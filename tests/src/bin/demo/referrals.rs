@@ -134,6 +134,18 @@ pub(super) struct Referred {
     position: u64,
 }
 
+impl Referred {
+    /// Up to where to read to see all of it.
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// How many members withdrew their consent: no partner has acknowledged that.
+    pub(super) fn withdrawn(&self) -> usize {
+        self.rows.iter().map(|row| usize::try_from(row.withdrawn).unwrap_or(usize::MAX)).sum()
+    }
+}
+
 impl Show<'_> {
     /// Refers some of these members, and lets each side answer.
     pub(super) async fn refer(&self, members: &[MemberId]) -> anyhow::Result<Referred> {
