@@ -364,3 +364,82 @@ impl Follower for Keeper {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::GroupId;
+    use jiff::SignedDuration;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::Urgency;
+
+    static KIND: Kind = Kind { name: "to_do", about: "things", why: "it is there", resolved_by: &[] };
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn group(n: u128) -> GroupId {
+        GroupId(Uuid::from_u128(n))
+    }
+
+    fn item(n: u128, due_hours: Option<i64>) -> Item {
+        Item {
+            kind: &KIND,
+            about: Uuid::from_u128(n),
+            member: None,
+            other: None,
+            group: Some(group(n)),
+            for_leaders: true,
+            owner: None,
+            urgency: Urgency::Routine,
+            since: NOW,
+            due_at: due_hours.map(|hours| NOW + SignedDuration::from_hours(hours)),
+        }
+    }
+
+    fn news(slot: &mut Slot, of: Of, items: Vec<Item>, hours: i64) -> Vec<GroupId> {
+        let news = slot.take((of, Found::items(of, items)), NOW + SignedDuration::from_hours(hours));
+        let mut news: Vec<_> = news
+            .into_iter()
+            .map(|(_, scope)| match scope {
+                Scope::Group(group) => group,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        news.sort_unstable();
+        news
+    }
+
+    #[test]
+    fn what_is_new_gone_or_overdue_is_told_and_nothing_else() {
+        let mut slot = Slot::unknown();
+        let items = || vec![item(1, None), item(2, Some(5))];
+        assert_eq!(news(&mut slot, Of::Everything, items(), 0), [group(1), group(2)]);
+        assert_eq!(news(&mut slot, Of::Everything, items(), 1), []);
+        assert!(slot.is_fresh(NOW + SignedDuration::from_hours(4)));
+        assert!(!slot.is_fresh(NOW + SignedDuration::from_hours(5)), "something is overdue from then on");
+        assert!(!slot.is_fresh(NOW), "the clock was set back");
+        assert_eq!(news(&mut slot, Of::Everything, items(), 5), [group(2)]);
+        assert_eq!(news(&mut slot, Of::Group(group(2)), vec![], 6), [group(2)]);
+        assert_eq!(slot.items.len(), 1, "the other group's item stays");
+    }
+
+    #[test]
+    fn of_too_much_that_is_stale_all_is_and_all_that_was_asked_for_is_stale_no_more() {
+        let mut slot = Slot::unknown();
+        slot.spoil(Some(Of::Group(group(1))));
+        assert_eq!(slot.stale, [Of::Everything].into(), "all of it is already");
+        news(&mut slot, Of::Everything, vec![], 0);
+        for n in 0..ONE_BY_ONE_MAX as u128 {
+            slot.spoil(Some(Of::Group(group(n))));
+            assert_eq!(slot.stale.len() as u128, n + 1);
+        }
+        slot.spoil(Some(Of::Group(group(ONE_BY_ONE_MAX as u128))));
+        assert_eq!(slot.stale, [Of::Everything].into());
+        slot.divide(vec![Of::Group(group(1)), Of::Group(group(2))]);
+        assert!(!slot.whole);
+        for n in [1, 2] {
+            news(&mut slot, Of::Group(group(n)), vec![item(n, None)], 0);
+        }
+        assert!(slot.whole && slot.items.len() == 2);
+    }
+}

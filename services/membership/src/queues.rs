@@ -10,7 +10,7 @@ use domain::{
     member::GLASS_OPEN,
     people::{self, People},
 };
-use eventlog::{Position, Streams, blocking};
+use eventlog::{Loaded, Position, Streams, blocking};
 use host::{Change, Found, Item, Kind, Of, Queue, Scope, Urgency, Views};
 use jiff::Timestamp;
 use projections::{Glass, LapsedPlace, RECORDS, Unconfirmed, topics};
@@ -170,8 +170,9 @@ impl Queue for Duplicates {
 
     fn touched_by(&self, change: &Change) -> Option<Of> {
         match change.scope {
+            // What is said of several records is told of each.
             Scope::Member(member) if change.topic.name == topics::MEMBERS.name => Some(Of::Member(member)),
-            _ => (change.topic.name == topics::PERSONS.name).then_some(Of::Everything),
+            _ => None,
         }
     }
 
@@ -190,11 +191,22 @@ impl Queue for Duplicates {
         let (changed, mut named) = (*self.views.changed(&RECORDS).borrow(), self.named.clone());
         let known = timeout(NAMED_WAIT_MAX, named.wait_for(|named| *named >= changed)).await;
         known.context("possible duplicates are not looked for, because names are not known")??;
-        let mut others: BTreeSet<_> = self.vault.sharing_with(org, asked).await?.into_iter().collect();
+        let people = people::stream_id(org);
+        let of_person = |people: &Loaded<people::State>| {
+            let persons = people.state.persons();
+            (persons.of(asked) == asked).then(|| persons.records(&asked).to_vec())
+        };
+        // A second record is looked for under that of its person.
+        let Some(records) = self.people.look(org, people, of_person).await? else {
+            return Ok(Found::items(of, vec![]));
+        };
+        let mut others = BTreeSet::new();
+        for record in records {
+            others.extend(self.vault.sharing_with(org, record).await?);
+        }
         let (names, whose) = (self.names.clone(), org.clone());
         others.extend(blocking(move || names.near_to(&whose, asked, NEAR_MAX)).await?);
-        let found =
-            self.people.look(org, people::stream_id(org), |people| two_of(&people.state, asked, &others)).await?;
+        let found = self.people.look(org, people, |people| two_of(&people.state, asked, &others)).await?;
         let (whose, records) = (org.clone(), found.iter().flat_map(|(one, other)| [*one, *other]).collect());
         let read = move |connection: &_| projections::registered_since(connection, whose.as_str(), &records);
         let since = self.views.look(read).await??;
@@ -203,8 +215,7 @@ impl Queue for Duplicates {
             let since = *since.get(&one)?.max(since.get(&other)?);
             Some(Item { member: Some(one), other: Some(other), ..item(&POSSIBLE_DUPLICATE, other.0, since) })
         };
-        let person = self.people.look(org, people::stream_id(org), |people| people.state.persons().of(asked)).await?;
-        Ok(Found::items(Of::Member(person), found.into_iter().filter_map(line).collect()))
+        Ok(Found::items(of, found.into_iter().filter_map(line).collect()))
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) const REFERRALS: View = View {
             member BLOB NOT NULL,
             partner BLOB NOT NULL,
             position INTEGER NOT NULL, -- where it was drafted
+            updated_at INTEGER NOT NULL, -- microseconds since 1970; of one partner, each later than those before
             stage TEXT NOT NULL,
             ends_at INTEGER, -- seconds since 1970: when what is told without consent ends
             attempt TEXT NOT NULL, -- JSON: all that is known of it but what the partner reads
@@ -31,6 +32,7 @@ pub(crate) const REFERRALS: View = View {
         CREATE INDEX referrals_by_position ON referrals (org, position);
         CREATE INDEX referrals_by_stage ON referrals (org, stage, position);
         CREATE INDEX referrals_of_partner ON referrals (org, partner, position);
+        CREATE INDEX referrals_of_partner_by_update ON referrals (org, partner, updated_at);
         CREATE INDEX referrals_of_member ON referrals (org, member);
         CREATE INDEX referrals_that_lapse ON referrals (stage) WHERE stage IN ('sent', 'received', 'cancel_requested');
         CREATE INDEX referrals_that_end ON referrals (ends_at) WHERE ends_at IS NOT NULL;
@@ -52,7 +54,8 @@ pub(crate) const REFERRALS: View = View {
     tables: &[
         (
             "referrals",
-            "SELECT org, hex(id), hex(member), hex(partner), position, stage, ends_at, attempt FROM referrals ORDER BY org, id",
+            "SELECT org, hex(id), hex(member), hex(partner), position, updated_at, stage, ends_at, attempt
+             FROM referrals ORDER BY org, id",
         ),
         ("disclosures", "SELECT org, hex(member), hex(id), until FROM disclosures ORDER BY org, member, id"),
         ("referral_erasures", "SELECT org, hex(id), hex(partner), at FROM referral_erasures ORDER BY org, partner, id"),
@@ -119,26 +122,40 @@ fn write(folding: &Folding<'_>, attempt: &Attempt, position: Option<i64>) -> rus
     };
     let json = serde_json::to_string(attempt).expect("string keys only");
     let drafted = &attempt.drafted;
+    let updated_at = updated_at(folding, drafted.partner)?;
     if let Some(position) = position {
         let mut insert =
-            folding.rows.prepare_cached("INSERT INTO referrals VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
+            folding.rows.prepare_cached("INSERT INTO referrals VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
         insert.execute(params![
             folding.org(),
             drafted.attempt.0.as_bytes(),
             folding.event.stream.id().as_bytes(),
             drafted.partner.0.as_bytes(),
             position,
+            updated_at,
             attempt.stage.as_str(),
             ends_at,
             json,
         ])?;
     } else {
-        let mut update = folding
-            .rows
-            .prepare_cached("UPDATE referrals SET stage = ?3, ends_at = ?4, attempt = ?5 WHERE org = ?1 AND id = ?2")?;
-        update.execute(params![folding.org(), drafted.attempt.0.as_bytes(), attempt.stage.as_str(), ends_at, json])?;
+        let mut update = folding.rows.prepare_cached(
+            "UPDATE referrals SET updated_at = ?3, stage = ?4, ends_at = ?5, attempt = ?6 WHERE org = ?1 AND id = ?2",
+        )?;
+        let stage = attempt.stage.as_str();
+        update.execute(params![folding.org(), drafted.attempt.0.as_bytes(), updated_at, stage, ends_at, json])?;
     }
     Ok(())
+}
+
+/// When a referral to the partner changes by this event: later than any did before, whatever clocks say, so that a partner
+/// that asks for what is later than the latest that it knows misses nothing.
+fn updated_at(folding: &Folding<'_>, partner: PartnerId) -> rusqlite::Result<i64> {
+    let last: Option<i64> = folding
+        .rows
+        .prepare_cached("SELECT max(updated_at) FROM referrals WHERE org = ?1 AND partner = ?2")?
+        .query_row(params![folding.org(), partner.0.as_bytes()], |row| row.get(0))?;
+    let recorded = folding.event.recorded_at.as_microsecond();
+    Ok(last.map_or(recorded, |last| recorded.max(last + 1)))
 }
 
 fn allow(folding: &Folding<'_>, allowed: &Allowed) -> rusqlite::Result<()> {
@@ -172,11 +189,14 @@ fn tell(folding: &Folding<'_>, told: &BTreeMap<AttemptId, PartnerId>, at: Timest
 pub(crate) struct ReferralRow {
     pub member: MemberId,
     pub position: i64,
+    pub updated_at: Timestamp,
     pub attempt: Attempt,
 }
 
 fn referral(row: &Row<'_>) -> rusqlite::Result<ReferralRow> {
-    Ok(ReferralRow { member: MemberId(row::uuid(row, 0)?), position: row.get(1)?, attempt: row::json(row, 2)? })
+    let updated_at = Timestamp::from_microsecond(row.get(3)?).unwrap_or(Timestamp::MAX);
+    let (member, position) = (MemberId(row::uuid(row, 0)?), row.get(1)?);
+    Ok(ReferralRow { member, position, attempt: row::json(row, 2)?, updated_at })
 }
 
 /// Which referrals are listed.
@@ -186,6 +206,8 @@ pub(crate) struct Wanted {
     pub partner: Option<PartnerId>,
     /// Of these only, and not of such as nobody outside knows of.
     pub sent: bool,
+    /// Only those that changed between these instants, in microseconds, both included.
+    pub updated: Option<(i64, i64)>,
 }
 
 /// Referrals after the one that was drafted at this position, in their order.
@@ -204,11 +226,14 @@ pub(crate) fn referrals(
     };
     let sent = if wanted.sent { "AND stage <> 'draft'" } else { "" };
     let sql = format!(
-        "SELECT member, position, attempt FROM referrals WHERE org = ?1 AND position > ?2 {by} {sent}
+        "SELECT member, position, attempt, updated_at FROM referrals WHERE org = ?1 AND position > ?2 {by} {sent}
+           AND updated_at BETWEEN ?6 AND ?7
          ORDER BY position LIMIT ?3"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    statement.query_map(params![org, after.unwrap_or(0), row::limit(rows), stage, partner], referral)?.collect()
+    let (from, through) = wanted.updated.unwrap_or((i64::MIN, i64::MAX));
+    let params = params![org, after.unwrap_or(0), row::limit(rows), stage, partner, from, through];
+    statement.query_map(params, referral)?.collect()
 }
 
 /// Referrals of these records, or of all, each with the record under which the person goes on.

@@ -91,6 +91,8 @@ impl Shell {
             match word {
                 "-X" => method = rest.next().unwrap().parse().unwrap(),
                 "-H" => headers.push(rest.next().unwrap().split_once(": ").unwrap()),
+                // Shown as it comes.
+                "-N" => {}
                 "-d" => body = rest.next().unwrap().into(),
                 url => target = url.strip_prefix("http://kith").unwrap_or_else(|| panic!("{line}")).into(),
             }

@@ -9,6 +9,8 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Value, json};
 use tests::world::{Actor, PATIENCE, World, at, seed, time};
 
+use crate::guide::{self, Shell};
+
 /// An item: its kind, what it is about, and about whom.
 type Line = (String, String, String);
 
@@ -503,4 +505,26 @@ async fn the_queue_is_at_each_moment_what_a_scan_of_all_events_finds() {
     play.coordinator = play.world.coordinator();
     counted(&play.world, &play.coordinator).await;
     assert_eq!(play.standing().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guide_shows_the_queue_as_it_is_written() {
+    let world = World::start().await;
+    let coordinator = world.coordinator();
+    let named = json!({ "given_name": "Ada", "family_name": "Lovelace" });
+    let [member, other] = [coordinator.register(named.clone()).await, coordinator.register(named).await];
+    until(&world, &coordinator, "possible_duplicate", true).await;
+    let variables = [("TOKEN", coordinator.token()), ("MEMBER", member.to_string()), ("OTHER", other.to_string())];
+    let mut shell = Shell::new(world.nobody(), variables);
+    let mut duplicates = vec![];
+    for line in guide::lines(include_str!("../../../deploy/guides/queue.md")) {
+        if line.contains("possible_duplicate") {
+            until(&world, &coordinator, "possible_duplicate", duplicates.is_empty()).await;
+        }
+        let said = shell.run(line).await;
+        if line.contains("possible_duplicate") {
+            duplicates.push(said["items"].as_array().expect("items").len());
+        }
+    }
+    assert_eq!(duplicates, [1, 0]);
 }

@@ -5,7 +5,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 use tests::{
     http::Answer,
-    world::{Actor, ORG, World, counselling},
+    world::{Actor, ORG, World, counselling, encoded, time},
 };
 use web::Role;
 
@@ -729,4 +729,38 @@ async fn two_coordinators_at_once_have_one_effect_and_one_refusal() {
         assert_eq!((dropped.status.as_u16(), met.status.as_u16()), (204, 409), "{}", met.json());
     }
     world.must_be_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partner_that_asks_for_what_is_new_since_it_last_asked_misses_nothing() {
+    let world = World::start().await;
+    let desk = Desk::of(&world).await;
+    let partner = world.somebody(ORG, Role::Partner, &desk.partner.to_string(), vec![]);
+    let asked = async |since: &str| {
+        world.settle().await;
+        let path = format!("/v1/partner/referrals?_lastUpdated={}", encoded(since));
+        let lines = partner.get(&path).await.must(200).json()["items"].as_array().expect("lines").clone();
+        let id = |line: &Value| line["referral"].as_str().expect("an id").to_owned();
+        let at = |line: &Value| line["updated_at"].as_str().expect("a time").to_owned();
+        let last = lines.iter().max_by_key(|line| time(&at(line))).map(at);
+        (lines.iter().map(id).collect::<Vec<_>>(), last)
+    };
+    let (mut since, mut sent) = ("ge2026-01-01T00:00:00Z".to_owned(), vec![]);
+    // The clock stands still: each is later than the one before all the same.
+    for _ in 0..3 {
+        let (_, referral) = desk.sent().await;
+        sent.push(referral);
+        let (lines, last) = asked(&since).await;
+        assert_eq!(lines, [referral.to_string()], "since {since}");
+        since = format!("gt{}", last.expect("a line"));
+    }
+    assert_eq!(asked(&since).await, (vec![], None));
+    let opened = desk.opened(&partner, sent[0]).await;
+    assert!(opened.status.is_success(), "{}", opened.json());
+    assert_eq!(asked(&since).await.0, [sent[0].to_string()], "what is done to an older one is new");
+    assert_eq!(asked(&since.replace("gt", "le")).await.0.len(), 2);
+    for wrong in ["2026-06-01T12:00:00Z", "gt2026-06-01", "xx2026-06-01T12:00:00Z", "\u{e9}"] {
+        let path = format!("/v1/partner/referrals?_lastUpdated={}", encoded(wrong));
+        partner.get(&path).await.refused(422, "malformed");
+    }
 }
