@@ -8,6 +8,7 @@ mod derived;
 mod follow;
 mod host;
 mod members;
+mod outgoing;
 pub mod row;
 mod store;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use derived::Derived;
 pub use follow::{Follower, Rhythm, follow};
 pub use host::Host;
 pub use members::{How, Members};
+pub use outgoing::Outgoing;
 pub use store::{OpenError, Writer};
 pub use verify::Difference;
 pub use view::{Fold, Folding, View, is_erased};

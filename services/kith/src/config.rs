@@ -14,6 +14,7 @@ use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
 };
+use host::Outgoing;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use vault::Country;
@@ -143,6 +144,11 @@ pub struct Config {
     pub oidc_groups_claim: String,
     /// The provider's words for our roles; without any, it uses ours.
     pub oidc_role_map: BTreeMap<String, Role>,
+    /// Whether endpoints of webhooks may be spoken to without TLS: for tests and inner networks.
+    pub webhook_plain_http: bool,
+    /// Whether endpoints of webhooks may have addresses that are none of the internet: else nobody can have this server
+    /// ask what stands beside it.
+    pub webhook_private_addresses: bool,
     /// What is logged, as `tracing` filters say it, such as `info,messaging=debug`.
     pub log: String,
     /// Whether log lines are JSON.
@@ -198,6 +204,8 @@ impl Default for Config {
             oidc_org_claim: "org".into(),
             oidc_groups_claim: "groups".into(),
             oidc_role_map: BTreeMap::new(),
+            webhook_plain_http: false,
+            webhook_private_addresses: false,
             // What the client of KurrentDB has to say, the log's health says once.
             log: "info,eventstore=off".into(),
             log_json: false,
@@ -299,6 +307,11 @@ impl Config {
     fn audit_rate(&self) -> Option<Rate> {
         let a_day = self.audit_mib_per_day << 20;
         Rate::new(a_day, Duration::from_hours(24), a_day / 24)
+    }
+
+    /// What may leave the house, and by which way.
+    pub(crate) fn outgoing(&self) -> Outgoing {
+        Outgoing { plain_endpoints: self.webhook_plain_http, private_endpoints: self.webhook_private_addresses }
     }
 
     /// In which telephone numbers are meant that do not name theirs.

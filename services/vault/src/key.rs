@@ -75,6 +75,10 @@ pub enum SealedAs {
     Need,
     /// What a partner reads of a member.
     Projection,
+    /// Where an endpoint is.
+    Endpoint,
+    /// With what is signed that goes to an endpoint.
+    Secret,
 }
 
 impl SealedAs {
@@ -97,6 +101,8 @@ impl SealedAs {
             Self::Topic => "topic",
             Self::Need => "need",
             Self::Projection => "projection",
+            Self::Endpoint => "endpoint",
+            Self::Secret => "secret",
         }
     }
 }

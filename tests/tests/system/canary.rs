@@ -383,7 +383,9 @@ async fn nothing_that_was_said_of_a_person_is_left_anywhere_in_clear() {
     let (partner, service) = (domain::PartnerId(uuid::Uuid::nil()), domain::ServiceId(uuid::Uuid::nil()));
     let (need, referral) = (domain::NeedId(uuid::Uuid::nil()), domain::AttemptId(uuid::Uuid::nil()));
     let meeting = meetings[0];
-    let things = Things { group, meeting, member, other: member, programme, client, partner, service, need, referral };
+    let endpoint = domain::EndpointId(uuid::Uuid::nil());
+    let things =
+        Things { group, meeting, member, other: member, programme, client, partner, service, need, referral, endpoint };
     let mut aviary = Aviary { operations, things, freed: BTreeSet::new() };
 
     // An operation that takes free text is known here, or this fails.

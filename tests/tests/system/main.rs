@@ -38,6 +38,7 @@ mod moods;
 mod nats_cluster;
 mod oidc;
 mod operations;
+mod outbox;
 mod outcomes;
 mod partners;
 mod people;
