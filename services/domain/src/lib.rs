@@ -16,6 +16,8 @@ pub mod group;
 mod id;
 pub mod instrument;
 mod kinds;
+pub mod letter;
+pub mod mailbox;
 pub mod meeting;
 pub mod member;
 pub mod outgoing;

@@ -22,7 +22,7 @@ pub use derived::Derived;
 pub use follow::{Follower, Rhythm, follow};
 pub use host::Host;
 pub use members::{How, Members};
-pub use outgoing::Outgoing;
+pub use outgoing::{Mail, MailServer, MailTls, Outgoing};
 pub use store::{OpenError, Writer};
 pub use verify::Difference;
 pub use view::{Fold, Folding, View, is_erased};

@@ -224,7 +224,7 @@ pub fn assemble(
     let host = Host {
         plan_days: config.plan_days,
         erasures_file: config.erasures_file.clone(),
-        outgoing: config.outgoing(),
+        outgoing: config.outgoing()?,
         ..host(authenticator, streams, keys, data, chance)
     };
     let Assembled { routes: mut router, pages, derived, tasks } = contexts::assemble(services, &host)?;

@@ -14,10 +14,9 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
 /// Those that the registry of special addresses (RFC 6890) calls global.
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let special = match address.octets() {
-        [0, ..] => true,                          // this network
+        // This network, protocol assignments, relays of 6to4.
+        [0, ..] | [192, 0, 0, _] | [192, 88, 99, _] => true,
         [100, second, ..] => second & 0xc0 == 64, // shared by carriers, RFC 6598
-        [192, 0, 0, _] => true,                   // protocol assignments
-        [192, 88, 99, _] => true,                 // relays of 6to4
         [198, second, ..] => second & 0xfe == 18, // benchmarks
         [first, ..] => first >= 240,              // reserved, broadcast
     };
@@ -29,13 +28,13 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !special && !by_name
 }
 
-/// Only what is given out to be reached (2000::/3), but for what stands for something else: a tunnel, an older address.
+/// Only what is given out to be reached (`2000::/3`), but for what stands for something else: a tunnel, an older address.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
     let given_out = first & 0xe000 == 0x2000;
     let special = match (first, second) {
         (0x2001, second) => second < 0x200 || second == 0xdb8, // protocol assignments with Teredo, documentation
-        (0x2002, _) | (0x3ffe, _) => true,                     // 6to4, the 6bone
+        (0x2002 | 0x3ffe, _) => true,                          // 6to4, the 6bone
         (0x3fff, second) => second < 0x1000,                   // documentation
         _ => false,
     };

@@ -17,6 +17,16 @@ web::operations! {
     TestEndpoint = "test_endpoint": Admin;
     /// Send messages to an endpoint once more.
     ReplayMessages = "replay_messages": Admin;
+    /// Set one's own mailbox.
+    SetMailbox = "set_mailbox": Admin Coordinator Facilitator;
+    /// Confirm one's own mailbox.
+    ConfirmMailbox = "confirm_mailbox": Admin Coordinator Facilitator;
+    /// Remove one's own mailbox.
+    RemoveMailbox = "remove_mailbox": Admin Coordinator Facilitator, WhenFull;
+    /// Show one's own mailbox.
+    ShowMailbox = "show_mailbox": Admin Coordinator Facilitator;
+    /// List what is written to members.
+    ListOutbox = "list_outbox": Admin Coordinator;
     /// List endpoints.
     ListEndpoints = "list_endpoints": Admin Auditor;
     /// Show an endpoint.

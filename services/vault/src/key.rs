@@ -79,6 +79,10 @@ pub enum SealedAs {
     Endpoint,
     /// With what is signed that goes to an endpoint.
     Secret,
+    /// Where somebody who works here is written to.
+    Address,
+    /// What shows that somebody reads what goes there.
+    Code,
 }
 
 impl SealedAs {
@@ -103,6 +107,8 @@ impl SealedAs {
             Self::Projection => "projection",
             Self::Endpoint => "endpoint",
             Self::Secret => "secret",
+            Self::Address => "address",
+            Self::Code => "code",
         }
     }
 }

@@ -68,6 +68,7 @@ const STOPS_AT: &[(&str, &[&str])] = &[
     ("idna", &["vault/src/blind"]),
     ("icu_properties", &["domain/src/text", "vault/src/folded"]),
     ("num_rational", &["domain/src/instrument/number"]),
+    ("lettre", &["outbox/src/mail_server"]),
     ("phonenumber", &["vault/src/phone"]),
     ("async_nats", &["messaging/src"]),
     ("eventstore", &["eventlog/src/kurrent"]),

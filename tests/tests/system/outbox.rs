@@ -445,9 +445,8 @@ async fn told(data: &Path) -> (Vec<String>, bool) {
                 told.push(message.to_string());
             }
             Some(Event::Registered(_)) => end = None,
-            Some(_) => {}
             None if event.stream.category() == "programme" => last = event.position.0,
-            None => {}
+            Some(_) | None => {}
         }
     }
     (told, end.is_some_and(|end| end >= last))
