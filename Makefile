@@ -9,7 +9,7 @@ demo: tools ## import a listing, play a year of meetings, report, stay up at htt
 	$(CARGO) build --workspace --bins
 	$(TARGET)/debug/demo $(ARGS)
 
-test: tools ## all tests
+test: tools .tools/smtp-server ## all tests
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 
@@ -48,6 +48,9 @@ tools: .tools/nats-server
 
 .tools/nats-server: deploy/install-nats-server
 	deploy/install-nats-server $@
+
+.tools/smtp-server: deploy/install-smtp-server tests/smtp/requirements.txt
+	deploy/install-smtp-server $@
 
 .tools/cargo-deny: deploy/install-cargo-deny
 	deploy/install-cargo-deny $@

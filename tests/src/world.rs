@@ -108,6 +108,11 @@ impl World {
         }
     }
 
+    /// Changes what it is configured to be when it is started again.
+    pub fn configure(&mut self, configure: impl Fn(&mut Config)) {
+        self.configs.iter_mut().for_each(configure);
+    }
+
     /// Ends the server, does `between` to its data directory, starts it again.
     pub async fn restart(&mut self, between: impl FnOnce(&Path)) {
         self.stop().await;

@@ -91,12 +91,20 @@ impl Queue for Concerns {
                     care::Urgency::Prompt => Urgency::Emergency,
                     care::Urgency::Routine => Urgency::Routine,
                 },
-                since: seen.unwrap_or(line.raised_at),
+                since: seen.unwrap_or(came_at(&line)),
                 due_at: seen.is_none().then_some(line.acknowledge_by),
             }
         };
         let items = lines.into_iter().zip(persons).map(item).collect();
         Ok(Found { cases, ..Found::items(Of::Everything, items) })
+    }
+}
+
+/// When a concern that nobody has seen came to whom it is with now: they are told of it from then on.
+fn came_at(line: &ConcernLine) -> Timestamp {
+    match line.escalation {
+        care::Escalation::None => line.raised_at,
+        care::Escalation::Organisation | care::Escalation::Everybody => line.acknowledge_by,
     }
 }
 

@@ -92,6 +92,10 @@ ids! {
     AttemptId,
     /// A link by which somebody without an account answers one referral.
     LinkId,
+    /// A program elsewhere that is told that something has changed.
+    EndpointId,
+    /// A message that leaves the house: the same however often it is sent.
+    MessageId,
 }
 
 impl MeetingId {

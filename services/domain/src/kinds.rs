@@ -3,8 +3,8 @@
 use std::{any::Any, fmt, sync::Arc};
 
 use crate::{
-    DecodeError, DomainEvent, EventType, access, audit, care, group, meeting, member, partner, people, programme,
-    protocol, referral, roster, route,
+    DecodeError, DomainEvent, EventType, access, audit, care, endpoint, group, letter, mailbox, meeting, member,
+    partner, people, programme, protocol, referral, roster, route,
 };
 
 /// Every kind.
@@ -21,6 +21,9 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<partner::Event>(),
     Kind::of::<route::Event>(),
     Kind::of::<referral::Event>(),
+    Kind::of::<endpoint::Event>(),
+    Kind::of::<mailbox::Event>(),
+    Kind::of::<letter::Event>(),
     Kind::of::<audit::Event>(),
 ];
 

@@ -10,13 +10,17 @@ pub mod audit;
 pub mod care;
 mod day;
 mod decider;
+pub mod endpoint;
 mod event;
 pub mod group;
 mod id;
 pub mod instrument;
 mod kinds;
+pub mod letter;
+pub mod mailbox;
 pub mod meeting;
 pub mod member;
+pub mod outgoing;
 pub mod partner;
 pub mod people;
 pub mod programme;
@@ -34,8 +38,8 @@ pub use day::{LocalDay, there, time_zone};
 pub use decider::{Decider, Refusal, RefusalKind};
 pub use event::{DecodeError, DomainEvent, EventType, stored};
 pub use id::{
-    AttemptId, CheckInId, ClientId, ConcernId, ConsentId, GlassId, GoalId, GroupId, HoldId, IdError, LinkId, MeetingId,
-    MemberId, NeedId, OrgId, PartnerId, ProgrammeId, ServiceId, is_nobody,
+    AttemptId, CheckInId, ClientId, ConcernId, ConsentId, EndpointId, GlassId, GoalId, GroupId, HoldId, IdError,
+    LinkId, MeetingId, MemberId, MessageId, NeedId, OrgId, PartnerId, ProgrammeId, ServiceId, is_nobody,
 };
 pub use kinds::{AnyEvent, KINDS, Kind};
 pub use role::Role;

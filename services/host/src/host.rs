@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use vault::{Names, Vault};
 use web::{Audit, Authenticator, Imports, May, Signer};
 
-use crate::{Boards, Topic, Views};
+use crate::{Boards, Outgoing, Topic, Views};
 
 /// What there is in a process, for its contexts.
 #[derive(Debug)]
@@ -39,6 +39,8 @@ pub struct Host {
     pub plan_days: u16,
     /// Where erasures are written as well.
     pub erasures_file: Option<PathBuf>,
+    /// What may leave the house, and by which way.
+    pub outgoing: Outgoing,
     /// Where secrets come from: chance is an argument.
     pub new_secret: fn() -> [u8; 32],
 }

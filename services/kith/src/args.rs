@@ -149,6 +149,34 @@ pub(crate) struct Serve {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan_days: Option<u16>,
+    /// Mail server that takes what is written to people; without it, nobody is written to. Needs --mail-from and --public-url
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub smtp_host: Option<String>,
+    /// Its port [default: 587]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub smtp_port: Option<u16>,
+    /// How it is spoken to: required (STARTTLS), implicit, or opportunistic, on this machine only [default: required]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub smtp_tls: Option<String>,
+    /// As whom, if it asks; with --smtp-password-file
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub smtp_user: Option<String>,
+    /// File with the password of --smtp-user
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub smtp_password_file: Option<PathBuf>,
+    /// Who sends e-mails: an address of nobody in particular
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mail_from: Option<String>,
+    /// Where people find Kith, such as `https://kith.example.org`: all that is written to them
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
     /// What is logged, such as info,messaging=debug [default: info,eventstore=off]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]

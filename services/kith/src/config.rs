@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -14,10 +14,12 @@ use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
 };
+use host::{Mail, MailServer, MailTls, Outgoing};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use vault::Country;
 use web::{Mapping, Provider, Rate, Rates, Role};
+use zeroize::Zeroizing;
 
 use crate::{
     Service,
@@ -36,6 +38,7 @@ const DISK_MIB_MAX: u64 = 1 << 20;
 /// How one server runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools)] // each is a setting of its own
 pub struct Config {
     /// Folder of all that this server keeps.
     pub data: PathBuf,
@@ -143,6 +146,28 @@ pub struct Config {
     pub oidc_groups_claim: String,
     /// The provider's words for our roles; without any, it uses ours.
     pub oidc_role_map: BTreeMap<String, Role>,
+    /// Whether endpoints of webhooks may be spoken to without TLS: for tests and inner networks.
+    pub webhook_plain_http: bool,
+    /// Whether endpoints of webhooks may have addresses that are none of the internet: else nobody can have this server
+    /// ask what stands beside it.
+    pub webhook_private_addresses: bool,
+    /// Mail server that takes what is written to people; without it, nobody is written to.
+    pub smtp_host: Option<String>,
+    /// Its port.
+    pub smtp_port: u16,
+    /// How it is spoken to: `required` (STARTTLS or not at all), `implicit` (TLS from the first byte on), `opportunistic` (only on
+    /// this machine).
+    pub smtp_tls: MailTls,
+    /// As whom, if it asks.
+    pub smtp_user: Option<String>,
+    /// File with the password.
+    pub smtp_password_file: Option<PathBuf>,
+    /// Who sends: an address of nobody in particular.
+    pub mail_from: Option<String>,
+    /// Where people find Kith: all that is written to them.
+    pub public_url: Option<String>,
+    /// At which hour, 0 to 23, in the zone of `time_zone`, people who work here are told what is not urgent.
+    pub mail_hour: i8,
     /// What is logged, as `tracing` filters say it, such as `info,messaging=debug`.
     pub log: String,
     /// Whether log lines are JSON.
@@ -198,6 +223,16 @@ impl Default for Config {
             oidc_org_claim: "org".into(),
             oidc_groups_claim: "groups".into(),
             oidc_role_map: BTreeMap::new(),
+            webhook_plain_http: false,
+            webhook_private_addresses: false,
+            smtp_host: None,
+            smtp_port: 587,
+            smtp_tls: MailTls::default(),
+            smtp_user: None,
+            smtp_password_file: None,
+            mail_from: None,
+            public_url: None,
+            mail_hour: 8,
             // What the client of KurrentDB has to say, the log's health says once.
             log: "info,eventstore=off".into(),
             log_json: false,
@@ -254,6 +289,7 @@ impl Config {
                 self.zone()?;
                 self.proxies()?;
                 Services::of(self)?;
+                self.validate_mail()?;
                 self.validate_callers()
             }
         }
@@ -299,6 +335,54 @@ impl Config {
     fn audit_rate(&self) -> Option<Rate> {
         let a_day = self.audit_mib_per_day << 20;
         Rate::new(a_day, Duration::from_hours(24), a_day / 24)
+    }
+
+    fn validate_mail(&self) -> anyhow::Result<()> {
+        if let Some(url) = &self.public_url {
+            secure(url)?;
+        }
+        let Some(host) = &self.smtp_host else { return Ok(()) };
+        let here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let from = self.mail_from.as_deref().unwrap_or_default();
+        match () {
+            () if self.public_url.is_none() => bail!("smtp_host needs public_url: all that is written to people"),
+            () if from.split_once('@').is_none_or(|(name, domain)| name.is_empty() || domain.is_empty()) => {
+                bail!("smtp_host needs mail_from, an address such as kith@example.org")
+            }
+            () if self.smtp_tls == MailTls::Opportunistic && !here => {
+                bail!("smtp_tls is opportunistic, which is possible with a mail server on this machine only")
+            }
+            () if self.smtp_user.is_some() != self.smtp_password_file.is_some() => {
+                bail!("smtp_user and smtp_password_file are given together or not at all")
+            }
+            () if !(0..24).contains(&self.mail_hour) => bail!("mail_hour must be 0 to 23"),
+            () => Ok(()),
+        }
+    }
+
+    /// What may leave the house, and by which way.
+    ///
+    /// # Errors
+    /// If the password of the mail server cannot be read.
+    pub(crate) fn outgoing(&self) -> anyhow::Result<Outgoing> {
+        let mail = match (&self.smtp_host, &self.mail_from, &self.public_url) {
+            (Some(host), Some(from), Some(public_url)) => {
+                let login = self.smtp_user.clone().zip(self.smtp_password()?);
+                let (host, port, tls, from) = (host.clone(), self.smtp_port, self.smtp_tls, from.clone());
+                let server = MailServer { host, port, tls, login, from };
+                Some(Mail { server, public_url: public_url.as_str().into(), hour: self.mail_hour })
+            }
+            _ => None,
+        };
+        let (plain_endpoints, private_endpoints) = (self.webhook_plain_http, self.webhook_private_addresses);
+        Ok(Outgoing { plain_endpoints, private_endpoints, mail })
+    }
+
+    fn smtp_password(&self) -> anyhow::Result<Option<Zeroizing<String>>> {
+        let Some(file) = &self.smtp_password_file else { return Ok(None) };
+        private::check_file(file)?;
+        let read = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        Ok(Some(Zeroizing::new(read.trim().to_owned())))
     }
 
     /// In which telephone numbers are meant that do not name theirs.
@@ -402,7 +486,10 @@ mod tests {
             .replace("# erasures_file", "erasures_file")
             .replace("# phone_country", "phone_country")
             .replace("# tls", "tls")
-            .replace("# oidc", "oidc");
+            .replace("# oidc", "oidc")
+            .replace("# smtp", "smtp")
+            .replace("# mail_from", "mail_from")
+            .replace("# public_url", "public_url");
         let defaults: Config = Figment::from(Toml::string(&text)).extract().unwrap();
         let example: Config = Figment::from(Toml::string(&all)).extract().unwrap();
         assert_eq!(defaults, Config::default());
@@ -414,6 +501,7 @@ mod tests {
             &example.key_file,
             &example.erasures_file,
             &example.shared,
+            &example.smtp_password_file,
         ]);
         let texts = [
             &example.eventstore,
@@ -421,6 +509,10 @@ mod tests {
             &example.oidc_audience,
             &example.oidc_jwks_url,
             &example.phone_country,
+            &example.smtp_host,
+            &example.smtp_user,
+            &example.mail_from,
+            &example.public_url,
             &example.nats,
             &example.nats_relay,
         ];

@@ -18,6 +18,7 @@ pub const CONTEXTS: &[&Context] = &[
     &checkin::CONTEXT,
     &partner::CONTEXT,
     &referral::CONTEXT,
+    &outbox::CONTEXT,
     &access::CONTEXT,
     &projections::CONTEXT,
     &reporting::CONTEXT,

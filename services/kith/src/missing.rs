@@ -63,7 +63,7 @@ pub async fn check_vault(data: &DataDir, log: &dyn EventLog, accepted: bool) -> 
     let path = data.vault();
     let keys = if is_there(&path) { Vault::holders(&path)?.len() } else { 0 };
     // Whoever had one and was erased left that behind.
-    let has_keys = keys > 0 || is_there(&path) && !Vault::destroyed(&path)?.is_empty();
+    let has_keys = keys > 0 || is_there(&path) && (Vault::has_org_keys(&path)? || !Vault::destroyed(&path)?.is_empty());
     // A few may be of commands that were never done: a key is on disk before what is sealed with it.
     if keys > KEYS_AHEAD_MAX && log.exclusive() && *log.head().borrow() == Position::START {
         bail!(

@@ -6,7 +6,7 @@ use anyhow::Context;
 use axum::{Extension, Router};
 use domain::{GroupId, OrgId};
 use eventlog::{AllStreams, EventLog, Streams, sqlite::SqliteLog};
-use host::{Boards, Host, Task};
+use host::{Boards, Host, Outgoing, Task};
 use jiff::{SignedDuration, Timestamp};
 use messaging::{Health, NatsServer};
 use tokio::{net::TcpListener, sync::watch};
@@ -224,6 +224,7 @@ pub fn assemble(
     let host = Host {
         plan_days: config.plan_days,
         erasures_file: config.erasures_file.clone(),
+        outgoing: config.outgoing()?,
         ..host(authenticator, streams, keys, data, chance)
     };
     let Assembled { routes: mut router, pages, derived, tasks } = contexts::assemble(services, &host)?;
@@ -268,6 +269,7 @@ fn host(
         data: data.path().into(),
         plan_days: 0,
         erasures_file: None,
+        outgoing: Outgoing::default(),
         new_secret,
     }
 }

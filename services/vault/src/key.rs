@@ -75,6 +75,14 @@ pub enum SealedAs {
     Need,
     /// What a partner reads of a member.
     Projection,
+    /// Where an endpoint is.
+    Endpoint,
+    /// With what is signed that goes to an endpoint.
+    Secret,
+    /// Where somebody who works here is written to.
+    Address,
+    /// What shows that somebody reads what goes there.
+    Code,
 }
 
 impl SealedAs {
@@ -97,6 +105,10 @@ impl SealedAs {
             Self::Topic => "topic",
             Self::Need => "need",
             Self::Projection => "projection",
+            Self::Endpoint => "endpoint",
+            Self::Secret => "secret",
+            Self::Address => "address",
+            Self::Code => "code",
         }
     }
 }

@@ -369,6 +369,16 @@ impl Vault {
         Self::people(path, Store::holders)
     }
 
+    /// Whether an organisation has a key of its own in the file at `path`, which another process may be using.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn has_org_keys(path: &Path) -> Result<bool, StoreError> {
+        let found = Store::read(path)?.holders();
+        let found = found.map_err(|source| StoreError::Sqlite { path: path.into(), source })?;
+        Ok(found.iter().any(|(_, person)| *person == ORG))
+    }
+
     /// Compares keys and blind index in the file at `path`, which another process may be using, with what the log says of
     /// members; the index only if `kek` is there to open what it must follow from.
     ///

@@ -89,6 +89,7 @@ const PERSONAL: &[&str] = &[
     "record_partner_step",
     "record_link_step",
     "lift_rest",
+    "set_mailbox",
 ];
 
 /// Every place in a body where anything can be written, as JSON pointers.
@@ -207,6 +208,8 @@ async fn sing(server: &Server, aviary: &mut Aviary, (group, meetings): (GroupId,
     command(&mut admin, Method::POST, &at(yesterday, "reinstate"), &body).await;
     let body = aviary.body("meeting_did_not_occur");
     command(&mut admin, Method::POST, &at(before, "did-not-occur"), &body).await;
+    let body = aviary.body("set_mailbox");
+    command(&mut admin, Method::PUT, "/v1/mailbox", &body).await;
     sing_of_care(&mut admin, aviary, bee).await;
     sing_of_referrals(server, &mut admin, aviary, bee).await;
     let mut body = aviary.body("withdraw_member");
@@ -372,7 +375,11 @@ async fn nothing_is_found(server: &Server, folder: &Path, when: &str) {
 async fn nothing_that_was_said_of_a_person_is_left_anywhere_in_clear() {
     let dir = tempfile::tempdir().expect("a folder");
     let data = dir.path().join("data");
-    let server = Server::start_with(&data, &["--log", "trace"]);
+    // Nobody listens there: what is written waits.
+    let mail = ["--smtp-host", "127.0.0.1", "--smtp-port", "1", "--smtp-tls", "opportunistic"];
+    let mail = mail.into_iter().chain(["--mail-from", "kith@example.org", "--public-url", "https://kith.example.org"]);
+    let arguments: Vec<_> = ["--log", "trace"].into_iter().chain(mail).collect();
+    let server = Server::start_with(&data, &arguments);
     let mut admin = server.client(ORG, Role::Admin);
     let document = Client::new(server.address, "").send(Request::get("/openapi.json"), Bytes::new()).await;
     let operations = Operations::read(document.expect("the document").json());
@@ -383,7 +390,9 @@ async fn nothing_that_was_said_of_a_person_is_left_anywhere_in_clear() {
     let (partner, service) = (domain::PartnerId(uuid::Uuid::nil()), domain::ServiceId(uuid::Uuid::nil()));
     let (need, referral) = (domain::NeedId(uuid::Uuid::nil()), domain::AttemptId(uuid::Uuid::nil()));
     let meeting = meetings[0];
-    let things = Things { group, meeting, member, other: member, programme, client, partner, service, need, referral };
+    let endpoint = domain::EndpointId(uuid::Uuid::nil());
+    let things =
+        Things { group, meeting, member, other: member, programme, client, partner, service, need, referral, endpoint };
     let mut aviary = Aviary { operations, things, freed: BTreeSet::new() };
 
     // An operation that takes free text is known here, or this fails.
@@ -414,7 +423,7 @@ async fn nothing_that_was_said_of_a_person_is_left_anywhere_in_clear() {
     look_around(&server, &aviary.operations, &things, position).await;
     nothing_is_found(&server, dir.path(), "after the erasure").await;
     server.end("TERM", Duration::from_secs(20)).await;
-    let server = Server::start_with(&data, &["--log", "trace"]);
+    let server = Server::start_with(&data, &arguments);
     nothing_is_found(&server, dir.path(), "after the next start").await;
 }
 

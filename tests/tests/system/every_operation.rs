@@ -187,8 +187,10 @@ fn is_by_link(operation: &Operation) -> bool {
     operation.path.starts_with("/v1/link/")
 }
 
-/// Operations that are about something of a member's that nobody has.
+/// Operations that are about something of a member's, or of the caller's, that nobody has.
 const NOBODYS: &[&str] = &[
+    "show_mailbox",
+    "confirm_mailbox",
     "withdraw_consent",
     "lift_hold",
     "review_glass",

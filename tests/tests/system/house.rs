@@ -34,11 +34,9 @@ const NAMED_IN: &[(&str, usize)] = &[
     ("reporting", 5),    // `kith report` and `kith verify` read facts without a server
 ];
 
-/// Kinds of stream that are folded into no view and no fact, and why.
-const NOT_FOLDED: &[(&str, &str)] = &[
-    ("access", "who may call is decided from the log alone"),
-    ("route", "clocks in force are read from the log alone, for the same reason"),
-];
+/// Kinds of stream that are folded into no view and no fact, and why. Of protocols and routes it is folded only that something
+/// has changed: what they say is read from the log alone, so that it is never behind.
+const NOT_FOLDED: &[(&str, &str)] = &[("access", "who may call is decided from the log alone")];
 
 /// Files of a crate that use each other, which makes them one room, and why.
 const ROOMS: &[(&str, &[&str], &str)] = &[];

@@ -1,7 +1,9 @@
 //! The operations as the served document describes them, and a request for each made from its schema alone.
 
 use bytes::Bytes;
-use domain::{AttemptId, ClientId, GroupId, MeetingId, MemberId, NeedId, PartnerId, ProgrammeId, ServiceId};
+use domain::{
+    AttemptId, ClientId, EndpointId, GroupId, MeetingId, MemberId, NeedId, PartnerId, ProgrammeId, ServiceId,
+};
 use hyper::{Method, Request, http::request::Builder};
 use serde_json::{Map, Value, json};
 use tests::world::World;
@@ -23,6 +25,8 @@ pub struct Things {
     pub need: NeedId,
     /// Of that need to that service: a draft.
     pub referral: AttemptId,
+    /// Disabled: nothing is sent there.
+    pub endpoint: EndpointId,
 }
 
 impl Things {
@@ -41,7 +45,10 @@ impl Things {
             "refer_to": { "partner": partner, "service": service } });
         let stated = world.admin().post(&format!("/v1/members/{member}/needs"), body).await.must(201);
         let (need, referral) = (stated.id("need"), stated.id("referral"));
-        Self { group, meeting, member, other, programme, client, partner, service, need, referral }
+        let endpoint = json!({ "url": "https://hooks.example.org/kith" });
+        let endpoint = world.admin().post("/v1/endpoints", endpoint).await.must(201).id("endpoint");
+        world.admin().post(&format!("/v1/endpoints/{endpoint}/disabling"), Value::Null).await.must(204);
+        Self { group, meeting, member, other, programme, client, partner, service, need, referral, endpoint }
     }
 
     fn id(&self, name: &str) -> String {
@@ -55,15 +62,15 @@ impl Things {
             "service" => self.service.to_string(),
             "need" | "based_on" => self.need.to_string(),
             "referral" | "parent" => self.referral.to_string(),
+            "endpoint" => self.endpoint.to_string(),
             "into" | "from" => self.other.to_string(),
             "reference" => "none".into(),
             "purpose" => "statistics".into(),
             "instrument" => "gad-7".into(),
             "language" => "en".into(),
             // Nobody has them: what is asked of them is understood, and refused.
-            "consent" | "hold" | "glass" | "check_in" | "goal" | "revises" | "concern" | "link" | "takes_over" => {
-                "018f3c7a-0000-7000-8000-000000000099".into()
-            }
+            "consent" | "hold" | "glass" | "check_in" | "goal" | "revises" | "concern" | "link" | "takes_over"
+            | "message" => "018f3c7a-0000-7000-8000-000000000099".into(),
             other => panic!("what is `{other}`? say so here"),
         }
     }
@@ -101,7 +108,8 @@ impl Operations {
         Self::read(world.nobody().get("/openapi.json").await.must(200).json())
     }
 
-    /// The operations of a document. Erasing comes last: nothing can be asked of whoever is gone.
+    /// The operations of a document. What takes something away comes last, and erasing last of all: nothing can be asked of
+    /// whoever is gone.
     pub fn read(document: Value) -> Self {
         let mut operations = Vec::new();
         for (path, item) in document["paths"].as_object().expect("paths") {
@@ -109,7 +117,8 @@ impl Operations {
                 operations.push(Operation::read(&document, path, method, operation));
             }
         }
-        operations.sort_by_key(|operation| operation.id == "erase_member");
+        let last = ["remove_endpoint", "remove_mailbox", "erase_member"];
+        operations.sort_by_key(|operation| last.iter().position(|id| operation.id == *id));
         Self { document, operations }
     }
 

@@ -259,6 +259,7 @@ async fn what_belongs_to_another_organisation_looks_just_like_what_is_not_there(
         service: ours.service,
         need: domain::NeedId(Uuid::from_u128(7)),
         referral: domain::AttemptId(Uuid::from_u128(8)),
+        endpoint: domain::EndpointId(Uuid::from_u128(9)),
     };
     world.settle().await;
     let before = world.events().await.len();

@@ -41,7 +41,21 @@ impl<'a> Desk<'a> {
     async fn new(world: &'a World, partner: PartnerId, service: ServiceId) -> Self {
         let member =
             world.admin().register(json!({ "alias": "Kestrel", "phone": "+1 212 555 0142", "notes": "owl" })).await;
+        Self::about(world, (partner, service), member)
+    }
+
+    /// One with a member who is there.
+    pub fn about(world: &'a World, (partner, service): (PartnerId, ServiceId), member: MemberId) -> Self {
         Self { world, coordinator: world.coordinator(), member, partner, service }
+    }
+
+    /// A referral that the partner has taken on.
+    pub async fn accepted(&self) -> AttemptId {
+        let (_, referral) = self.sent().await;
+        let partner = self.at_partner();
+        self.opened(&partner, referral).await.must(200);
+        self.answers(&partner, referral, json!({ "accept": {} })).await.must(204);
+        referral
     }
 
     pub fn path(&self, rest: &str) -> String {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use domain::{
-    AnyEvent, MemberId, Refusal as _, access, care, group,
+    AnyEvent, MemberId, Refusal as _, access, care, endpoint, group, mailbox,
     meeting::{MarkRefusal, PhaseRefusal, Refusal, Status},
     member, partner, programme, protocol, referral, roster, route,
 };
@@ -316,6 +316,38 @@ fn access_refusals() -> Vec<access::Refusal> {
     all
 }
 
+/// One of each page, as of partners.
+fn endpoint_refusals() -> Vec<endpoint::Refusal> {
+    use endpoint::Refusal;
+    let all = vec![Refusal::Unknown, Refusal::UnknownMessage, Refusal::IsDisabled, Refusal::Full];
+    for refusal in &all {
+        match refusal {
+            Refusal::Unknown | Refusal::UnknownMessage | Refusal::IsDisabled | Refusal::Full | Refusal::Topics => {}
+        }
+    }
+    assert_eq!(Refusal::Topics.code(), Refusal::Full.code());
+    all
+}
+
+/// One of each page, as of partners.
+fn mailbox_refusals() -> Vec<mailbox::Refusal> {
+    use mailbox::Refusal;
+    let all = vec![Refusal::None, Refusal::TooManyCodes, Refusal::WrongCode, Refusal::NoMail];
+    for refusal in &all {
+        match refusal {
+            Refusal::None
+            | Refusal::TooManyCodes
+            | Refusal::TooManyTries
+            | Refusal::CodeEnded
+            | Refusal::WrongCode
+            | Refusal::NoMail => {}
+        }
+    }
+    let others = [Refusal::TooManyTries, Refusal::CodeEnded];
+    assert!(others.iter().all(|refusal| refusal.code() == Refusal::WrongCode.code()));
+    all
+}
+
 fn protocol_refusals() -> Vec<protocol::Refusal> {
     use protocol::Refusal;
     let all = vec![
@@ -513,6 +545,8 @@ fn every_refusal_has_a_page_and_says_what_happened_in_a_sentence() {
     said.extend(partner_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(route_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(referral_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
+    said.extend(endpoint_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
+    said.extend(mailbox_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(access_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(
         [group::Refusal::Unknown, group::Refusal::NoSchedule]
@@ -543,6 +577,8 @@ fn every_problem_that_the_sources_name_has_a_page_and_no_page_is_of_none() {
         .chain(referral_refusals().iter().map(domain::Refusal::code))
         .chain(partner_refusals().iter().map(domain::Refusal::code))
         .chain(route_refusals().iter().map(domain::Refusal::code))
+        .chain(endpoint_refusals().iter().map(domain::Refusal::code))
+        .chain(mailbox_refusals().iter().map(domain::Refusal::code))
         .chain([group::Refusal::Unknown.code(), group::Refusal::NoSchedule.code(), programme::Refusal::Unknown.code()])
         .collect();
     for (code, _) in web::PAGES {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use domain::{
-    Decider, MemberId, OrgId,
+    Decider, MemberId, OrgId, mailbox,
     member::{self, Member},
 };
 use eventlog::{EventLog, Position};
@@ -31,7 +31,7 @@ pub(super) async fn compare(
     log: &dyn EventLog,
     erased: &[(OrgId, MemberId)],
 ) -> anyhow::Result<Option<Keys>> {
-    let known = known(log, erased).await?;
+    let (known, mailboxes) = known(log, erased).await?;
     let mut keys = Keys { members: known.len(), ..Keys::default() };
     if !data.vault().is_file() {
         let sealed = known.iter().filter(|known| known.sealed).count();
@@ -52,7 +52,8 @@ pub(super) async fn compare(
         tokio::time::sleep(LOOK_EVERY).await;
         found = Vault::inspect(&data.vault(), kek.as_ref(), &known)?;
     }
-    let Inspected { without_key, unreadable, misindexed, of_nobody } = found;
+    let Inspected { without_key, unreadable, misindexed, mut of_nobody } = found;
+    of_nobody.retain(|who| !mailboxes.contains(who));
     say(&mut keys.wrong, "has no key, though something is sealed with it: restore a backup of the vault", &without_key);
     say(&mut keys.wrong, "has a key that does not open what is sealed: restore a backup of the vault", &unreadable);
     say(&mut keys.wrong, "is found by something else than the log says; `kith serve` sees to it", &misindexed);
@@ -76,15 +77,22 @@ fn kek(data: &DataDir) -> anyhow::Result<Option<Kek>> {
     }
 }
 
-/// Members whom the log knows and who were not erased.
-async fn known(log: &dyn EventLog, erased: &[(OrgId, MemberId)]) -> anyhow::Result<Vec<Known>> {
+/// Keys of mailboxes: in the vault, they have ids as members do.
+type Mailboxes = BTreeSet<(OrgId, MemberId)>;
+
+/// Members whom the log knows and who were not erased; and keys of mailboxes that there were.
+async fn known(log: &dyn EventLog, erased: &[(OrgId, MemberId)]) -> anyhow::Result<(Vec<Known>, Mailboxes)> {
     let erased: HashSet<_> = erased.iter().cloned().collect();
     let (mut states, mut after) = (BTreeMap::<(OrgId, MemberId), (member::State, Position)>::new(), Position::START);
+    let mut mailboxes = Mailboxes::new();
     loop {
         let events = log.read_all(after, BATCH_EVENTS).await?;
         let Some(last) = events.last() else { break };
         after = last.position;
         for event in &events {
+            if let Some(mailbox::Event::Set(set)) = event.of()? {
+                mailboxes.insert((event.stream.org(), MemberId(set.key)));
+            }
             let Some(said) = event.of::<member::Event>()? else { continue };
             let (state, position) = states.entry((event.stream.org(), MemberId(event.stream.id()))).or_default();
             (*state, *position) = (Member::evolve(std::mem::take(state), &said), event.position);
@@ -99,5 +107,5 @@ async fn known(log: &dyn EventLog, erased: &[(OrgId, MemberId)]) -> anyhow::Resu
         let ((org, member), fields) = (who, record.fields.clone());
         Some(Known { org, member, fields, sealed, position: position.0 })
     });
-    Ok(known.collect())
+    Ok((known.collect(), mailboxes))
 }
