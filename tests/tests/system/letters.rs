@@ -75,6 +75,7 @@ async fn a_member_whom_it_does_not_harm_is_told_that_there_is_something_to_see_a
     }
     assert_eq!(outbox(&world, bee).await, sent());
     // Whoever reads the list is in the audit of the member.
+    world.settle().await;
     let audit = world.admin().get(&format!("/v1/members/{bee}/accesses")).await.must(200).json();
     assert!(audit.to_string().contains("list_outbox"), "{audit}");
     for event in world.events().await {
@@ -88,7 +89,8 @@ async fn a_member_whom_it_does_not_harm_is_told_that_there_is_something_to_see_a
     world.settle().await;
     assert_eq!(server.got().len(), 1);
     world.set_time("2026-06-01T13:00:01Z");
-    server.gets(2).await;
+    comes(&world, bee, "letter.delivered", 2).await;
+    assert_eq!(server.got().len(), 2);
     world.must_be_sound().await;
 }
 

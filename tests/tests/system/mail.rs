@@ -208,6 +208,7 @@ async fn whose_an_address_is_is_decided_by_who_reads_it() {
     let sixth = ann.put("/v1/mailbox", json!({ "address": "ann@canary.example" })).await;
     sixth.refused(409, "too-many-codes");
     ann.put("/v1/mailbox", json!({ "address": "ann" })).await.refused(422, "malformed");
+    shows(&ann, "waiting", json!(0)).await;
     // Nobody else's is shown.
     world.somebody(ORG, Role::Coordinator, "bob", vec![]).get("/v1/mailbox").await.refused(404, "no-mailbox");
     for event in world.events().await {

@@ -288,7 +288,7 @@ async fn whoever_takes_nothing_for_three_days_is_disabled_and_is_told_all_once_e
     assert!(given_up.iter().all(|got| got.id == given_up[0].id), "{given_up:?}");
     // An endpoint is nobody's readiness.
     let ready = timeout(PATIENCE, world.running().health.wait_until(|report| report.ready)).await;
-    assert!(ready.expect("it is ready").parts.iter().any(|part| part.name == "webhooks"));
+    assert!(ready.is_ok(), "{:?}", world.running().health.report());
     world.programme().await;
     world.settle().await;
     receiver.answers(200);
