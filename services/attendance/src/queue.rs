@@ -44,6 +44,7 @@ impl Queue for Registers {
             other: None,
             group: Some(group),
             for_leaders: true,
+            not_for: None,
             owner: None,
             urgency: Urgency::Routine,
             since: ends_at,

@@ -79,6 +79,7 @@ impl Queue for Concerns {
             if let (Some(_), Some(owner)) = (seen, &line.owner) {
                 cases.push(Case { owner: owner.clone(), what: "concern", about: line.concern.0, member });
             }
+            let since = seen.unwrap_or(came_at(&line));
             Item {
                 kind: if seen.is_some() { &CONCERN_TO_RESOLVE } else { &CONCERN_TO_ACKNOWLEDGE },
                 about: line.concern.0,
@@ -86,12 +87,13 @@ impl Queue for Concerns {
                 other: None,
                 group: None,
                 for_leaders: false,
+                not_for: None,
                 owner: line.owner,
                 urgency: match line.urgency {
                     care::Urgency::Prompt => Urgency::Emergency,
                     care::Urgency::Routine => Urgency::Routine,
                 },
-                since: seen.unwrap_or(came_at(&line)),
+                since,
                 due_at: seen.is_none().then_some(line.acknowledge_by),
             }
         };
@@ -162,6 +164,7 @@ impl Queue for MissedCheckIns {
                 other: None,
                 group: Some(group),
                 for_leaders: !left,
+                not_for: None,
                 owner: None,
                 urgency: Urgency::Routine,
                 since,

@@ -232,9 +232,12 @@ impl Boards {
         let Some(board) = boards.get_mut(org) else { return };
         let first = !board.slots[nth].whole;
         let news = board.slots[nth].take((asked, found), now);
+        // Whoever read while it was not whole was told that there may be more.
+        let counted = (first && board.slots[nth].whole).then(|| self.queues()[nth].kinds());
+        let counted = counted.into_iter().flatten().map(|kind| (*kind, Scope::Organisation));
         drop(boards);
         let told = self.0.changes.told().borrow().at;
-        let news = news.into_iter().filter(|_| !first);
+        let news = news.into_iter().filter(|_| !first).chain(counted);
         let change = |(kind, scope)| Change { at: told, org: org.clone(), topic: &QUEUE, scope, kind: Some(kind) };
         self.0.changes.tell(news.map(change), None);
     }
@@ -389,6 +392,7 @@ mod tests {
             other: None,
             group: Some(group(n)),
             for_leaders: true,
+            not_for: None,
             owner: None,
             urgency: Urgency::Routine,
             since: NOW,

@@ -69,6 +69,8 @@ pub struct Item {
     pub group: Option<GroupId>,
     /// Whether whoever leads the group sees it, too.
     pub for_leaders: bool,
+    /// Whom it is kept from, because it is about what they did themselves.
+    pub not_for: Option<Subject>,
     /// Whose it is; nobody's is for everybody who may resolve it.
     pub owner: Option<Subject>,
     /// How soon.

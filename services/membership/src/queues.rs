@@ -68,6 +68,7 @@ fn item(kind: &'static Kind, about: uuid::Uuid, since: Timestamp) -> Item {
         other: None,
         group: None,
         for_leaders: true,
+        not_for: None,
         owner: None,
         urgency: Urgency::Routine,
         since,
@@ -141,8 +142,9 @@ impl Queue for ToConfirm {
             group: Some(group),
             ..item(&ENROLMENT_UNCONFIRMED, group.0, at)
         };
-        let broken = |Glass { member, glass, until, .. }: Glass| Item {
+        let broken = |Glass { member, glass, subject, until }: Glass| Item {
             member: Some(member),
+            not_for: Some(subject),
             ..item(&GLASS_TO_REVIEW, glass.0, until - GLASS_OPEN)
         };
         let items = unconfirmed.into_iter().map(enrolment).chain(glass.into_iter().map(broken));

@@ -22,7 +22,7 @@ pub(crate) struct EndpointBody {
     /// Where it is: https, a host that anybody can reach, without user and password. Kept sealed.
     #[schema(value_type = String, min_length = 1, max_length = 2000, example = "https://hooks.example.org/kith")]
     pub url: Private<Text<URL_CHARS_MAX>>,
-    /// What it is told of: some of `check_ins`, `enrolments`, `groups`, `meetings`, `members`, `partners`, `protocols`,
+    /// What it is told of: some of `check_ins`, `enrolments`, `groups`, `meetings`, `members`, `partners`, `protocol`,
     /// `referrals`; of all if none is given.
     #[serde(default)]
     #[schema(value_type = Vec<String>, max_items = 32, example = json!(["referrals"]))]

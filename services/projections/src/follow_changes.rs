@@ -178,34 +178,33 @@ impl Following {
             let is_quiet = Instant::now() < self.quiet_until;
             tokio::select! {
                 () = over.cancelled() => return None,
-                () = sleep_until(self.look_at) => self.look().await?,
-                () = sleep_until(self.quiet_until), if is_quiet => {}
-                said = self.told.changed(), if !is_quiet => {
-                    said.ok()?;
-                    if let Some(message) = self.message(false).await {
-                        return Some(message);
-                    }
-                    if Instant::now() >= self.ends_at {
-                        return None;
-                    }
-                }
+                () = sleep_until(self.look_at) => {}
+                () = sleep_until(self.quiet_until), if is_quiet => continue,
+                said = self.told.changed(), if !is_quiet => said.ok()?,
+            }
+            // Nobody learns of anything by a right that they had.
+            self.look().await?;
+            if !is_quiet && let Some(message) = self.message(false).await {
+                return Some(message);
             }
         }
     }
 
     /// Looks whether the token is still good; none if it is not, or the time is over.
     async fn look(&mut self) -> Option<()> {
-        self.look_at = Instant::now() + LOOK_AGAIN;
-        self.caller = self.session.again().await.ok().flatten()?;
-        (self.look_at < self.ends_at + LOOK_AGAIN).then_some(())
+        let now = Instant::now();
+        self.look_at = now + LOOK_AGAIN;
+        let caller = self.session.again().await.ok().flatten()?;
+        if caller.own_groups() != self.caller.own_groups() {
+            // To whom other groups are assigned, all of it is another.
+            self.unsaid.extend(self.asked.iter().map(|topic| topic.name));
+        }
+        self.caller = caller;
+        (now < self.ends_at).then_some(())
     }
 
     /// What has changed, if it is to be said, or `always`.
     async fn message(&mut self, always: bool) -> Option<Event> {
-        // Nobody learns of anything by a right that they had.
-        if !always {
-            self.look().await?;
-        }
         let told = *self.told.borrow_and_update();
         let (mut news, mut merged) = (BTreeSet::new(), false);
         let (caller, own, asked) = (&self.caller, &self.own, &self.asked);
@@ -220,9 +219,12 @@ impl Following {
         }
         self.from = seen.map_or(told.next, |seen| seen.next);
         if merged && self.caller.role == Role::Member {
-            // What their other records were, they may not have been told of: all of it, then.
-            self.own = self.projections.own_records(&self.caller).await.ok()?;
-            news.extend(self.asked.iter().map(|topic| topic.name));
+            let own = self.projections.own_records(&self.caller).await.ok()?;
+            if own != self.own {
+                // Of what was under their other records they may not have been told: all of it, then.
+                self.own = own;
+                news.extend(self.asked.iter().map(|topic| topic.name));
+            }
         }
         news.extend(std::mem::take(&mut self.unsaid));
         let known = self.asked.iter().filter(|topic| may_know(&self.caller, topic)).map(|topic| topic.name);
@@ -255,7 +257,11 @@ impl Projections {
         let member = caller.subject.as_str().parse().ok().filter(|_| caller.role == Role::Member);
         let Some(member) = member else { return Ok(vec![]) };
         let org = caller.org.clone();
-        let read = move |connection: &_| record_view::person(connection, org.as_str(), member);
+        let read = move |connection: &_| {
+            let mut records = record_view::person(connection, org.as_str(), member)?;
+            records.sort_unstable();
+            Ok(records)
+        };
         let records = self.views.look(read).await.map_err(|unfinished| Problem::internal(&unfinished))?;
         records.map_err(|error| Problem::unavailable(&error))
     }

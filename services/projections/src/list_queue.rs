@@ -97,7 +97,7 @@ pub(crate) struct QueueItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     due_at: Option<Timestamp>,
     overdue: bool,
-    /// Operations of which each resolves it.
+    /// Operations of which each resolves it, that the caller may call.
     resolved_by: Vec<&'static str>,
 }
 
@@ -144,10 +144,11 @@ pub(crate) async fn list_queue(
         let known: Vec<_> = known.iter().map(|known| known.name).collect();
         return Err(Problem::malformed(format!("kind must be one of {}", known.join(", "))));
     }
+    let owner = query.owner()?;
     let Read(position, picked) = projections
         .boards
         .read(&caller.org, after, |shown| {
-            let mine = |item: &&&Item| may_see(&caller, item) && query.asks_for(&caller, item, shown.now);
+            let mine = |item: &&&Item| may_see(&caller, item) && query.asks_for(&caller, &owner, (item, shown.now));
             let mut counts = BTreeMap::<&str, KindCount>::new();
             let mut found = vec![];
             for item in shown.items.iter().filter(mine) {
@@ -197,7 +198,7 @@ pub(crate) async fn list_queue(
         urgency: item.urgency,
         since: item.since,
         due_at: item.due_at,
-        resolved_by: item.kind.resolved_by.iter().map(|may| may.id).collect(),
+        resolved_by: item.kind.resolved_by.iter().filter(|may| caller.may_call(may)).map(|may| may.id).collect(),
     };
     Ok(Read(position, QueuePage { items: items.into_iter().map(line).collect(), next, kinds, counting }))
 }
@@ -210,19 +211,40 @@ fn may_resolve(caller: &Caller, kind: &Kind) -> bool {
 fn may_see(caller: &Caller, item: &Item) -> bool {
     let leads = |own: &[GroupId]| item.for_leaders && item.group.is_some_and(|group| own.contains(&group));
     let reaches = || caller.own_groups().is_none_or(leads);
-    may_resolve(caller, item.kind) && reaches()
+    may_resolve(caller, item.kind) && reaches() && item.not_for.as_ref() != Some(&caller.subject)
+}
+
+/// Whose items are asked for.
+enum Owner {
+    Anybody,
+    Nobody,
+    Me,
+    Somebody(Subject),
 }
 
 impl QueueQuery {
+    fn owner(&self) -> Result<Owner, Problem> {
+        Ok(match self.owner.as_deref() {
+            None => Owner::Anybody,
+            Some("nobody") => Owner::Nobody,
+            Some("me") => Owner::Me,
+            Some(subject) => Owner::Somebody(
+                subject
+                    .parse()
+                    .map_err(|_| Problem::malformed("owner must be the subject of a token, `me` or `nobody`"))?,
+            ),
+        })
+    }
+
     /// Whether an item is among those that are asked for, of whichever kind.
-    fn asks_for(&self, caller: &Caller, item: &Item, now: Timestamp) -> bool {
-        let owner = match self.owner.as_deref() {
-            None => true,
-            Some("me") => item.owner.as_ref() == Some(&caller.subject),
-            Some("nobody") => item.owner.is_none(),
-            Some(owner) => item.owner.as_ref().is_some_and(|of| of.as_str() == owner),
+    fn asks_for(&self, caller: &Caller, owner: &Owner, (item, now): (&Item, Timestamp)) -> bool {
+        let owned = match owner {
+            Owner::Anybody => true,
+            Owner::Nobody => item.owner.is_none(),
+            Owner::Me => item.owner.as_ref() == Some(&caller.subject),
+            Owner::Somebody(owner) => item.owner.as_ref() == Some(owner),
         };
-        owner
+        owned
             && self.group.is_none_or(|group| item.group == Some(group))
             && self.member.is_none_or(|member| [item.member, item.other].contains(&Some(member)))
             && (!self.overdue || item.is_overdue(now))

@@ -52,7 +52,7 @@ kinds! {
     WITHOUT_ANSWER = "referral_without_answer", "nobody has asked the member whether it helped": RecordReferralStep IssueLink;
     /// The partner may still have what it was told.
     WITHDRAWAL_UNACKNOWLEDGED = "withdrawal_unacknowledged",
-        "consent has ended, and the partner has not acknowledged that": RecordReferralStep;
+        "consent has ended, and the partner has not acknowledged that, by a link for it or by its own account": IssueLink;
     /// Somebody disclosed without consent.
     OVERRIDE_TO_REVIEW = "override_to_review",
         "it was sent without consent, and nobody else has looked at why": ReviewOverride;
@@ -108,7 +108,8 @@ impl Queue for Referrals {
                 other: None,
                 group: None,
                 for_leaders: false,
-                owner: owner(&attempt),
+                not_for: overridden(&attempt).filter(|_| *kind == OVERRIDE_TO_REVIEW),
+                owner: owner(&attempt).filter(|_| *kind != OVERRIDE_TO_REVIEW),
                 urgency: urgency(&attempt),
                 since,
                 due_at,
@@ -147,6 +148,11 @@ fn waiting(attempt: &Attempt, due: &[Due], now: Timestamp) -> Vec<(&'static Kind
         waiting.push((&OVERRIDE_TO_REVIEW, overridden.at, None));
     }
     waiting
+}
+
+/// Whoever decided that it is sent without consent.
+fn overridden(attempt: &Attempt) -> Option<Subject> {
+    attempt.overridden.as_ref()?.by.subject.clone()
 }
 
 fn urgency(attempt: &Attempt) -> Urgency {
