@@ -233,12 +233,13 @@ impl Boards {
         let first = !board.slots[nth].whole;
         let news = board.slots[nth].take((asked, found), now);
         // Whoever read while it was not whole was told that there may be more.
-        let counted = (first && board.slots[nth].whole).then(|| self.queues()[nth].kinds());
+        let queue = self.queues()[nth].clone();
+        let counted = (queue.is_slow() && first && board.slots[nth].whole).then(|| queue.kinds());
         let counted = counted.into_iter().flatten().map(|kind| (*kind, Scope::Organisation));
         drop(boards);
-        let told = self.0.changes.told().borrow().at;
+        let at = Position::START; // it is told where the views are by then
         let news = news.into_iter().filter(|_| !first).chain(counted);
-        let change = |(kind, scope)| Change { at: told, org: org.clone(), topic: &QUEUE, scope, kind: Some(kind) };
+        let change = |(kind, scope)| Change { at, org: org.clone(), topic: &QUEUE, scope, kind: Some(kind) };
         self.0.changes.tell(news.map(change), None);
     }
 }

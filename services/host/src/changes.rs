@@ -128,10 +128,15 @@ impl Changes {
         self.0.positions.send_replace(at);
     }
 
-    /// Tells of changes, and that the views are as far as `at`, if they went on.
+    /// Tells of changes, and that the views are as far as `at`; or of such as have come about where they are now.
     pub(crate) fn tell(&self, changes: impl IntoIterator<Item = Change>, at: Option<Position>) {
         let mut kept = self.0.kept.write().unwrap_or_else(PoisonError::into_inner);
-        kept.changes.extend(changes);
+        let now = self.0.told.borrow().at;
+        // In order of their places, by which they are found again.
+        kept.changes.extend(changes.into_iter().map(|change| match at {
+            Some(_) => change,
+            None => Change { at: now, ..change },
+        }));
         while kept.changes.len() > CHANGES_KEPT_MAX {
             let gone = kept.changes.pop_front().expect("there are more than none");
             kept.since = gone.at;
@@ -210,6 +215,17 @@ mod tests {
             let from = changes.after(Position(from)).expect("it is known");
             assert_eq!(seen(&changes, from), Some(expected), "from {from}");
         }
+    }
+
+    #[test]
+    fn what_comes_about_late_is_kept_where_the_views_are() {
+        let changes = Changes::default();
+        changes.begin(Position(10));
+        changes.tell([change(11), change(15)], Some(Position(15)));
+        changes.tell([change(12)], None);
+        changes.tell([change(16)], Some(Position(16)));
+        let from = changes.after(Position(12)).expect("it is known");
+        assert_eq!(seen(&changes, from), Some(vec![15, 15, 16]));
     }
 
     #[test]

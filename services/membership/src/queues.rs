@@ -191,8 +191,8 @@ impl Queue for Duplicates {
     async fn find(&self, org: &OrgId, of: Of, _: Timestamp) -> anyhow::Result<Found> {
         let Of::Member(asked) = of else { return Ok(Found::items(of, vec![])) };
         let (changed, mut named) = (*self.views.changed(&RECORDS).borrow(), self.named.clone());
-        let known = timeout(NAMED_WAIT_MAX, named.wait_for(|named| *named >= changed)).await;
-        known.context("possible duplicates are not looked for, because names are not known")??;
+        let reached = timeout(NAMED_WAIT_MAX, named.wait_for(|named| *named >= changed)).await;
+        reached.context("possible duplicates are not looked for, because names are not known")??;
         let people = people::stream_id(org);
         let of_person = |people: &Loaded<people::State>| {
             let persons = people.state.persons();
@@ -206,8 +206,8 @@ impl Queue for Duplicates {
         for record in records {
             others.extend(self.vault.sharing_with(org, record).await?);
         }
-        let (names, whose) = (self.names.clone(), org.clone());
-        others.extend(blocking(move || names.near_to(&whose, asked, NEAR_MAX)).await?);
+        let (known, whose) = (self.names.clone(), org.clone());
+        others.extend(blocking(move || known.near_to(&whose, asked, NEAR_MAX)).await?);
         let found = self.people.look(org, people, |people| two_of(&people.state, asked, &others)).await?;
         let (whose, records) = (org.clone(), found.iter().flat_map(|(one, other)| [*one, *other]).collect());
         let read = move |connection: &_| projections::registered_since(connection, whose.as_str(), &records);

@@ -35,7 +35,7 @@ pub const STREAMS_OF_ORG_MAX: usize = 2_560;
 /// Streams of one process at a time, a count.
 pub const STREAMS_MAX: usize = 4_096;
 /// Longest time of a stream; then it is to be begun again where it ended.
-pub const STREAM_TIME_MAX: Duration = Duration::from_secs(60 * 60);
+pub const STREAM_TIME_MAX: Duration = Duration::from_hours(1);
 /// How often it is looked whether the token is still good.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Least time between two messages: what changes meanwhile is told at once.

@@ -238,13 +238,13 @@ impl QueueQuery {
 
     /// Whether an item is among those that are asked for, of whichever kind.
     fn asks_for(&self, caller: &Caller, owner: &Owner, (item, now): (&Item, Timestamp)) -> bool {
-        let owned = match owner {
+        let is_asked_for = match owner {
             Owner::Anybody => true,
             Owner::Nobody => item.owner.is_none(),
             Owner::Me => item.owner.as_ref() == Some(&caller.subject),
             Owner::Somebody(owner) => item.owner.as_ref() == Some(owner),
         };
-        owned
+        is_asked_for
             && self.group.is_none_or(|group| item.group == Some(group))
             && self.member.is_none_or(|member| [item.member, item.other].contains(&Some(member)))
             && (!self.overdue || item.is_overdue(now))

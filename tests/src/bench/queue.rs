@@ -163,11 +163,12 @@ async fn followed(
             }
         });
     }
-    let every = Duration::from_secs_f64(2.0 * CONNECTIONS as f64 / alone.per_second());
+    let connections = u32::try_from(CONNECTIONS)?;
+    let every = Duration::from_secs_f64(2.0 * f64::from(connections) / alone.per_second());
     let (started, mut commands) = (Instant::now(), JoinSet::new());
     for (number, mut marks) in (0..).zip(marks) {
         let mut client = Client::new(address, token);
-        let mut next = started + every * number / u32::try_from(CONNECTIONS)?;
+        let mut next = started + every * number / connections;
         commands.spawn(async move {
             let mut latencies = Latencies::default();
             while next < started + time {

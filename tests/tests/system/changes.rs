@@ -11,10 +11,16 @@ use tests::{
 use tokio::time::{Instant, timeout};
 use web::Role;
 
+use crate::queue::counted;
+
 /// Sooner than this nothing can be known to have been kept quiet.
 const QUIET: Duration = Duration::from_millis(1_500);
 
+/// Follows from now on, when the queue has been counted: that it has is told, too.
 async fn follow(world: &World, who: &Actor) -> Following {
+    if matches!(who.read("/v1/queue", 0).await.status.as_u16(), 200) {
+        counted(world, who).await;
+    }
     go_on(world, who, None).await
 }
 
@@ -241,4 +247,66 @@ async fn who_may_follow_how_much_is_limited_and_said() {
     world.coordinator().register(json!({ "alias": "Bee" })).await;
     admin.group(world.programme().await, "Steps").await;
     told(&mut some, &["groups"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_with_its_token_also_while_much_happens() {
+    let world = World::start().await;
+    let mut streams = vec![];
+    for n in 0..6 {
+        let who = world.somebody("north-star", Role::Coordinator, &format!("carl-{n}"), vec![]);
+        let mut stream = follow(&world, &who).await;
+        next(&mut stream).await;
+        streams.push(stream);
+    }
+    let (busy, admin) = (world.coordinator(), world.admin());
+    let writes = async {
+        loop {
+            busy.register(json!({ "alias": "Bee" })).await;
+        }
+    };
+    let ends = async {
+        for (n, mut stream) in streams.into_iter().enumerate() {
+            admin.post("/v1/access/revocations", json!({ "subject": format!("carl-{n}") })).await.must(204);
+            let began = Instant::now();
+            let ended = async { while stream.next().await.expect("cleanly").is_some() {} };
+            timeout(PATIENCE, ended).await.expect("it ends");
+            assert!(began.elapsed() < Duration::from_secs(2), "{n}: {:?}", began.elapsed());
+        }
+    };
+    tokio::select! {
+        () = writes => unreachable!("it goes on"),
+        () = ends => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_one_person_with_whom_is_told_to_nobody_else_and_who_gets_a_group_reads_all_again() {
+    let world = World::start().await;
+    let coordinator = world.coordinator();
+    let [one, other, bystander] = [
+        coordinator.register(json!({ "alias": "One" })).await,
+        coordinator.register(json!({ "alias": "Other" })).await,
+        coordinator.register(json!({ "alias": "Bystander" })).await,
+    ];
+    let group = world.admin().group(world.programme().await, "Steps").await;
+    world.settle().await;
+    let (member, themselves) = (world.member(bystander), world.member(other));
+    let (mut stranger, mut merged) = (follow(&world, &member).await, follow(&world, &themselves).await);
+    let fay = world.somebody("north-star", Role::Facilitator, "fay", vec![]);
+    let mut leads = follow(&world, &fay).await;
+    for stream in [&mut stranger, &mut merged, &mut leads] {
+        next(stream).await;
+    }
+    coordinator.post(&format!("/v1/members/{one}/merge"), json!({ "into": other })).await.must(204);
+    assert!(next(&mut merged).await.topics.contains("members"), "whose record it is");
+    for (stream, who) in [(&mut stranger, "another member"), (&mut leads, "who leads no group of theirs")] {
+        quiet(stream, who).await;
+    }
+    let assign = json!({ "subject": "fay", "duty": "facilitator", "starts_on": "2026-06-01" });
+    let assigned = world.admin().post(&format!("/v1/groups/{group}/assignments"), assign).await;
+    assert!(assigned.status.is_success(), "{}", assigned.json());
+    let topics = next(&mut leads).await.topics;
+    assert!(topics.contains("queue") && topics.contains("registers"), "{topics:?}");
+    quiet(&mut stranger, "another member").await;
 }

@@ -161,12 +161,8 @@ impl Operation {
 
     /// Its path with these things, and what its query needs.
     pub fn target(&self, things: &Things) -> String {
-        let needed: Vec<_> = self
-            .query
-            .iter()
-            .filter(|(name, needed)| *needed || name == "seconds")
-            .map(|(name, _)| query_value(name))
-            .collect();
+        let needed = self.query.iter().filter(|(name, needed)| *needed || name == "seconds");
+        let needed: Vec<_> = needed.map(|(name, _)| query_value(name)).collect();
         let path = self.path_with(|name| things.id(name));
         if needed.is_empty() { path } else { format!("{path}?{}", needed.join("&")) }
     }
@@ -184,6 +180,10 @@ impl Operation {
 
     /// A request to any target.
     pub fn request_to(&self, target: &str, key: &str) -> Builder {
+        // What is followed goes on for an hour unless it is said for how long.
+        let is_followed = self.query.iter().any(|(name, _)| name == "seconds") && !target.contains("seconds=");
+        let ending = if target.contains('?') { "&seconds=1" } else { "?seconds=1" };
+        let target = format!("{target}{}", if is_followed { ending } else { "" });
         let request = Request::builder().method(self.method.clone()).uri(target);
         if self.is_command() {
             request.header("idempotency-key", key).header("content-type", "application/json")
@@ -207,7 +207,6 @@ fn query_value(name: &str) -> String {
     let value = match name {
         "from" | "through" => "2026-06",
         "time_zone" => "America%2FNew_York",
-        // What is followed goes on for an hour.
         "seconds" => "1",
         other => panic!("what is the query's `{other}`? say so here"),
     };

@@ -39,7 +39,7 @@ async fn kinds(world: &World, who: &Actor) -> Vec<String> {
 }
 
 /// Waits until possible duplicates have been looked for.
-async fn counted(world: &World, who: &Actor) {
+pub async fn counted(world: &World, who: &Actor) {
     let counted = async { while !read(world, who, "").await["counting"].is_null() {} };
     tokio::time::timeout(PATIENCE, counted).await.expect("the queue is counted some day");
 }
@@ -99,8 +99,8 @@ async fn each_item_is_shown_to_those_who_can_resolve_it_and_goes_with_its_cause(
     coordinator.post(&format!("{path}/acknowledgement"), Value::Null).await.must(204);
     assert_eq!(kinds(&world, &coordinator).await, ["concern_to_resolve"]);
     assert_eq!(read(&world, &coordinator, "&owner=me").await["items"].as_array().map(Vec::len), Some(1));
-    let loads = coordinator.get("/v1/caseloads").await.must(200).json();
-    assert_eq!((&loads["items"][0]["concerns"], &loads["items"][0]["waiting"]), (&json!(1), &json!(1)), "{loads}");
+    let cases = coordinator.get("/v1/casecases").await.must(200).json();
+    assert_eq!((&cases["items"][0]["concerns"], &cases["items"][0]["waiting"]), (&json!(1), &json!(1)), "{cases}");
     coordinator.post(&format!("{path}/resolution"), json!({ "outcome": "spoken", "note": "is safe" })).await.must(204);
     assert_eq!(kinds(&world, &coordinator).await, [""; 0]);
 
@@ -121,6 +121,13 @@ async fn each_item_is_shown_to_those_who_can_resolve_it_and_goes_with_its_cause(
     let review = format!("/v1/members/{member}/glass/{glass}/review");
     auditor.post(&review, json!({ "justified": true })).await.must(204);
     assert_eq!(kinds(&world, &auditor).await, [""; 0]);
+
+    // Who broke it, does not review it.
+    auditor.post(&format!("/v1/members/{member}/glass"), json!({ "reason": "an audit" })).await.must(201);
+    assert_eq!((kinds(&world, &auditor).await, kinds(&world, &admin).await), (vec![], vec!["glass_to_review".into()]));
+    for (owner, status) in [("%20ann%20", 200), ("%00", 422), (&*"a".repeat(300), 422)] {
+        coordinator.get(&format!("/v1/queue?owner={owner}")).await.must(status);
+    }
     world.must_be_sound().await;
 }
 
@@ -304,18 +311,17 @@ impl Play {
 
     async fn see_to_a_meeting(&mut self) {
         let Some(meeting) = self.meetings.choose(&mut self.chance).copied() else { return };
-        match self.chance.random_range(0..4) {
-            0 => _ = self.leads.post(&at(meeting, "did-not-occur"), json!({ "reason": "flood" })).await,
-            _ => {
-                self.leads.post(&at(meeting, "open"), Value::Null).await;
-                for member in self.members.clone() {
-                    let mark = ["absent", "absent", "absent", "excused", "present"];
-                    let mark = mark.choose(&mut self.chance).expect("some");
-                    self.leads.mark(meeting, member, mark).await;
-                }
-                self.leads.post(&at(meeting, "hold"), Value::Null).await;
-            }
+        if self.chance.random_range(0..4) == 0 {
+            self.leads.post(&at(meeting, "did-not-occur"), json!({ "reason": "flood" })).await;
+            return;
         }
+        self.leads.post(&at(meeting, "open"), Value::Null).await;
+        for member in self.members.clone() {
+            let mark = ["absent", "absent", "absent", "excused", "present"];
+            let mark = mark.choose(&mut self.chance).expect("some");
+            self.leads.mark(meeting, member, mark).await;
+        }
+        self.leads.post(&at(meeting, "hold"), Value::Null).await;
     }
 
     async fn register(&mut self) {

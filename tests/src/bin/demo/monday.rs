@@ -14,7 +14,7 @@ const SHOWN: usize = 3;
 
 /// A kind of item, as the queue counts it.
 #[derive(Debug, Deserialize)]
-struct Kind {
+struct Counted {
     kind: String,
     items: usize,
     overdue: usize,
@@ -35,8 +35,8 @@ impl Show<'_> {
                 break page;
             }
         };
-        let kinds = Vec::<Kind>::deserialize(&page["kinds"])?;
-        for Kind { kind, items, overdue } in &kinds {
+        let kinds = Vec::<Counted>::deserialize(&page["kinds"])?;
+        for Counted { kind, items, overdue } in &kinds {
             let path = format!("/v1/queue?kind={kind}&limit={SHOWN}");
             let first = self.read(&mut self.client(), &path, position).await?.json()["items"][0].take();
             let resolves: Vec<_> =
