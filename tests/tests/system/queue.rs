@@ -99,7 +99,7 @@ async fn each_item_is_shown_to_those_who_can_resolve_it_and_goes_with_its_cause(
     coordinator.post(&format!("{path}/acknowledgement"), Value::Null).await.must(204);
     assert_eq!(kinds(&world, &coordinator).await, ["concern_to_resolve"]);
     assert_eq!(read(&world, &coordinator, "&owner=me").await["items"].as_array().map(Vec::len), Some(1));
-    let cases = coordinator.get("/v1/casecases").await.must(200).json();
+    let cases = coordinator.get("/v1/caseloads").await.must(200).json();
     assert_eq!((&cases["items"][0]["concerns"], &cases["items"][0]["waiting"]), (&json!(1), &json!(1)), "{cases}");
     coordinator.post(&format!("{path}/resolution"), json!({ "outcome": "spoken", "note": "is safe" })).await.must(204);
     assert_eq!(kinds(&world, &coordinator).await, [""; 0]);
