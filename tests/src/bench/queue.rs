@@ -126,12 +126,12 @@ async fn told(
     following.next().await?;
     let (mut client, mut latencies) = (Client::new(address, token), Latencies::default());
     for _ in 0..bench.count(CHANGES) {
+        // What changes within half a second after a message is told with the next.
+        tokio::time::sleep(Duration::from_millis(510)).await;
         marks.mark(&mut client).await?;
         let acknowledged = Instant::now();
         timeout(TOLD_WITHIN, following.next()).await?.context("the stream breaks")?.context("the stream has ended")?;
         latencies.record(acknowledged.elapsed());
-        // What changes within half a second after a message is told with the next.
-        tokio::time::sleep(Duration::from_millis(510)).await;
     }
     figures.add("change_visible_p50_ms", latencies.percentile_ms(50.0), "acknowledged, until told");
     figures.add("change_visible_p99_ms", latencies.percentile_ms(99.0), "goal ≤ 50");
