@@ -30,7 +30,7 @@ impl Queue for Registers {
     }
 
     fn touched_by(&self, change: &Change) -> Option<Of> {
-        (change.topic.name == topics::MEETINGS.name).then_some(Of::Everything)
+        change.is_of(&[&topics::MEETINGS]).then_some(Of::Everything)
     }
 
     async fn find(&self, org: &OrgId, _: Of, now: Timestamp) -> anyhow::Result<Found> {

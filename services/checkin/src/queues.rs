@@ -59,8 +59,7 @@ impl Queue for Concerns {
     }
 
     fn touched_by(&self, change: &Change) -> Option<Of> {
-        let of = [&topics::CONCERNS, &topics::PROTOCOL, &of_members::PERSONS];
-        of.iter().any(|topic| topic.name == change.topic.name).then_some(Of::Everything)
+        change.is_of(&[&topics::CONCERNS, &topics::PROTOCOL, &of_members::PERSONS]).then_some(Of::Everything)
     }
 
     async fn find(&self, org: &OrgId, _: Of, now: Timestamp) -> anyhow::Result<Found> {
@@ -124,17 +123,12 @@ impl Queue for MissedCheckIns {
     }
 
     fn touched_by(&self, change: &Change) -> Option<Of> {
-        match (change.topic.name, change.scope) {
-            (topic, Scope::Member(member)) if topic == topics::CHECK_INS.name => Some(Of::Member(member)),
-            (topic, Scope::Group(group))
-                if topic == of_members::ENROLMENTS.name || topic == of_members::GROUPS.name =>
-            {
+        match change.scope {
+            Scope::Member(member) if change.is_of(&[&topics::CHECK_INS]) => Some(Of::Member(member)),
+            Scope::Group(group) if change.is_of(&[&of_members::ENROLMENTS, &of_members::GROUPS]) => {
                 Some(Of::Group(group))
             }
-            (topic, _) => {
-                let all = topic == topics::PROTOCOL.name || topic == of_members::PERSONS.name;
-                all.then_some(Of::Everything)
-            }
+            _ => change.is_of(&[&topics::PROTOCOL, &of_members::PERSONS]).then_some(Of::Everything),
         }
     }
 

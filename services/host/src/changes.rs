@@ -58,6 +58,11 @@ pub struct Change {
 }
 
 impl Change {
+    /// Whether it is of one of these topics.
+    pub fn is_of(&self, topics: &[&Topic]) -> bool {
+        topics.iter().any(|topic| topic.name == self.topic.name)
+    }
+
     /// Whether the caller may know of it, who is a member with `own` records, or none.
     pub fn is_for(&self, caller: &Caller, own: &[MemberId]) -> bool {
         let reads = self.kind.map_or(self.topic.reads, |kind| kind.resolved_by);

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use domain::{AnyEvent, MemberId};
 use eventlog::{Position, Recorded};
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, ToSql, Transaction, params};
 
 use crate::{Scope, Topic};
 
@@ -94,6 +94,17 @@ impl Folding<'_> {
         if !told.iter().any(|(already, about)| already.name == topic.name && *about == scope) {
             told.push((topic, scope));
         }
+    }
+
+    /// Runs SQL with the organisation as `?1`, the stream's id as `?2`, and these.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn run(&self, sql: &str, values: &[&dyn ToSql]) -> rusqlite::Result<()> {
+        let (org, id) = (self.org(), self.event.stream.id());
+        let of: [&dyn ToSql; 2] = [&org, &id.as_bytes()];
+        self.rows.prepare_cached(sql)?.execute(&*[&of[..], values].concat())?;
+        Ok(())
     }
 
     /// Whether the member was erased: nothing follows that.

@@ -97,7 +97,7 @@ pub fn api(contexts: OpenApiRouter, pages: Router, machine: Machine, around: Aro
 fn cors(origins: &[String]) -> Option<CorsLayer> {
     let known: Vec<_> = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
     let header = |name| HeaderName::from_static(name);
-    let sent = [header("idempotency-key"), header("kith-after"), header("x-request-id")];
+    let sent = [header("idempotency-key"), header("kith-after"), header("last-event-id"), header("x-request-id")];
     let shown = ["kith-position", "idempotency-replayed", "x-request-id", "retry-after", "content-disposition"];
     let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(known))

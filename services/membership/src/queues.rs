@@ -89,12 +89,11 @@ impl Queue for Lapsed {
     }
 
     fn touched_by(&self, change: &Change) -> Option<Of> {
-        let of_group = [&topics::MEETINGS, &topics::ENROLMENTS, &topics::GROUPS];
         match change.scope {
-            Scope::Group(group) if of_group.iter().any(|topic| topic.name == change.topic.name) => {
+            Scope::Group(group) if change.is_of(&[&topics::MEETINGS, &topics::ENROLMENTS, &topics::GROUPS]) => {
                 Some(Of::Group(group))
             }
-            _ => (change.topic.name == topics::PERSONS.name).then_some(Of::Everything),
+            _ => change.is_of(&[&topics::PERSONS]).then_some(Of::Everything),
         }
     }
 
@@ -126,8 +125,7 @@ impl Queue for ToConfirm {
     }
 
     fn touched_by(&self, change: &Change) -> Option<Of> {
-        let of = [&topics::ENROLMENTS, &topics::MEMBERS, &topics::PERSONS];
-        of.iter().any(|topic| topic.name == change.topic.name).then_some(Of::Everything)
+        change.is_of(&[&topics::ENROLMENTS, &topics::MEMBERS, &topics::PERSONS]).then_some(Of::Everything)
     }
 
     async fn find(&self, org: &OrgId, _: Of, _: Timestamp) -> anyhow::Result<Found> {
@@ -173,7 +171,7 @@ impl Queue for Duplicates {
     fn touched_by(&self, change: &Change) -> Option<Of> {
         match change.scope {
             // What is said of several records is told of each.
-            Scope::Member(member) if change.topic.name == topics::MEMBERS.name => Some(Of::Member(member)),
+            Scope::Member(member) if change.is_of(&[&topics::MEMBERS]) => Some(Of::Member(member)),
             _ => None,
         }
     }

@@ -7,7 +7,7 @@ use domain::{
 };
 use host::{Folding, View, row};
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, OptionalExtension, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 use utoipa::ToSchema;
@@ -81,7 +81,7 @@ fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
         (_, Some(referral::Event::Moved(moved))) if is_news(moved) => {
             let sql =
                 "INSERT INTO letter_news VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET position = ?3, at = ?4";
-            run(folding, sql, &[&folding.position(), &moved.at.as_second()])
+            folding.run(sql, &[&folding.position(), &moved.at.as_second()])
         }
         _ => Ok(()),
     }
@@ -100,10 +100,10 @@ fn letter(folding: &Folding<'_>, event: &Event) -> rusqlite::Result<()> {
     match event {
         Event::Queued(Queued { message, about, through, at }) => {
             let through = i64::try_from(*through).unwrap_or(i64::MAX);
-            run(folding, "DELETE FROM letter_news WHERE org = ?1 AND member = ?2 AND position <= ?3", &[&through])?;
+            folding.run("DELETE FROM letter_news WHERE org = ?1 AND member = ?2 AND position <= ?3", &[&through])?;
             let about: &'static str = about.into();
             let sql = "INSERT INTO letters VALUES (?1, ?3, ?2, ?4, ?5, 'waiting', NULL, ?6, ?6, ?6)";
-            run(folding, sql, &[&message.0.as_bytes(), &folding.position(), &about, &at.as_second()])
+            folding.run(sql, &[&message.0.as_bytes(), &folding.position(), &about, &at.as_second()])
         }
         Event::Claimed(claimed) => due(folding, claimed.message, claimed.until),
         Event::Failed(failed) => due(folding, failed.message, failed.again_at.unwrap_or(failed.at)),
@@ -118,7 +118,7 @@ fn letter(folding: &Folding<'_>, event: &Event) -> rusqlite::Result<()> {
 
 fn due(folding: &Folding<'_>, message: MessageId, at: Timestamp) -> rusqlite::Result<()> {
     let sql = "UPDATE letters SET due = ?4 WHERE org = ?1 AND member = ?2 AND id = ?3";
-    run(folding, sql, &[&message.0.as_bytes(), &at.as_second()])
+    folding.run(sql, &[&message.0.as_bytes(), &at.as_second()])
 }
 
 fn ends(
@@ -130,17 +130,7 @@ fn ends(
 ) -> rusqlite::Result<()> {
     let state: &'static str = state.into();
     let sql = "UPDATE letters SET state = ?4, why = ?5, at = ?6 WHERE org = ?1 AND member = ?2 AND id = ?3";
-    run(folding, sql, &[&message.0.as_bytes(), &state, &why, &at.as_second()])
-}
-
-/// Runs SQL with the organisation, the member, and these.
-fn run(folding: &Folding<'_>, sql: &str, values: &[&dyn ToSql]) -> rusqlite::Result<()> {
-    let (org, id) = (folding.org(), folding.event.stream.id());
-    let id = &id.as_bytes()[..];
-    let of: [&dyn ToSql; 2] = [&org, &id];
-    let all: Vec<&dyn ToSql> = of.into_iter().chain(values.iter().copied()).collect();
-    folding.rows.prepare_cached(sql)?.execute(&all[..])?;
-    Ok(())
+    folding.run(sql, &[&message.0.as_bytes(), &state, &why, &at.as_second()])
 }
 
 /// Members to whom it may be time to write.

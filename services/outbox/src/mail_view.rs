@@ -55,7 +55,7 @@ fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
         Event::Set(Set { subject, key, at, .. }) => {
             gone(folding)?;
             let sql = "INSERT INTO mailboxes VALUES (?1, ?2, ?3, ?4, 0, 0, 1, ?5, ?5)";
-            run(folding, sql, &[&key.as_bytes(), &subject.as_str(), &at.as_second()])
+            folding.run(sql, &[&key.as_bytes(), &subject.as_str(), &at.as_second()])
         }
         Event::Removed(_) => gone(folding),
         Event::Confirmed(_) => change(folding, "confirmed = 1", &[]),
@@ -73,22 +73,12 @@ fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
 /// What there was is no more, and its key has to go.
 fn gone(folding: &Folding<'_>) -> rusqlite::Result<()> {
     let keys = "INSERT INTO mailbox_keys SELECT ?3, org, id, key FROM mailboxes WHERE org = ?1 AND id = ?2";
-    run(folding, keys, &[&folding.position()])?;
-    run(folding, "DELETE FROM mailboxes WHERE org = ?1 AND id = ?2", &[])
+    folding.run(keys, &[&folding.position()])?;
+    folding.run("DELETE FROM mailboxes WHERE org = ?1 AND id = ?2", &[])
 }
 
 fn change(folding: &Folding<'_>, assign: &str, values: &[&dyn ToSql]) -> rusqlite::Result<()> {
-    run(folding, &format!("UPDATE mailboxes SET {assign} WHERE org = ?1 AND id = ?2"), values)
-}
-
-/// Runs SQL with the organisation, the stream's id, and these.
-fn run(folding: &Folding<'_>, sql: &str, values: &[&dyn ToSql]) -> rusqlite::Result<()> {
-    let (org, id) = (folding.org(), folding.event.stream.id());
-    let id = &id.as_bytes()[..];
-    let of: [&dyn ToSql; 2] = [&org, &id];
-    let all: Vec<&dyn ToSql> = of.into_iter().chain(values.iter().copied()).collect();
-    folding.rows.prepare_cached(sql)?.execute(&all[..])?;
-    Ok(())
+    folding.run(&format!("UPDATE mailboxes SET {assign} WHERE org = ?1 AND id = ?2"), values)
 }
 
 /// Mailboxes of which something waits for its time, which has come.

@@ -17,7 +17,7 @@ use axum::{
 };
 use domain::{MemberId, OrgId, Subject};
 use futures::{Stream, stream};
-use host::{Change, Changes, QUEUE, Told, Topic};
+use host::{Changes, QUEUE, Told, Topic};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::watch,
@@ -209,8 +209,8 @@ impl Following {
         let (mut news, mut merged) = (BTreeSet::new(), false);
         let (caller, own, asked) = (&self.caller, &self.own, &self.asked);
         let seen = self.changes.look(self.from, |change| {
-            merged |= change.topic.name == topics::PERSONS.name && change.org == caller.org;
-            if is_asked(asked, change) && change.is_for(caller, own) {
+            merged |= change.is_of(&[&topics::PERSONS]) && change.org == caller.org;
+            if change.is_of(asked) && change.is_for(caller, own) {
                 news.insert(change.topic.name);
             }
         });
@@ -220,6 +220,9 @@ impl Following {
         self.from = seen.map_or(told.next, |seen| seen.next);
         if merged && self.caller.role == Role::Member {
             let own = self.projections.own_records(&self.caller).await.ok()?;
+            if own.is_empty() {
+                self.ends_at = Instant::now(); // they were erased
+            }
             if own != self.own {
                 // Of what was under their other records they may not have been told: all of it, then.
                 self.own = own;
@@ -232,15 +235,13 @@ impl Following {
         if topics.is_empty() && !always {
             return None;
         }
-        self.quiet_until = Instant::now() + PAUSE;
+        if !topics.is_empty() {
+            self.quiet_until = Instant::now() + PAUSE;
+        }
         let now = self.projections.authenticator.clock.now();
         let id = self.caller.told_position(seen.unwrap_or(told).at, now)?;
         Event::default().event("changed").id(id).json_data(Changed { topics }).ok()
     }
-}
-
-fn is_asked(asked: &[&'static Topic], change: &Change) -> bool {
-    asked.iter().any(|topic| topic.name == change.topic.name)
 }
 
 /// Whether the caller may read anything of a topic.
@@ -252,7 +253,7 @@ fn may_know(caller: &Caller, topic: &Topic) -> bool {
 }
 
 impl Projections {
-    /// The records of a member who calls; of others none.
+    /// The records of a member who calls and is there; of others none.
     async fn own_records(&self, caller: &Caller) -> Result<Vec<MemberId>, Problem> {
         let member = caller.subject.as_str().parse().ok().filter(|_| caller.role == Role::Member);
         let Some(member) = member else { return Ok(vec![]) };
@@ -260,6 +261,9 @@ impl Projections {
         let read = move |connection: &_| {
             let mut records = record_view::person(connection, org.as_str(), member)?;
             records.sort_unstable();
+            if !record_view::is_registered(connection, org.as_str(), member)? {
+                records.clear();
+            }
             Ok(records)
         };
         let records = self.views.look(read).await.map_err(|unfinished| Problem::internal(&unfinished))?;

@@ -1,6 +1,9 @@
 //! List what there is to do.
 
-use std::collections::BTreeMap;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use axum::extract::State;
 use domain::{GroupId, MemberId, Subject, member::Fields};
@@ -111,7 +114,7 @@ pub(crate) struct About {
 }
 
 /// By what items are ordered; no two have the same.
-type Key = (bool, u8, Timestamp, Timestamp, String, Uuid, Option<MemberId>, Option<GroupId>);
+type Key = (bool, u8, Timestamp, Timestamp, Cow<'static, str>, Uuid, Option<MemberId>, Option<GroupId>);
 
 fn key(item: &Item, now: Timestamp) -> Key {
     let urgency = match item.urgency {
@@ -120,7 +123,7 @@ fn key(item: &Item, now: Timestamp) -> Key {
         Urgency::Routine => 2,
     };
     let due = item.due_at.unwrap_or(Timestamp::MAX);
-    (!item.is_overdue(now), urgency, due, item.since, item.kind.name.to_owned(), item.about, item.member, item.group)
+    (!item.is_overdue(now), urgency, due, item.since, item.kind.name.into(), item.about, item.member, item.group)
 }
 
 /// List the queue
@@ -253,18 +256,21 @@ impl QueueQuery {
 
 /// Sealed fields of those whom the items are about, of each those that the caller may see.
 fn sealed(connection: &Connection, caller: &Caller, items: &[Item]) -> rusqlite::Result<Vec<(MemberId, Fields)>> {
-    let mut sealed = BTreeMap::new();
+    let mut by_group = BTreeMap::<Option<GroupId>, BTreeSet<MemberId>>::new();
     for item in items {
-        for member in item.member.into_iter().chain(item.other) {
-            match (item.group, caller.own_groups()) {
-                (_, None) => {
+        let group = item.group.filter(|_| caller.own_groups().is_some());
+        by_group.entry(group).or_default().extend(item.member.into_iter().chain(item.other));
+    }
+    let mut sealed = BTreeMap::new();
+    for (group, members) in by_group {
+        match group {
+            Some(group) => sealed.extend(sight::of_list(connection, caller, group, members.into_iter())?),
+            None if caller.own_groups().is_some() => {}
+            None => {
+                for member in members {
                     let record = record_view::find(connection, caller.org.as_str(), member)?;
                     sealed.extend(record.map(|record| (member, record.fields)));
                 }
-                (Some(group), Some(_)) => {
-                    sealed.extend(sight::of_list(connection, caller, group, std::iter::once(member))?);
-                }
-                (None, Some(_)) => {}
             }
         }
     }

@@ -20,6 +20,9 @@ use web::Operation;
 
 use crate::{calendar, op, referral_view, topics};
 
+/// The topic of partners, which is another context's: clocks go by their calendars.
+const PARTNERS: &str = "partners";
+
 /// Declares kinds that are about a referral: each with why it is there, and what resolves it.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident = $name:literal, $why:literal: $($op:ident)+;)+) => {
@@ -71,10 +74,9 @@ impl Queue for Referrals {
     }
 
     fn touched_by(&self, change: &Change) -> Option<Of> {
-        match (change.topic.name, change.scope) {
-            (topic, Scope::Member(member)) if topic == topics::REFERRALS.name => Some(Of::Member(member)),
-            // Clocks go by the calendars of partners.
-            (topic, _) => (topic == "partners" || topic == of_members::PERSONS.name).then_some(Of::Everything),
+        match change.scope {
+            Scope::Member(member) if change.is_of(&[&topics::REFERRALS]) => Some(Of::Member(member)),
+            _ => (change.is_of(&[&of_members::PERSONS]) || change.topic.name == PARTNERS).then_some(Of::Everything),
         }
     }
 

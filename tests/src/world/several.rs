@@ -22,7 +22,7 @@ pub struct Beside {
 /// What each of four servers does.
 const FOUR: [&[&str]; 4] = [
     &["directory", "attendance", "access"],
-    &["projections", "membership", "partner", "referral", "outbox"],
+    &["projections", "membership", "checkin", "partner", "referral", "outbox"],
     &["relay"],
     &["reporting"],
 ];

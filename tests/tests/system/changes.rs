@@ -309,4 +309,9 @@ async fn who_is_one_person_with_whom_is_told_to_nobody_else_and_who_gets_a_group
     let topics = next(&mut leads).await.topics;
     assert!(topics.contains("queue") && topics.contains("registers"), "{topics:?}");
     quiet(&mut stranger, "another member").await;
+    // Of an erased member nothing goes on.
+    world.admin().post(&format!("/v1/members/{other}/erasure"), Value::Null).await.must(200);
+    let ended = async { while merged.next().await.expect("cleanly").is_some() {} };
+    timeout(PATIENCE, ended).await.expect("it ends");
+    quiet(&mut stranger, "another member").await;
 }

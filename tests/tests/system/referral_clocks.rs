@@ -222,3 +222,23 @@ async fn a_withdrawal_is_told_and_acknowledged_in_time_or_it_shows() {
     play(LOS_ANGELES, "2026-03-07T00:00:00Z", WITHDRAWN_IN_LOS_ANGELES).await;
     play(AUCKLAND, "2026-03-27T03:00:00Z", WITHDRAWN_IN_AUCKLAND).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_overdue_follows_the_partners_calendar_when_that_changes() {
+    let world = World::start().await;
+    world.set_time("2026-03-07T00:00:00Z");
+    let (zone, closed_on) = LOS_ANGELES;
+    let details = |closed_on: &[&str]| {
+        let days = ["MO", "TU", "WE", "TH", "FR"];
+        json!({ "name": "Harbour", "calendar": { "time_zone": zone, "working_days": days, "closed_on": closed_on } })
+    };
+    let partner: domain::PartnerId = world.admin().post("/v1/partners", details(closed_on)).await.must(201).id("id");
+    let _ = Desk::with(&world, partner).await.sent().await;
+    // A day before it is due, because the day in between is one off.
+    world.set_time("2026-03-10T23:00:00Z");
+    assert_eq!(overdue(&world).await, []);
+    world.admin().put(&format!("/v1/partners/{partner}"), details(&[])).await.must(204);
+    assert_eq!(overdue(&world).await, [("receipt".to_owned(), "provider".to_owned())]);
+    world.admin().put(&format!("/v1/partners/{partner}"), details(closed_on)).await.must(204);
+    assert_eq!(overdue(&world).await, []);
+}
