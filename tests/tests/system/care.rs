@@ -5,7 +5,7 @@ use hyper::{Method, Request};
 use serde_json::{Value, json};
 use tests::{
     http::Answer,
-    world::{Actor, World, details},
+    world::{Actor, World, details, remove_views},
 };
 
 use crate::guide::{self, Shell};
@@ -448,7 +448,7 @@ async fn check_ins_are_due_and_missed_by_the_day_where_the_group_meets_over_a_ch
             assert_eq!(listed(&world, due).await, ["due"], "{zone}, {round}");
             assert_eq!(listed(&world, &before(missed)).await, ["due"], "{zone}, {round}");
             assert_eq!(listed(&world, missed).await, ["missed"], "{zone}, {round}");
-            world.restart(|data| std::fs::remove_file(data.join("views.db")).unwrap()).await;
+            world.restart(remove_views).await;
         }
         // It goes by itself when its cause is gone.
         let mut taken = taken;

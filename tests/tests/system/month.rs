@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{GroupId, MeetingId, MemberId};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tests::world::{Actor, World, at, details, time};
+use tests::world::{Actor, World, at, details, remove_views, time};
 
 /// Clocks go back on 5 April 2026, at 03:00; until then it is 13 hours ahead of Greenwich, then 12.
 const AUCKLAND: &str = "Pacific/Auckland";
@@ -294,6 +294,7 @@ impl Month {
     /// All that stands on any list at that time.
     async fn standing(&self, now: Timestamp) -> BTreeSet<Item> {
         self.world.set_time(&now.to_string());
+        self.world.settle().await;
         let (mut items, text) =
             (BTreeSet::new(), |line: &Value, name: &str| line[name].as_str().expect("a text").to_owned());
         let overdue = self.seen(&self.ada, "/v1/overdue-registers").await;
@@ -353,7 +354,7 @@ impl Month {
     }
 
     async fn rebuild(&mut self) {
-        self.world.restart(|data| std::fs::remove_file(data.join("views.db")).expect("the views")).await;
+        self.world.restart(remove_views).await;
         for here in self.groups.values_mut() {
             here.leads = self.world.facilitator([here.group]);
         }

@@ -1,16 +1,13 @@
 //! What there is to do: each item comes with its cause, is shown to those who can do something about it, and goes by
 //! itself.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{GroupId, MeetingId, MemberId, PartnerId, ServiceId};
 use jiff::{SignedDuration, Timestamp};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Value, json};
-use tests::world::{Actor, PATIENCE, World, at, seed, time};
+use tests::world::{Actor, PATIENCE, World, at, remove_views, seed, time};
 
 use crate::guide::{self, Shell};
 
@@ -483,12 +480,6 @@ impl Play {
         }
         pairs
     }
-}
-
-/// Throws the views away; of four servers, those of the one that has them.
-fn remove_views(data: &Path) {
-    let removed = [data.to_owned(), data.join("1")].map(|data| std::fs::remove_file(data.join("views.db")));
-    assert!(removed.iter().any(Result::is_ok), "the views are somewhere: {removed:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

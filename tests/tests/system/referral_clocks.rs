@@ -4,7 +4,7 @@
 
 use domain::AttemptId;
 use serde_json::{Value, json};
-use tests::world::{Actor, World, time};
+use tests::world::{Actor, World, remove_views, time};
 
 use crate::referrals::Desk;
 
@@ -153,7 +153,7 @@ async fn play((zone, closed_on): (&str, &[&str]), sent: &str, moments: &[Moment]
                 world.set_time(at);
                 let comes = [((*clock).to_owned(), (*silent).to_owned())];
                 assert_eq!(overdue(&world).await, comes, "{zone}, {at}");
-                world.restart(|data| std::fs::remove_file(data.join("views.db")).expect("the views")).await;
+                world.restart(remove_views).await;
                 assert_eq!(overdue(&world).await, comes, "{zone}, {at}, after a rebuild");
             }
             Becomes(at, stage) => {
