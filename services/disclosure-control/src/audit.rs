@@ -67,7 +67,7 @@ pub fn known(problem: &Problem, hidden: &BTreeSet<usize>, level: Level, threshol
 }
 
 /// Somebody who knows constraints and asks about sums of atoms.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Attacker {
     whole: Whole,
     parts: Vec<Part>,
@@ -77,7 +77,7 @@ pub struct Attacker {
 }
 
 /// What is known, as it was given, before anything was concluded from it: each world is held against it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Whole {
     known: Vec<Constraint>,
     /// Counts of all atoms: what they are at least, but for those of the part that is looked at.
@@ -85,7 +85,7 @@ struct Whole {
 }
 
 /// Atoms that hang together by what is known, and nothing else with them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Part {
     simplex: Simplex,
     constraints: Vec<Constraint>,
@@ -93,13 +93,15 @@ struct Part {
     atoms: Vec<Atom>,
     /// Which of what is known names an atom of the part.
     touching: Vec<usize>,
-    /// The place of the equation of each release, and what it is at least then.
-    releases: Vec<(usize, i64)>,
+    /// The releases of its equations, those that happened too.
+    releases: Vec<Release>,
     /// The distinct sums that are asked about, and the range that whole worlds have shown of each.
     pieces: Vec<Piece>,
+    /// The worlds that were found.
+    worlds: Vec<Vec<i64>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Piece {
     row: Row,
     seen: Option<(i64, i64)>,
@@ -109,7 +111,7 @@ struct Piece {
 }
 
 /// A sum that is asked about: a constant and pieces of the parts.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Target {
     constant: i64,
     pieces: Vec<(usize, usize)>,
@@ -203,6 +205,18 @@ impl Attacker {
         self.parts[part].release(local)
     }
 
+    /// The same with one sum held at what it is: with what it would be known to who sees that number as well; none: it
+    /// cannot be that.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub fn with(&self, target: usize, value: i64) -> Result<Option<Attacker>, Stopped> {
+        let mut with = self.clone();
+        let [(part, piece)] = with.targets[target].pieces[..] else { return Ok(None) };
+        let value = value - with.targets[target].constant;
+        Ok(with.parts[part].hold(piece, value)?.then_some(with))
+    }
+
     /// Which equations must be released for a target to come to `goal`, upwards (`sign` 1) or downwards (−1), at the
     /// least price; none: nothing helps.
     ///
@@ -287,6 +301,17 @@ impl Attacker {
     }
 }
 
+impl Piece {
+    /// Takes a world. Whether it goes further than those before.
+    fn see(&mut self, counts: &[i64]) -> bool {
+        let value = self.row.of(counts);
+        let (low, high) = self.seen.unwrap_or((value, value));
+        let tells = self.seen.is_none() || value < low || value > high;
+        self.seen = Some((low.min(value), high.max(value)));
+        tells
+    }
+}
+
 impl Part {
     /// The most (`sign` 1) or, negated, the least (−1) that a piece can be.
     fn most(&mut self, whole: &mut Whole, piece: usize, sign: i64) -> Result<Most, Stopped> {
@@ -307,7 +332,8 @@ impl Part {
             let enough = until.is_some_and(|until| goal.of(&counts) >= until);
             last = Some(counts);
             if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
+        });
+        let most = self.sound(most)?;
         if let Some(counts) = last {
             self.record(whole, &counts);
             // From a whole corner a ray of whole steps never ends.
@@ -323,20 +349,48 @@ impl Part {
         };
         add(whole, 1);
         let positive = counts.iter().all(|count| *count >= 0);
-        let is_world = positive && self.touching.iter().all(|known| whole.known[*known].holds(&whole.counts));
+        let is_world = positive
+            && self.touching.iter().all(|known| whole.known[*known].holds(&whole.counts))
+            && self.constraints.iter().all(|known| known.holds(counts));
         add(whole, -1);
         debug_assert!(is_world, "a corner satisfies what is known");
         if !is_world {
             return;
         }
+        let mut tells = false;
         for piece in &mut self.pieces {
-            let value = piece.row.of(counts);
-            piece.seen = Some(piece.seen.map_or((value, value), |(low, high)| (low.min(value), high.max(value))));
+            tells |= piece.see(counts);
+        }
+        if tells {
+            self.worlds.push(counts.to_vec());
         }
     }
 
+    /// Holds a piece at a value: only worlds in which it has that value are left.
+    fn hold(&mut self, piece: usize, value: i64) -> Result<bool, Stopped> {
+        let row = self.pieces[piece].row.clone();
+        if !self.simplex.hold(&row, value)? {
+            return Ok(false);
+        }
+        self.constraints.push(Constraint::equal(row.clone(), value));
+        self.worlds.retain(|world| row.of(world) == value);
+        for piece in &mut self.pieces {
+            (piece.seen, piece.endless, piece.most) = (None, false, [None; 2]);
+            self.worlds.iter().for_each(|world| _ = piece.see(world));
+        }
+        Ok(true)
+    }
+
+    /// After a number that did not fit the simplex starts anew: it was left in the middle of a step.
+    fn sound<T>(&mut self, result: Result<T, Stopped>) -> Result<T, Stopped> {
+        if matches!(result, Err(Stopped::TooWide)) {
+            self.simplex = Simplex::with_releases(self.atoms.len(), &self.constraints, &self.releases)?;
+        }
+        result
+    }
+
     fn release(&mut self, release: usize) -> Result<(), Stopped> {
-        let (equation, at_least) = self.releases[release];
+        let Release { equation, at_least, .. } = self.releases[release];
         let row = self.constraints[equation].row.clone();
         self.constraints[equation] = Constraint::at_least(row, at_least);
         self.pieces.iter_mut().for_each(|piece| piece.most = [None; 2]);
@@ -370,6 +424,7 @@ impl Part {
         let best = self.pieces[piece].seen.map(|(low, high)| if sign > 0 { high } else { -low });
         let mut worlds = Vec::new();
         let most = self.simplex.whole_most(&goal, best, until, &mut |world| worlds.push(world));
+        let most = self.sound(most);
         worlds.iter().for_each(|world| self.record(whole, world));
         self.pieces[piece].endless |= most? == Most::Unbounded && !worlds.is_empty();
         Ok(())
@@ -480,9 +535,8 @@ impl Presolved {
         let mut parts = Vec::new();
         for (((atoms, constraints), touching), releases) in self.members.iter().zip(&self.constraints).zip(touching).zip(own) {
             let simplex = Simplex::with_releases(atoms.len(), constraints, &releases)?;
-            let releases = releases.iter().map(|release| (release.equation, release.at_least)).collect();
             let (atoms, constraints) = (atoms.clone(), constraints.clone());
-            parts.push(Part { simplex, constraints, atoms, touching, releases, pieces: Vec::new() });
+            parts.push(Part { simplex, constraints, atoms, touching, releases, pieces: Vec::new(), worlds: Vec::new() });
         }
         Ok((parts, placed))
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::problem::{Cell, Problem};
-use crate::protect::{Openness, ProtectError, Protection, protect};
+use crate::protect::{Openness, ProtectError, Protection, protect, protect_from};
 use crate::release::{Key, Release};
 use crate::world::{World, WorldError};
 
@@ -68,7 +68,15 @@ pub fn decide(
     let apart: Vec<Release> = editions.iter().enumerate().map(|(at, edition)| edition.truth.clone().apart(at)).collect();
     let world = World::new(&apart)?;
     let problem = problem(&world, &editions);
-    let protection = protect(&problem, Openness::full(threshold))?;
+    let openness = Openness::full(threshold);
+    let protection = if number == 0 {
+        protect(&problem, openness)?
+    } else {
+        let (alone, _) = decide(&[], editions[number].truth.clone(), contributors, groups_min)?;
+        let place = |name: &Name| world.at[&(number, alone.truth.name_apart(&name.0, number), name.1.clone())];
+        let hidden: BTreeSet<usize> = alone.hidden.iter().map(place).filter(|at| problem.candidates.contains(at)).collect();
+        protect_from(&problem, openness, &hidden)?
+    };
     let mut edition = editions.pop().expect("one was pushed");
     let hides = |name: &&Name| {
         let measure = edition.truth.name_apart(&name.0, number);

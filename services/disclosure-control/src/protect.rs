@@ -70,21 +70,35 @@ fn count(cells: &[usize]) -> String {
     if cells.len() == 1 { "a protected cell".to_owned() } else { format!("{} protected cells", cells.len()) }
 }
 
-/// Decides which cells are hidden, and proves that each of them is open enough at [`crate::audit::Level::K1`], zeros being public.
+/// Decides which cells are hidden, and proves that each of them is open enough at [`crate::audit::Level::K1`], zeros
+/// being public.
 ///
 /// # Errors
 /// [`ProtectError`]: then nothing may be published.
 pub fn protect(problem: &Problem, openness: Openness) -> Result<Protection, ProtectError> {
+    protect_from(problem, openness, &BTreeSet::new())
+}
+
+/// The same from cells that are hidden anyway, such as those that an edition hides when it is looked at alone.
+///
+/// # Errors
+/// [`ProtectError`]: then nothing may be published.
+pub fn protect_from(
+    problem: &Problem,
+    openness: Openness,
+    hidden: &BTreeSet<usize>,
+) -> Result<Protection, ProtectError> {
     let all = |why: Stopped| ProtectError::NotProven { cell: 0, why };
-    let opened = without_zeros(problem);
+    let mut opened = without_zeros(problem);
+    opened.candidates.retain(|cell| !hidden.contains(cell));
     let suppression = suppress(&opened, Singletons::Ignored).map_err(|wide| all(wide.into()))?;
     if !suppression.revealed.is_empty() {
         return Err(ProtectError::Revealed { cells: suppression.revealed.into_iter().collect() });
     }
-    let none = BTreeSet::new();
-    let start = if std::env::var("NOGAUSS").is_ok() { &none } else { &suppression.secondary };
-    let mut work = Work::new(&opened, openness, start).map_err(all)?;
-    work.repair()?;
+    let secondary = hidden.union(&suppression.secondary).copied().collect();
+    let mut work = Work::new(&opened, openness, &secondary).map_err(all)?;
+    work.repair(&opened)?;
+    work.give_back(&opened, hidden);
     work.show_what_follows(&opened).map_err(|wide| all(wide.into()))?;
     Ok(work.finished(problem))
 }
@@ -119,12 +133,13 @@ struct Work {
     classes: Vec<Class>,
     attacker: Attacker,
     rounds: usize,
+    floors_are_exact: bool,
 }
 
 impl Work {
     fn new(problem: &Problem, openness: Openness, secondary: &BTreeSet<usize>) -> Result<Work, Stopped> {
         let mut classes = classes(problem, secondary);
-        floors(problem, &mut classes)?;
+        floors(problem, &mut classes, false)?;
         let forced: BTreeSet<usize> = problem.forced.iter().copied().collect();
         let (mut known, mut releases) = (problem.frame.clone(), Vec::new());
         for class in classes.iter_mut().filter(|class| !class.row.is_empty()) {
@@ -140,7 +155,7 @@ impl Work {
         }
         let targets: Vec<Row> = classes.iter().map(|class| class.row.clone()).collect();
         let attacker = Attacker::with_releases(problem.atoms, known, &targets, &releases)?;
-        Ok(Work { openness, classes, attacker, rounds: 0 })
+        Ok(Work { openness, classes, attacker, rounds: 0, floors_are_exact: false })
     }
 
     /// How low and how high a hidden cell must be able to be.
@@ -151,12 +166,12 @@ impl Work {
     }
 
     /// Audits, and hides more, until all is open.
-    fn repair(&mut self) -> Result<(), ProtectError> {
+    fn repair(&mut self, problem: &Problem) -> Result<(), ProtectError> {
         loop {
             let before = self.rounds;
             for class in 0..self.classes.len() {
                 if self.classes[class].hidden && !self.classes[class].row.is_empty() {
-                    self.open(class)?;
+                    self.open(problem, class)?;
                 }
             }
             // Whatever was hidden on the way is to be looked at as well.
@@ -167,13 +182,18 @@ impl Work {
     }
 
     /// Hides what is in the way until one class is open.
-    fn open(&mut self, class: usize) -> Result<(), ProtectError> {
+    fn open(&mut self, problem: &Problem, class: usize) -> Result<(), ProtectError> {
         let cell = self.classes[class].cells[0];
         let (low, high) = self.need(class);
         let why = |why| ProtectError::NotProven { cell, why };
         for (sign, goal) in [(-1, low), (1, high)] {
             while !self.reaches(class, sign, goal).map_err(why)? {
                 let way = self.attacker.in_the_way(class, sign, goal).map_err(why)?;
+                if way.is_none() && sign < 0 && !self.floors_are_exact {
+                    floors(problem, &mut self.classes, true).map_err(why)?;
+                    self.floors_are_exact = true;
+                    return self.open(problem, class);
+                }
                 self.hide(way).map_err(why)?;
             }
         }
@@ -205,7 +225,7 @@ impl Work {
     /// Whether a world was found; where the search ended early there is none.
     fn reaches(&mut self, class: usize, sign: i64, goal: i64) -> Result<bool, Stopped> {
         match self.attacker.reaches(class, sign, goal) {
-            Err(Stopped::TooLong) => Ok(false),
+            Err(Stopped::TooLong | Stopped::TooWide) => Ok(false),
             other => other,
         }
     }
@@ -224,6 +244,45 @@ impl Work {
             }
         }
         Ok(())
+    }
+
+    /// Shows again, from the dearest on, what can be shown with all others still open.
+    fn give_back(&mut self, problem: &Problem, not: &BTreeSet<usize>) {
+        let given = |cell: &usize| problem.withheld.contains(cell) || not.contains(cell);
+        let may = |class: &Class| class.hidden && !class.is_primary && !class.cells.iter().any(given);
+        let mut order: Vec<usize> = (0..self.classes.len()).filter(|class| may(&self.classes[*class])).collect();
+        order.sort_by_key(|class| (-price(&self.classes[*class]), -self.classes[*class].value, *class));
+        for class in order {
+            // What cannot be worked out here stays hidden.
+            let Ok(Some(with)) = self.attacker.with(class, self.classes[class].value) else { continue };
+            let before = std::mem::replace(&mut self.attacker, with);
+            self.classes[class].hidden = false;
+            if self.all_open() != Ok(true) {
+                self.classes[class].hidden = true;
+                self.attacker = before;
+            }
+        }
+    }
+
+    /// Whether all hidden classes are open, without hiding more.
+    fn all_open(&mut self) -> Result<bool, Stopped> {
+        for class in 0..self.classes.len() {
+            if !self.classes[class].hidden || self.classes[class].row.is_empty() {
+                continue;
+            }
+            let (low, high) = self.need(class);
+            if !self.reaches(class, -1, low)? || !self.reaches(class, 1, high)? {
+                return Ok(false);
+            }
+            if let Some((up, down)) = self.too_narrow(class)
+                && !self.reaches(class, 1, up)?
+                && !self.reaches(class, -1, down)?
+                && self.too_narrow(class).is_some()
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Shows again what follows from what is shown: hiding it protects nobody.
@@ -280,9 +339,11 @@ fn classes(problem: &Problem, secondary: &BTreeSet<usize>) -> Vec<Class> {
     classes
 }
 
-/// What zeros alone tell of each primary cell: the least that it can be if each cell that is not zero is 1 or more.
-fn floors(problem: &Problem, classes: &mut [Class]) -> Result<(), Stopped> {
-    let mut known: Vec<Constraint> = problem.frame.clone();
+/// What zeros alone tell of each primary cell: the least that it can be if each cell that is not zero is 1 or more. Of the
+/// frame only equal margins are reckoned with, so that a floor may be too low; [`Work::open`] asks again where that matters.
+fn floors(problem: &Problem, classes: &mut [Class], frame: bool) -> Result<(), Stopped> {
+    let is_equal = |known: &&Constraint| frame || known.low == known.high;
+    let mut known: Vec<Constraint> = problem.frame.iter().filter(is_equal).cloned().collect();
     let some = classes.iter().filter(|class| class.value > 0 && !class.row.is_empty());
     known.extend(some.map(|class| Constraint::at_least(class.row.clone(), 1)));
     let targets: Vec<Row> = classes.iter().filter(|class| class.is_primary).map(|class| class.row.clone()).collect();

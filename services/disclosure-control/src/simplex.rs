@@ -20,8 +20,12 @@ pub const PIVOTS_MAX: usize = 50_000;
 pub const BRANCHES_MAX: usize = 400;
 /// The largest entry: products and differences of two fit 64 bits.
 const ENTRY_MAX: i64 = 1 << 30;
-/// What one step of a sum towards its goal is worth: more than any price that is paid for it.
-const GAIN: i64 = 1 << 16;
+/// A line that may have an entry of this is looked at.
+const LOOKED_AT_FROM: i64 = 1 << 20;
+/// Entries from here on are divided by what they have in common: not before, since looking for it costs more.
+const REDUCED_FROM: i64 = 1 << 10;
+/// Of so many columns that gain the best is taken.
+const LOOKED_AT_MAX: usize = 16;
 /// After so many steps without progress the rule that cannot cycle takes over.
 const STALLED_MAX: usize = 40;
 
@@ -128,6 +132,18 @@ struct Line {
     denominator: i64,
     right: i128,
     entries: Vec<i64>,
+    /// No entry is wider than this.
+    widest: i64,
+}
+
+impl Line {
+    /// # Errors
+    /// [`Stopped::TooWide`]
+    fn new(basic: usize, denominator: i64, right: i128, entries: Vec<i64>) -> Result<Line, Stopped> {
+        let widest = entries.iter().fold(0, |widest: i64, x| widest.max(x.abs()));
+        let line = Line { basic, denominator, right, entries, widest };
+        if (widest | denominator) >= ENTRY_MAX { Err(Stopped::TooWide) } else { Ok(line) }
+    }
 }
 
 impl Line {
@@ -140,39 +156,38 @@ impl Line {
         let divisor = gcd(p, x);
         let (by, times) = (p / divisor, x / divisor);
         self.entries[column] = 0;
-        let mut widest = 0;
-        if by == 1 && times.abs() == 1 {
-            // Nearly always: worth its own loop, without multiplications.
-            let add = |(mine, other): (&mut i64, &i64)| {
-                *mine = if times == 1 { *mine - other } else { *mine + other };
-                widest |= mine.abs();
-            };
-            self.entries.iter_mut().zip(&pivot.entries).for_each(add);
-        } else if by == 1 {
-            for (mine, other) in self.entries.iter_mut().zip(&pivot.entries) {
-                *mine -= other * times;
-                widest |= mine.abs();
-            }
-        } else {
-            for (mine, other) in self.entries.iter_mut().zip(&pivot.entries) {
-                *mine = *mine * by - other * times;
-                widest |= mine.abs();
-            }
+        let both = self.entries.iter_mut().zip(&pivot.entries);
+        // Nearly always without a multiplication.
+        match (by, times) {
+            (1, 1) => both.for_each(|(mine, other)| *mine -= other),
+            (1, -1) => both.for_each(|(mine, other)| *mine += other),
+            _ => both.for_each(|(mine, other)| *mine = *mine * by - other * times),
         }
         let wide = |a: i128, b: i64| a.checked_mul(b.into()).ok_or(Stopped::TooWide);
         self.right = wide(self.right, by)?.checked_sub(wide(pivot.right, times)?).ok_or(Stopped::TooWide)?;
-        self.denominator = self.denominator.checked_mul(by).ok_or(Stopped::TooWide)?;
-        if by != 1 {
-            self.reduce();
-            widest = self.entries.iter().fold(0, |widest, x| widest | x.abs());
+        self.denominator *= by;
+        self.widest = self.widest * by + pivot.widest * times.abs();
+        self.narrowed()
+    }
+
+    /// Looks at the entries again where they may have become wide, and divides by what they have in common.
+    fn narrowed(&mut self) -> Result<(), Stopped> {
+        if (self.widest | self.denominator) < LOOKED_AT_FROM {
+            return Ok(());
         }
-        if (widest | self.denominator) >= ENTRY_MAX { Err(Stopped::TooWide) } else { Ok(()) }
+        let widest = |line: &Line| line.entries.iter().fold(0, |widest, x| widest.max(x.abs()));
+        self.widest = widest(self);
+        if (self.widest | self.denominator) >= REDUCED_FROM {
+            self.reduce();
+            self.widest = widest(self);
+        }
+        if (self.widest | self.denominator) >= ENTRY_MAX { Err(Stopped::TooWide) } else { Ok(()) }
     }
 
     /// Divides by what all entries have in common.
     fn reduce(&mut self) {
         let mut divisor = self.denominator;
-        for x in &self.entries {
+        for x in self.entries.iter().filter(|x| **x != 0) {
             if divisor == 1 {
                 return;
             }
@@ -275,8 +290,10 @@ impl Simplex {
 
     /// A constraint as a line, with the slack as its basic variable where that satisfies it.
     fn line(&mut self, row: &Row, slack: Option<(usize, i64)>, value: i64, width: usize) -> Result<Line, Stopped> {
-        let mut line = Line { basic: ARTIFICIAL, denominator: 1, right: value.into(), entries: vec![0; width] };
-        row.entries().iter().for_each(|(atom, x)| line.entries[*atom as usize] = *x);
+        let mut entries = vec![0; width];
+        row.entries().iter().for_each(|(atom, x)| entries[*atom as usize] = *x);
+        let mut line = Line::new(ARTIFICIAL, 1, value.into(), entries)?;
+        line.widest = line.widest.max(1);
         let free = slack.filter(|(at, _)| self.slacks[at - self.atoms] == Slack::Free);
         slack.into_iter().for_each(|(at, sign)| line.entries[at] = sign);
         if line.right < 0 || (line.right == 0 && free.is_some_and(|(_, sign)| sign < 0)) {
@@ -288,7 +305,7 @@ impl Simplex {
             line.entries[at] = 0;
             self.columns[at] = ARTIFICIAL;
         }
-        if line.entries.iter().any(|x| x.abs() >= ENTRY_MAX) { Err(Stopped::TooWide) } else { Ok(line) }
+        Ok(line)
     }
 
     /// Whether a variable stays at zero.
@@ -298,11 +315,12 @@ impl Simplex {
 
     /// From a start that satisfies nothing yet to a corner that satisfies all.
     fn satisfy(&mut self) -> Result<(), Stopped> {
-        let mut goal = Line { basic: ARTIFICIAL, denominator: 1, right: 0, entries: vec![0; self.columns.len()] };
+        let (mut entries, mut right) = (vec![0; self.columns.len()], 0);
         for line in self.lines.iter().filter(|line| line.basic == ARTIFICIAL) {
-            goal.entries.iter_mut().zip(&line.entries).for_each(|(goal, x)| *goal -= x);
-            goal.right -= line.right;
+            entries.iter_mut().zip(&line.entries).for_each(|(goal, x)| *goal -= x);
+            right -= line.right;
         }
+        let mut goal = Line::new(ARTIFICIAL, 1, right, entries)?;
         self.close(&mut goal);
         self.climb(&mut goal, &mut |_| ControlFlow::Continue(()))?;
         if goal.right != 0 {
@@ -359,10 +377,8 @@ impl Simplex {
 
     /// A sum of variables in terms of the columns: its value − the entries × the variables.
     fn goal(&self, of: &dyn Fn(usize) -> i64) -> Result<Line, Stopped> {
-        let mut goal = Line { basic: ARTIFICIAL, denominator: 1, right: 0, entries: vec![0; self.columns.len()] };
-        for (column, variable) in self.columns.iter().enumerate().filter(|(_, variable)| **variable != ARTIFICIAL) {
-            goal.entries[column] = -of(*variable);
-        }
+        let entries = self.columns.iter().map(|variable| if *variable == ARTIFICIAL { 0 } else { -of(*variable) });
+        let mut goal = Line::new(ARTIFICIAL, 1, 0, entries.collect())?;
         for line in self.lines.iter().filter(|line| line.basic != ARTIFICIAL) {
             let x = of(line.basic);
             if x == 0 {
@@ -374,17 +390,11 @@ impl Simplex {
             if times.abs() >= ENTRY_MAX {
                 return Err(Stopped::TooWide);
             }
-            for (goal, other) in goal.entries.iter_mut().zip(&line.entries) {
-                *goal = *goal * by + other * times;
-                if goal.abs() >= ENTRY_MAX {
-                    return Err(Stopped::TooWide);
-                }
-            }
+            goal.entries.iter_mut().zip(&line.entries).for_each(|(goal, other)| *goal = *goal * by + other * times);
             goal.right = goal.right * i128::from(by) + line.right * i128::from(times);
             goal.denominator *= by;
-            if by != 1 {
-                goal.reduce();
-            }
+            goal.widest = goal.widest * by + line.widest * times.abs();
+            goal.narrowed()?;
         }
         Ok(goal)
     }
@@ -393,12 +403,15 @@ impl Simplex {
     fn climb(&mut self, goal: &mut Line, watch: &mut impl FnMut(&Simplex) -> ControlFlow<()>) -> Result<Most, Stopped> {
         let mut stalled = 0;
         for _ in 0..PIVOTS_MAX {
-            let Some(column) = self.entering(goal, stalled > STALLED_MAX) else {
-                let divisor = gcd_wide(goal.right, goal.denominator.into()).max(1);
-                let (numerator, denominator) = (goal.right / divisor, i128::from(goal.denominator) / divisor);
-                return Ok(Most::Bound(Fraction { numerator, denominator }));
+            let (column, line) = match self.entering(goal, stalled > STALLED_MAX) {
+                Some((column, Some(line))) => (column, line),
+                Some((_, None)) => return Ok(Most::Unbounded),
+                None => {
+                    let divisor = gcd_wide(goal.right, goal.denominator.into()).max(1);
+                    let (numerator, denominator) = (goal.right / divisor, i128::from(goal.denominator) / divisor);
+                    return Ok(Most::Bound(Fraction { numerator, denominator }));
+                }
             };
-            let Some(line) = self.leaving(column) else { return Ok(Most::Unbounded) };
             let moves = self.lines[line].right != 0;
             self.pivot(line, column, goal)?;
             stalled = if moves { 0 } else { stalled + 1 };
@@ -409,11 +422,25 @@ impl Simplex {
         Err(Stopped::TooLong)
     }
 
-    /// The column that gains most; when nothing moves, the first that gains (Bland).
-    fn entering(&self, goal: &Line, first: bool) -> Option<usize> {
+    /// The column that grows, and the line that limits it first: the one that gains most, of those rather that leave the
+    /// denominators as they are, so that corners stay whole. When nothing moves, the first that gains (Bland).
+    fn entering(&self, goal: &Line, first: bool) -> Option<(usize, Option<usize>)> {
         let gains = goal.entries.iter().enumerate().filter(|(column, x)| **x < 0 && !self.is_held(self.columns[*column]));
-        if first { gains.min_by_key(|(column, _)| self.columns[*column]) } else { gains.min_by_key(|(_, x)| **x) }
-            .map(|(column, _)| column)
+        if first {
+            let column = gains.min_by_key(|(column, _)| self.columns[*column])?.0;
+            return Some((column, self.leaving(column)));
+        }
+        let mut gains: Vec<(i64, usize)> = gains.map(|(column, x)| (*x, column)).collect();
+        gains.sort_unstable();
+        let mut best = None;
+        for (_, column) in gains.into_iter().take(LOOKED_AT_MAX) {
+            let leaving = self.leaving(column);
+            if leaving.is_none_or(|line| self.lines[line].entries[column].abs() <= self.lines[line].denominator) {
+                return Some((column, leaving));
+            }
+            best = best.or(Some((column, leaving)));
+        }
+        best
     }
 
     /// The line that limits a column first, as it grows; of several that of the first variable, those not yet satisfied
@@ -445,6 +472,9 @@ impl Simplex {
     /// [`Stopped`]
     pub fn release(&mut self, release: usize) -> Result<(), Stopped> {
         let variable = self.held[release];
+        if !self.is_held(variable) {
+            return Ok(());
+        }
         let Slack::Held(room) = std::mem::replace(&mut self.slacks[variable - self.atoms], Slack::Free) else { return Ok(()) };
         let room = i128::from(room);
         if let Some(column) = self.columns.iter().position(|other| *other == variable) {
@@ -453,7 +483,7 @@ impl Simplex {
                 self.lines.iter_mut().for_each(|line| line.right += i128::from(line.entries[column]) * room);
                 return Ok(());
             };
-            let mut none = Line { basic: ARTIFICIAL, denominator: 1, right: 0, entries: vec![0; self.columns.len()] };
+            let mut none = Line::new(ARTIFICIAL, 1, 0, vec![0; self.columns.len()])?;
             self.pivot(at, column, &mut none)?;
         }
         let line = self.lines.iter_mut().find(|line| line.basic == variable).ok_or(Stopped::TooLong)?;
@@ -476,6 +506,33 @@ impl Simplex {
             }
         }
         best.map(|(at, _, _)| at)
+    }
+
+    /// Holds a sum at a value from now on. Whether it can be held there.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub fn hold(&mut self, sum: &Row, value: i64) -> Result<bool, Stopped> {
+        let atom = |variable: usize, sign: i64| u32::try_from(variable).map_or(0, |at| if variable < self.atoms { sign * sum.at(at) } else { 0 });
+        let mut reach = self.goal(&|variable| atom(variable, 1))?;
+        let mut missing = i128::from(value) * i128::from(reach.denominator) - reach.right;
+        let sign = if missing < 0 { -1 } else { 1 };
+        if sign < 0 {
+            reach = self.goal(&|variable| atom(variable, -1))?;
+            missing = -missing;
+        }
+        let cap = self.atoms + self.slacks.len();
+        let entries = reach.entries.iter().map(|x| -x).collect();
+        self.slacks.push(Slack::Free);
+        self.lines.push(Line::new(cap, reach.denominator, missing, entries)?);
+        let at_cap = |simplex: &Simplex| simplex.lines.iter().all(|line| line.basic != cap || line.right == 0);
+        let stop = |simplex: &Simplex| if at_cap(simplex) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        if !at_cap(self) {
+            self.climb(&mut reach, &mut |simplex| stop(simplex))?;
+        }
+        let reached = at_cap(self);
+        self.slacks[cap - self.atoms] = Slack::Held(0);
+        Ok(reached)
     }
 
     /// Which equations must be departed from for a sum to reach a goal, at the least price; none: it cannot reach it.
@@ -513,17 +570,22 @@ impl Simplex {
             return Ok(Some(Vec::new()));
         }
         let entries = reach.entries.iter().map(|x| -x).collect();
-        free.lines.push(Line { basic: cap, denominator: reach.denominator, right, entries });
-        let price = |variable: usize| {
-            let above = self.held.iter().position(|held| *held == variable);
-            let release = above.or_else(|| below.get(variable.checked_sub(variables)?).copied());
-            release.map_or_else(|| GAIN * atom(variable), |release| -self.prices[release])
-        };
-        let mut goal = free.goal(&price)?;
-        free.climb(&mut goal, &mut |_| ControlFlow::Continue(()))?;
+        free.lines.push(Line::new(cap, reach.denominator, right, entries)?);
+        free.slacks.extend(below.iter().map(|_| Slack::Free).chain([Slack::Free]));
+        let mut reach = free.goal(&atom)?;
+        free.climb(&mut reach, &mut |_| ControlFlow::Continue(()))?;
         if free.lines.iter().any(|line| line.basic == cap && line.right > 0) {
             return Ok(None);
         }
+        // At the goal it stays, and becomes as cheap as can be.
+        free.slacks[cap - self.atoms] = Slack::Held(0);
+        let price = |variable: usize| {
+            let above = self.held.iter().position(|held| *held == variable);
+            let release = above.or_else(|| below.get(variable.checked_sub(variables)?).copied());
+            release.map_or(0, |release| -self.prices[release])
+        };
+        let mut goal = free.goal(&price)?;
+        free.climb(&mut goal, &mut |_| ControlFlow::Continue(()))?;
         let departed = free.lines.iter().filter(|line| line.right > 0).filter_map(|line| {
             let above = self.held.iter().position(|held| *held == line.basic);
             above.or_else(|| below.get(line.basic.checked_sub(variables)?).copied()).filter(|release| below.contains(release))
@@ -532,14 +594,15 @@ impl Simplex {
     }
 
     fn pivot(&mut self, at: usize, column: usize, goal: &mut Line) -> Result<(), Stopped> {
-        let mut line = std::mem::replace(
-            &mut self.lines[at],
-            Line { basic: ARTIFICIAL, denominator: 1, right: 0, entries: Vec::new() },
-        );
+        let none = Line { basic: ARTIFICIAL, denominator: 1, right: 0, entries: Vec::new(), widest: 0 };
+        let mut line = std::mem::replace(&mut self.lines[at], none);
         let leaving = std::mem::replace(&mut self.columns[column], line.basic);
         let entry = if line.basic == ARTIFICIAL { 0 } else { line.denominator };
         line.denominator = std::mem::replace(&mut line.entries[column], entry);
         line.basic = leaving;
+        // What all others take over is worth knowing exactly.
+        line.reduce();
+        line.widest = line.entries.iter().fold(0, |widest, x| widest.max(x.abs()));
         if line.denominator < 0 {
             line.denominator = -line.denominator;
             line.right = -line.right;
@@ -592,7 +655,12 @@ impl Simplex {
                 continue;
             };
             for above in [false, true] {
-                open.extend(simplex.branch(&goal, line, below, above)?);
+                match simplex.branch(&goal, line, below, above) {
+                    Ok(branch) => open.extend(branch),
+                    // What grows too wide is given up: it only makes for fewer worlds.
+                    Err(Stopped::TooWide) => {}
+                    Err(stopped) => return Err(stopped),
+                }
             }
         }
         Err(Stopped::TooLong)
@@ -608,7 +676,7 @@ impl Simplex {
         let right = i128::from(sign) * (of.right - limit);
         let entries = of.entries.iter().map(|x| sign * x).collect();
         simplex.slacks.push(Slack::Free);
-        simplex.lines.push(Line { basic, denominator: of.denominator, right, entries });
+        simplex.lines.push(Line::new(basic, of.denominator, right, entries)?);
         for _ in 0..PIVOTS_MAX {
             let low = simplex.lines.iter().enumerate().filter(|(_, line)| line.right < 0).min_by_key(|(at, line)| (line.right, *at));
             let Some((at, line)) = low else { return Ok(Some((simplex, goal))) };
