@@ -35,7 +35,7 @@ fn table(rows: usize, columns: usize, values: &[i64], threshold: i64) -> Problem
     let mut candidates: Vec<usize> = (0..cells.len()).filter(|c| !primary.contains(c)).collect();
     candidates.sort_by_key(|c| (cells[*c].value != 0, -cells[*c].value, *c));
     let singletons = (0..).zip(values).filter(|(_, v)| **v == 1).map(|(a, _)| a).collect();
-    Problem { atoms: values.len(), cells, forced: Vec::new(), candidates, primary, singletons, singletons_are_primary: false }
+    Problem { atoms: values.len(), cells, forced: Vec::new(), candidates, primary, singletons, ..Problem::default() }
 }
 
 proptest! {
