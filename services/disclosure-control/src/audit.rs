@@ -259,11 +259,20 @@ impl Attacker {
 
     /// Whether a whole world has the target at `goal` or beyond, upwards (`sign` 1) or downwards (−1).
     pub(crate) fn reaches(&mut self, target: usize, sign: i64, goal: i64) -> Result<bool, Stopped> {
+        self.reaches_by(target, sign, goal, &[false, true])
+    }
+
+    /// The same, looking at corners only, which is quicker and misses some worlds.
+    pub(crate) fn reaches_a_corner(&mut self, target: usize, sign: i64, goal: i64) -> Result<bool, Stopped> {
+        self.reaches_by(target, sign, goal, &[false])
+    }
+
+    fn reaches_by(&mut self, target: usize, sign: i64, goal: i64, looks: &[bool]) -> Result<bool, Stopped> {
         let enough = |attacker: &Attacker| attacker.seen(target).is_some_and(|seen| {
             if sign > 0 { seen.high.is_none_or(|high| high >= goal) } else { seen.low <= goal }
         });
         let pieces = self.targets[target].pieces.clone();
-        for whole in [false, true] {
+        for whole in looks.iter().copied() {
             for (part, piece) in &pieces {
                 if enough(self) {
                     return Ok(true);

@@ -19,6 +19,9 @@ use crate::suppress::{Singletons, suppress};
 /// The largest number of rounds of audit and repair for one release.
 pub const ROUNDS_MAX: usize = 1_000;
 
+/// How far beyond its goal an interval is pushed where no world of whole numbers is found at the goal.
+const ROOM_MAX: i64 = 8;
+
 /// How open a hidden cell must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Openness {
@@ -76,31 +79,43 @@ fn count(cells: &[usize]) -> String {
 /// # Errors
 /// [`ProtectError`]: then nothing may be published.
 pub fn protect(problem: &Problem, openness: Openness) -> Result<Protection, ProtectError> {
-    protect_from(problem, openness, &BTreeSet::new())
-}
-
-/// The same from cells that are hidden anyway, such as those that an edition hides when it is looked at alone.
-///
-/// # Errors
-/// [`ProtectError`]: then nothing may be published.
-pub fn protect_from(
-    problem: &Problem,
-    openness: Openness,
-    hidden: &BTreeSet<usize>,
-) -> Result<Protection, ProtectError> {
     let all = |why: Stopped| ProtectError::NotProven { cell: 0, why };
-    let mut opened = without_zeros(problem);
-    opened.candidates.retain(|cell| !hidden.contains(cell));
+    let opened = without_zeros(problem);
     let suppression = suppress(&opened, Singletons::Ignored).map_err(|wide| all(wide.into()))?;
     if !suppression.revealed.is_empty() {
         return Err(ProtectError::Revealed { cells: suppression.revealed.into_iter().collect() });
     }
-    let secondary = hidden.union(&suppression.secondary).copied().collect();
-    let mut work = Work::new(&opened, openness, &secondary).map_err(all)?;
+    let mut work = Work::new(&opened, openness, &suppression.secondary).map_err(all)?;
     work.repair(&opened)?;
-    work.give_back(&opened, hidden);
+    // Over several releases there is more to look at, and branching takes too long.
+    work.give_back(&opened, problem.forced.is_empty());
     work.show_what_follows(&opened).map_err(|wide| all(wide.into()))?;
     Ok(work.finished(problem))
+}
+
+/// Which hidden cells would be too narrow if one more were shown: what that one protects.
+///
+/// # Errors
+/// [`ProtectError`]
+pub fn protected_by(
+    problem: &Problem,
+    openness: Openness,
+    hidden: &BTreeSet<usize>,
+    cell: usize,
+) -> Result<BTreeSet<usize>, ProtectError> {
+    let why = |why: Stopped| ProtectError::NotProven { cell, why };
+    let opened = without_zeros(problem);
+    let mut work = Work::new(&opened, openness, hidden).map_err(why)?;
+    let Some(class) = work.classes.iter().position(|class| class.cells.contains(&cell)) else { return Ok(BTreeSet::new()) };
+    if work.classes[class].is_primary {
+        return Ok(BTreeSet::new());
+    }
+    let Some(with) = work.attacker.with(class, work.classes[class].value).map_err(why)? else { return Ok(BTreeSet::new()) };
+    work.attacker = with;
+    work.classes[class].hidden = false;
+    let narrow: Vec<usize> =
+        (0..work.classes.len()).filter(|class| work.stays_open(*class, true) != Ok(true)).collect();
+    Ok(narrow.into_iter().flat_map(|class| work.classes[class].cells.clone()).collect())
 }
 
 /// The problem without atoms under a zero: everybody knows that they are zero.
@@ -194,7 +209,10 @@ impl Work {
                     self.floors_are_exact = true;
                     return self.open(problem, class);
                 }
-                self.hide(way).map_err(why)?;
+                // Where only whole numbers are missing, more room is made.
+                let more = (1..=ROOM_MAX).map(|room| self.attacker.in_the_way(class, sign, goal + sign * room));
+                let way = std::iter::once(Ok(way)).chain(more).find(|way| !matches!(way, Ok(Some(way)) if way.is_empty()));
+                self.hide(way.unwrap_or(Ok(None)).map_err(why)?).map_err(why)?;
             }
         }
         while let Some((up, down)) = self.too_narrow(class) {
@@ -247,42 +265,37 @@ impl Work {
     }
 
     /// Shows again, from the dearest on, what can be shown with all others still open.
-    fn give_back(&mut self, problem: &Problem, not: &BTreeSet<usize>) {
-        let given = |cell: &usize| problem.withheld.contains(cell) || not.contains(cell);
-        let may = |class: &Class| class.hidden && !class.is_primary && !class.cells.iter().any(given);
+    fn give_back(&mut self, problem: &Problem, thoroughly: bool) {
+        let may = |class: &Class| class.hidden && !class.is_primary && !class.cells.iter().any(|cell| problem.withheld.contains(cell));
         let mut order: Vec<usize> = (0..self.classes.len()).filter(|class| may(&self.classes[*class])).collect();
         order.sort_by_key(|class| (-price(&self.classes[*class]), -self.classes[*class].value, *class));
+        // Whatever forbade it last is asked first.
+        let mut ask: Vec<usize> = (0..self.classes.len()).collect();
         for class in order {
             // What cannot be worked out here stays hidden.
             let Ok(Some(with)) = self.attacker.with(class, self.classes[class].value) else { continue };
             let before = std::mem::replace(&mut self.attacker, with);
             self.classes[class].hidden = false;
-            if self.all_open() != Ok(true) {
-                self.classes[class].hidden = true;
-                self.attacker = before;
-            }
+            let Some(at) = ask.iter().position(|class| self.stays_open(*class, thoroughly) != Ok(true)) else { continue };
+            ask[..=at].rotate_right(1);
+            self.classes[class].hidden = true;
+            self.attacker = before;
         }
     }
 
-    /// Whether all hidden classes are open, without hiding more.
-    fn all_open(&mut self) -> Result<bool, Stopped> {
-        for class in 0..self.classes.len() {
-            if !self.classes[class].hidden || self.classes[class].row.is_empty() {
-                continue;
-            }
-            let (low, high) = self.need(class);
-            if !self.reaches(class, -1, low)? || !self.reaches(class, 1, high)? {
-                return Ok(false);
-            }
-            if let Some((up, down)) = self.too_narrow(class)
-                && !self.reaches(class, 1, up)?
-                && !self.reaches(class, -1, down)?
-                && self.too_narrow(class).is_some()
-            {
-                return Ok(false);
-            }
+    /// Whether a class is open, if it is hidden at all, without hiding more. Not thoroughly: as far as corners tell.
+    fn stays_open(&mut self, class: usize, thoroughly: bool) -> Result<bool, Stopped> {
+        if !self.classes[class].hidden || self.classes[class].row.is_empty() {
+            return Ok(true);
         }
-        Ok(true)
+        let reaches = if thoroughly { Attacker::reaches } else { Attacker::reaches_a_corner };
+        let (low, high) = self.need(class);
+        if !reaches(&mut self.attacker, class, -1, low)? || !reaches(&mut self.attacker, class, 1, high)? {
+            return Ok(false);
+        }
+        let Some((up, down)) = self.too_narrow(class) else { return Ok(true) };
+        let reaches = reaches(&mut self.attacker, class, 1, up)? || reaches(&mut self.attacker, class, -1, down)?;
+        Ok(reaches || self.too_narrow(class).is_none())
     }
 
     /// Shows again what follows from what is shown: hiding it protects nobody.
@@ -320,7 +333,7 @@ impl Work {
 /// What it costs to hide cells: many are dearer than one, a large number is dearer than a small one.
 fn price(class: &Class) -> i64 {
     let cells = i64::try_from(class.cells.len()).unwrap_or(1);
-    cells * (16 + i64::from(class.value.max(1).ilog2()))
+    cells * (2 + i64::from(class.value.max(1).ilog2()))
 }
 
 fn classes(problem: &Problem, secondary: &BTreeSet<usize>) -> Vec<Class> {
