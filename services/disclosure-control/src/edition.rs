@@ -15,8 +15,7 @@ use crate::world::{World, WorldCell, WorldError};
 /// The largest number of editions that one is decided beside.
 pub const LEDGER_EDITIONS_MAX: usize = 100;
 
-/// Which cell of a release: the measure, and the codes of its dimensions.
-pub type Name = (String, Key);
+pub use crate::rule::Name;
 
 /// A release as it was decided: what the ledger keeps. **Secret**: it has the true numbers.
 #[derive(Debug, Clone)]
@@ -173,13 +172,15 @@ impl Ledger {
         let cell = |cell: &WorldCell| Cell { atoms: cell.atoms.clone(), value: cell.value.unwrap_or_default() };
         problem.cells = world.cells.iter().map(cell).collect();
         problem.frame = world.frame().into_iter().chain(world.part_of()).collect();
-        let (mut shown, mut own) = (BTreeSet::new(), BTreeSet::new());
+        let (mut shown, mut kept, mut own) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for (number, edition) in editions.iter().enumerate() {
             for name in edition.truth.cells.keys() {
                 let at = place(&world, edition, number, name);
                 if number == last {
                     own.insert(at);
-                } else if !edition.hidden.contains(name) {
+                } else if edition.hidden.contains(name) {
+                    kept.insert(at);
+                } else {
                     shown.insert(at);
                 }
                 if edition.primary.contains(name) {
@@ -187,11 +188,11 @@ impl Ledger {
                 }
             }
         }
-        // A number that came out once is out.
+        // A number that came out once is out, and one that was hidden stays hidden: what it protected is still there.
         problem.primary.retain(|at| !shown.contains(at));
         let open = |at: &usize| !shown.contains(at) && !problem.primary.contains(at);
-        problem.withheld = (0..world.cells.len()).filter(|at| !own.contains(at) && open(at)).collect();
-        problem.candidates = own.iter().copied().filter(open).collect();
+        problem.withheld = kept.iter().copied().filter(open).collect();
+        problem.candidates = own.iter().copied().filter(|at| open(at) && !kept.contains(at)).collect();
         problem.candidates.sort_by_key(|at| (problem.cells[*at].value != 0, -problem.cells[*at].value, *at));
         problem.forced = shown.into_iter().collect();
         Ok(Ledger { world, problem })
@@ -202,7 +203,8 @@ impl Ledger {
         let last = editions.len() - 1;
         let hides = |name: &&Name| {
             let at = place(&self.world, &editions[last], last, name);
-            self.problem.primary.contains(&at) || protection.secondary.contains(&at)
+            let hides = [&self.problem.primary, &self.problem.withheld, &protection.secondary];
+            hides.iter().any(|hidden| hidden.contains(&at))
         };
         editions[last].truth.cells.keys().filter(hides).cloned().collect()
     }

@@ -3,6 +3,7 @@ pub mod attack;
 pub mod audit;
 pub mod budget;
 pub mod cell_key;
+pub mod coarsen;
 pub mod edition;
 pub mod preset;
 pub mod problem;

@@ -309,7 +309,8 @@ impl Work {
             basis.learn(row)?;
         }
         for class in &mut self.classes {
-            if class.hidden && !class.is_primary && basis.implies(&class.row)? {
+            let withheld = class.cells.iter().any(|cell| problem.withheld.contains(cell));
+            if class.hidden && !class.is_primary && !withheld && basis.implies(&class.row)? {
                 class.hidden = false;
             }
         }

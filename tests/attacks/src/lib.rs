@@ -7,5 +7,6 @@
 //! **Invariant**: the same seed is the same organisation, on every machine; no clock, no other chance.
 
 pub mod board;
+pub mod campaign;
 pub mod folder;
 pub mod organisation;

@@ -1,62 +1,121 @@
-//! wip
-use std::{collections::BTreeMap, path::Path, time::Instant};
-use attacks::{board::Board, organisation::Organisation};
-use disclosure_control::{edition::{Edition, decide}, release::Release, attack::attack};
+//! Attacks board reports of organisations of chance, as anybody could.
 
-#[derive(Clone,Copy)]
-struct Contributors { members: u32, #[allow(dead_code)] groups: u32 }
-fn input(board: &Board) -> (Release, BTreeMap<(String, Vec<(String, String)>), Contributors>) {
-    let truth = Release::new(board.manifest.clone(), &board.lines()).unwrap();
-    let mut by = BTreeMap::new();
-    for (table, counted) in board.manifest.tables.iter().zip(&board.tables) {
-        let Some(measure) = &table.measure else { continue };
-        for c in counted {
-            let mut key: Vec<(String, String)> = table.dims.iter().cloned().zip(c.codes.iter().cloned()).filter(|(_, c)| c != "Total").collect();
-            key.sort();
-            by.insert((measure.clone(), key), Contributors { members: c.members, groups: c.groups });
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Result, ensure};
+use attacks::{
+    board::Board,
+    campaign::{Campaign, Outcome, peer_5, published, tables},
+    folder,
+    organisation::{GROUPS_MAX, GROUPS_MIN, Organisation},
+};
+use disclosure_control::edition::decide;
+
+const HELP: &str = "\
+Publishes four releases each of organisations of chance with the preset peer-5, and attacks what was published.
+
+usage: attacks [--organisations N] [--seed S] [--from FOLDER] [--write FOLDER]
+
+  --organisations N  how many organisations; the first has the seed S, the next S + 1 … (1000)
+  --seed S           (1)
+  --from FOLDER      one organisation from the files of another generator instead
+  --write FOLDER     writes the first organisation's first release there, true and published, for other attackers
+
+Exit code 1: something was found.";
+
+fn main() -> Result<ExitCode> {
+    let (mut organisations, mut seed, mut from, mut write) = (1000_u64, 1_u64, None::<PathBuf>, None::<PathBuf>);
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let value = args.next();
+        match (arg.as_str(), value) {
+            ("--organisations", Some(value)) => organisations = value.parse()?,
+            ("--seed", Some(value)) => seed = value.parse()?,
+            ("--from", Some(value)) => from = Some(value.into()),
+            ("--write", Some(value)) => write = Some(value.into()),
+            _ => {
+                println!("{HELP}");
+                return Ok(if arg == "--help" { ExitCode::SUCCESS } else { ExitCode::from(2) });
+            }
         }
     }
-    (truth, by)
+    let count = if from.is_some() { 1 } else { organisations };
+    ensure!(count > 0, "at least one organisation");
+    let mut sums: Vec<(usize, Outcome)> = vec![(0, Outcome::default()); 8];
+    let mut unsafe_seeds = Vec::new();
+    for number in 0..count {
+        let organisation = match &from {
+            Some(folder) => Organisation::read(folder)?,
+            None => Organisation::random(seed + number, groups(seed + number)),
+        };
+        if let Some(folder) = write.take() {
+            write_releases(&organisation, &folder)?;
+        }
+        let campaign = Campaign::run(&organisation)?;
+        if !campaign.is_safe() {
+            println!("{organisation}: {campaign:?}");
+            unsafe_seeds.push(seed + number);
+        }
+        add(&mut sums, &campaign);
+        if from.is_some() || (number + 1) % 10 == 0 {
+            eprintln!("{} of {count}", number + 1);
+        }
+    }
+    print(&sums, count);
+    println!("found in {} of {count}: {unsafe_seeds:?}", unsafe_seeds.len());
+    Ok(ExitCode::from(u8::from(!unsafe_seeds.is_empty())))
 }
 
-fn main() {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let organisation = match args[0].parse::<u64>() {
-        Ok(seed) => Organisation::random(seed, args[1].parse().unwrap()),
-        Err(_) => Organisation::read(Path::new(&args[0])).unwrap(),
-    };
-    println!("{organisation}");
-    let boards = Board::releases(&organisation);
-    let check = args.iter().any(|a| a == "--attack");
-    let mut show = |name: &str, earlier: &[Edition], board: &Board| {
-        let (truth, by) = input(board);
-        let begun = Instant::now();
-        let primary = truth.cells.iter().filter(|(n, c)| c.value.unwrap() > 0 && by[*n].members < 5).map(|(n, _)| n.clone()).collect();
-        match decide(earlier, truth, primary) {
-            Ok(edition) => {
-                let t = begun.elapsed();
-                // distinct cells, those that are not zero
-                let cells = edition.truth.cells.len();
-                let shown_value: i64 = edition.truth.cells.iter().filter(|(n, _)| !edition.hidden.contains(*n)).map(|(_, c)| c.value.unwrap()).sum();
-                let value: i64 = edition.truth.cells.values().map(|c| c.value.unwrap()).sum();
-                println!("{name}: {cells} cells, primary {}, hidden {} = {:.1} %, value shown {:.1} %, rounds {}, {t:?}", edition.primary.len(), edition.hidden.len(), 100.0 * edition.hidden.len() as f64 / cells as f64, 100.0 * shown_value as f64 / value as f64, edition.certificate.rounds);
-                if check {
-                    let f = attack(&[edition.published()], 2).unwrap();
-                    println!("   span {} K0 {}/{} {:?} K1 {}/{} {:?} {:?}", f.span.len(), f.k0.exact, f.k0.narrow, f.k0.min_width, f.k1.exact, f.k1.narrow, f.k1.min_width, f.k1.narrow_cells);
-                    if !earlier.is_empty() {
-                        let all: Vec<Release> = earlier.iter().chain([&edition]).enumerate().map(|(i, e)| e.published().apart(i)).collect();
-                        let f = attack(&all, 2).unwrap();
-                        println!("   together: span {} K0 {}/{} K1 {}/{} {:?}", f.span.len(), f.k0.exact, f.k0.narrow, f.k1.exact, f.k1.narrow, f.k1.min_width);
-                    }
-                }
-                Some(edition)
-            }
-            Err(error) => { println!("{name}: {error} {:?}", begun.elapsed()); None }
-        }
-    };
-    let h1 = show("H1", &[], &boards[0]);
-    show("Q1-Q3 alone", &[], &boards[1]);
-    if args.iter().any(|a| a == "--ledger") && let Some(h1) = h1 { show("Q1-Q3 with ledger", &[h1], &boards[1]); }
-    let year = show("year", &[], &boards[2]);
-    if let Some(year) = year { show("a week later", &[year], &boards[3]); }
+/// From the smallest to the largest that there is, one after the other.
+fn groups(seed: u64) -> u16 {
+    let range = u64::from(GROUPS_MAX - GROUPS_MIN) + 1;
+    GROUPS_MIN + u16::try_from(seed % range).expect("few groups")
+}
+
+fn add(sums: &mut [(usize, Outcome)], campaign: &Campaign) {
+    for ((published, sum), outcome) in sums.iter_mut().zip(campaign.alone.iter().chain(&campaign.releases)) {
+        let Some(outcome) = outcome else { continue };
+        *published += 1;
+        sum.cells += outcome.cells;
+        sum.hidden += outcome.hidden;
+        sum.value += outcome.value;
+        sum.shown += outcome.shown;
+        sum.exact += outcome.exact;
+        sum.narrow += outcome.narrow;
+        sum.below_rule += outcome.below_rule;
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for the eye")]
+fn print(sums: &[(usize, Outcome)], count: u64) {
+    println!("release                published  held back  hidden  value shown  exact  narrow  below the rule");
+    let names = ["H1", "Q1-Q3", "year", "a week later"];
+    let names = names.map(|name| format!("{name} alone")).into_iter().chain(names.map(|name| format!("{name} after all")));
+    for (name, (published, sum)) in names.zip(sums) {
+        let percent = |part: i64, whole: i64| 100.0 * part as f64 / whole.max(1) as f64;
+        let cells = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        println!(
+            "{name:<22} {published:>9} {:>10} {:>6.1}% {:>11.1}% {:>6} {:>7} {:>15}",
+            count - *published as u64,
+            percent(cells(sum.hidden), cells(sum.cells)),
+            percent(sum.shown, sum.value),
+            sum.exact,
+            sum.narrow,
+            sum.below_rule
+        );
+    }
+}
+
+fn write_releases(organisation: &Organisation, folder: &std::path::Path) -> Result<()> {
+    let mut ledger = Vec::new();
+    for board in Board::releases(organisation) {
+        let tables = tables(&board)?;
+        let primary = peer_5().broken(&tables.truth, &tables.by)?.into_keys().collect();
+        let Ok(edition) = decide(&ledger, tables.truth, primary) else { continue };
+        let name = &board.manifest.release;
+        board.write(&folder.join("truth").join(name))?;
+        folder::write(&folder.join("published").join(name), &board.manifest, &published(&board, &edition))?;
+        ledger.push(edition);
+    }
+    Ok(())
 }
