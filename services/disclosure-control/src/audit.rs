@@ -32,6 +32,9 @@ impl Interval {
     }
 }
 
+/// Up to so many equations that can be released the cheapest way is looked for, beyond it a way.
+const LARGE: usize = 400;
+
 /// What somebody knows beside the published numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
@@ -222,15 +225,22 @@ impl Attacker {
     ///
     /// # Errors
     /// [`Stopped`]
-    pub fn in_the_way(&self, target: usize, sign: i64, goal: i64) -> Result<Option<Vec<usize>>, Stopped> {
+    pub fn in_the_way(&mut self, target: usize, sign: i64, goal: i64) -> Result<Option<Vec<usize>>, Stopped> {
         let seen = self.seen(target).ok_or(Stopped::TooLong)?;
         let missing = if sign > 0 { goal - seen.high.unwrap_or(goal) } else { seen.low - goal };
-        for (part, piece) in &self.targets[target].pieces {
-            let of = &self.parts[*part];
-            let Some(until) = of.until(*piece, sign, Some(missing)) else { continue };
-            if let Some(local) = of.simplex.in_the_way(&of.directed(*piece, sign), until)? {
-                let is_one = |(_, place): &&(Release, Option<(usize, usize)>)| place.is_some_and(|(at, number)| at == *part && local.contains(&number));
-                return Ok(Some((0..self.releases.len()).filter(|at| is_one(&&self.releases[*at])).collect()));
+        for (part, piece) in self.targets[target].pieces.clone() {
+            let of = &mut self.parts[part];
+            let Some(until) = of.until(piece, sign, Some(missing)) else { continue };
+            let sum = of.directed(piece, sign);
+            let local = if of.releases.len() <= LARGE {
+                of.simplex.in_the_way(&sum, until)?
+            } else {
+                let tightest = of.simplex.tightest(&sum);
+                of.sound(tightest)?.map(|release| vec![release])
+            };
+            if let Some(local) = local {
+                let is_one = |place: &(Release, Option<(usize, usize)>)| place.1.is_some_and(|(at, number)| at == part && local.contains(&number));
+                return Ok(Some((0..self.releases.len()).filter(|at| is_one(&self.releases[*at])).collect()));
             }
         }
         Ok(None)

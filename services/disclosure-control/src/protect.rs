@@ -219,8 +219,7 @@ impl Work {
             if self.reaches(class, 1, up).map_err(why)? || self.reaches(class, -1, down).map_err(why)? {
                 continue;
             }
-            let ways = [(1, up), (-1, down)].map(|(sign, goal)| self.attacker.in_the_way(class, sign, goal));
-            let [up, down] = ways;
+            let [up, down] = [(1, up), (-1, down)].map(|(sign, goal)| self.attacker.in_the_way(class, sign, goal));
             let ways = [up.map_err(why)?, down.map_err(why)?].into_iter().flatten().filter(|way| !way.is_empty());
             let way = ways.min_by_key(|way| self.cost(way));
             self.hide(way).map_err(why)?;

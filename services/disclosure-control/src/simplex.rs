@@ -24,10 +24,12 @@ const ENTRY_MAX: i64 = 1 << 30;
 const LOOKED_AT_FROM: i64 = 1 << 20;
 /// Entries from here on are divided by what they have in common: not before, since looking for it costs more.
 const REDUCED_FROM: i64 = 1 << 10;
+/// After so many steps of the dual method the rule that cannot cycle takes over.
+const STEPS_MAX: usize = 500;
 /// Of so many columns that gain the best is taken.
 const LOOKED_AT_MAX: usize = 16;
 /// After so many steps without progress the rule that cannot cycle takes over.
-const STALLED_MAX: usize = 40;
+const STALLED_MAX: usize = 400;
 
 /// Why a question has no answer. Who asked must take it as "not safe".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -508,6 +510,26 @@ impl Simplex {
         best.map(|(at, _, _)| at)
     }
 
+    /// The equation on which the most of a sum depends most, for its price: where a linear programme of all of them would
+    /// take too long. None: it depends on none.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub fn tightest(&mut self, sum: &Row) -> Result<Option<usize>, Stopped> {
+        let atom = |variable: usize| u32::try_from(variable).map_or(0, |at| if variable < self.atoms { sum.at(at) } else { 0 });
+        let mut goal = self.goal(&atom)?;
+        self.climb(&mut goal, &mut |_| ControlFlow::Continue(()))?;
+        let rate = |release: usize| {
+            let column = self.columns.iter().position(|variable| self.is_held(*variable) && *variable == self.held[release])?;
+            Some(goal.entries[column].abs()).filter(|rate| *rate > 0)
+        };
+        let rates = (0..self.held.len()).filter_map(|release| Some((release, rate(release)?)));
+        let better = |(a, x): &(usize, i64), (b, y): &(usize, i64)| {
+            (i128::from(*x) * i128::from(self.prices[*b])).cmp(&(i128::from(*y) * i128::from(self.prices[*a]))).then(b.cmp(a))
+        };
+        Ok(rates.max_by(better).map(|(release, _)| release))
+    }
+
     /// Holds a sum at a value from now on. Whether it can be held there.
     ///
     /// # Errors
@@ -561,31 +583,25 @@ impl Simplex {
         for release in &below {
             free.slacks[free.held[*release] - free.atoms] = Slack::Free;
         }
-        let atom = |variable: usize| u32::try_from(variable).map_or(0, |atom| if variable < self.atoms { sum.at(atom) } else { 0 });
-        let reach = free.goal(&atom)?;
-        // The sum may not go beyond the goal.
-        let cap = variables + below.len();
-        let right = i128::from(goal) * i128::from(reach.denominator) - reach.right;
-        if right <= 0 {
-            return Ok(Some(Vec::new()));
-        }
-        let entries = reach.entries.iter().map(|x| -x).collect();
-        free.lines.push(Line::new(cap, reach.denominator, right, entries)?);
         free.slacks.extend(below.iter().map(|_| Slack::Free).chain([Slack::Free]));
-        let mut reach = free.goal(&atom)?;
-        free.climb(&mut reach, &mut |_| ControlFlow::Continue(()))?;
-        if free.lines.iter().any(|line| line.basic == cap && line.right > 0) {
-            return Ok(None);
-        }
-        // At the goal it stays, and becomes as cheap as can be.
-        free.slacks[cap - self.atoms] = Slack::Held(0);
         let price = |variable: usize| {
             let above = self.held.iter().position(|held| *held == variable);
             let release = above.or_else(|| below.get(variable.checked_sub(variables)?).copied());
             release.map_or(0, |release| -self.prices[release])
         };
-        let mut goal = free.goal(&price)?;
-        free.climb(&mut goal, &mut |_| ControlFlow::Continue(()))?;
+        // Nothing is departed from, which is cheapest; then the goal is demanded, and what it costs is paid step by step.
+        let mut cheap = free.goal(&price)?;
+        free.climb(&mut cheap, &mut |_| ControlFlow::Continue(()))?;
+        let atom = |variable: usize| u32::try_from(variable).map_or(0, |atom| if variable < self.atoms { sum.at(atom) } else { 0 });
+        let reach = free.goal(&atom)?;
+        let right = reach.right - i128::from(goal) * i128::from(reach.denominator);
+        if right >= 0 {
+            return Ok(Some(Vec::new()));
+        }
+        free.lines.push(Line::new(variables + below.len(), reach.denominator, right, reach.entries)?);
+        if !free.restore(&mut cheap)? {
+            return Ok(None);
+        }
         let departed = free.lines.iter().filter(|line| line.right > 0).filter_map(|line| {
             let above = self.held.iter().position(|held| *held == line.basic);
             above.or_else(|| below.get(line.basic.checked_sub(variables)?).copied()).filter(|release| below.contains(release))
@@ -677,21 +693,41 @@ impl Simplex {
         let entries = of.entries.iter().map(|x| sign * x).collect();
         simplex.slacks.push(Slack::Free);
         simplex.lines.push(Line::new(basic, of.denominator, right, entries)?);
-        for _ in 0..PIVOTS_MAX {
-            let low = simplex.lines.iter().enumerate().filter(|(_, line)| line.right < 0).min_by_key(|(at, line)| (line.right, *at));
-            let Some((at, line)) = low else { return Ok(Some((simplex, goal))) };
+        Ok(simplex.restore(&mut goal)?.then_some((simplex, goal)))
+    }
+
+    /// From a corner where the goal is at its most but lines were added that do not hold, to one where all hold (the dual
+    /// simplex method: C. Lemke, *The dual method of solving the linear programming problem*, 1954). Whether there is one.
+    fn restore(&mut self, goal: &mut Line) -> Result<bool, Stopped> {
+        for step in 0..PIVOTS_MAX {
+            let negative = self.lines.iter().enumerate().filter(|(_, line)| line.right < 0);
+            // The first, once it has taken long, so that it comes to an end.
+            let lower = |a: &Line, b: &Line| (a.right * i128::from(b.denominator)).cmp(&(b.right * i128::from(a.denominator)));
+            let low = if step < STEPS_MAX {
+                negative.min_by(|(_, a), (_, b)| lower(a, b).then(a.basic.cmp(&b.basic)))
+            } else {
+                negative.min_by_key(|(_, line)| line.basic)
+            };
+            let Some((at, line)) = low else { return Ok(true) };
             let mut best: Option<(usize, i128, i128)> = None;
             for (column, entry) in line.entries.iter().enumerate().filter(|(_, entry)| **entry < 0) {
-                if simplex.is_held(simplex.columns[column]) {
+                if self.is_held(self.columns[column]) {
                     continue;
                 }
                 let (cost, by) = (i128::from(goal.entries[column]), -i128::from(*entry));
-                if best.is_none_or(|(_, least, of)| cost * of < least * by) {
+                // Of equals that with the larger entry, which goes further; in the end the first, as Bland says.
+                let order = |column: usize| self.columns[column];
+                let better = best.is_none_or(|(other, least, of)| match (cost * of).cmp(&(least * by)) {
+                    std::cmp::Ordering::Equal if step < STEPS_MAX => (by, order(other)) > (of, order(column)),
+                    std::cmp::Ordering::Equal => order(column) < order(other),
+                    unequal => unequal.is_lt(),
+                });
+                if better {
                     best = Some((column, cost, by));
                 }
             }
-            let Some((column, _, _)) = best else { return Ok(None) };
-            simplex.pivot(at, column, &mut goal)?;
+            let Some((column, _, _)) = best else { return Ok(false) };
+            self.pivot(at, column, goal)?;
         }
         Err(Stopped::TooLong)
     }
