@@ -266,20 +266,23 @@ impl<'a> Teller<'a> {
         watch: &mut dyn FnMut(Level, usize, usize),
     ) -> Result<Found, Stopped> {
         let targets: Vec<Row> = hidden.iter().map(|cell| self.world.cells[*cell].atoms.clone()).collect();
-        let mut attacker = Attacker::new(self.world.atoms, self.world.known(level), &targets)?;
+        // Where a limit is reached, nothing is known to be safe; what adding and taking away finds stays found.
+        let mut attacker = match Attacker::new(self.world.atoms, self.world.known(level), &targets) {
+            Err(Stopped::TooWide | Stopped::TooLong) => None,
+            attacker => Some(attacker?),
+        };
         let mut found = Found::default();
         for (target, place) in hidden.iter().enumerate() {
             watch(level, target, hidden.len());
-            let interval = match self.world.cells[*place].value {
-                Some(value) => Interval { low: value, high: Some(value) },
-                None => match attacker.interval(target) {
-                    Ok(interval) => interval,
-                    Err(Stopped::Contradiction) => return Err(Stopped::Contradiction),
-                    Err(Stopped::TooWide | Stopped::TooLong) => {
-                        found.undecided_cells.push(self.cite(*place, false));
-                        continue;
-                    }
-                },
+            let shown = self.world.cells[*place].value.map(|value| Ok(Interval { low: value, high: Some(value) }));
+            let worked_out = || attacker.as_mut().map_or(Err(Stopped::TooLong), |attacker| attacker.interval(target));
+            let interval = match shown.unwrap_or_else(worked_out) {
+                Ok(interval) => interval,
+                Err(Stopped::Contradiction) => return Err(Stopped::Contradiction),
+                Err(Stopped::TooWide | Stopped::TooLong) => {
+                    found.undecided_cells.push(self.cite(*place, false));
+                    continue;
+                }
             };
             self.note(&mut found, *place, interval, width);
         }

@@ -70,8 +70,8 @@ fn read(folders: &[PathBuf]) -> anyhow::Result<Vec<Release>> {
     let mut releases = Vec::new();
     for (folder, name) in folders.iter().zip(names) {
         let (mut release, unread) = release_folder::read(folder)?;
-        for field in unread {
-            eprintln!("kith: {}: release.json: `{field}` is not known, and not read", folder.display());
+        for what in unread {
+            eprintln!("kith: {}: {what} is not known, and not read", folder.display());
         }
         release.manifest.release = name;
         releases.push(release);

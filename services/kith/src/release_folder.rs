@@ -14,7 +14,7 @@ const MANIFEST_BYTES_MAX: u64 = 16 << 20;
 /// Largest table, in bytes.
 const TABLE_BYTES_MAX: u64 = 64 << 20;
 
-/// Reads a release; answers it, and the fields of its `release.json` that were not read.
+/// Reads a release; answers it, and what of its folder is not known and was not read.
 ///
 /// # Errors
 /// If it is none: which file, which line, and what to do.
@@ -33,7 +33,27 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<(Release, Vec<String>)> {
         Ok(Release::new(manifest, &tables)?)
     };
     let release = release().with_context(|| format!("{shown} cannot be read as a release"))?;
-    Ok((release, Manifest::unread(&json)))
+    ensure!(
+        !release.cells.is_empty(),
+        "{shown} has no number: name its tables in {MANIFEST}, with a line for each number"
+    );
+    let fields = Manifest::unread(&json).into_iter().map(|field| format!("{MANIFEST}: `{field}`"));
+    let unread = fields.chain(unnamed(folder, &release.manifest)?).collect();
+    Ok((release, unread))
+}
+
+/// The tables in a folder that its `release.json` does not name.
+fn unnamed(folder: &Path, manifest: &Manifest) -> anyhow::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in folder.read_dir().with_context(|| format!("{} cannot be read", folder.display()))? {
+        let name = entry?.file_name();
+        let is_table = Path::new(&name).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+        if is_table && !manifest.tables.iter().any(|table| *table.file == *name) {
+            names.push(name.to_string_lossy().escape_debug().to_string());
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// The bytes of a file that is no link, nor a device or a pipe, which could wait for ever.
@@ -82,6 +102,10 @@ mod tests {
         fs::write(at.join("people.csv"), "area,value\r\nTotal,9\r\nElm,\r\n").expect("written");
         let (release, unread) = read(at).expect("a release");
         assert_eq!((release.cells.len(), unread.len()), (2, 0));
+        fs::write(at.join("more.csv"), "").expect("written");
+        assert_eq!(read(at).expect("a release").1, ["more.csv"]);
+        fs::write(at.join("people.csv"), "area,value\r\n").expect("written");
+        assert!(why(at).contains("has no number: name its tables in release.json"));
     }
 
     #[test]

@@ -77,7 +77,10 @@ fn at_level(said: &mut String, level: Level, found: &Found, told: &BTreeSet<Cite
         format!("{cell} is {low} {between} {high}")
     });
     lines(said, fresh.chain(near))?;
-    lines(said, undecided_cells.iter().map(|cell| format!("{cell}: not decided within the limits")))
+    match undecided_cells.len() {
+        0 => Ok(()),
+        many => writeln!(said, "    of {many} more it was not worked out what they can be: a limit was reached"),
+    }
 }
 
 fn knowledge(level: Level) -> &'static str {
