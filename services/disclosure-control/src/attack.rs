@@ -4,15 +4,23 @@
 //! combination, which are narrow at which level of knowledge, and what changed between two releases.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::Serialize;
 
 use crate::audit::{Attacker, Interval, Level};
-use crate::release::{Release, named};
+use crate::release::{Key, Release, Zeros, named};
 use crate::row::{Row, TooWide};
 use crate::simplex::Stopped;
-use crate::span::{self, Combination};
+use crate::span::{Combination, Known};
 use crate::world::{World, WorldError};
+
+mod pattern;
+
+pub use pattern::{Judgement, Revealed, judge};
+
+/// The most shown cells of which is remembered how others follow from them. With more, it is said that they follow.
+pub const TOLD_MAX: usize = 5_000;
 
 /// Why an attack has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +48,7 @@ pub struct Findings {
     pub hidden: usize,
     /// Hidden cells that follow exactly from shown ones, by linear combination alone; by name.
     pub span: Vec<String>,
-    /// The same with the combination that does it, where it is short enough to be told.
+    /// The same with the combination that does it; none where there are more than [`TOLD_MAX`] shown cells.
     pub how: Vec<How>,
     /// What somebody finds whose knowledge ends at K0.
     #[serde(rename = "K0")]
@@ -53,21 +61,75 @@ pub struct Findings {
     pub k2: Found,
 }
 
+/// A cell as its readers find it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Cited {
+    /// The cell in words, as the first of the releases calls it.
+    pub cell: String,
+    /// Where several releases are attacked, those that show it; of a hidden cell, those that hide it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub releases: Vec<String>,
+}
+
+impl fmt::Display for Cited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.releases[..] {
+            [] => f.write_str(&self.cell),
+            releases => write!(f, "{} [{}]", self.cell, releases.join(", ")),
+        }
+    }
+}
+
 /// A hidden cell and the shown ones that it is worked out from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct How {
     /// The hidden cell.
-    pub cell: String,
+    #[serde(flatten)]
+    pub cell: Cited,
     /// What it is.
     pub value: Option<i64>,
     /// Shown cells, each with how often it is added (or taken away).
-    pub combination: Vec<(i64, String)>,
+    pub combination: Vec<Term>,
     /// By what the sum is divided.
     pub divided_by: i64,
 }
 
-/// What is found at a level.
+/// A shown cell in a sum.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Term {
+    /// How often it is added; below zero, taken away.
+    pub times: i64,
+    /// The cell.
+    #[serde(flatten)]
+    pub cell: Cited,
+    /// What is printed there.
+    pub value: Option<i64>,
+}
+
+/// A hidden cell that is known exactly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Exact {
+    /// The cell.
+    #[serde(flatten)]
+    pub cell: Cited,
+    /// What it is.
+    pub value: i64,
+}
+
+/// A hidden cell of which both ends are known, and lie close together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Narrow {
+    /// The cell.
+    #[serde(flatten)]
+    pub cell: Cited,
+    /// It is at least this.
+    pub low: i64,
+    /// It is at most this.
+    pub high: i64,
+}
+
+/// What is found at a level.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Found {
     /// How many hidden cells are known exactly.
     pub exact: usize,
@@ -78,15 +140,29 @@ pub struct Found {
     /// The narrowest interval.
     pub min_width: Option<i64>,
     /// The cells that are exact, with their values.
-    pub exact_cells: Vec<(String, i64)>,
+    pub exact_cells: Vec<Exact>,
     /// The cells that are narrow, with both ends.
-    pub narrow_cells: Vec<(String, i64, i64)>,
+    pub narrow_cells: Vec<Narrow>,
+    /// Cells of which a limit was reached before it was clear what they can be: they are not proven safe.
+    pub undecided_cells: Vec<Cited>,
+}
+
+impl Found {
+    /// Whether there is nothing.
+    pub fn is_safe(&self) -> bool {
+        self.exact == 0 && self.narrow == 0 && self.undecided_cells.is_empty()
+    }
 }
 
 impl Findings {
     /// Whether anything was found.
     pub fn is_safe(&self) -> bool {
-        self.span.is_empty() && [&self.k0, &self.k1, &self.k2].iter().all(|found| found.exact == 0 && found.narrow == 0)
+        self.span.is_empty() && self.levels().iter().all(|(_, found)| found.is_safe())
+    }
+
+    /// What is found at each level, from who knows least to who knows most.
+    pub fn levels(&self) -> [(Level, &Found); 3] {
+        [(Level::K0, &self.k0), (Level::K1, &self.k1), (Level::K2, &self.k2)]
     }
 }
 
@@ -96,51 +172,145 @@ impl Findings {
 /// # Errors
 /// [`AttackError`]
 pub fn attack(releases: &[Release], width: i64) -> Result<Findings, AttackError> {
+    attack_watched(releases, width, &mut |_, _, _| {})
+}
+
+/// The same; `watch` is told the level, and how many of how many hidden cells were looked at.
+///
+/// # Errors
+/// [`AttackError`]
+pub fn attack_watched(
+    releases: &[Release],
+    width: i64,
+    watch: &mut dyn FnMut(Level, usize, usize),
+) -> Result<Findings, AttackError> {
     let world = World::new(releases)?;
+    let teller = Teller::new(&world, releases);
     let hidden: Vec<usize> = (0..world.cells.len()).filter(|cell| world.cells[*cell].hidden).collect();
-    let revealed = span::revealed(&world, &hidden)?;
-    let name = |cell: &usize| world.cells[*cell].name();
-    let mut span: Vec<String> = revealed.iter().map(name).collect();
+    let known = Known::of_world(&world);
+    let revealed = known.revealed(hidden.iter().map(|cell| (*cell, &world.cells[*cell].atoms)))?;
+    let mut span: Vec<String> = revealed.iter().map(|cell| world.cells[*cell].name()).collect();
     span.sort();
-    let how = revealed.iter().filter_map(|cell| Some((cell, span::combination(&world, *cell).ok()??)));
-    let how = how.map(|(cell, combination)| told(&world, *cell, combination)).collect();
-    let threshold = releases.first().map_or(0, |release| release.manifest.threshold);
-    let at = |level| found(&world, &hidden, level, width, threshold);
-    let (k0, k1, k2) = (at(Level::K0)?, at(Level::K1)?, at(Level::K2)?);
-    Ok(Findings { cells: world.cells.len(), hidden: hidden.len(), span, how, k0, k1, k2 })
+    let how = teller.how(&known, &revealed);
+    let [k0, k1, k2] = Level::ALL.map(|level| teller.found(&hidden, level, width, watch));
+    Ok(Findings { cells: world.cells.len(), hidden: hidden.len(), span, how, k0: k0?, k1: k1?, k2: k2? })
 }
 
-fn told(world: &World, cell: usize, Combination { terms, divided_by }: Combination) -> How {
-    let sum: Option<i64> = terms.iter().map(|(x, shown)| Some(x * world.cells[*shown].value?)).sum();
-    let name = |cell: usize| world.cells[cell].name();
-    let combination = terms.iter().map(|(x, shown)| (*x, name(*shown))).collect();
-    How { cell: name(cell), value: sum.map(|sum| sum / divided_by), combination, divided_by }
+/// Who tells of the cells of a world.
+struct Teller<'a> {
+    world: &'a World,
+    releases: &'a [Release],
+    /// What each release calls each cell, and whether it shows it.
+    calls: Vec<Vec<(usize, &'a str, &'a Key, bool)>>,
 }
 
-fn found(world: &World, hidden: &[usize], level: Level, width: i64, threshold: i64) -> Result<Found, Stopped> {
-    let targets: Vec<Row> = hidden.iter().map(|cell| world.cells[*cell].atoms.clone()).collect();
-    let mut attacker = Attacker::new(world.atoms, world.known(level), &targets)?;
-    let mut found =
-        Found { exact: 0, exact_small: 0, narrow: 0, min_width: None, exact_cells: Vec::new(), narrow_cells: Vec::new() };
-    for (target, cell) in hidden.iter().enumerate() {
-        let cell = &world.cells[*cell];
-        let interval = match cell.value {
-            Some(value) => Interval { low: value, high: Some(value) },
-            None => attacker.interval(target)?,
+impl<'a> Teller<'a> {
+    fn new(world: &'a World, releases: &'a [Release]) -> Teller<'a> {
+        let mut calls = vec![Vec::new(); world.cells.len()];
+        for (number, release) in releases.iter().enumerate() {
+            for (name, seen) in &release.cells {
+                let Some(cell) = world.at.get(&(number, name.0.clone(), name.1.clone())) else { continue };
+                calls[*cell].push((number, name.0.as_str(), &name.1, seen.value.is_some()));
+            }
+        }
+        Teller { world, releases, calls }
+    }
+
+    /// A cell as those releases have it that show it, or hide it.
+    fn cite(&self, cell: usize, shown: bool) -> Cited {
+        let all = self.calls[cell].iter().filter(|(.., shows)| *shows == shown);
+        let (first, several) = (all.clone().next(), self.releases.len() > 1);
+        let Some((number, measure, key, _)) = first.filter(|_| several) else {
+            return Cited { cell: self.world.cells[cell].name(), releases: Vec::new() };
         };
-        let Some(high) = interval.high else { continue };
-        let distance = high - interval.low;
-        found.min_width = Some(found.min_width.map_or(distance, |least| least.min(distance)));
-        if distance == 0 {
-            found.exact_small += usize::from((1..threshold).contains(&high));
-            found.exact_cells.push((cell.name(), high));
-        } else if distance < width {
-            found.narrow_cells.push((cell.name(), interval.low, high));
+        // With the release's name, nothing more is needed to tell its own facts from those of others.
+        let measure = measure.strip_suffix(&format!(" [{number}]")).unwrap_or(measure);
+        let numbers: BTreeSet<usize> = all.map(|(number, ..)| *number).collect();
+        let releases = numbers.into_iter().map(|number| self.releases[number].manifest.release.clone());
+        Cited { cell: named(measure, key), releases: releases.collect() }
+    }
+
+    fn how(&self, known: &Known, revealed: &[usize]) -> Vec<How> {
+        let shown = self.world.cells.iter().filter(|cell| cell.value.is_some()).count();
+        if revealed.is_empty() || shown > TOLD_MAX {
+            return Vec::new();
+        }
+        let atoms = revealed.iter().map(|cell| (*cell, &self.world.cells[*cell].atoms));
+        let all = known.combinations(atoms).into_iter();
+        let mut how: Vec<How> = all.map(|(cell, combination)| self.told(cell, &combination)).collect();
+        how.sort_by(|a, b| a.cell.cmp(&b.cell));
+        how
+    }
+
+    fn told(&self, cell: usize, Combination { terms, divided_by }: &Combination) -> How {
+        let value = |cell: usize| self.world.cells[cell].value;
+        let sum: Option<i64> = terms.iter().map(|(times, shown)| times.checked_mul(value(*shown)?)).sum();
+        let term =
+            |(times, shown): &(i64, usize)| Term { times: *times, cell: self.cite(*shown, true), value: value(*shown) };
+        let mut combination: Vec<Term> = terms.iter().map(term).collect();
+        // What is added comes first, the largest before others: a total less its parts.
+        combination.sort_by_key(|term| (term.times < 0, std::cmp::Reverse(term.value)));
+        How {
+            cell: self.cite(cell, false),
+            value: sum.map(|sum| sum / divided_by),
+            combination,
+            divided_by: *divided_by,
         }
     }
-    found.exact = found.exact_cells.len();
-    found.narrow = found.narrow_cells.len();
-    Ok(found)
+
+    fn found(
+        &self,
+        hidden: &[usize],
+        level: Level,
+        width: i64,
+        watch: &mut dyn FnMut(Level, usize, usize),
+    ) -> Result<Found, Stopped> {
+        let targets: Vec<Row> = hidden.iter().map(|cell| self.world.cells[*cell].atoms.clone()).collect();
+        // Where a limit is reached, nothing is known to be safe; what adding and taking away finds stays found.
+        let mut attacker = match Attacker::new(self.world.atoms, self.world.known(level), &targets) {
+            Err(Stopped::TooWide | Stopped::TooLong) => None,
+            attacker => Some(attacker?),
+        };
+        let mut found = Found::default();
+        for (target, place) in hidden.iter().enumerate() {
+            watch(level, target, hidden.len());
+            let shown = self.world.cells[*place].value.map(|value| Ok(Interval { low: value, high: Some(value) }));
+            let worked_out = || attacker.as_mut().map_or(Err(Stopped::TooLong), |attacker| attacker.interval(target));
+            let interval = match shown.unwrap_or_else(worked_out) {
+                Ok(interval) => interval,
+                Err(Stopped::Contradiction) => return Err(Stopped::Contradiction),
+                Err(Stopped::TooWide | Stopped::TooLong) => {
+                    found.undecided_cells.push(self.cite(*place, false));
+                    continue;
+                }
+            };
+            self.note(&mut found, *place, interval, width);
+        }
+        (found.exact, found.narrow) = (found.exact_cells.len(), found.narrow_cells.len());
+        Ok(found)
+    }
+
+    /// Notes what a hidden cell can be.
+    fn note(&self, found: &mut Found, place: usize, Interval { low, high }: Interval, width: i64) {
+        let Some(high) = high else { return };
+        let distance = high - low;
+        found.min_width = Some(found.min_width.map_or(distance, |least| least.min(distance)));
+        let cell = || self.cite(place, false);
+        if distance == 0 {
+            found.exact_small += usize::from(self.is_small(place, high));
+            found.exact_cells.push(Exact { cell: cell(), value: high });
+        } else if distance < width {
+            found.narrow_cells.push(Narrow { cell: cell(), low, high });
+        }
+    }
+
+    /// Whether a release that hides a cell takes such a number as small.
+    fn is_small(&self, cell: usize, value: i64) -> bool {
+        self.world.cells[cell].marks.iter().any(|(release, _)| {
+            let manifest = &self.releases[*release].manifest;
+            (i64::from(manifest.zeros == Zeros::Public)..manifest.threshold).contains(&value)
+        })
+    }
 }
 
 /// What two releases tell by how they differ.

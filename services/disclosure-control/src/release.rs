@@ -7,11 +7,25 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod manifest;
+mod table;
+
+pub use manifest::CODES_MAX;
+
 /// What a margin is called in every table.
 pub const TOTAL: &str = "Total";
 
 /// The largest number of cells in a release that is read.
 pub const CELLS_MAX: usize = 200_000;
+
+/// The largest number of tables of a release that is read.
+pub const TABLES_MAX: usize = 1_000;
+
+/// The longest name of a file, a measure, a dimension or a code, in bytes.
+pub const NAME_BYTES_MAX: usize = 200;
+
+/// The most characters of something that is wrong which are said again.
+const SHOWN_CHARS_MAX: usize = 60;
 
 /// What a release is made of: `release.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -132,9 +146,11 @@ pub enum ReleaseError {
         problem: String,
     },
     /// `release.json` names what it does not explain.
-    #[error("release.json: {file} has the {what} `{name}`, which `{list}` does not list")]
+    #[error(
+        "release.json: {file} has the {what} `{name}`, which `{list}` does not list: add it there, or mend the name"
+    )]
     Unknown {
-        /// The table's file.
+        /// The table's file, or the measure.
         file: String,
         /// A dimension or a measure.
         what: &'static str,
@@ -144,7 +160,7 @@ pub enum ReleaseError {
         list: &'static str,
     },
     /// One cell has two values.
-    #[error("{file}: {cell} is {value} here and {other} elsewhere")]
+    #[error("{file}: {cell} is {value} here and {other} in {elsewhere}: mend one of them")]
     Differ {
         /// The table's file.
         file: String,
@@ -154,6 +170,8 @@ pub enum ReleaseError {
         value: i64,
         /// Its value in another.
         other: i64,
+        /// The file of the other table.
+        elsewhere: String,
     },
     /// More cells than are read.
     #[error("more than {CELLS_MAX} cells: split the release")]
@@ -188,92 +206,9 @@ pub struct Release {
 }
 
 impl Manifest {
-    /// Reads `release.json`.
-    ///
-    /// # Errors
-    /// [`ReleaseError::Manifest`], [`ReleaseError::Unknown`]
-    pub fn read(json: &[u8]) -> Result<Manifest, ReleaseError> {
-        let manifest: Manifest =
-            serde_json::from_slice(json).map_err(|error| ReleaseError::Manifest(error.to_string()))?;
-        manifest.checked()
-    }
-
     fn name_apart(&self, measure: &str, number: usize) -> String {
         let own = self.measures.get(measure).is_some_and(|measure| measure.per_release);
         if own { format!("{measure} [{number}]") } else { measure.to_owned() }
-    }
-
-    fn checked(self) -> Result<Manifest, ReleaseError> {
-        let wrong = |problem: String| Err(ReleaseError::Manifest(problem));
-        if self.format != 1 {
-            return wrong(format!("`format` is {}; known is 1", self.format));
-        }
-        if !(1..=1000).contains(&self.threshold) {
-            return wrong(format!("`threshold` is {}; it is from 1 to 1000", self.threshold));
-        }
-        for table in &self.tables {
-            let unknown = |what, name: &str, list| {
-                Err(ReleaseError::Unknown { file: table.file.clone(), what, name: name.to_owned(), list })
-            };
-            if let Some(dim) = table.dims.iter().find(|dim| !self.dimensions.contains_key(*dim)) {
-                return unknown("dimension", dim, "dimensions");
-            }
-            let percent = table.percent.iter().flat_map(|percent| [&percent.numerator, &percent.denominator]);
-            let measures: Vec<_> = table.measure.iter().chain(percent).collect();
-            if let Some(measure) = measures.iter().find(|measure| !self.measures.contains_key(**measure)) {
-                return unknown("measure", measure, "measures");
-            }
-            if measures.is_empty() || (table.measure.is_some() && table.percent.is_some()) {
-                return wrong(format!("{} has either a `measure` or a `percent`", table.file));
-            }
-        }
-        Ok(self)
-    }
-}
-
-impl Table {
-    /// Reads the lines of a table.
-    ///
-    /// # Errors
-    /// [`ReleaseError::Line`], [`ReleaseError::TooMany`]
-    pub fn read(&self, manifest: &Manifest, csv: &[u8]) -> Result<Vec<Line>, ReleaseError> {
-        let wrong = |line: usize, problem: String| ReleaseError::Line { file: self.file.clone(), line, problem };
-        let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(csv);
-        let header = reader.headers().map_err(|error| wrong(1, error.to_string()))?.clone();
-        let place = |name: &str| header.iter().position(|column| column.trim() == name);
-        let column = |name: &str| {
-            place(name).ok_or_else(|| wrong(1, format!("there is no column `{name}`; there are: {}", header.iter().collect::<Vec<_>>().join(", "))))
-        };
-        let dims = self.dims.iter().map(|dim| column(dim)).collect::<Result<Vec<_>, _>>()?;
-        let (value, mark) = (column("value")?, place("mark"));
-        let mut lines = Vec::new();
-        for (at, record) in reader.records().enumerate() {
-            let record = record.map_err(|error| wrong(at + 2, error.to_string()))?;
-            let cell = |column: usize| record.get(column).unwrap_or_default().trim();
-            let codes: Vec<String> = dims.iter().map(|column| cell(*column).to_owned()).collect();
-            for (dim, code) in self.dims.iter().zip(&codes) {
-                if code != TOTAL && !manifest.dimensions[dim].codes.contains_key(code) {
-                    return Err(wrong(at + 2, format!("`{code}` is no code of `{dim}`, nor `{TOTAL}`")));
-                }
-            }
-            let text = cell(value);
-            let number = (!text.is_empty()).then(|| text.parse::<f64>().ok().filter(|x| x.is_finite() && x.abs() < 1e15));
-            if number == Some(None) {
-                return Err(wrong(at + 2, format!("`{text}` is no number; a hidden value is empty, with what is printed in `mark`")));
-            }
-            lines.push(Line { codes, value: number.flatten(), mark: mark.map(&cell).unwrap_or_default().to_owned() });
-            if lines.len() > CELLS_MAX {
-                return Err(ReleaseError::TooMany);
-            }
-        }
-        Ok(lines)
-    }
-
-    /// Which cell a line is of.
-    pub fn key(&self, line: &Line) -> Key {
-        let mut key: Key = self.dims.iter().cloned().zip(line.codes.iter().cloned()).filter(|(_, code)| code != TOTAL).collect();
-        key.sort();
-        key
     }
 }
 
@@ -286,33 +221,53 @@ impl Release {
         let manifest = manifest.checked()?;
         let mut release = Release { cells: BTreeMap::new(), percents: Vec::new(), manifest };
         let described = release.manifest.tables.clone();
-        for (table, lines) in described.iter().zip(tables) {
+        // The table in which each cell was seen first.
+        let mut first: BTreeMap<(String, Key), usize> = BTreeMap::new();
+        for (number, (table, lines)) in described.iter().zip(tables).enumerate() {
             for (at, line) in lines.iter().enumerate() {
                 let key = table.key(line);
                 match (&table.measure, &table.percent) {
-                    (Some(measure), _) => release.count(table, measure, key, line, at + 2)?,
+                    (Some(measure), _) => {
+                        let name = (measure.clone(), key);
+                        let elsewhere = first.get(&name).map_or(number, |first| *first);
+                        release.count(table, &name, line, at + 2, &described[elsewhere].file)?;
+                        if line.value.is_some() {
+                            first.entry(name).or_insert(number);
+                        }
+                    }
                     (None, Some(percent)) => {
                         release.percents.extend(line.value.map(|value| (percent.clone(), key, value)));
                     }
                     (None, None) => {}
                 }
             }
+            if release.cells.len() > CELLS_MAX {
+                return Err(ReleaseError::TooMany);
+            }
         }
-        if release.cells.len() > CELLS_MAX { Err(ReleaseError::TooMany) } else { Ok(release) }
+        Ok(release)
     }
 
-    fn count(&mut self, table: &Table, measure: &str, key: Key, line: &Line, at: usize) -> Result<(), ReleaseError> {
-        let value = line.value.map(|value| whole(value).ok_or(value)).transpose().map_err(|value| ReleaseError::Line {
-            file: table.file.clone(),
-            line: at,
-            problem: format!("{value} is no count: a whole number from 0"),
-        })?;
+    fn count(
+        &mut self,
+        table: &Table,
+        name: &(String, Key),
+        line: &Line,
+        at: usize,
+        elsewhere: &str,
+    ) -> Result<(), ReleaseError> {
+        let value =
+            line.value.map(|value| whole(value).ok_or(value)).transpose().map_err(|value| ReleaseError::Line {
+                file: table.file.clone(),
+                line: at,
+                problem: format!("{value} is no count: a whole number from 0"),
+            })?;
         let fresh = Seen { value: None, mark: String::new(), hidden: false, rounded_to: table.rounded_to };
-        let cell = self.cells.entry((measure.to_owned(), key)).or_insert(fresh);
+        let cell = self.cells.entry(name.clone()).or_insert(fresh);
         match (value, cell.value) {
             (Some(value), Some(other)) if value != other => {
-                let cell = line.codes.join(", ");
-                return Err(ReleaseError::Differ { file: table.file.clone(), cell, value, other });
+                let (file, cell) = (table.file.clone(), named(&name.0, &name.1));
+                return Err(ReleaseError::Differ { file, cell, value, other, elsewhere: elsewhere.to_owned() });
             }
             (Some(_), _) => cell.value = value,
             (None, _) => {
@@ -331,7 +286,11 @@ impl Release {
         let name = |measure: &str| before.name_apart(measure, number);
         self.cells = self.cells.into_iter().map(|((measure, key), cell)| ((name(&measure), key), cell)).collect();
         for (percent, _, _) in &mut self.percents {
-            *percent = Percent { numerator: name(&percent.numerator), denominator: name(&percent.denominator), step: percent.step };
+            *percent = Percent {
+                numerator: name(&percent.numerator),
+                denominator: name(&percent.denominator),
+                step: percent.step,
+            };
         }
         for table in &mut self.manifest.tables {
             table.measure = table.measure.as_deref().map(name);
@@ -364,11 +323,42 @@ impl Release {
 /// A count that was read as a number.
 #[expect(clippy::cast_possible_truncation, reason = "a whole number below 10^15 fits")]
 fn whole(value: f64) -> Option<i64> {
-    (value >= 0.0 && value < 1e15 && value.fract() == 0.0).then_some(value as i64)
+    ((0.0..1e15).contains(&value) && value.fract() == 0.0).then_some(value as i64)
+}
+
+/// What somebody wrote, to be said again: shortened, and so that it does nothing to a terminal.
+fn shown(text: &str) -> String {
+    let mut out: String = text.chars().take(SHOWN_CHARS_MAX).flat_map(char::escape_debug).collect();
+    if text.chars().count() > SHOWN_CHARS_MAX {
+        out.push('…');
+    }
+    out
 }
 
 /// A cell in words: the measure, then its codes by dimension.
 pub fn named(measure: &str, key: &Key) -> String {
     let codes: Vec<String> = key.iter().map(|(dim, code)| format!("{dim}={code}")).collect();
     if codes.is_empty() { format!("{measure} total") } else { format!("{measure} {}", codes.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_tables_that_differ_are_named_with_the_cell_and_both_values() {
+        let manifest = br#"{"format": 1, "threshold": 5,
+            "dimensions": {"area": {"codes": {"Elm": ["Elm"]}}}, "measures": {"people": {}},
+            "tables": [{"file": "a.csv", "measure": "people", "dims": ["area"]},
+                {"file": "b.csv", "measure": "people", "dims": ["area"]}]}"#;
+        let manifest = Manifest::read(manifest).expect("it is one");
+        let read = |number: usize, csv: &str| manifest.tables[number].read(&manifest, csv.as_bytes()).expect("a table");
+        let tables = [read(0, "area,value\nElm,7\n"), read(1, "area,value\nElm,9\n")];
+        let why = Release::new(manifest.clone(), &tables).expect_err("they differ").to_string();
+        assert_eq!(why, "b.csv: people area=Elm is 9 here and 7 in a.csv: mend one of them");
+        let tables = [read(0, "area,value\nElm,7\n"), read(1, "area,value\nElm,\n")];
+        let release = Release::new(manifest, &tables).expect("what one hides another shows");
+        let cell = &release.cells[&("people".to_owned(), vec![("area".to_owned(), "Elm".to_owned())])];
+        assert!(cell.hidden && cell.value == Some(7));
+    }
 }
