@@ -172,7 +172,10 @@ impl Attacker {
     /// # Errors
     /// [`Stopped`]
     pub fn interval(&mut self, target: usize) -> Result<Interval, Stopped> {
-        Ok(Interval { low: self.least(target)?, high: self.most(target, 1)?.map(|high| self.targets[target].constant + high) })
+        Ok(Interval {
+            low: self.least(target)?,
+            high: self.most(target, 1)?.map(|high| self.targets[target].constant + high),
+        })
     }
 
     /// The lower end of a target's interval alone.
@@ -239,7 +242,9 @@ impl Attacker {
                 of.sound(tightest)?.map(|release| vec![release])
             };
             if let Some(local) = local {
-                let is_one = |place: &(Release, Option<(usize, usize)>)| place.1.is_some_and(|(at, number)| at == part && local.contains(&number));
+                let is_one = |place: &(Release, Option<(usize, usize)>)| {
+                    place.1.is_some_and(|(at, number)| at == part && local.contains(&number))
+                };
                 return Ok(Some((0..self.releases.len()).filter(|at| is_one(&self.releases[*at])).collect()));
             }
         }
@@ -278,9 +283,11 @@ impl Attacker {
     }
 
     fn reaches_by(&mut self, target: usize, sign: i64, goal: i64, looks: &[bool]) -> Result<bool, Stopped> {
-        let enough = |attacker: &Attacker| attacker.seen(target).is_some_and(|seen| {
-            if sign > 0 { seen.high.is_none_or(|high| high >= goal) } else { seen.low <= goal }
-        });
+        let enough = |attacker: &Attacker| {
+            attacker
+                .seen(target)
+                .is_some_and(|seen| if sign > 0 { seen.high.is_none_or(|high| high >= goal) } else { seen.low <= goal })
+        };
         let pieces = self.targets[target].pieces.clone();
         for whole in looks.iter().copied() {
             for (part, piece) in &pieces {
@@ -288,7 +295,8 @@ impl Attacker {
                     return Ok(true);
                 }
                 let seen = self.seen(target);
-                let missing = seen.map(|seen| if sign > 0 { goal - seen.high.unwrap_or(goal) } else { seen.low - goal });
+                let missing =
+                    seen.map(|seen| if sign > 0 { goal - seen.high.unwrap_or(goal) } else { seen.low - goal });
                 let part = &mut self.parts[*part];
                 let look = if whole { Part::look_whole } else { Part::look };
                 look(part, &mut self.whole, *piece, sign, missing)?;
@@ -444,7 +452,9 @@ impl Part {
         let mut worlds = Vec::new();
         let most = self.simplex.whole_most(&goal, best, until, &mut |world| worlds.push(world));
         let most = self.sound(most);
-        worlds.iter().for_each(|world| self.record(whole, world));
+        for world in &worlds {
+            self.record(whole, world);
+        }
         self.pieces[piece].endless |= most? == Most::Unbounded && !worlds.is_empty();
         Ok(())
     }
@@ -521,9 +531,13 @@ impl Presolved {
         for constraint in rows {
             let part = constraint.row.atoms().find_map(|atom| name[atom as usize]).map(|(part, _)| part);
             let row = constraint.row.renamed(|atom| name[atom as usize].map(|(_, local)| local));
-            part.into_iter().for_each(|part| constraints[part].push(Constraint { row: row.clone(), ..constraint.clone() }));
+            if let Some(part) = part {
+                constraints[part].push(Constraint { row, ..constraint });
+            }
         }
-        constraints.iter_mut().for_each(|constraints| constraints.sort_by(|a, b| a.row.cmp(&b.row)));
+        for constraints in &mut constraints {
+            constraints.sort_by(|a, b| a.row.cmp(&b.row));
+        }
         Presolved { least, name, members, constraints }
     }
 
@@ -537,7 +551,9 @@ impl Presolved {
         let mut touching: Vec<Vec<usize>> = vec![Vec::new(); self.members.len()];
         for (at, constraint) in known.iter().enumerate() {
             let part = constraint.row.atoms().find_map(|atom| self.name[atom as usize]);
-            part.into_iter().for_each(|(part, _)| touching[part].push(at));
+            if let Some((part, _)) = part {
+                touching[part].push(at);
+            }
         }
         let mut own: Vec<Vec<Release>> = vec![Vec::new(); self.members.len()];
         let place = |release: &Release| {
@@ -552,10 +568,20 @@ impl Presolved {
         let mut place = place;
         let placed = releases.iter().map(|release| (*release, place(release))).collect();
         let mut parts = Vec::new();
-        for (((atoms, constraints), touching), releases) in self.members.iter().zip(&self.constraints).zip(touching).zip(own) {
+        for (((atoms, constraints), touching), releases) in
+            self.members.iter().zip(&self.constraints).zip(touching).zip(own)
+        {
             let simplex = Simplex::with_releases(atoms.len(), constraints, &releases)?;
             let (atoms, constraints) = (atoms.clone(), constraints.clone());
-            parts.push(Part { simplex, constraints, atoms, touching, releases, pieces: Vec::new(), worlds: Vec::new() });
+            parts.push(Part {
+                simplex,
+                constraints,
+                atoms,
+                touching,
+                releases,
+                pieces: Vec::new(),
+                worlds: Vec::new(),
+            });
         }
         Ok((parts, placed))
     }
@@ -580,7 +606,9 @@ fn without_zeros(atoms: usize, known: &[Constraint]) -> Result<(Vec<Constraint>,
             let up = constraint.high == Some(0) && entries.iter().all(|(_, x)| *x > 0);
             let down = constraint.low == Some(0) && entries.iter().all(|(_, x)| *x < 0);
             if (up || down) && !entries.is_empty() {
-                entries.iter().for_each(|(atom, _)| zero[*atom as usize] = true);
+                for (atom, _) in entries {
+                    zero[*atom as usize] = true;
+                }
                 grew = true;
             }
         }
@@ -620,11 +648,13 @@ fn shifted(rows: Vec<Constraint>, least: &[i64]) -> Result<Vec<Constraint>, Stop
     }
     by_row.retain(|_, (low, high)| low.is_some() || high.is_some());
     let within = |small: &Row, large: &Row| {
-        small.entries().len() < large.entries().len() && small.entries().iter().all(|(atom, x)| (1..=large.at(*atom)).contains(x))
+        small.entries().len() < large.entries().len()
+            && small.entries().iter().all(|(atom, x)| (1..=large.at(*atom)).contains(x))
     };
     let lows: Vec<(Row, i64)> = by_row.iter().filter_map(|(row, (low, _))| Some((row.clone(), (*low)?))).collect();
     let follows = |row: &Row, low: i64| {
-        row.entries().iter().all(|(_, x)| *x > 0) && lows.iter().any(|(small, least)| *least >= low && within(small, row))
+        row.entries().iter().all(|(_, x)| *x > 0)
+            && lows.iter().any(|(small, least)| *least >= low && within(small, row))
     };
     for (row, (low, high)) in &mut by_row {
         // An equation stays whole: its lower side is half of what it says.

@@ -86,20 +86,20 @@ pub fn merges(release: &Release, ordered: &BTreeMap<String, Vec<String>>) -> Vec
         let parents = || dimension.codes.iter().filter(|(_, finest)| finest.len() > 1);
         let children: Vec<&String> = parents().flat_map(|(_, finest)| finest).collect();
         if !children.is_empty() {
-            let of = |(parent, finest): (&String, &Vec<String>)| merge(&finest.iter().collect::<Vec<_>>(), parent.clone());
+            let of =
+                |(parent, finest): (&String, &Vec<String>)| merge(&finest.iter().collect::<Vec<_>>(), parent.clone());
             all.extend(parents().map(of));
         }
-        let single = |code: &&String| dimension.codes.get(*code).is_some_and(|finest| finest.len() == 1) && !children.contains(code);
-        match ordered.get(name) {
-            Some(order) => {
-                let order: Vec<&String> = order.iter().filter(single).collect();
-                all.extend(order.windows(2).map(|two| merge(two, format!("{} to {}", two[0], two[1]))));
-            }
-            None => {
-                let codes: Vec<&String> = dimension.codes.keys().filter(single).collect();
-                for (at, a) in codes.iter().enumerate() {
-                    all.extend(codes[at + 1..].iter().map(|b| merge(&[a, b], format!("{a} or {b}"))));
-                }
+        let single = |code: &&String| {
+            dimension.codes.get(*code).is_some_and(|finest| finest.len() == 1) && !children.contains(code)
+        };
+        if let Some(order) = ordered.get(name) {
+            let order: Vec<&String> = order.iter().filter(single).collect();
+            all.extend(order.windows(2).map(|two| merge(two, format!("{} to {}", two[0], two[1]))));
+        } else {
+            let codes: Vec<&String> = dimension.codes.keys().filter(single).collect();
+            for (at, a) in codes.iter().enumerate() {
+                all.extend(codes[at + 1..].iter().map(|b| merge(&[a, b], format!("{a} or {b}"))));
             }
         }
     }
@@ -127,10 +127,10 @@ pub fn propose(
     let before = numbers(&tables.truth).count();
     let mut proposals = Vec::new();
     for (at, merges) in all.iter().enumerate() {
-        let merged = merges.iter().fold(tables.clone(), |tables, merge| tables.merged(merge));
-        let primary = rules.broken(&merged.truth, &merged.by)?.into_keys().collect();
+        let coarse = merges.iter().fold(tables.clone(), Tables::merged);
+        let primary = rules.broken(&coarse.truth, &coarse.by)?.into_keys().collect();
         // What cannot be protected is not proposed.
-        if let Ok(edition) = decide(&[], merged.truth, primary) {
+        if let Ok(edition) = decide(&[], coarse.truth, primary) {
             let hidden = numbers(&edition.truth).filter(|name| edition.hidden.contains(*name)).count();
             let after = numbers(&edition.truth).count();
             proposals.push(Proposal { merges: merges.clone(), hidden, shown: after - hidden, lost: before - after });
@@ -154,7 +154,8 @@ impl Tables {
         let gone: Vec<Vec<String>> = merge.codes.iter().filter_map(|code| dimension.codes.remove(code)).collect();
         let is_new = !dimension.codes.contains_key(&merge.into);
         dimension.codes.entry(merge.into.clone()).or_insert_with(|| gone.concat());
-        let going = |name: &Name| name.1.iter().any(|(dim, code)| *dim == merge.dimension && merge.codes.contains(code));
+        let going =
+            |name: &Name| name.1.iter().any(|(dim, code)| *dim == merge.dimension && merge.codes.contains(code));
         let renamed = |name: &Name| {
             let code = |(dim, code): &(String, String)| {
                 let code = if *dim == merge.dimension && merge.codes.contains(code) { &merge.into } else { code };

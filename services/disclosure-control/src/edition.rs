@@ -128,7 +128,10 @@ fn common<'a>(a: &'a Release, b: &'a Release) -> impl Iterator<Item = (&'a Name,
     let own = |release: &Release, measure: &str| release.manifest.measures.get(measure).is_none_or(|of| of.per_release);
     let dims = |measure: &str| -> BTreeSet<String> {
         let tables = a.manifest.tables.iter().chain(&b.manifest.tables);
-        tables.filter(|table| table.measure.as_deref() == Some(measure)).flat_map(|table| table.dims.iter().cloned()).collect()
+        tables
+            .filter(|table| table.measure.as_deref() == Some(measure))
+            .flat_map(|table| table.dims.iter().cloned())
+            .collect()
     };
     let mut of: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     a.cells.keys().for_each(|(measure, _)| _ = of.entry(measure).or_insert_with(|| dims(measure)));

@@ -1,4 +1,5 @@
-//! wip
+#![doc = include_str!("../README.md")]
+
 pub mod attack;
 pub mod audit;
 pub mod budget;
@@ -16,6 +17,7 @@ pub mod simplex;
 pub mod span;
 mod suppress;
 pub mod world;
+
 pub use problem::Problem;
 pub use row::{Atom, Row, TooWide};
 pub use suppress::{Singletons, Suppression, suppress};

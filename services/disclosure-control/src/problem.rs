@@ -169,8 +169,12 @@ impl Problem {
         }
         let primary: Vec<usize> = self.primary.iter().copied().collect();
         let withheld: Vec<usize> = self.withheld.iter().copied().collect();
-        let lists =
-            [("candidates", &self.candidates), ("primary", &primary), ("forced", &self.forced), ("withheld", &withheld)];
+        let lists = [
+            ("candidates", &self.candidates),
+            ("primary", &primary),
+            ("forced", &self.forced),
+            ("withheld", &withheld),
+        ];
         let mut named = vec![false; cells];
         for (list, places) in lists {
             for &cell in places {

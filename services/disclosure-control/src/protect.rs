@@ -106,11 +106,15 @@ pub fn protected_by(
     let why = |why: Stopped| ProtectError::NotProven { cell, why };
     let opened = without_zeros(problem);
     let mut work = Work::new(&opened, openness, hidden).map_err(why)?;
-    let Some(class) = work.classes.iter().position(|class| class.cells.contains(&cell)) else { return Ok(BTreeSet::new()) };
+    let Some(class) = work.classes.iter().position(|class| class.cells.contains(&cell)) else {
+        return Ok(BTreeSet::new());
+    };
     if work.classes[class].is_primary {
         return Ok(BTreeSet::new());
     }
-    let Some(with) = work.attacker.with(class, work.classes[class].value).map_err(why)? else { return Ok(BTreeSet::new()) };
+    let Some(with) = work.attacker.with(class, work.classes[class].value).map_err(why)? else {
+        return Ok(BTreeSet::new());
+    };
     work.attacker = with;
     work.classes[class].hidden = false;
     let narrow: Vec<usize> =
@@ -120,7 +124,8 @@ pub fn protected_by(
 
 /// The problem without atoms under a zero: everybody knows that they are zero.
 fn without_zeros(problem: &Problem) -> Problem {
-    let shown = problem.cells.iter().filter(|cell| cell.value == 0).map(|cell| Constraint::equal(cell.atoms.clone(), 0));
+    let shown =
+        problem.cells.iter().filter(|cell| cell.value == 0).map(|cell| Constraint::equal(cell.atoms.clone(), 0));
     let zero = zeros(problem.atoms, &problem.frame.iter().cloned().chain(shown).collect::<Vec<_>>());
     let mut opened = problem.clone();
     opened.cells.iter_mut().for_each(|cell| cell.atoms = cell.atoms.without(|atom| zero[atom as usize]));
@@ -211,7 +216,8 @@ impl Work {
                 }
                 // Where only whole numbers are missing, more room is made.
                 let more = (1..=ROOM_MAX).map(|room| self.attacker.in_the_way(class, sign, goal + sign * room));
-                let way = std::iter::once(Ok(way)).chain(more).find(|way| !matches!(way, Ok(Some(way)) if way.is_empty()));
+                let way =
+                    std::iter::once(Ok(way)).chain(more).find(|way| !matches!(way, Ok(Some(way)) if way.is_empty()));
                 self.hide(way.unwrap_or(Ok(None)).map_err(why)?).map_err(why)?;
             }
         }
@@ -265,7 +271,9 @@ impl Work {
 
     /// Shows again, from the dearest on, what can be shown with all others still open.
     fn give_back(&mut self, problem: &Problem, thoroughly: bool) {
-        let may = |class: &Class| class.hidden && !class.is_primary && !class.cells.iter().any(|cell| problem.withheld.contains(cell));
+        let may = |class: &Class| {
+            class.hidden && !class.is_primary && !class.cells.iter().any(|cell| problem.withheld.contains(cell))
+        };
         let mut order: Vec<usize> = (0..self.classes.len()).filter(|class| may(&self.classes[*class])).collect();
         order.sort_by_key(|class| (-price(&self.classes[*class]), -self.classes[*class].value, *class));
         // Whatever forbade it last is asked first.
@@ -275,7 +283,9 @@ impl Work {
             let Ok(Some(with)) = self.attacker.with(class, self.classes[class].value) else { continue };
             let before = std::mem::replace(&mut self.attacker, with);
             self.classes[class].hidden = false;
-            let Some(at) = ask.iter().position(|class| self.stays_open(*class, thoroughly) != Ok(true)) else { continue };
+            let Some(at) = ask.iter().position(|class| self.stays_open(*class, thoroughly) != Ok(true)) else {
+                continue;
+            };
             ask[..=at].rotate_right(1);
             self.classes[class].hidden = true;
             self.attacker = before;

@@ -266,7 +266,10 @@ impl Simplex {
                     sides.push((&constraint.row, -i64::from(releasable.is_some()), low));
                 }
                 (low, high) => {
-                    let both = low.map(|low| (&constraint.row, -1, low)).into_iter().chain(high.map(|high| (&constraint.row, 1, high)));
+                    let both = low
+                        .map(|low| (&constraint.row, -1, low))
+                        .into_iter()
+                        .chain(high.map(|high| (&constraint.row, 1, high)));
                     both.for_each(|side| {
                         slacks.push(Slack::Free);
                         sides.push(side);
@@ -297,7 +300,9 @@ impl Simplex {
         let mut line = Line::new(ARTIFICIAL, 1, value.into(), entries)?;
         line.widest = line.widest.max(1);
         let free = slack.filter(|(at, _)| self.slacks[at - self.atoms] == Slack::Free);
-        slack.into_iter().for_each(|(at, sign)| line.entries[at] = sign);
+        if let Some((at, sign)) = slack {
+            line.entries[at] = sign;
+        }
         if line.right < 0 || (line.right == 0 && free.is_some_and(|(_, sign)| sign < 0)) {
             line.right = -line.right;
             line.entries.iter_mut().for_each(|x| *x = -*x);
@@ -312,7 +317,9 @@ impl Simplex {
 
     /// Whether a variable stays at zero.
     fn is_held(&self, variable: usize) -> bool {
-        variable != ARTIFICIAL && variable >= self.atoms && self.slacks.get(variable - self.atoms).is_some_and(|slack| *slack != Slack::Free)
+        variable != ARTIFICIAL
+            && variable >= self.atoms
+            && self.slacks.get(variable - self.atoms).is_some_and(|slack| *slack != Slack::Free)
     }
 
     /// From a start that satisfies nothing yet to a corner that satisfies all.
@@ -350,8 +357,12 @@ impl Simplex {
 
     /// A column that can take the place of what stood in for a constraint; rather one that is not held.
     fn way_out(&self, line: &Line) -> Option<usize> {
-        let some = || line.entries.iter().enumerate().filter(|(column, x)| **x != 0 && self.columns[*column] != ARTIFICIAL);
-        some().find(|(column, _)| !self.is_held(self.columns[*column])).or_else(|| some().next()).map(|(column, _)| column)
+        let some =
+            || line.entries.iter().enumerate().filter(|(column, x)| **x != 0 && self.columns[*column] != ARTIFICIAL);
+        some()
+            .find(|(column, _)| !self.is_held(self.columns[*column]))
+            .or_else(|| some().next())
+            .map(|(column, _)| column)
     }
 
     /// Columns without a variable stay out.
@@ -369,7 +380,9 @@ impl Simplex {
     /// # Errors
     /// [`Stopped`]
     pub fn most(&mut self, sum: &Row, watch: &mut impl FnMut(&Simplex) -> ControlFlow<()>) -> Result<Most, Stopped> {
-        let price = |variable: usize| u32::try_from(variable).map_or(0, |atom| if variable < self.atoms { sum.at(atom) } else { 0 });
+        let price = |variable: usize| {
+            u32::try_from(variable).map_or(0, |atom| if variable < self.atoms { sum.at(atom) } else { 0 })
+        };
         let mut goal = self.goal(&price)?;
         if watch(self).is_break() {
             return Ok(Most::Enough);
@@ -427,7 +440,8 @@ impl Simplex {
     /// The column that grows, and the line that limits it first: the one that gains most, of those rather that leave the
     /// denominators as they are, so that corners stay whole. When nothing moves, the first that gains (Bland).
     fn entering(&self, goal: &Line, first: bool) -> Option<(usize, Option<usize>)> {
-        let gains = goal.entries.iter().enumerate().filter(|(column, x)| **x < 0 && !self.is_held(self.columns[*column]));
+        let gains =
+            goal.entries.iter().enumerate().filter(|(column, x)| **x < 0 && !self.is_held(self.columns[*column]));
         if first {
             let column = gains.min_by_key(|(column, _)| self.columns[*column])?.0;
             return Some((column, self.leaving(column)));
@@ -477,7 +491,9 @@ impl Simplex {
         if !self.is_held(variable) {
             return Ok(());
         }
-        let Slack::Held(room) = std::mem::replace(&mut self.slacks[variable - self.atoms], Slack::Free) else { return Ok(()) };
+        let Slack::Held(room) = std::mem::replace(&mut self.slacks[variable - self.atoms], Slack::Free) else {
+            return Ok(());
+        };
         let room = i128::from(room);
         if let Some(column) = self.columns.iter().position(|other| *other == variable) {
             // It sinks as far as it may, or until something stands in the way and takes its place.
@@ -516,16 +532,21 @@ impl Simplex {
     /// # Errors
     /// [`Stopped`]
     pub fn tightest(&mut self, sum: &Row) -> Result<Option<usize>, Stopped> {
-        let atom = |variable: usize| u32::try_from(variable).map_or(0, |at| if variable < self.atoms { sum.at(at) } else { 0 });
+        let atom = |variable: usize| {
+            u32::try_from(variable).map_or(0, |at| if variable < self.atoms { sum.at(at) } else { 0 })
+        };
         let mut goal = self.goal(&atom)?;
         self.climb(&mut goal, &mut |_| ControlFlow::Continue(()))?;
         let rate = |release: usize| {
-            let column = self.columns.iter().position(|variable| self.is_held(*variable) && *variable == self.held[release])?;
+            let column =
+                self.columns.iter().position(|variable| self.is_held(*variable) && *variable == self.held[release])?;
             Some(goal.entries[column].abs()).filter(|rate| *rate > 0)
         };
         let rates = (0..self.held.len()).filter_map(|release| Some((release, rate(release)?)));
         let better = |(a, x): &(usize, i64), (b, y): &(usize, i64)| {
-            (i128::from(*x) * i128::from(self.prices[*b])).cmp(&(i128::from(*y) * i128::from(self.prices[*a]))).then(b.cmp(a))
+            (i128::from(*x) * i128::from(self.prices[*b]))
+                .cmp(&(i128::from(*y) * i128::from(self.prices[*a])))
+                .then(b.cmp(a))
         };
         Ok(rates.max_by(better).map(|(release, _)| release))
     }
@@ -535,7 +556,9 @@ impl Simplex {
     /// # Errors
     /// [`Stopped`]
     pub fn hold(&mut self, sum: &Row, value: i64) -> Result<bool, Stopped> {
-        let atom = |variable: usize, sign: i64| u32::try_from(variable).map_or(0, |at| if variable < self.atoms { sign * sum.at(at) } else { 0 });
+        let atom = |variable: usize, sign: i64| {
+            u32::try_from(variable).map_or(0, |at| if variable < self.atoms { sign * sum.at(at) } else { 0 })
+        };
         let mut reach = self.goal(&|variable| atom(variable, 1))?;
         let mut missing = i128::from(value) * i128::from(reach.denominator) - reach.right;
         let sign = if missing < 0 { -1 } else { 1 };
@@ -592,7 +615,9 @@ impl Simplex {
         // Nothing is departed from, which is cheapest; then the goal is demanded, and what it costs is paid step by step.
         let mut cheap = free.goal(&price)?;
         free.climb(&mut cheap, &mut |_| ControlFlow::Continue(()))?;
-        let atom = |variable: usize| u32::try_from(variable).map_or(0, |atom| if variable < self.atoms { sum.at(atom) } else { 0 });
+        let atom = |variable: usize| {
+            u32::try_from(variable).map_or(0, |atom| if variable < self.atoms { sum.at(atom) } else { 0 })
+        };
         let reach = free.goal(&atom)?;
         let right = reach.right - i128::from(goal) * i128::from(reach.denominator);
         if right >= 0 {
@@ -604,7 +629,9 @@ impl Simplex {
         }
         let departed = free.lines.iter().filter(|line| line.right > 0).filter_map(|line| {
             let above = self.held.iter().position(|held| *held == line.basic);
-            above.or_else(|| below.get(line.basic.checked_sub(variables)?).copied()).filter(|release| below.contains(release))
+            above
+                .or_else(|| below.get(line.basic.checked_sub(variables)?).copied())
+                .filter(|release| below.contains(release))
         });
         Ok(Some(departed.collect()))
     }
@@ -645,7 +672,9 @@ impl Simplex {
         until: Option<i64>,
         found: &mut impl FnMut(Vec<i64>),
     ) -> Result<Most, Stopped> {
-        let price = |variable: usize| u32::try_from(variable).map_or(0, |atom| if variable < self.atoms { sum.at(atom) } else { 0 });
+        let price = |variable: usize| {
+            u32::try_from(variable).map_or(0, |atom| if variable < self.atoms { sum.at(atom) } else { 0 })
+        };
         let mut goal = self.goal(&price)?;
         let most = self.climb(&mut goal, &mut |_| ControlFlow::Continue(()))?;
         if most == Most::Unbounded {
@@ -702,7 +731,8 @@ impl Simplex {
         for step in 0..PIVOTS_MAX {
             let negative = self.lines.iter().enumerate().filter(|(_, line)| line.right < 0);
             // The first, once it has taken long, so that it comes to an end.
-            let lower = |a: &Line, b: &Line| (a.right * i128::from(b.denominator)).cmp(&(b.right * i128::from(a.denominator)));
+            let lower =
+                |a: &Line, b: &Line| (a.right * i128::from(b.denominator)).cmp(&(b.right * i128::from(a.denominator)));
             let low = if step < STEPS_MAX {
                 negative.min_by(|(_, a), (_, b)| lower(a, b).then(a.basic.cmp(&b.basic)))
             } else {

@@ -82,7 +82,8 @@ pub(crate) fn suppress_in(problem: &Problem, order: &[usize], singletons: Single
             hidden[column] = !elimination.publish(column)?;
         }
     }
-    let others: BTreeSet<usize> = problem.forced.iter().chain(&problem.primary).chain(&problem.withheld).copied().collect();
+    let others: BTreeSet<usize> =
+        problem.forced.iter().chain(&problem.primary).chain(&problem.withheld).copied().collect();
     let hides = |cell: &usize| hidden[distinct.column[*cell]] && !others.contains(cell);
     let secondary = (0..problem.cells.len()).filter(hides).collect();
     let is_revealed = |cell: &&usize| elimination.revealed.contains(&distinct.column[**cell]);
@@ -258,7 +259,9 @@ impl Primaries {
     }
 
     fn set(&mut self, place: usize, row: Row) {
-        row.atoms().filter(|atom| self.rows[place].at(*atom) == 0).for_each(|atom| self.at.entry(atom).or_default().push(place));
+        row.atoms()
+            .filter(|atom| self.rows[place].at(*atom) == 0)
+            .for_each(|atom| self.at.entry(atom).or_default().push(place));
         let old = std::mem::replace(&mut self.rows[place], row.clone());
         if let Some(count) = self.count.get_mut(&old) {
             *count -= 1;

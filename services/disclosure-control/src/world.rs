@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::audit::Level;
 use crate::release::{Key, Release, Zeros, named};
-use crate::row::{Atom, Row};
+use crate::row::{Atom, Row, gcd};
 use crate::simplex::Constraint;
 
 /// The largest number of atoms of one world.
@@ -127,7 +127,8 @@ impl Block {
         let mut at = vec![0];
         for (dim, size) in &self.axes {
             let codes = want.iter().find(|(other, _)| other == dim).map(|(_, codes)| codes);
-            let all = (0..*size).filter(|code| codes.is_none_or(|codes| u16::try_from(*code).is_ok_and(|code| codes.contains(&code))));
+            let all = (0..*size)
+                .filter(|code| codes.is_none_or(|codes| u16::try_from(*code).is_ok_and(|code| codes.contains(&code))));
             let all: Vec<usize> = all.collect();
             at = at.iter().flat_map(|before| all.iter().map(move |code| before * size + code)).collect();
         }
@@ -147,10 +148,14 @@ struct Names<'a> {
 
 impl<'a> Names<'a> {
     fn new(releases: &'a [Release]) -> Names<'a> {
-        let dims: BTreeSet<&str> = releases.iter().flat_map(|r| r.manifest.dimensions.keys()).map(String::as_str).collect();
+        let dims: BTreeSet<&str> =
+            releases.iter().flat_map(|r| r.manifest.dimensions.keys()).map(String::as_str).collect();
         let dims: Vec<&str> = dims.into_iter().collect();
         let finest = dims.iter().map(|dim| {
-            let all = releases.iter().filter_map(|r| r.manifest.dimensions.get(*dim)).flat_map(|d| d.codes.values().flatten());
+            let all = releases
+                .iter()
+                .filter_map(|r| r.manifest.dimensions.get(*dim))
+                .flat_map(|d| d.codes.values().flatten());
             all.map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect()
         });
         let mut names = Names { finest: finest.collect(), dims, overlapping: BTreeMap::new(), of: BTreeMap::new() };
@@ -180,10 +185,13 @@ impl<'a> Names<'a> {
     /// Where a cell is, whatever the release calls it.
     fn place(&self, measure: &str, release: &Release, key: &Key) -> Option<Place> {
         let of = self.of.get(measure)?;
-        let code = |dim: usize| key.iter().find(|(name, _)| name == self.dims[dim]).map_or(crate::release::TOTAL, |(_, code)| code);
+        let code = |dim: usize| {
+            key.iter().find(|(name, _)| name == self.dims[dim]).map_or(crate::release::TOTAL, |(_, code)| code)
+        };
         let all = of.iter().map(|dim| (*dim, self.codes(*dim, release, code(*dim))));
         let overlapping = self.overlapping.get(measure);
-        let (context, rest) = all.partition(|(dim, _)| overlapping.is_some_and(|overlapping| overlapping.contains(dim)));
+        let (context, rest) =
+            all.partition(|(dim, _)| overlapping.is_some_and(|overlapping| overlapping.contains(dim)));
         Some(((measure.to_owned(), context), rest))
     }
 
@@ -230,16 +238,20 @@ impl World {
         for (number, measure, key, seen, place, want) in placed {
             let block = blocks[&place.0].iter().find(|block| want.iter().all(|(dim, _)| block.has(*dim)));
             let atoms = Row::sum(block.map(|block| block.pick(&want)).unwrap_or_default());
-            world.see(&mut index, place, WorldCell {
-                measure: measure.clone(),
-                key: key.clone(),
-                releases: [number].into(),
-                value: seen.value,
-                rounded_to: seen.rounded_to,
-                hidden: seen.hidden,
-                marks: seen.hidden.then(|| (number, seen.mark.clone())).into_iter().collect(),
-                atoms,
-            })?;
+            world.see(
+                &mut index,
+                place,
+                WorldCell {
+                    measure: measure.clone(),
+                    key: key.clone(),
+                    releases: [number].into(),
+                    value: seen.value,
+                    rounded_to: seen.rounded_to,
+                    hidden: seen.hidden,
+                    marks: seen.hidden.then(|| (number, seen.mark.clone())).into_iter().collect(),
+                    atoms,
+                },
+            )?;
         }
         world.couple(&names, releases, &index)?;
         Ok(world)
@@ -292,10 +304,13 @@ impl World {
     /// What contains what: the people of a quarter are among those of the year, who are in one of the quarters.
     fn compare(&mut self, names: &Names<'_>, blocks: &BTreeMap<&Context, Vec<Block>>) {
         for (whole, of_whole) in blocks {
-            for (at, (dim, codes)) in whole.1.iter().enumerate() {
+            for (at, (_, codes)) in whole.1.iter().enumerate() {
                 let is_part = |context: &&&Context| {
                     let differ = context.1.iter().zip(&whole.1).enumerate().filter(|(_, (a, b))| a != b);
-                    let inside = context.1.get(at).is_some_and(|(_, part)| part.len() < codes.len() && part.iter().all(|c| codes.contains(c)));
+                    let inside = context
+                        .1
+                        .get(at)
+                        .is_some_and(|(_, part)| part.len() < codes.len() && part.iter().all(|c| codes.contains(c)));
                     context.0 == whole.0 && inside && differ.map(|(at, _)| at).eq([at])
                 };
                 let parts: Vec<_> = blocks.keys().filter(is_part).copied().collect();
@@ -308,7 +323,6 @@ impl World {
                     let parts: Vec<_> = single.iter().map(|part| &blocks[**part]).collect();
                     self.covered(names, of_whole, &parts);
                 }
-                let _ = dim;
             }
         }
     }
@@ -326,7 +340,8 @@ impl World {
     fn covered(&mut self, names: &Names<'_>, whole: &[Block], parts: &[&Vec<Block>]) {
         for y in whole {
             let xs: Vec<&Block> = parts.iter().map(|part| nearest(part, y)).collect();
-            let common: Vec<usize> = y.axes.iter().map(|(dim, _)| *dim).filter(|dim| xs.iter().all(|x| x.has(*dim))).collect();
+            let common: Vec<usize> =
+                y.axes.iter().map(|(dim, _)| *dim).filter(|dim| xs.iter().all(|x| x.has(*dim))).collect();
             for want in combinations(names, &common) {
                 let parts: Vec<_> = xs.iter().map(|x| x.pick(&want)).collect();
                 self.orders.push(difference(&parts, &[y.pick(&want)]));
@@ -335,15 +350,26 @@ impl World {
     }
 
     /// Counts that are parts of others, and percentages of two.
-    fn couple(&mut self, names: &Names<'_>, releases: &[Release], index: &BTreeMap<Place, usize>) -> Result<(), WorldError> {
+    fn couple(
+        &mut self,
+        names: &Names<'_>,
+        releases: &[Release],
+        index: &BTreeMap<Place, usize>,
+    ) -> Result<(), WorldError> {
         for release in releases {
-            let cell = |measure: &str, key: &Key| names.place(measure, release, key).and_then(|place| index.get(&place)).copied();
+            let cell = |measure: &str, key: &Key| {
+                names.place(measure, release, key).and_then(|place| index.get(&place)).copied()
+            };
             for (measure, key) in release.cells.keys() {
-                let Some(whole) = release.manifest.measures.get(measure).and_then(|of| of.part_of.as_ref()) else { continue };
+                let Some(whole) = release.manifest.measures.get(measure).and_then(|of| of.part_of.as_ref()) else {
+                    continue;
+                };
                 self.parts.extend(cell(measure, key).zip(cell(whole, key)));
             }
             for (percent, key, value) in &release.percents {
-                let Some((above, below)) = cell(&percent.numerator, key).zip(cell(&percent.denominator, key)) else { continue };
+                let Some((above, below)) = cell(&percent.numerator, key).zip(cell(&percent.denominator, key)) else {
+                    continue;
+                };
                 let share = share(*value, percent.step).ok_or_else(|| WorldError::Percent {
                     cell: named(&percent.numerator, key),
                     value: value.to_string(),
@@ -393,7 +419,9 @@ impl World {
     /// What is part of what.
     pub(crate) fn part_of(&self) -> impl Iterator<Item = Constraint> + '_ {
         let at = |cell: usize, x: i64| self.cells[cell].atoms.entries().iter().map(move |(atom, y)| (*atom, x * y));
-        self.parts.iter().map(move |(part, whole)| Constraint::at_least(Row::new(at(*whole, 1).chain(at(*part, -1))), 0))
+        self.parts
+            .iter()
+            .map(move |(part, whole)| Constraint::at_least(Row::new(at(*whole, 1).chain(at(*part, -1))), 0))
     }
 
     fn of_hidden(&self, cell: &WorldCell, level: Level) -> (Option<i64>, Option<i64>) {
@@ -447,9 +475,12 @@ fn combinations(names: &Names<'_>, dims: &[usize]) -> Vec<Vec<(usize, Codes)>> {
     let mut all = vec![Vec::new()];
     for dim in dims {
         let codes = 0..u16::try_from(names.finest[*dim].len()).expect("fewer codes than 2^16");
-        all = all.iter().flat_map(|before: &Vec<(usize, Codes)>| {
-            codes.clone().map(move |code| before.iter().cloned().chain([(*dim, vec![code])]).collect())
-        }).collect();
+        all = all
+            .iter()
+            .flat_map(|before: &Vec<(usize, Codes)>| {
+                codes.clone().map(move |code| before.iter().cloned().chain([(*dim, vec![code])]).collect())
+            })
+            .collect();
     }
     all
 }
@@ -463,13 +494,15 @@ fn difference(plus: &[Vec<Atom>], minus: &[Vec<Atom>]) -> Row {
 /// The lowest and highest share that a printed percentage stands for, over a common number.
 #[expect(clippy::cast_possible_truncation, reason = "a whole number below 10^9 fits")]
 fn share(value: f64, step: f64) -> Option<([i64; 2], i64)> {
-    let scale = (0..=6).map(|decimals| 10_i64.pow(decimals)).find(|scale| {
-        let whole = |x: f64| (x * *scale as f64 - (x * *scale as f64).round()).abs() < 1e-6;
+    let scale = (0..=6).map(|decimals| 10_i32.pow(decimals)).find(|scale| {
+        let scaled = |x: f64| x * f64::from(*scale);
+        let whole = |x: f64| (scaled(x) - scaled(x).round()).abs() < 1e-6;
         whole(value) && whole(step)
     })?;
-    let (value, step) = ((value * scale as f64).round() as i64, (step * scale as f64).round() as i64);
-    let divisor = crate::row::gcd(crate::row::gcd(2 * value - step, 2 * value + step), 200 * scale).max(1);
-    Some(([(2 * value - step) / divisor, (2 * value + step) / divisor], 200 * scale / divisor))
+    let scaled = |x: f64| (x * f64::from(scale)).round() as i64;
+    let (value, step, scale) = (scaled(value), scaled(step), 200 * i64::from(scale));
+    let divisor = gcd(gcd(2 * value - step, 2 * value + step), scale).max(1);
+    Some(([(2 * value - step) / divisor, (2 * value + step) / divisor], scale / divisor))
 }
 
 /// Two cliques and the dimensions that they have in common.

@@ -107,7 +107,8 @@ impl Campaign {
                 }
                 Err(error) => return Err(error).context(organisation.to_string()),
             };
-            let outcome = outcome(&ledger, &edition).with_context(|| format!("{organisation}, {}", board.manifest.release))?;
+            let outcome =
+                outcome(&ledger, &edition).with_context(|| format!("{organisation}, {}", board.manifest.release))?;
             campaign.releases.push(Some(outcome));
             ledger.push(edition);
         }
@@ -116,7 +117,11 @@ impl Campaign {
 
     /// Whether no attack found anything.
     pub fn is_safe(&self) -> bool {
-        self.releases.iter().chain(&self.alone).flatten().all(|outcome| outcome.exact + outcome.narrow + outcome.below_rule == 0)
+        self.releases
+            .iter()
+            .chain(&self.alone)
+            .flatten()
+            .all(|outcome| outcome.exact + outcome.narrow + outcome.below_rule == 0)
     }
 }
 

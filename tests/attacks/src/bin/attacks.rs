@@ -90,7 +90,8 @@ fn add(sums: &mut [(usize, Outcome)], campaign: &Campaign) {
 fn print(sums: &[(usize, Outcome)], count: u64) {
     println!("release                published  held back  hidden  value shown  exact  narrow  below the rule");
     let names = ["H1", "Q1-Q3", "year", "a week later"];
-    let names = names.map(|name| format!("{name} alone")).into_iter().chain(names.map(|name| format!("{name} after all")));
+    let names =
+        names.map(|name| format!("{name} alone")).into_iter().chain(names.map(|name| format!("{name} after all")));
     for (name, (published, sum)) in names.zip(sums) {
         let percent = |part: i64, whole: i64| 100.0 * part as f64 / whole.max(1) as f64;
         let cells = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);

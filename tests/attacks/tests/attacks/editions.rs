@@ -30,7 +30,10 @@ fn what_an_organisation_of_chance_publishes_gives_nobody_away() {
         let campaign = Campaign::run(&organisation).expect("attacks come to an end");
         assert!(campaign.is_safe(), "{organisation}: {campaign:?}");
         assert!(campaign.alone.iter().all(Option::is_some), "{organisation}: each alone can be protected");
-        assert!(campaign.releases[..2].iter().all(Option::is_some), "{organisation}: of the same facts both are published");
+        assert!(
+            campaign.releases[..2].iter().all(Option::is_some),
+            "{organisation}: of the same facts both are published"
+        );
     }
 }
 
@@ -67,7 +70,11 @@ fn what_was_shown_stays_shown_and_what_was_hidden_stays_hidden() {
     let boards = Board::releases(&small());
     let half = decided(&[], &boards[0]).expect("it can be protected");
     let three = decided(std::slice::from_ref(&half), &boards[1]).expect("it can be protected");
-    let quarter = |name: &&Name| name.0 != "paired" && name.0 != "reliably better" && name.1.iter().any(|(dim, code)| dim == "quarter" && code != "Q3");
+    let quarter = |name: &&Name| {
+        name.0 != "paired"
+            && name.0 != "reliably better"
+            && name.1.iter().any(|(dim, code)| dim == "quarter" && code != "Q3")
+    };
     let mut both = 0;
     for name in half.truth.cells.keys().filter(quarter).filter(|name| three.truth.cells.contains_key(*name)) {
         assert_eq!(half.hidden.contains(name), three.hidden.contains(name), "{name:?}");
@@ -98,7 +105,8 @@ fn merges_that_give_most_back_are_proposed_first() {
     let ages = ["18-24", "25-34", "35-44", "45-54", "55-64", "65+"].map(str::to_owned).to_vec();
     let ordered = BTreeMap::from([("age_band".to_owned(), ages)]);
     let all = merges(&tables.truth, &ordered);
-    let some: Vec<_> = all.iter().filter(|merge| merge.dimension != "stage" && merge.dimension != "age_band").cloned().collect();
+    let some: Vec<_> =
+        all.iter().filter(|merge| merge.dimension != "stage" && merge.dimension != "age_band").cloned().collect();
     let mut told = 0;
     let proposals = propose(&tables, &peer_5(), &some, &mut |done, _| told = done).expect("rules that fit");
     assert!(told >= proposals.len() && !proposals.is_empty());

@@ -1,6 +1,6 @@
 //! Suppressed sets equal the reference implementation's.
-use std::collections::BTreeSet;
 use disclosure_control::{Problem, Singletons, problem::ProblemFile, suppress};
+use std::collections::BTreeSet;
 
 #[derive(serde::Deserialize)]
 struct Fixture {

@@ -1,0 +1,6 @@
+//! What disclosure control promises, held against other people's answers and against all solutions.
+
+mod corpus;
+mod protect;
+mod reference;
+mod solutions;

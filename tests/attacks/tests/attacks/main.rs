@@ -1,0 +1,5 @@
+//! What is attacked, and that it holds.
+
+mod board;
+mod editions;
+mod organisation;
