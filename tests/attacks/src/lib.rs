@@ -9,3 +9,4 @@
 pub mod board;
 pub mod folder;
 pub mod organisation;
+pub mod presets;
