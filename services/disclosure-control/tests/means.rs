@@ -177,7 +177,9 @@ fn reconstruct(people: usize, lines: &[Line], most: usize) -> Vec<Vec<Person>> {
             fill(lines, &mut Vec::new(), open, most, &mut found);
         }
     });
-    found.iter_mut().for_each(|people| people.sort_unstable());
+    for people in &mut found {
+        people.sort_unstable();
+    }
     found.sort();
     found.dedup();
     found
@@ -241,7 +243,7 @@ fn block() -> [Line; 7] {
 fn seven_lines_of_means_and_medians_give_seven_people_away() {
     // S. Garfinkel, J. Abowd and C. Martindale, CACM 62 (2019) 46–53
     let person = |age, female, black, married| Person { age, female, black, married };
-    let solution = vec![
+    let solution = [vec![
         person(8, true, true, false),
         person(18, false, false, false),
         person(24, true, false, false),
@@ -249,12 +251,12 @@ fn seven_lines_of_means_and_medians_give_seven_people_away() {
         person(36, true, true, true),
         person(66, true, true, true),
         person(84, false, true, true),
-    ];
-    assert_eq!(reconstruct(7, &block(), 10_000), [solution.clone()]);
+    ]];
+    assert_eq!(reconstruct(7, &block(), 10_000), solution);
     for without in [1, 2] {
         let mut lines = block().to_vec();
         lines.remove(without);
-        assert_eq!(reconstruct(7, &lines, 10_000), [solution.clone()], "line {without} says nothing new");
+        assert_eq!(reconstruct(7, &lines, 10_000), solution, "line {without} says nothing new");
     }
 }
 
