@@ -10,3 +10,4 @@ pub mod board;
 pub mod campaign;
 pub mod folder;
 pub mod organisation;
+pub mod presets;
