@@ -577,6 +577,12 @@ impl Simplex {
         }
         let reached = at_cap(self);
         self.slacks[cap - self.atoms] = Slack::Held(0);
+        // A line of a variable that is held has nothing in the columns that move: so nothing moves it.
+        let at = self.lines.iter().position(|line| line.basic == cap);
+        let way = at.and_then(|at| Some((at, self.way_out(&self.lines[at])?)));
+        if let Some((at, column)) = way.filter(|(_, column)| reached && !self.is_held(self.columns[*column])) {
+            self.pivot(at, column, &mut reach)?;
+        }
         Ok(reached)
     }
 

@@ -393,7 +393,7 @@ impl World {
         for cell in &self.cells {
             let bounds = match cell.value {
                 Some(value) => {
-                    let off = cell.rounded_to.map_or(0, |base| (base - 1) / 2);
+                    let off = cell.rounded_to.map_or(0, |base| base / 2);
                     (Some((value - off).max(0)), Some(value + off))
                 }
                 None => self.of_hidden(cell, level),

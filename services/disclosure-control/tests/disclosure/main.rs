@@ -1,6 +1,7 @@
 //! What disclosure control promises, held against other people's answers and against all solutions.
 
 mod corpus;
+mod means;
 mod protect;
 mod reference;
 mod solutions;

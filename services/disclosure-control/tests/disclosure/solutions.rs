@@ -31,7 +31,7 @@ fn worlds(known: &[Constraint], most: i64, counts: &mut Vec<i64>, at: usize, out
 
 /// How many tables: 10,000 take minutes.
 fn cases() -> u32 {
-    std::env::var("KITH_SOLUTIONS").ok().and_then(|cases| cases.parse().ok()).unwrap_or(300)
+    std::env::var("KITH_SOLUTIONS").ok().and_then(|cases| cases.parse().ok()).unwrap_or(100)
 }
 
 proptest! {

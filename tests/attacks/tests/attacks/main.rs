@@ -3,3 +3,4 @@
 mod board;
 mod editions;
 mod organisation;
+mod presets;
