@@ -4,6 +4,8 @@ pub mod audit;
 pub mod budget;
 pub mod cell_key;
 pub mod edition;
+mod elimination;
+pub mod improve;
 pub mod preset;
 pub mod problem;
 pub mod protect;
