@@ -6,6 +6,8 @@ pub mod budget;
 pub mod cell_key;
 pub mod coarsen;
 pub mod edition;
+mod elimination;
+pub mod improve;
 pub mod preset;
 pub mod problem;
 pub mod protect;

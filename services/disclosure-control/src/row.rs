@@ -35,6 +35,12 @@ impl Row {
         Row(entries)
     }
 
+    /// Of entries that are sorted by place, none of them zero.
+    pub(crate) fn sorted(entries: Vec<(Atom, i64)>) -> Row {
+        debug_assert!(entries.is_sorted_by(|a, b| a.0 < b.0) && entries.iter().all(|(_, x)| *x != 0), "an entry each");
+        Row(entries)
+    }
+
     /// Each of these atoms once.
     pub fn sum(atoms: impl IntoIterator<Item = Atom>) -> Row {
         Row::new(atoms.into_iter().map(|atom| (atom, 1)))

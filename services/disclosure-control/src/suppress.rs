@@ -9,9 +9,9 @@
 //! set by set. What it does not promise: that what is left open is open to someone who knows that numbers are whole
 //! and not negative, or that zeros are shown. That is [`crate::audit`]'s.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
+use crate::elimination::{Elimination, Numbers};
 use crate::problem::Problem;
 use crate::row::{Atom, Row, TooWide};
 
@@ -60,34 +60,10 @@ pub fn suppress(problem: &Problem, singletons: Singletons) -> Result<Suppression
 /// The same in another order of the candidates; see [`crate::improve`].
 pub(crate) fn suppress_in(problem: &Problem, order: &[usize], singletons: Singletons) -> Result<Suppression, TooWide> {
     let distinct = Distinct::new(problem, singletons);
-    let mut elimination = Elimination::new(problem, &distinct);
-    let mut decided = vec![false; distinct.rows.len()];
-    let mut hidden = vec![false; distinct.rows.len()];
-    for row in problem.frame.iter().filter(|known| known.low.is_some() && known.low == known.high) {
-        elimination.know(&row.row.renamed(|atom| distinct.name[atom as usize]))?;
+    match distinct.decide(problem, order, Numbers::Whole) {
+        Err(TooWide) => distinct.decide(problem, order, Numbers::Residues),
+        decided => decided,
     }
-    for column in problem.forced.iter().map(|cell| distinct.column[*cell]) {
-        if !std::mem::replace(&mut decided[column], true) {
-            elimination.force(column)?;
-        }
-    }
-    for column in problem.primary.iter().map(|cell| distinct.column[*cell]) {
-        if !hidden[column] && decided[column] {
-            elimination.revealed.insert(column);
-        }
-        (hidden[column], decided[column]) = (true, true);
-    }
-    for column in order.iter().map(|cell| distinct.column[*cell]) {
-        if !std::mem::replace(&mut decided[column], true) {
-            hidden[column] = !elimination.publish(column)?;
-        }
-    }
-    let others: BTreeSet<usize> =
-        problem.forced.iter().chain(&problem.primary).chain(&problem.withheld).copied().collect();
-    let hides = |cell: &usize| hidden[distinct.column[*cell]] && !others.contains(cell);
-    let secondary = (0..problem.cells.len()).filter(hides).collect();
-    let is_revealed = |cell: &&usize| elimination.revealed.contains(&distinct.column[**cell]);
-    Ok(Suppression { secondary, revealed: problem.primary.iter().filter(is_revealed).copied().collect() })
 }
 
 /// The distinct columns: cells of the same atoms share one fate. Of atoms that lie in the same cells one is kept; those
@@ -95,7 +71,8 @@ pub(crate) fn suppress_in(problem: &Problem, order: &[usize], singletons: Single
 struct Distinct {
     /// The distinct column of each cell.
     column: Vec<usize>,
-    rows: Vec<Row>,
+    /// A cell of each distinct column.
+    cell: Vec<usize>,
     /// The place of each atom that is kept.
     name: Vec<Option<Atom>>,
     atoms: usize,
@@ -105,20 +82,16 @@ struct Distinct {
 
 impl Distinct {
     fn new(problem: &Problem, singletons: Singletons) -> Distinct {
-        let mut lies_in: Vec<Vec<(usize, i64)>> = vec![Vec::new(); problem.atoms];
-        let rows = problem.cells.iter().map(|cell| &cell.atoms).chain(problem.frame.iter().map(|known| &known.row));
-        for (cell, row) in rows.enumerate() {
-            row.entries().iter().for_each(|(atom, x)| lies_in[*atom as usize].push((cell, *x)));
-        }
+        let class = classes(problem);
         let handled = singletons == Singletons::Handled;
         let is_single: Vec<bool> =
             (0..).take(problem.atoms).map(|atom| handled && problem.singletons.contains(&atom)).collect();
-        let mut order: Vec<usize> = (0..problem.atoms).filter(|atom| !lies_in[*atom].is_empty()).collect();
+        let mut order: Vec<usize> = (0..problem.atoms).filter(|atom| class[*atom] != 0).collect();
         order.sort_by_key(|atom| is_single[*atom]);
         let (mut name, mut known, mut first_singleton) = (vec![None; problem.atoms], HashSet::new(), Atom::MAX);
         let mut atoms = 0;
         for atom in order {
-            if !known.insert(lies_in[atom].as_slice()) {
+            if !known.insert(class[atom]) {
                 continue;
             }
             if is_single[atom] {
@@ -127,184 +100,142 @@ impl Distinct {
             name[atom] = Some(atoms);
             atoms += 1;
         }
-        let (mut rows, mut of) = (Vec::new(), HashMap::new());
-        let column_of = |cell: &crate::problem::Cell| {
-            let row = cell.atoms.renamed(|atom| name[atom as usize]);
-            *of.entry(row).or_insert_with_key(|row| {
-                rows.push(row.clone());
-                rows.len() - 1
-            })
-        };
-        let column = problem.cells.iter().map(column_of).collect();
-        Distinct { column, rows, name, atoms: atoms as usize, first_singleton }
-    }
-}
-
-/// What is published so far, as pivots in the order of their making, and what of the primary cells is open yet.
-struct Elimination<'a> {
-    distinct: &'a Distinct,
-    singletons_are_primary: bool,
-    pivots: Vec<(Atom, Row)>,
-    /// The pivot at each atom.
-    pivot_at: Vec<Option<usize>>,
-    /// Atoms of singletons that are as good as published.
-    gone: Vec<bool>,
-    /// Atoms of singletons of which a difference was published.
-    used: HashSet<Atom>,
-    primary: Primaries,
-    /// Columns of primary cells that nothing protects.
-    revealed: HashSet<usize>,
-}
-
-impl Elimination<'_> {
-    fn new<'a>(problem: &Problem, distinct: &'a Distinct) -> Elimination<'a> {
-        let mut columns: Vec<usize> = problem.primary.iter().map(|cell| distinct.column[*cell]).collect();
-        columns.sort_unstable();
-        columns.dedup();
-        let only_singles = |row: &Row| row.atoms().next().is_some_and(|atom| atom >= distinct.first_singleton);
-        columns.retain(|column| !(problem.singletons_are_primary && only_singles(&distinct.rows[*column])));
-        Elimination {
-            distinct,
-            singletons_are_primary: problem.singletons_are_primary,
-            pivots: Vec::new(),
-            pivot_at: vec![None; distinct.atoms],
-            gone: vec![false; distinct.atoms],
-            used: HashSet::new(),
-            primary: Primaries::new(columns.iter().map(|column| (*column, distinct.rows[*column].clone()))),
-            revealed: HashSet::new(),
-        }
-    }
-
-    /// Publishes a column, unless that would reveal a primary cell. Whether it is published.
-    fn publish(&mut self, column: usize) -> Result<bool, TooWide> {
-        let a = self.rest(&self.distinct.rows[column])?;
-        let Some(first) = a.atoms().next() else { return Ok(true) };
-        let mut single = first >= self.distinct.first_singleton;
-        let mixed = a.entries().iter().any(|(_, x)| *x < 0) && a.entries().iter().any(|(_, x)| *x > 0);
-        if single && mixed && a.atoms().all(|atom| !self.used.contains(&atom)) {
-            single = false;
-            self.used.extend(a.atoms());
-        }
-        if single && !self.singletons_are_primary {
-            if self.primary.within(&a) {
-                return Ok(false);
+        let (mut column, mut cell, mut of) = (Vec::new(), Vec::new(), HashMap::new());
+        for (place, one) in problem.cells.iter().enumerate() {
+            column.push(*of.entry(&one.atoms).or_insert(cell.len()));
+            if column[place] == cell.len() {
+                cell.push(place);
             }
-            a.atoms().for_each(|atom| self.gone[atom as usize] = true);
-            self.primary.forget(&a);
-            return Ok(true);
         }
-        if single || self.primary.has_multiple_of(&a) {
-            return Ok(false);
+        Distinct { column, cell, name, atoms: atoms as usize, first_singleton }
+    }
+
+    fn row(&self, problem: &Problem, column: usize) -> Row {
+        problem.cells[self.cell[column]].atoms.renamed(|atom| self.name[atom as usize])
+    }
+
+    /// For each atom how late the columns that have it are decided.
+    fn rank(&self, problem: &Problem, order: &[usize]) -> Vec<u64> {
+        let mut rank = vec![0; self.atoms];
+        for (place, column) in (0..).zip(order) {
+            let atoms = problem.cells[self.cell[*column]].atoms.atoms();
+            atoms.filter_map(|atom| self.name[atom as usize]).for_each(|atom| rank[atom as usize] += place);
         }
-        self.eliminate(first, a)?;
-        Ok(true)
+        rank
     }
 
-    /// Takes a column as published, whatever it reveals.
-    fn force(&mut self, column: usize) -> Result<(), TooWide> {
-        self.know(&self.distinct.rows[column])
+    fn decide(&self, problem: &Problem, order: &[usize], numbers: Numbers) -> Result<Suppression, TooWide> {
+        let mut decided = vec![false; self.cell.len()];
+        let mut hidden = vec![false; self.cell.len()];
+        let mut first = |cells: &mut dyn Iterator<Item = &usize>| -> Vec<usize> {
+            let columns = cells.map(|cell| self.column[*cell]);
+            columns.filter(|column| !std::mem::replace(&mut decided[*column], true)).collect()
+        };
+        let forced = first(&mut problem.forced.iter());
+        let is_forced: HashSet<usize> = forced.iter().copied().collect();
+        let primary: BTreeSet<usize> = problem.primary.iter().map(|cell| self.column[*cell]).collect();
+        first(&mut problem.primary.iter());
+        let order = first(&mut order.iter());
+        let mut elimination = Elimination::new(
+            self.atoms,
+            self.first_singleton,
+            problem.singletons_are_primary,
+            numbers,
+            self.rank(problem, &order),
+        );
+        for column in &primary {
+            hidden[*column] = true;
+            elimination.protect(*column, &self.row(problem, *column));
+        }
+        for known in problem.frame.iter().filter(|known| known.low.is_some() && known.low == known.high) {
+            elimination.know(&known.row.renamed(|atom| self.name[atom as usize]))?;
+        }
+        for column in &forced {
+            elimination.know(&self.row(problem, *column))?;
+        }
+        self.publish(problem, &order, &mut elimination, &mut hidden)?;
+        let revealed = |cell: &&usize| {
+            let column = self.column[**cell];
+            is_forced.contains(&column) || elimination.revealed().contains(&column)
+        };
+        let others: BTreeSet<usize> =
+            problem.forced.iter().chain(&problem.primary).chain(&problem.withheld).copied().collect();
+        let hides = |cell: &usize| hidden[self.column[*cell]] && !others.contains(cell);
+        Ok(Suppression {
+            secondary: (0..problem.cells.len()).filter(hides).collect(),
+            revealed: problem.primary.iter().filter(revealed).copied().collect(),
+        })
     }
 
-    /// Takes a sum as known, whatever it reveals.
-    fn know(&mut self, row: &Row) -> Result<(), TooWide> {
-        let a = self.rest(row)?;
-        let Some(first) = a.atoms().next() else { return Ok(()) };
-        self.eliminate(first, a)
-    }
-
-    fn eliminate(&mut self, first: Atom, a: Row) -> Result<(), TooWide> {
-        self.revealed.extend(self.primary.eliminate(first, &a)?);
-        self.pivot_at[first as usize] = Some(self.pivots.len());
-        self.pivots.push((first, a));
+    /// Publishes what may be published, in this order. Large numbers come first, and few of them give anything away: so
+    /// many are looked at together, fewer where that fails, and one by one where many are hidden.
+    fn publish(
+        &self,
+        problem: &Problem,
+        order: &[usize],
+        elimination: &mut Elimination,
+        hidden: &mut [bool],
+    ) -> Result<(), TooWide> {
+        let (mut at, mut size, mut fails) = (0, order.len().div_ceil(8).max(1), usize::MAX);
+        while at < order.len() {
+            let until = order.len().min(at + size);
+            if let [column] = order[at..until] {
+                hidden[column] = !elimination.publish(&self.row(problem, column))?;
+            } else {
+                let rows = order[at..until].iter().map(|column| self.row(problem, *column)).collect();
+                if !elimination.publish_together(rows)? {
+                    // One of them is to be looked at alone; what comes next ends before it, or with it.
+                    (fails, size) = (until, size.div_ceil(4));
+                    continue;
+                }
+            }
+            at = until;
+            if at >= fails || hidden[order[at - 1]] {
+                fails = usize::MAX;
+            }
+            size = if hidden[order[at - 1]] { 1 } else { size * 2 };
+            if fails != usize::MAX {
+                size = size.min((fails - at).div_ceil(2));
+            }
+        }
         Ok(())
     }
-
-    /// What is left of a row once each pivot is taken out, in the order in which they were made: a pivot has nothing at
-    /// the places of earlier ones.
-    fn rest(&self, row: &Row) -> Result<Row, TooWide> {
-        let mut row = row.clone();
-        let mut next: BinaryHeap<Reverse<usize>> = BinaryHeap::new();
-        next.extend(row.atoms().filter_map(|atom| self.pivot_at[atom as usize]).map(Reverse));
-        while let Some(Reverse(pivot)) = next.pop() {
-            let (at, pivot) = &self.pivots[pivot];
-            if row.at(*at) == 0 {
-                continue;
-            }
-            row = row.eliminated(pivot, *at)?;
-            next.extend(pivot.atoms().filter_map(|atom| self.pivot_at[atom as usize]).map(Reverse));
-        }
-        Ok(row.without(|atom| self.gone[atom as usize]).primitive())
-    }
 }
 
-/// The primary cells, each without what is published of it, in its normal form.
-struct Primaries {
-    columns: Vec<usize>,
-    rows: Vec<Row>,
-    /// Which rows have something at an atom, or had.
-    at: HashMap<Atom, Vec<usize>>,
-    /// How many rows are of this normal form.
-    count: HashMap<Row, usize>,
+/// For each atom the class of those that lie in the same cells, equally often; 0: in none. What is everybody's knowledge
+/// counts like a cell. Each row in turn splits the classes that it touches.
+fn classes(problem: &Problem) -> Vec<u32> {
+    let mut class = vec![0_u32; problem.atoms];
+    let (mut count, mut split) = (1, HashMap::new());
+    let cells = problem.cells.iter().map(|cell| &cell.atoms);
+    for row in cells.chain(problem.frame.iter().map(|known| &known.row)) {
+        split.clear();
+        for (atom, x) in row.entries() {
+            let class = &mut class[*atom as usize];
+            *class = *split.entry((*class, *x)).or_insert_with(|| {
+                count += 1;
+                count - 1
+            });
+        }
+    }
+    class
 }
 
-impl Primaries {
-    fn new(primary: impl Iterator<Item = (usize, Row)>) -> Primaries {
-        let mut all = Primaries { columns: Vec::new(), rows: Vec::new(), at: HashMap::new(), count: HashMap::new() };
-        for (column, row) in primary {
-            all.columns.push(column);
-            all.rows.push(Row::default());
-            all.set(all.rows.len() - 1, row.primitive());
-        }
-        all
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::ProblemFile;
 
-    fn set(&mut self, place: usize, row: Row) {
-        row.atoms()
-            .filter(|atom| self.rows[place].at(*atom) == 0)
-            .for_each(|atom| self.at.entry(atom).or_default().push(place));
-        let old = std::mem::replace(&mut self.rows[place], row.clone());
-        if let Some(count) = self.count.get_mut(&old) {
-            *count -= 1;
-            if *count == 0 {
-                self.count.remove(&old);
+    #[test]
+    fn residues_decide_as_whole_numbers_do() {
+        for line in include_str!("../tests/data/optimum/optimum.jsonl").lines() {
+            let file: ProblemFile = serde_json::from_str(line).expect("a problem");
+            let problem = Problem::try_from(file).expect("sound");
+            for singletons in [Singletons::Ignored, Singletons::Handled] {
+                let distinct = Distinct::new(&problem, singletons);
+                let decide = |numbers| distinct.decide(&problem, &problem.candidates, numbers);
+                assert_eq!(decide(Numbers::Whole), decide(Numbers::Residues));
             }
         }
-        if !row.is_empty() {
-            *self.count.entry(row).or_default() += 1;
-        }
-    }
-
-    /// Whether a primary cell is a multiple of this normal form.
-    fn has_multiple_of(&self, a: &Row) -> bool {
-        self.count.contains_key(a)
-    }
-
-    /// Whether a primary cell has no atom but those of `a`.
-    fn within(&self, a: &Row) -> bool {
-        let near = a.atoms().filter_map(|atom| self.at.get(&atom)).flatten();
-        near.map(|place| &self.rows[*place]).any(|b| !b.is_empty() && b.atoms().all(|atom| a.at(atom) != 0))
-    }
-
-    /// Takes the atoms of `a` out of all.
-    fn forget(&mut self, a: &Row) {
-        let near: BTreeSet<usize> = a.atoms().filter_map(|atom| self.at.get(&atom)).flatten().copied().collect();
-        for place in near {
-            self.set(place, self.rows[place].without(|atom| a.at(atom) != 0).primitive());
-        }
-    }
-
-    /// Takes a pivot out of all. The columns of which nothing is left: they are revealed.
-    fn eliminate(&mut self, at: Atom, pivot: &Row) -> Result<Vec<usize>, TooWide> {
-        let mut revealed = Vec::new();
-        for place in self.at.remove(&at).unwrap_or_default() {
-            if self.rows[place].at(at) != 0 {
-                let row = self.rows[place].eliminated(pivot, at)?;
-                if row.is_empty() {
-                    revealed.push(self.columns[place]);
-                }
-                self.set(place, row);
-            }
-        }
-        Ok(revealed)
     }
 }

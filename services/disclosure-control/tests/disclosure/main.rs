@@ -2,6 +2,8 @@
 
 mod corpus;
 mod means;
+mod optimum;
 mod protect;
+mod published;
 mod reference;
 mod solutions;
