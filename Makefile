@@ -3,7 +3,7 @@
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test lint advisories fuzz chaos interop bench schemas tools
+.PHONY: demo test lint advisories fuzz chaos attacks interop bench schemas tools
 
 demo: tools ## import a listing, play a year of meetings, report, stay up at http://127.0.0.1:8080
 	$(CARGO) build --workspace --bins
@@ -28,6 +28,10 @@ fuzz: tools .tools/schemathesis ## schemathesis against a real server, as every 
 chaos: ## the simulation of the command side, with faults, from a seed by chance, for CHAOS_SECONDS (1800)
 	$(CARGO) build --workspace --bins
 	$(TARGET)/debug/chaos $(ARGS)
+
+attacks: ## publish four releases each of 1,000 organisations of chance, and attack them; about an hour, ARGS="--organisations 50"
+	$(CARGO) build --release --workspace --bins
+	$(TARGET)/release/attacks $(ARGS)
 
 interop: tools .tools/python-clients ## clients that are not ours, from PyPI and npm, against KurrentDB's stand-in, events on NATS, asyncapi.json
 	$(CARGO) build --workspace --bins

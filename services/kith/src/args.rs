@@ -10,6 +10,10 @@ use web::Role;
 
 use crate::Service;
 
+mod disclosure;
+
+pub(crate) use disclosure::{Attack, Suppress};
+
 /// The record of peer-support groups: who came, how, and how many more.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true)]
@@ -30,6 +34,8 @@ pub(crate) enum Command {
     Import(Import),
     /// Report reach: unique people, attendances, meetings, anonymous heads (internal, not for publication)
     Report(Report),
+    Suppress(Suppress),
+    Attack(Attack),
     /// Check that the log is as it was written, that nothing is in it twice, that views and facts follow from it, and that
     /// nobody who was erased has a key
     Verify(Verify),

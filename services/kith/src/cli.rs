@@ -12,9 +12,9 @@ use tokio::{
 use crate::{
     Config,
     args::{Cli, Command, Import, InstrumentCommand, Verify},
-    backup,
+    attack, backup,
     data_dir::ServerData,
-    import, instrument, keys, private, receipt, report, restore, schemas, telemetry, token, verify,
+    import, instrument, keys, private, receipt, report, restore, schemas, suppress, telemetry, token, verify,
 };
 
 /// Most threads that wait for disks at once, a count. Each has a stack and mostly a connection to SQLite.
@@ -58,6 +58,8 @@ async fn command(command: Command) -> anyhow::Result<ExitCode> {
             out.write_all(report.as_bytes())?;
             return Ok(exit(well));
         }
+        Command::Suppress(asked) => return judged(&mut out, suppress::run(&asked)),
+        Command::Attack(asked) => return judged(&mut out, attack::run(&asked)),
         Command::Report(asked) => out.write_all(report::run(&asked)?.as_bytes())?,
         Command::Verify(Verify { data, eventstore, shared, receipt: Some(receipt) }) => {
             let at = ServerData { data, eventstore, shared };
@@ -90,6 +92,20 @@ async fn command(command: Command) -> anyhow::Result<ExitCode> {
 
 fn exit(well: bool) -> ExitCode {
     if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Of commands that judge: 1 says that something was found, 2 that nothing could be said.
+fn judged(out: &mut impl Write, judged: anyhow::Result<(String, bool)>) -> anyhow::Result<ExitCode> {
+    match judged {
+        Ok((said, well)) => {
+            out.write_all(said.as_bytes())?;
+            Ok(exit(well))
+        }
+        Err(error) => {
+            eprintln!("kith: {error:#}");
+            Ok(ExitCode::from(2))
+        }
+    }
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {

@@ -3,6 +3,7 @@
 mod access;
 mod admission;
 mod alive;
+mod attack;
 mod attendance;
 mod audit;
 mod authority;

@@ -1,0 +1,677 @@
+//! What somebody who sees the published numbers can work out about a hidden one: its interval, exactly.
+//!
+//! An attacker knows sums of atoms ([`Constraint`]) and that no atom is negative. The interval of a hidden cell is what
+//! the cell can be in the worlds that satisfy all of it. Two things are kept apart: what *may* be possible (bounds of a
+//! linear programme, for whoever attacks) and what *is* possible (worlds of whole numbers that were found and checked
+//! against every constraint, for whoever publishes). A cell is called open only by such worlds; so a solver that stops
+//! early, or is wrong, fails closed.
+//!
+//! Source: M. Fischetti and J. J. Salazar, *Solving the cell suppression problem on tabular data with linear
+//! constraints*, Management Science 47 (2001), for the attacker's programmes.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use crate::problem::{Cell, Problem};
+use crate::row::{Atom, Row};
+use crate::simplex::{Constraint, Fraction, Most, Release, Simplex, Stopped};
+
+/// What a cell can be, both ends among it. No upper end: it has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interval {
+    /// The lower end.
+    pub low: i64,
+    /// The upper end.
+    pub high: Option<i64>,
+}
+
+impl Interval {
+    /// The distance between the ends; none without an upper end.
+    pub fn width(self) -> Option<i64> {
+        Some(self.high? - self.low)
+    }
+}
+
+/// Up to so many equations that can be released the cheapest way is looked for, beyond it a way.
+const LARGE: usize = 400;
+
+/// What somebody knows beside the published numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// Numbers are not negative.
+    K0,
+    /// Moreover, where zeros are public, what is hidden is not zero.
+    K1,
+    /// Moreover, each mark means what it stands for.
+    K2,
+}
+
+impl Level {
+    /// All, from who knows least to who knows most.
+    pub const ALL: [Level; 3] = [Level::K0, Level::K1, Level::K2];
+}
+
+/// What somebody knows at a level who sees the cells of a problem but for the hidden ones, zeros being public. At
+/// [`Level::K2`] primary and secondary cells have different marks: the ones are below the threshold, the others not.
+pub fn known(problem: &Problem, hidden: &BTreeSet<usize>, level: Level, threshold: i64) -> Vec<Constraint> {
+    let of = |(place, cell): (usize, &Cell)| {
+        if !hidden.contains(&place) {
+            return Some(Constraint::equal(cell.atoms.clone(), cell.value));
+        }
+        let (low, high) = match (level, problem.primary.contains(&place)) {
+            (Level::K0, _) => return None,
+            (Level::K1, _) => (1, None),
+            (Level::K2, true) => (1, Some(threshold - 1)),
+            (Level::K2, false) => (threshold, None),
+        };
+        Some(Constraint { row: cell.atoms.clone(), low: Some(low), high })
+    };
+    problem.frame.iter().cloned().chain(problem.cells.iter().enumerate().filter_map(of)).collect()
+}
+
+/// Somebody who knows constraints and asks about sums of atoms.
+#[derive(Debug, Clone)]
+pub struct Attacker {
+    whole: Whole,
+    parts: Vec<Part>,
+    targets: Vec<Target>,
+    /// For each release its equation, what it is at least then, and its part and number there.
+    releases: Vec<(Release, Option<(usize, usize)>)>,
+}
+
+/// What is known, as it was given, before anything was concluded from it: each world is held against it.
+#[derive(Debug, Clone)]
+struct Whole {
+    known: Vec<Constraint>,
+    /// Counts of all atoms: what they are at least, but for those of the part that is looked at.
+    counts: Vec<i64>,
+}
+
+/// Atoms that hang together by what is known, and nothing else with them.
+#[derive(Debug, Clone)]
+struct Part {
+    simplex: Simplex,
+    constraints: Vec<Constraint>,
+    /// The place in the problem of each atom of the part.
+    atoms: Vec<Atom>,
+    /// Which of what is known names an atom of the part.
+    touching: Vec<usize>,
+    /// The releases of its equations, those that happened too.
+    releases: Vec<Release>,
+    /// The distinct sums that are asked about, and the range that whole worlds have shown of each.
+    pieces: Vec<Piece>,
+    /// The worlds that were found.
+    worlds: Vec<Vec<i64>>,
+}
+
+#[derive(Debug, Clone)]
+struct Piece {
+    row: Row,
+    seen: Option<(i64, i64)>,
+    endless: bool,
+    /// What is possible at least and at most, once it was worked out.
+    most: [Option<Most>; 2],
+}
+
+/// A sum that is asked about: a constant and pieces of the parts.
+#[derive(Debug, Clone)]
+struct Target {
+    constant: i64,
+    pieces: Vec<(usize, usize)>,
+}
+
+impl Attacker {
+    /// Somebody who knows `known` of `atoms` atoms and asks about `targets`.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub fn new(atoms: usize, known: Vec<Constraint>, targets: &[Row]) -> Result<Attacker, Stopped> {
+        Attacker::with_releases(atoms, known, targets, &[])
+    }
+
+    /// The same, of whose equations some can be released later. No two of them are of the same sum.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub fn with_releases(
+        atoms: usize,
+        known: Vec<Constraint>,
+        targets: &[Row],
+        releases: &[Release],
+    ) -> Result<Attacker, Stopped> {
+        let presolved = Presolved::new(atoms, &known, targets, releases.is_empty())?;
+        let (mut parts, releases) = presolved.parts(&known, releases)?;
+        let whole = Whole { known, counts: presolved.least.clone() };
+        let mut place: Vec<HashMap<Row, usize>> = vec![HashMap::new(); parts.len()];
+        let targets = targets.iter().map(|row| {
+            let mut by_part: BTreeMap<usize, Vec<(Atom, i64)>> = BTreeMap::new();
+            let mut constant = 0;
+            for (atom, x) in row.entries() {
+                constant += x * presolved.least[*atom as usize];
+                if let Some((part, local)) = presolved.name[*atom as usize] {
+                    by_part.entry(part).or_default().push((local, *x));
+                }
+            }
+            let pieces = by_part.into_iter().map(|(part, entries)| {
+                let row = Row::new(entries);
+                let pieces = &mut parts[part].pieces;
+                let at = *place[part].entry(row).or_insert_with_key(|row| {
+                    pieces.push(Piece { row: row.clone(), seen: None, endless: false, most: [None; 2] });
+                    pieces.len() - 1
+                });
+                (part, at)
+            });
+            Target { constant, pieces: pieces.collect() }
+        });
+        let targets = targets.collect();
+        Ok(Attacker { whole, parts, targets, releases })
+    }
+
+    /// What a target can be at least and at most, if atoms need not be whole; rounded inwards to whole numbers.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub fn interval(&mut self, target: usize) -> Result<Interval, Stopped> {
+        Ok(Interval {
+            low: self.least(target)?,
+            high: self.most(target, 1)?.map(|high| self.targets[target].constant + high),
+        })
+    }
+
+    /// The lower end of a target's interval alone.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub fn least(&mut self, target: usize) -> Result<i64, Stopped> {
+        Ok(self.targets[target].constant - self.most(target, -1)?.ok_or(Stopped::TooWide)?)
+    }
+
+    /// The most that a target, or (`sign` −1) its negative, comes to beyond its constant; none: without end.
+    fn most(&mut self, target: usize, sign: i64) -> Result<Option<i64>, Stopped> {
+        let mut sum = Fraction { numerator: 0, denominator: 1 };
+        for at in 0..self.targets[target].pieces.len() {
+            let (part, piece) = self.targets[target].pieces[at];
+            match self.parts[part].most(&mut self.whole, piece, sign)? {
+                Most::Bound(value) => sum = sum.plus(value).ok_or(Stopped::TooWide)?,
+                Most::Unbounded | Most::Enough => return Ok(None),
+            }
+        }
+        i64::try_from(sum.floor()).map(Some).map_err(|_| Stopped::TooWide)
+    }
+
+    /// Releases an equation. What was possible stays possible.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub fn release(&mut self, release: usize) -> Result<(), Stopped> {
+        let (Release { equation, at_least, .. }, place) = self.releases[release];
+        let row = self.whole.known[equation].row.clone();
+        self.whole.known[equation] = Constraint::at_least(row, at_least);
+        let Some((part, local)) = place else { return Ok(()) };
+        self.parts[part].release(local)
+    }
+
+    /// The same with one sum held at what it is: with what it would be known to who sees that number as well; none: it
+    /// cannot be that.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub fn with(&self, target: usize, value: i64) -> Result<Option<Attacker>, Stopped> {
+        let mut with = self.clone();
+        let [(part, piece)] = with.targets[target].pieces[..] else { return Ok(None) };
+        let value = value - with.targets[target].constant;
+        Ok(with.parts[part].hold(piece, value)?.then_some(with))
+    }
+
+    /// Which equations must be released for a target to come to `goal`, upwards (`sign` 1) or downwards (−1), at the
+    /// least price; none: nothing helps.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub fn in_the_way(&mut self, target: usize, sign: i64, goal: i64) -> Result<Option<Vec<usize>>, Stopped> {
+        let seen = self.seen(target).ok_or(Stopped::TooLong)?;
+        let missing = if sign > 0 { goal - seen.high.unwrap_or(goal) } else { seen.low - goal };
+        for (part, piece) in self.targets[target].pieces.clone() {
+            let of = &mut self.parts[part];
+            let Some(until) = of.until(piece, sign, Some(missing)) else { continue };
+            let sum = of.directed(piece, sign);
+            let local = if of.releases.len() <= LARGE {
+                of.simplex.in_the_way(&sum, until)?
+            } else {
+                let tightest = of.simplex.tightest(&sum);
+                of.sound(tightest)?.map(|release| vec![release])
+            };
+            if let Some(local) = local {
+                let is_one = |place: &(Release, Option<(usize, usize)>)| {
+                    place.1.is_some_and(|(at, number)| at == part && local.contains(&number))
+                };
+                return Ok(Some((0..self.releases.len()).filter(|at| is_one(&self.releases[*at])).collect()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The range of a target over the whole worlds that were found so far; none before the first.
+    pub fn seen(&self, target: usize) -> Option<Interval> {
+        let Target { constant, pieces } = &self.targets[target];
+        let (mut low, mut high) = (*constant, Some(*constant));
+        for (part, piece) in pieces {
+            let piece = &self.parts[*part].pieces[*piece];
+            let (least, most) = piece.seen?;
+            low += least;
+            high = if piece.endless { None } else { high.map(|high| high + most) };
+        }
+        Some(Interval { low, high })
+    }
+
+    /// Whether a target can be as low as `low` and as high as `high`: whether there are such whole worlds.
+    ///
+    /// # Errors
+    /// [`Stopped`]: not proven.
+    pub fn is_open(&mut self, target: usize, low: i64, high: i64) -> Result<bool, Stopped> {
+        Ok(self.reaches(target, 1, high)? && self.reaches(target, -1, low)?)
+    }
+
+    /// Whether a whole world has the target at `goal` or beyond, upwards (`sign` 1) or downwards (−1).
+    pub(crate) fn reaches(&mut self, target: usize, sign: i64, goal: i64) -> Result<bool, Stopped> {
+        self.reaches_by(target, sign, goal, &[false, true])
+    }
+
+    /// The same, looking at corners only, which is quicker and misses some worlds.
+    pub(crate) fn reaches_a_corner(&mut self, target: usize, sign: i64, goal: i64) -> Result<bool, Stopped> {
+        self.reaches_by(target, sign, goal, &[false])
+    }
+
+    fn reaches_by(&mut self, target: usize, sign: i64, goal: i64, looks: &[bool]) -> Result<bool, Stopped> {
+        let enough = |attacker: &Attacker| {
+            attacker
+                .seen(target)
+                .is_some_and(|seen| if sign > 0 { seen.high.is_none_or(|high| high >= goal) } else { seen.low <= goal })
+        };
+        let pieces = self.targets[target].pieces.clone();
+        for whole in looks.iter().copied() {
+            for (part, piece) in &pieces {
+                if enough(self) {
+                    return Ok(true);
+                }
+                let seen = self.seen(target);
+                let missing =
+                    seen.map(|seen| if sign > 0 { goal - seen.high.unwrap_or(goal) } else { seen.low - goal });
+                let part = &mut self.parts[*part];
+                let look = if whole { Part::look_whole } else { Part::look };
+                look(part, &mut self.whole, *piece, sign, missing)?;
+            }
+            if enough(self) {
+                return Ok(true);
+            }
+            // Between whole numbers there may be more than at corners, but never beyond the bound.
+            let constant = self.targets[target].constant;
+            if self.most(target, sign)?.is_some_and(|most| most < sign * (goal - constant)) {
+                return Ok(false);
+            }
+        }
+        Ok(enough(self))
+    }
+
+    /// What a target can be at least and at most in whole worlds.
+    ///
+    /// # Errors
+    /// [`Stopped`]: more branches than [`BRANCHES_MAX`].
+    pub fn whole_interval(&mut self, target: usize) -> Result<Interval, Stopped> {
+        for (part, piece) in self.targets[target].pieces.clone() {
+            for sign in [1, -1] {
+                self.parts[part].look(&mut self.whole, piece, sign, None)?;
+                self.parts[part].look_whole(&mut self.whole, piece, sign, None)?;
+            }
+        }
+        self.seen(target).ok_or(Stopped::Contradiction)
+    }
+}
+
+impl Piece {
+    /// Takes a world. Whether it goes further than those before.
+    fn see(&mut self, counts: &[i64]) -> bool {
+        let value = self.row.of(counts);
+        let (low, high) = self.seen.unwrap_or((value, value));
+        let tells = self.seen.is_none() || value < low || value > high;
+        self.seen = Some((low.min(value), high.max(value)));
+        tells
+    }
+}
+
+impl Part {
+    /// The most (`sign` 1) or, negated, the least (−1) that a piece can be.
+    fn most(&mut self, whole: &mut Whole, piece: usize, sign: i64) -> Result<Most, Stopped> {
+        let side = usize::from(sign < 0);
+        if let Some(most) = self.pieces[piece].most[side] {
+            return Ok(most);
+        }
+        let most = self.climb(whole, &self.directed(piece, sign), piece, None)?;
+        self.pieces[piece].most[side] = Some(most);
+        Ok(most)
+    }
+
+    /// Climbs towards a goal; the last whole corner on the way is a world.
+    fn climb(&mut self, whole: &mut Whole, goal: &Row, piece: usize, until: Option<i64>) -> Result<Most, Stopped> {
+        let mut last = None;
+        let most = self.simplex.most(goal, &mut |simplex| {
+            let Some(counts) = simplex.whole() else { return ControlFlow::Continue(()) };
+            let enough = until.is_some_and(|until| goal.of(&counts) >= until);
+            last = Some(counts);
+            if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        let most = self.sound(most)?;
+        if let Some(counts) = last {
+            self.record(whole, &counts);
+            // From a whole corner a ray of whole steps never ends.
+            self.pieces[piece].endless |= most == Most::Unbounded && self.simplex.whole().is_some();
+        }
+        Ok(most)
+    }
+
+    /// Notes what a whole world has for each piece, if it is one.
+    fn record(&mut self, whole: &mut Whole, counts: &[i64]) {
+        let add = |whole: &mut Whole, sign: i64| {
+            self.atoms.iter().zip(counts).for_each(|(atom, count)| whole.counts[*atom as usize] += sign * count);
+        };
+        add(whole, 1);
+        let positive = counts.iter().all(|count| *count >= 0);
+        let is_world = positive
+            && self.touching.iter().all(|known| whole.known[*known].holds(&whole.counts))
+            && self.constraints.iter().all(|known| known.holds(counts));
+        add(whole, -1);
+        debug_assert!(is_world, "a corner satisfies what is known");
+        if !is_world {
+            return;
+        }
+        let mut tells = false;
+        for piece in &mut self.pieces {
+            tells |= piece.see(counts);
+        }
+        if tells {
+            self.worlds.push(counts.to_vec());
+        }
+    }
+
+    /// Holds a piece at a value: only worlds in which it has that value are left.
+    fn hold(&mut self, piece: usize, value: i64) -> Result<bool, Stopped> {
+        let row = self.pieces[piece].row.clone();
+        if !self.simplex.hold(&row, value)? {
+            return Ok(false);
+        }
+        self.constraints.push(Constraint::equal(row.clone(), value));
+        self.worlds.retain(|world| row.of(world) == value);
+        for piece in &mut self.pieces {
+            (piece.seen, piece.endless, piece.most) = (None, false, [None; 2]);
+            self.worlds.iter().for_each(|world| _ = piece.see(world));
+        }
+        Ok(true)
+    }
+
+    /// After a number that did not fit the simplex starts anew: it was left in the middle of a step.
+    fn sound<T>(&mut self, result: Result<T, Stopped>) -> Result<T, Stopped> {
+        if matches!(result, Err(Stopped::TooWide)) {
+            self.simplex = Simplex::with_releases(self.atoms.len(), &self.constraints, &self.releases)?;
+        }
+        result
+    }
+
+    fn release(&mut self, release: usize) -> Result<(), Stopped> {
+        let Release { equation, at_least, .. } = self.releases[release];
+        let row = self.constraints[equation].row.clone();
+        self.constraints[equation] = Constraint::at_least(row, at_least);
+        self.pieces.iter_mut().for_each(|piece| piece.most = [None; 2]);
+        self.simplex.release(release)
+    }
+
+    /// How far `seen` is to go: the goal for the piece alone, in the direction of the sign.
+    fn until(&self, piece: usize, sign: i64, missing: Option<i64>) -> Option<i64> {
+        let (low, high) = self.pieces[piece].seen?;
+        Some(missing? + if sign > 0 { high } else { -low })
+    }
+
+    fn directed(&self, piece: usize, sign: i64) -> Row {
+        Row::new(self.pieces[piece].row.entries().iter().map(|(atom, x)| (*atom, sign * x)))
+    }
+
+    /// Looks for a world in which a piece goes further by `missing`, or as far as it goes, from corner to corner.
+    fn look(&mut self, whole: &mut Whole, piece: usize, sign: i64, missing: Option<i64>) -> Result<(), Stopped> {
+        let until = self.until(piece, sign, missing);
+        let most = self.climb(whole, &self.directed(piece, sign), piece, until)?;
+        if most != Most::Enough {
+            self.pieces[piece].most[usize::from(sign < 0)] = Some(most);
+        }
+        Ok(())
+    }
+
+    /// The same among whole numbers only, by branching.
+    fn look_whole(&mut self, whole: &mut Whole, piece: usize, sign: i64, missing: Option<i64>) -> Result<(), Stopped> {
+        let goal = self.directed(piece, sign);
+        let until = self.until(piece, sign, missing);
+        let best = self.pieces[piece].seen.map(|(low, high)| if sign > 0 { high } else { -low });
+        let mut worlds = Vec::new();
+        let most = self.simplex.whole_most(&goal, best, until, &mut |world| worlds.push(world));
+        let most = self.sound(most);
+        for world in &worlds {
+            self.record(whole, world);
+        }
+        self.pieces[piece].endless |= most? == Most::Unbounded && !worlds.is_empty();
+        Ok(())
+    }
+}
+
+/// What follows from what is known without a programme: atoms that are zero, that are at least something, that lie in
+/// the same sums, and which hang together.
+struct Presolved {
+    /// What each atom is at least.
+    least: Vec<i64>,
+    /// The part of each atom and its place there; none: it is what it is at least.
+    name: Vec<Option<(usize, Atom)>>,
+    /// For each part its atoms, and the constraints by place.
+    members: Vec<Vec<Atom>>,
+    constraints: Vec<Vec<Constraint>>,
+}
+
+impl Presolved {
+    /// `fixed`: no equation is released later.
+    fn new(atoms: usize, known: &[Constraint], targets: &[Row], fixed: bool) -> Result<Presolved, Stopped> {
+        let (rows, zero) = without_zeros(atoms, known)?;
+        let mut least = vec![0; atoms];
+        for constraint in &rows {
+            let low = constraint.low.filter(|low| fixed || constraint.high != Some(*low));
+            if let ([(atom, 1)], Some(low)) = (constraint.row.entries(), low) {
+                least[*atom as usize] = least[*atom as usize].max(low);
+            }
+        }
+        let rows = shifted(rows, &least)?;
+        let kept = distinct_atoms(atoms, &rows, targets, &zero);
+        let rows: Vec<_> = rows
+            .into_iter()
+            .map(|c| Constraint { row: c.row.without(|atom| !kept[atom as usize]), ..c })
+            .filter(|c| !c.row.is_empty())
+            .collect();
+        Ok(Presolved::split(atoms, rows, targets, &kept, least))
+    }
+
+    /// Which atoms hang together.
+    fn split(atoms: usize, rows: Vec<Constraint>, targets: &[Row], kept: &[bool], least: Vec<i64>) -> Presolved {
+        let mut parent: Vec<usize> = (0..atoms).collect();
+        let root = |parent: &mut Vec<usize>, mut at: usize| {
+            while parent[at] != at {
+                parent[at] = parent[parent[at]];
+                at = parent[at];
+            }
+            at
+        };
+        for constraint in &rows {
+            let mut all = constraint.row.atoms().map(|atom| atom as usize);
+            let Some(first) = all.next() else { continue };
+            for other in all {
+                let (a, b) = (root(&mut parent, first), root(&mut parent, other));
+                parent[b] = a;
+            }
+        }
+        let asked: HashSet<Atom> = targets.iter().flat_map(Row::atoms).collect();
+        let bound: HashSet<Atom> = rows.iter().flat_map(|c| c.row.atoms()).collect();
+        let (mut part_of, mut name) = (HashMap::new(), vec![None; atoms]);
+        let (mut members, mut constraints): (Vec<Vec<Atom>>, Vec<Vec<Constraint>>) = (Vec::new(), Vec::new());
+        for (at, atom) in (0..).take(atoms).enumerate() {
+            if !kept[at] || !(asked.contains(&atom) || bound.contains(&atom)) {
+                continue;
+            }
+            let part = *part_of.entry(root(&mut parent, at)).or_insert_with(|| {
+                members.push(Vec::new());
+                constraints.push(Vec::new());
+                members.len() - 1
+            });
+            let local = Atom::try_from(members[part].len()).expect("fewer atoms than 2^32");
+            name[at] = Some((part, local));
+            members[part].push(atom);
+        }
+        for constraint in rows {
+            let part = constraint.row.atoms().find_map(|atom| name[atom as usize]).map(|(part, _)| part);
+            let row = constraint.row.renamed(|atom| name[atom as usize].map(|(_, local)| local));
+            if let Some(part) = part {
+                constraints[part].push(Constraint { row, ..constraint });
+            }
+        }
+        for constraints in &mut constraints {
+            constraints.sort_by(|a, b| a.row.cmp(&b.row));
+        }
+        Presolved { least, name, members, constraints }
+    }
+
+    /// The parts, and for each release its part and its number there.
+    #[expect(clippy::type_complexity, reason = "parts, and where each release went")]
+    fn parts(
+        &self,
+        known: &[Constraint],
+        releases: &[Release],
+    ) -> Result<(Vec<Part>, Vec<(Release, Option<(usize, usize)>)>), Stopped> {
+        let mut touching: Vec<Vec<usize>> = vec![Vec::new(); self.members.len()];
+        for (at, constraint) in known.iter().enumerate() {
+            let part = constraint.row.atoms().find_map(|atom| self.name[atom as usize]);
+            if let Some((part, _)) = part {
+                touching[part].push(at);
+            }
+        }
+        let mut own: Vec<Vec<Release>> = vec![Vec::new(); self.members.len()];
+        let place = |release: &Release| {
+            let row = &known[release.equation].row;
+            let (part, _) = row.atoms().find_map(|atom| self.name[atom as usize])?;
+            let local = row.renamed(|atom| self.name[atom as usize].map(|(_, local)| local));
+            let equation = self.constraints[part].binary_search_by(|constraint| constraint.row.cmp(&local)).ok()?;
+            let at_least = (release.at_least - row.of(&self.least)).max(0);
+            own[part].push(Release { equation, at_least, price: release.price });
+            Some((part, own[part].len() - 1))
+        };
+        let mut place = place;
+        let placed = releases.iter().map(|release| (*release, place(release))).collect();
+        let mut parts = Vec::new();
+        for (((atoms, constraints), touching), releases) in
+            self.members.iter().zip(&self.constraints).zip(touching).zip(own)
+        {
+            let simplex = Simplex::with_releases(atoms.len(), constraints, &releases)?;
+            let (atoms, constraints) = (atoms.clone(), constraints.clone());
+            parts.push(Part {
+                simplex,
+                constraints,
+                atoms,
+                touching,
+                releases,
+                pieces: Vec::new(),
+                worlds: Vec::new(),
+            });
+        }
+        Ok((parts, placed))
+    }
+}
+
+/// Which atoms can only be zero, by what is known: those under a shown zero, and what follows from them.
+pub(crate) fn zeros(atoms: usize, known: &[Constraint]) -> Vec<bool> {
+    without_zeros(atoms, known).map_or_else(|_| vec![false; atoms], |(_, zero)| zero)
+}
+
+/// The constraints without atoms that can only be zero, and which atoms those are.
+fn without_zeros(atoms: usize, known: &[Constraint]) -> Result<(Vec<Constraint>, Vec<bool>), Stopped> {
+    let mut zero = vec![false; atoms];
+    let mut rows: Vec<Constraint> = known.to_vec();
+    loop {
+        let mut grew = false;
+        for constraint in &mut rows {
+            if constraint.row.atoms().any(|atom| zero[atom as usize]) {
+                constraint.row = constraint.row.without(|atom| zero[atom as usize]);
+            }
+            let entries = constraint.row.entries();
+            let up = constraint.high == Some(0) && entries.iter().all(|(_, x)| *x > 0);
+            let down = constraint.low == Some(0) && entries.iter().all(|(_, x)| *x < 0);
+            if (up || down) && !entries.is_empty() {
+                for (atom, _) in entries {
+                    zero[*atom as usize] = true;
+                }
+                grew = true;
+            }
+        }
+        if !grew {
+            break;
+        }
+    }
+    if rows.iter().any(|c| c.row.is_empty() && !c.holds(&[])) {
+        return Err(Stopped::Contradiction);
+    }
+    rows.retain(|c| !c.row.is_empty());
+    Ok((rows, zero))
+}
+
+/// The constraints on what each atom is beyond what it is at least; without those that follow from others.
+fn shifted(rows: Vec<Constraint>, least: &[i64]) -> Result<Vec<Constraint>, Stopped> {
+    let mut by_row: BTreeMap<Row, (Option<i64>, Option<i64>)> = BTreeMap::new();
+    for Constraint { row, low, high } in rows {
+        let shift = row.of(least);
+        let positive = row.entries().iter().all(|(_, x)| *x > 0);
+        let (low, high) = (low.map(|low| low - shift), high.map(|high| high - shift));
+        let low = low.filter(|low| Some(*low) == high || !(positive && *low <= 0));
+        if positive && high.is_some_and(|high| high < 0) {
+            return Err(Stopped::Contradiction);
+        }
+        let bounds = by_row.entry(row).or_default();
+        bounds.0 = bounds.0.max(low);
+        bounds.1 = match (bounds.1, high) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        if let (Some(low), Some(high)) = *bounds
+            && low > high
+        {
+            return Err(Stopped::Contradiction);
+        }
+    }
+    by_row.retain(|_, (low, high)| low.is_some() || high.is_some());
+    let within = |small: &Row, large: &Row| {
+        small.entries().len() < large.entries().len()
+            && small.entries().iter().all(|(atom, x)| (1..=large.at(*atom)).contains(x))
+    };
+    let lows: Vec<(Row, i64)> = by_row.iter().filter_map(|(row, (low, _))| Some((row.clone(), (*low)?))).collect();
+    let follows = |row: &Row, low: i64| {
+        row.entries().iter().all(|(_, x)| *x > 0)
+            && lows.iter().any(|(small, least)| *least >= low && within(small, row))
+    };
+    for (row, (low, high)) in &mut by_row {
+        // An equation stays whole: its lower side is half of what it says.
+        if *low != *high && low.is_some_and(|low| follows(row, low)) {
+            *low = None;
+        }
+    }
+    by_row.retain(|_, (low, high)| low.is_some() || high.is_some());
+    Ok(by_row.into_iter().map(|(row, (low, high))| Constraint { row, low, high }).collect())
+}
+
+/// Of the atoms that lie in the same sums the first, and none that is zero.
+fn distinct_atoms(atoms: usize, rows: &[Constraint], targets: &[Row], zero: &[bool]) -> Vec<bool> {
+    let mut lies_in: Vec<Vec<(usize, i64)>> = vec![Vec::new(); atoms];
+    for (at, row) in rows.iter().map(|c| &c.row).chain(targets).enumerate() {
+        row.entries().iter().for_each(|(atom, x)| lies_in[*atom as usize].push((at, *x)));
+    }
+    let mut known = HashSet::new();
+    (0..atoms).map(|atom| !zero[atom] && known.insert(lies_in[atom].as_slice())).collect()
+}

@@ -1,0 +1,201 @@
+//! A suppression problem: which cells are published over which atoms, and which of them break a rule themselves.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::row::{Atom, Row};
+use crate::simplex::Constraint;
+
+/// The largest number of cells of one problem.
+pub const CELLS_MAX: usize = 200_000;
+/// The largest number of atoms of one problem.
+pub const ATOMS_MAX: usize = 1_000_000;
+/// The largest number of atoms of all cells of one problem together.
+pub const ENTRIES_MAX: usize = 20_000_000;
+
+/// A published cell: a sum of atoms, and what it comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell {
+    /// Which atoms, how often.
+    pub atoms: Row,
+    /// The true number.
+    pub value: i64,
+}
+
+/// A suppression problem over one release, or over several that share atoms.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Problem {
+    /// How many atoms there are.
+    pub atoms: usize,
+    /// The cells of all tables.
+    pub cells: Vec<Cell>,
+    /// Cells that are published already; places in `cells`.
+    pub forced: Vec<usize>,
+    /// The order in which cells are tried for publishing: the first are kept most surely.
+    pub candidates: Vec<usize>,
+    /// Cells that break a rule themselves.
+    pub primary: BTreeSet<usize>,
+    /// Cells that are not published whatever comes out; nobody is harmed who works them out.
+    pub withheld: BTreeSet<usize>,
+    /// What everybody knows of the atoms beside the published numbers: which margins are equal, what contains what.
+    pub frame: Vec<Constraint>,
+    /// Atoms whose number somebody knows: of one person (who knows it), or zeros where zeros are hidden.
+    pub singletons: BTreeSet<Atom>,
+    /// Whether the cells of single singletons are primary themselves.
+    pub singletons_are_primary: bool,
+}
+
+/// What is wrong with a problem as it was given.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProblemError {
+    /// More than a limit allows.
+    #[error("{count} {what}: at most {max} are taken")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many there are.
+        count: usize,
+        /// How many are taken.
+        max: usize,
+    },
+    /// A cell has an atom that there is not.
+    #[error("cell {cell} has atom {atom}, but there are only {atoms} atoms, from 0")]
+    Atom {
+        /// The cell.
+        cell: usize,
+        /// The atom that it names.
+        atom: Atom,
+        /// How many atoms there are.
+        atoms: usize,
+    },
+    /// A list has a cell that there is not.
+    #[error("`{list}` has cell {cell}, but there are only {cells} cells, from 0")]
+    Place {
+        /// Which list.
+        list: &'static str,
+        /// The place that it names.
+        cell: usize,
+        /// How many cells there are.
+        cells: usize,
+    },
+    /// Neither published before, nor primary, nor a candidate.
+    #[error("cell {cell} is in neither `candidates` nor `primary` nor `forced`: say what is to become of it")]
+    Forgotten {
+        /// The cell.
+        cell: usize,
+    },
+    /// Two cells of the same atoms with different numbers.
+    #[error("cells {a} and {b} are of the same atoms but of different values")]
+    Differ {
+        /// One cell.
+        a: usize,
+        /// The other.
+        b: usize,
+    },
+}
+
+/// The problem as a file has it; see `kith suppress --help`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ProblemFile {
+    /// What the problem is called.
+    #[serde(default)]
+    pub name: String,
+    /// How many atoms there are.
+    pub atoms: usize,
+    /// The cells.
+    pub cells: Vec<CellOfFile>,
+    /// The order in which cells are tried for publishing.
+    pub candidates: Vec<usize>,
+    /// Cells that break a rule themselves.
+    pub primary: Vec<usize>,
+    /// Cells that are published already.
+    #[serde(default)]
+    pub forced: Vec<usize>,
+    /// Atoms of one person, or zeros.
+    #[serde(default)]
+    pub singleton_atoms: Vec<Atom>,
+    /// Whether the singletons are primary themselves.
+    #[serde(default)]
+    pub singletons_are_primary: bool,
+}
+
+/// A cell as a file has it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CellOfFile {
+    /// Atoms with how often each counts.
+    pub atoms: Vec<(Atom, i64)>,
+    /// The true number.
+    pub value: i64,
+}
+
+impl TryFrom<ProblemFile> for Problem {
+    type Error = ProblemError;
+
+    fn try_from(file: ProblemFile) -> Result<Problem, ProblemError> {
+        let cells = file.cells.into_iter().map(|cell| Cell { atoms: Row::new(cell.atoms), value: cell.value });
+        let problem = Problem {
+            atoms: file.atoms,
+            cells: cells.collect(),
+            forced: file.forced,
+            candidates: file.candidates,
+            primary: file.primary.into_iter().collect(),
+            withheld: BTreeSet::new(),
+            frame: Vec::new(),
+            singletons: file.singleton_atoms.into_iter().collect(),
+            singletons_are_primary: file.singletons_are_primary,
+        };
+        problem.checked()
+    }
+}
+
+impl Problem {
+    /// The same problem, if it is one.
+    ///
+    /// # Errors
+    /// [`ProblemError`]
+    pub fn checked(self) -> Result<Problem, ProblemError> {
+        let cells = self.cells.len();
+        let entries = self.cells.iter().map(|cell| cell.atoms.entries().len()).sum();
+        let limits =
+            [("cells", cells, CELLS_MAX), ("atoms", self.atoms, ATOMS_MAX), ("atoms of cells", entries, ENTRIES_MAX)];
+        if let Some(&(what, count, max)) = limits.iter().find(|(_, count, max)| count > max) {
+            return Err(ProblemError::TooMany { what, count, max });
+        }
+        for (cell, of) in self.cells.iter().enumerate() {
+            if let Some(atom) = of.atoms.atoms().find(|atom| *atom as usize >= self.atoms) {
+                return Err(ProblemError::Atom { cell, atom, atoms: self.atoms });
+            }
+        }
+        let primary: Vec<usize> = self.primary.iter().copied().collect();
+        let withheld: Vec<usize> = self.withheld.iter().copied().collect();
+        let lists = [
+            ("candidates", &self.candidates),
+            ("primary", &primary),
+            ("forced", &self.forced),
+            ("withheld", &withheld),
+        ];
+        let mut named = vec![false; cells];
+        for (list, places) in lists {
+            for &cell in places {
+                *named.get_mut(cell).ok_or(ProblemError::Place { list, cell, cells })? = true;
+            }
+        }
+        if let Some(cell) = named.iter().position(|named| !named) {
+            return Err(ProblemError::Forgotten { cell });
+        }
+        self.values_agree()?;
+        Ok(self)
+    }
+
+    fn values_agree(&self) -> Result<(), ProblemError> {
+        let mut first = std::collections::HashMap::new();
+        for (b, cell) in self.cells.iter().enumerate() {
+            let a = *first.entry(&cell.atoms).or_insert(b);
+            if self.cells[a].value != cell.value {
+                return Err(ProblemError::Differ { a, b });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,6 @@
+//! What is attacked, and that it holds.
+
+mod board;
+mod editions;
+mod organisation;
+mod presets;
