@@ -12,7 +12,7 @@
 //! certain minor of the columns. Of 61 bits that happens by no accident, and no table is made to measure for it.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeSet, BinaryHeap, HashSet};
 
 use crate::row::{Atom, Row, TooWide, gcd};
 
@@ -92,8 +92,6 @@ pub(crate) struct Elimination {
     first_singleton: Atom,
     singletons_are_primary: bool,
     pivots: Vec<Pivot>,
-    /// The pivot at each atom.
-    pivot_at: Vec<Option<u32>>,
     /// Atoms of singletons that are as good as published.
     gone: Vec<bool>,
     /// Atoms of singletons of which a difference was published.
@@ -125,13 +123,12 @@ impl Elimination {
             first_singleton,
             singletons_are_primary,
             pivots: Vec::new(),
-            pivot_at: vec![None; atoms],
             gone: vec![false; atoms],
             used: HashSet::new(),
             primary: Primaries::new(atoms),
             revealed: HashSet::new(),
             rank,
-            work: Work { values: vec![0; atoms], listed: vec![false; atoms], ..Work::default() },
+            work: Work { places: vec![Place { value: 0, pivot: NO_PIVOT, touched: false }; atoms], ..Work::default() },
         }
     }
 
@@ -215,9 +212,8 @@ impl Elimination {
 
     fn take_back(&mut self, before: usize) {
         for pivot in self.pivots.drain(before..) {
-            self.pivot_at[pivot.at as usize] = None;
+            self.work.places[pivot.at as usize].pivot = NO_PIVOT;
         }
-        self.work.queued.truncate(before);
     }
 
     /// Takes a sum as known, whatever it reveals.
@@ -242,9 +238,8 @@ impl Elimination {
         let several = a.atoms().take_while(|atom| *atom < self.first_singleton);
         let key = |atom: &Atom| (self.primary.live[*atom as usize], self.rank[*atom as usize], *atom);
         let at = several.min_by_key(key).unwrap_or(a.entries()[0].0);
-        self.pivot_at[at as usize] = Some(u32::try_from(self.pivots.len()).map_err(|_| TooWide)?);
+        self.work.places[at as usize].pivot = u32::try_from(self.pivots.len()).map_err(|_| TooWide)?;
         self.pivots.push(Pivot { at, row: a });
-        self.work.queued.push(false);
         Ok(())
     }
 
@@ -278,14 +273,13 @@ impl Elimination {
     /// the places of earlier ones.
     fn rest(&mut self, row: &Row) -> Result<Row, TooWide> {
         for (atom, x) in self.numbers.of(row) {
-            self.work.add(atom, x, &self.pivot_at);
+            *self.work.touch(atom) = x;
         }
         let mut all = Ok(());
         while let Some(Reverse(next)) = self.work.next.pop() {
-            self.work.queued[next as usize] = false;
             let pivot = &self.pivots[next as usize];
-            if all.is_ok() && self.work.values[pivot.at as usize] != 0 {
-                all = self.work.take_out(pivot, self.numbers, &self.pivot_at);
+            if all.is_ok() && self.work.places[pivot.at as usize].value != 0 {
+                all = self.work.take_out(pivot, self.numbers);
             }
         }
         let row = self.work.gather(&self.gone);
@@ -306,56 +300,60 @@ impl Numbers {
 /// A row that is worked on, with a place for each atom.
 #[derive(Default)]
 struct Work {
-    values: Vec<i64>,
+    places: Vec<Place>,
     /// The atoms that were touched.
     touched: Vec<Atom>,
-    listed: Vec<bool>,
     /// The pivots that are to be taken out.
     next: BinaryHeap<Reverse<u32>>,
-    queued: Vec<bool>,
 }
 
-impl Work {
-    fn touch(&mut self, atom: Atom, pivot_at: &[Option<u32>]) {
-        if !std::mem::replace(&mut self.listed[atom as usize], true) {
-            self.touched.push(atom);
-        }
-        if let Some(pivot) = pivot_at[atom as usize]
-            && !std::mem::replace(&mut self.queued[pivot as usize], true)
-        {
-            self.next.push(Reverse(pivot));
-        }
-    }
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    value: i64,
+    /// The number of the pivot here, or [`NO_PIVOT`].
+    pivot: u32,
+    touched: bool,
+}
 
-    fn add(&mut self, atom: Atom, x: i64, pivot_at: &[Option<u32>]) {
-        self.touch(atom, pivot_at);
-        self.values[atom as usize] = x;
+/// No pivot: a problem has fewer cells.
+const NO_PIVOT: u32 = u32::MAX;
+
+impl Work {
+    /// The value at a place. Its pivot is noted the first time: once it is taken out, no later one has anything there.
+    fn touch(&mut self, atom: Atom) -> &mut i64 {
+        let place = &mut self.places[atom as usize];
+        if !place.touched {
+            place.touched = true;
+            self.touched.push(atom);
+            if place.pivot != NO_PIVOT {
+                self.next.push(Reverse(place.pivot));
+            }
+        }
+        &mut place.value
     }
 
     /// Takes a multiple of a pivot away, so that nothing is left at its place.
-    fn take_out(&mut self, pivot: &Pivot, numbers: Numbers, pivot_at: &[Option<u32>]) -> Result<(), TooWide> {
-        let (p, x) = (pivot.row.at(pivot.at), self.values[pivot.at as usize]);
+    fn take_out(&mut self, pivot: &Pivot, numbers: Numbers) -> Result<(), TooWide> {
+        let (p, x) = (pivot.row.at(pivot.at), self.places[pivot.at as usize].value);
         match numbers {
             Numbers::Whole => {
                 let divisor = gcd(p, x) * p.signum();
                 let (by, times) = (p / divisor, x / divisor);
                 if by != 1 {
                     for atom in &self.touched {
-                        let value = &mut self.values[*atom as usize];
+                        let value = &mut self.places[*atom as usize].value;
                         *value = value.checked_mul(by).ok_or(TooWide)?;
                     }
                 }
                 for (atom, y) in pivot.row.entries() {
-                    self.touch(*atom, pivot_at);
-                    let value = &mut self.values[*atom as usize];
+                    let value = self.touch(*atom);
                     *value = y.checked_mul(times).and_then(|y| value.checked_sub(y)).ok_or(TooWide)?;
                 }
             }
             Numbers::Residues => {
                 let times = product(x, inverse(p));
                 for (atom, y) in pivot.row.entries() {
-                    self.touch(*atom, pivot_at);
-                    let value = &mut self.values[*atom as usize];
+                    let value = self.touch(*atom);
                     *value = (*value - product(*y, times)).rem_euclid(PRIME);
                 }
             }
@@ -367,8 +365,9 @@ impl Work {
     fn gather(&mut self, gone: &[bool]) -> Vec<(Atom, i64)> {
         let mut row = Vec::new();
         for atom in self.touched.drain(..) {
-            self.listed[atom as usize] = false;
-            let value = std::mem::take(&mut self.values[atom as usize]);
+            let place = &mut self.places[atom as usize];
+            place.touched = false;
+            let value = std::mem::take(&mut place.value);
             if value != 0 && !gone[atom as usize] {
                 row.push((atom, value));
             }
@@ -386,41 +385,34 @@ struct Primaries {
     at: Vec<Vec<usize>>,
     /// How many rows have something at an atom.
     live: Vec<u32>,
-    /// How many rows are of this normal form.
-    count: HashMap<Row, usize>,
 }
 
 impl Primaries {
     fn new(atoms: usize) -> Primaries {
-        Primaries {
-            columns: Vec::new(),
-            rows: Vec::new(),
-            at: vec![Vec::new(); atoms],
-            live: vec![0; atoms],
-            count: HashMap::new(),
-        }
+        Primaries { columns: Vec::new(), rows: Vec::new(), at: vec![Vec::new(); atoms], live: vec![0; atoms] }
     }
 
     fn set(&mut self, place: usize, row: Row) {
         let old = std::mem::take(&mut self.rows[place]);
         old.atoms().for_each(|atom| self.live[atom as usize] -= 1);
-        row.atoms().for_each(|atom| self.live[atom as usize] += 1);
-        row.atoms().filter(|atom| old.at(*atom) == 0).for_each(|atom| self.at[atom as usize].push(place));
-        if let Some(count) = self.count.get_mut(&old) {
-            *count -= 1;
-            if *count == 0 {
-                self.count.remove(&old);
+        let mut had = old.atoms().peekable();
+        for atom in row.atoms() {
+            self.live[atom as usize] += 1;
+            while had.next_if(|other| *other < atom).is_some() {}
+            if had.next_if_eq(&atom).is_none() {
+                self.at[atom as usize].push(place);
             }
-        }
-        if !row.is_empty() {
-            *self.count.entry(row.clone()).or_default() += 1;
         }
         self.rows[place] = row;
     }
 
     /// Whether a primary cell is a multiple of this normal form.
     fn has_multiple_of(&self, a: &Row) -> bool {
-        a.atoms().all(|atom| self.live[atom as usize] > 0) && self.count.contains_key(a)
+        if a.atoms().any(|atom| self.live[atom as usize] == 0) {
+            return false;
+        }
+        let near = a.atoms().map(|atom| &self.at[atom as usize]).min_by_key(|near| near.len());
+        near.is_some_and(|near| near.iter().any(|place| self.rows[*place] == *a))
     }
 
     /// Whether a primary cell has no atom but those of `a`.
