@@ -188,17 +188,17 @@ impl Told {
     pub fn due(self, waiting: Waiting, today: Timestamp, at: Timestamp) -> Option<Timestamp> {
         let pause = self.at.is_none_or(|told| at >= told + URGENT_EVERY);
         let daily = at >= today && self.at.is_none_or(|told| told < today);
-        let due = self.urgent(waiting, at).is_some() && pause || self.new(waiting.any, at).is_some() && daily;
+        let due = self.urgent(waiting, at).is_some() && pause || self.came_up(waiting.any, at).is_some() && daily;
         let through = waiting.any.max(waiting.urgent);
         through.map(|through| through.min(at)).filter(|_| due)
     }
 
     /// When something urgent came up of which they were not told, if something did.
     pub fn urgent(self, waiting: Waiting, at: Timestamp) -> Option<Timestamp> {
-        self.new(waiting.urgent, at)
+        self.came_up(waiting.urgent, at)
     }
 
-    fn new(self, since: Option<Timestamp>, at: Timestamp) -> Option<Timestamp> {
+    fn came_up(self, since: Option<Timestamp>, at: Timestamp) -> Option<Timestamp> {
         since.filter(|since| *since > self.through && *since <= at)
     }
 }

@@ -191,7 +191,7 @@ impl Writer {
         let asked =
             Asked { allowed: Some(allowed), profile: &profile, others: &others, shared, said: &said, fold: readings };
         let may = may_be_written_to(&asked);
-        let address = || profile.email.as_ref().map(|email| email.to_string()).filter(|email| is_address(email));
+        let address = || profile.email.as_ref().map(ToString::to_string).filter(|email| is_address(email));
         Ok(may.and_then(|()| address().ok_or(Why::NoAddress)))
     }
 

@@ -177,7 +177,10 @@ impl Mails {
             // What was so before the server answered may not be any more.
             Ok(open) => match look().await? {
                 Some(claimed) => self.send(org, id, (way, open), &claimed).await?,
-                None => return Ok(open.close().await),
+                None => {
+                    open.close().await;
+                    return Ok(());
+                }
             },
         };
         way.health.sent(Kind::Mail, outcome, rejected);

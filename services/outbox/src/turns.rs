@@ -32,14 +32,14 @@ pub(crate) struct Due<K> {
 /// Who had their turn when.
 pub(crate) struct Turns<K> {
     /// Turns there were, a count.
-    turns: u64,
+    count: u64,
     orgs: HashMap<OrgId, u64>,
     all: HashMap<(OrgId, K), u64>,
 }
 
 impl<K> Default for Turns<K> {
     fn default() -> Self {
-        Self { turns: 0, orgs: HashMap::new(), all: HashMap::new() }
+        Self { count: 0, orgs: HashMap::new(), all: HashMap::new() }
     }
 }
 
@@ -60,9 +60,9 @@ impl<K: Copy + Eq + std::hash::Hash> Turns<K> {
             && let Some(next) = self.next(&due, |org| under_way.count(|(of, _)| of == org))
         {
             let Due { org, to, .. } = due.remove(next);
-            self.turns += 1;
-            self.orgs.insert(org.clone(), self.turns);
-            self.all.insert((org.clone(), to), self.turns);
+            self.count += 1;
+            self.orgs.insert(org.clone(), self.count);
+            self.all.insert((org.clone(), to), self.count);
             under_way.begin((org.clone(), to), work(org, to));
         }
     }

@@ -48,17 +48,17 @@ pub fn readings(text: &str) -> Vec<String> {
 
 /// With labels of DNS (`xn--`) as they are shown.
 fn shown(word: &str) -> String {
-    let label = |label: &str| match label.to_ascii_lowercase().starts_with("xn--") {
-        true => idna::domain_to_unicode(label).0,
-        false => label.to_owned(),
-    };
-    let parts = word.split_inclusive(|c: char| !c.is_alphanumeric() && c != '-');
-    parts
-        .map(|part| {
-            let bare = part.trim_end_matches(|c: char| !c.is_alphanumeric() && c != '-');
-            format!("{}{}", label(bare), &part[bare.len()..])
-        })
-        .collect()
+    let mut shown = String::with_capacity(word.len());
+    for part in word.split_inclusive(|c: char| !c.is_alphanumeric() && c != '-') {
+        let label = part.trim_end_matches(|c: char| !c.is_alphanumeric() && c != '-');
+        if label.to_ascii_lowercase().starts_with("xn--") {
+            shown.push_str(&idna::domain_to_unicode(label).0);
+        } else {
+            shown.push_str(label);
+        }
+        shown.push_str(&part[label.len()..]);
+    }
+    shown
 }
 
 fn words_by(text: &str, read: fn(char) -> Option<&'static str>) -> String {

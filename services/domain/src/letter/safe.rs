@@ -73,7 +73,7 @@ fn heeds(safe: &SafeContact, asked: &Asked<'_>) -> Result<(), Why> {
 
 /// Whether all of it, or a word of it, is in anything that is sent, however either is divided into words.
 fn mentions(never: &str, asked: &Asked<'_>) -> bool {
-    let never = parts_of((asked.fold)(&divided(never)));
+    let never = parts_of(&(asked.fold)(&divided(never)));
     asked.said.iter().any(|said| {
         let readings = (asked.fold)(&divided(said));
         let whole: Vec<String> = readings.iter().map(|reading| reading.replace(' ', "")).collect();
@@ -88,7 +88,7 @@ fn mentions(never: &str, asked: &Asked<'_>) -> bool {
 }
 
 /// All of what must never be mentioned without what is between its words, and its words.
-fn parts_of(readings: Vec<String>) -> BTreeSet<String> {
+fn parts_of(readings: &[String]) -> BTreeSet<String> {
     readings.iter().flat_map(|reading| labels(reading).into_iter().chain([reading.replace(' ', "")])).collect()
 }
 
