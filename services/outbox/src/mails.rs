@@ -175,13 +175,13 @@ impl Mails {
         let Sent { outcome, rejected } = match way.server.open().await? {
             Err(not_now) => not_now,
             // What was so before the server answered may not be any more.
-            Ok(open) => match look().await? {
-                Some(claimed) => self.send(org, id, (way, open), &claimed).await?,
-                None => {
+            Ok(open) => {
+                let Some(claimed) = look().await? else {
                     open.close().await;
                     return Ok(());
-                }
-            },
+                };
+                self.send(org, id, (way, open), &claimed).await?
+            }
         };
         way.health.sent(Kind::Mail, outcome, rejected);
         let at = self.clock.now();
