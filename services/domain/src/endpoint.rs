@@ -505,11 +505,13 @@ impl Known {
     /// What the last message about changes said was told to nobody: it is told again with what has changed since. What an
     /// older one said was told, or told again, before there was this one.
     fn was_not_told(&mut self, message: MessageId) {
-        let waiting = self.line.waiting().find(|(waiting, _)| *waiting == message);
-        if let Some((_, Message { says: Says::Changed { from, through, .. }, .. })) = waiting
-            && *through == self.through
-        {
-            self.through = *from;
+        let of_changes = |(id, kept): &(MessageId, Message)| match kept.says {
+            Says::Changed { from, .. } => Some((*id, from)),
+            Says::Ping => None,
+        };
+        let last = self.kept.iter().rev().find_map(of_changes);
+        if let Some((_, from)) = last.filter(|(last, _)| *last == message) {
+            self.through = from;
         }
     }
 

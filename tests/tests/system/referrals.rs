@@ -822,12 +822,8 @@ async fn a_partner_that_polls_learns_what_ended_and_what_is_not_its_to_see_any_m
     let desk = Desk::of(&world).await;
     let partner = desk.at_partner();
     // What was never sent is nobody's else, whatever becomes of it.
-    let (never, _) = desk.need().await;
-    let close = async |need: NeedId| {
-        let error = json!({ "end": "entered_in_error" });
-        desk.coordinator.post(&desk.path(&format!("needs/{need}/closing")), error).await.must(204);
-    };
-    close(never).await;
+    let (_, never) = desk.need().await;
+    desk.step(never, json!({ "enter_in_error": { "reason": "duplicate" } })).await.must(204);
     let mut polled = poll(&world, &partner, "ge2026-01-01T00:00:00Z").await;
     assert!(polled.lines.is_empty(), "{:?}", polled.lines);
     let mut sent = vec![];
@@ -840,7 +836,7 @@ async fn a_partner_that_polls_learns_what_ended_and_what_is_not_its_to_see_any_m
     desk.step(sent[0].1, json!({ "withdraw": { "reason": "member_request" } })).await.must(204);
     polled = poll(&world, &partner, &polled.since).await;
     assert_eq!((&polled.lines[0]["stage"], &polled.lines[0]["open"]), (&json!("withdrawn"), &json!(false)));
-    close(sent[0].0).await;
+    desk.step(sent[0].1, json!({ "enter_in_error": { "reason": "duplicate" } })).await.must(204);
     polled = poll(&world, &partner, &polled.since).await;
     tombstone(&polled, sent[0].1, "entered_in_error");
     desk.opened(&partner, sent[1].1).await.must(200);
