@@ -206,7 +206,7 @@ pub struct Known {
     pub old_secrets: Vec<(Sealed, Timestamp)>,
     /// Since when it is there.
     pub since: Timestamp,
-    /// Up to where in the log it was told, or is about to be.
+    /// Up to where in the log it was told, or is about to be; what was given up was not.
     pub through: u64,
     /// When it was last told that something has changed.
     pub changed_at: Option<Timestamp>,
@@ -483,7 +483,10 @@ impl Known {
                 self.line.over(delivered.message);
                 self.tried(delivered.message, delivered.n, Ok(delivered.code), delivered.at);
             }
-            Event::GivenUp(GivenUp { message, .. }) => self.line.over(*message),
+            Event::GivenUp(GivenUp { message, .. }) => {
+                self.was_not_told(*message);
+                self.line.over(*message);
+            }
             Event::Replayed(Replayed { messages, .. }) => {
                 for message in messages {
                     if let Some((id, kept)) = self.kept.iter().find(|(id, _)| id == message) {
@@ -496,6 +499,19 @@ impl Known {
                 self.disabled = None;
                 self.line.retry();
             }
+        }
+    }
+
+    /// What the last message about changes said was told to nobody: it is told again with what has changed since. What an
+    /// older one said was told, or told again, before there was this one.
+    fn was_not_told(&mut self, message: MessageId) {
+        let of_changes = |(id, kept): &(MessageId, Message)| match kept.says {
+            Says::Changed { from, .. } => Some((*id, from)),
+            Says::Ping => None,
+        };
+        let last = self.kept.iter().rev().find_map(of_changes);
+        if let Some((_, from)) = last.filter(|(last, _)| *last == message) {
+            self.through = from;
         }
     }
 

@@ -16,7 +16,7 @@ pub use self::safe::{Asked, Fold, may_be_written_to};
 use crate::{
     Decider, MessageId, RefusalKind,
     event::events,
-    outgoing::{Claimed, Delivered, Ended, Failed, GivenUp, Line, Outcome},
+    outgoing::{Anew, CLAIM, Claimed, Delivered, Ended, Failed, GivenUp, Line, Outcome},
 };
 
 /// Stream kind of letters: one for each record of a member, under its id.
@@ -50,7 +50,7 @@ pub enum Why {
     Objected,
     /// They allowed it no more.
     NotAllowed,
-    /// There is no e-mail address.
+    /// There is no e-mail address, or none that anything can be sent to.
     NoAddress,
     /// Nobody asked them how they can be reached safely.
     NotAsked,
@@ -62,6 +62,8 @@ pub enum Why {
     Mentions,
     /// Somebody else has the same address, and no message may be left with others.
     Shared,
+    /// It could not be written within a day.
+    TooLate,
 }
 
 /// There is a letter for them.
@@ -115,6 +117,38 @@ pub struct State {
     pub through: u64,
     /// When the last one was made that was not withheld.
     last: Option<Timestamp>,
+    /// When the one before was.
+    before: Option<Timestamp>,
+    /// When somebody last began to send one that may have arrived.
+    begun: Option<Timestamp>,
+}
+
+/// Something happened that there is to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct News {
+    /// What.
+    pub about: About,
+    /// Up to where in the log.
+    pub through: u64,
+    /// Whether it is so long ago that nobody is written to of it any more.
+    pub late: bool,
+}
+
+/// Letters to the same person under other records of theirs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Others {
+    /// When somebody last began to send one that may have arrived.
+    begun: Option<Timestamp>,
+    /// Whether one waits.
+    waits: bool,
+}
+
+impl Others {
+    /// With those of one more record.
+    #[must_use]
+    pub fn and(self, letters: &State) -> Self {
+        Self { begun: self.begun.max(letters.begun), waits: self.waits || !letters.line.is_empty() }
+    }
 }
 
 /// What can be asked.
@@ -122,10 +156,14 @@ pub struct State {
 pub enum Command {
     /// Do what is due: write of what happened, claim what stands first, or withhold it.
     Work {
-        /// Up to where in the log something happened that there is to see.
-        news: Option<(About, u64)>,
+        /// What happened that there is to see.
+        news: Option<News>,
         /// Whether the member may be written to, now.
         may: Result<(), Why>,
+        /// What is written to the same person under other records.
+        others: Others,
+        /// When the mail server took something, after it had taken nothing.
+        recovered: Option<Timestamp>,
         /// The id of a letter that says so: random.
         message: MessageId,
         /// Who would send: random.
@@ -178,18 +216,24 @@ impl Decider for Letters {
 
     fn decide(command: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
         Ok(match command {
-            Command::Work { news, may, message, claim, at } => {
-                let due = news.filter(|(_, through)| state.line.is_empty() && *through > state.through);
-                let soon = state.last.is_some_and(|last| *at < last + LETTERS_EVERY);
-                match due.filter(|_| !soon) {
+            Command::Work { news, may, others, recovered, message, claim, at } => {
+                let due = news.filter(|news| state.line.is_empty() && news.through > state.through);
+                let within = |last: Option<Timestamp>| last.is_some_and(|last| *at < last + LETTERS_EVERY);
+                let soon = within(state.last) || within(others.begun) || others.waits;
+                // What is not sent does not have to wait.
+                match due.filter(|news| !soon || news.late) {
                     None => {
-                        state.line.claim(*claim, *at).map(|claimed| sends(claimed, *may, *at)).into_iter().collect()
+                        let anew = Anew { urgent: None, recovered: *recovered };
+                        let claimed = state.line.claim_anew(*claim, *at, anew);
+                        let claimed = claimed.filter(|_| may.is_err() || !within(others.begun));
+                        claimed.map(|claimed| sends(claimed, *may, *at)).into_iter().collect()
                     }
-                    Some((about, through)) => {
+                    Some(News { about, through, late }) => {
+                        let may = if late { may.and(Err(Why::TooLate)) } else { *may };
                         // It is the only one that waits.
                         let mut line = Line::default();
                         line.push(*message, about);
-                        let then = line.claim(*claim, *at).map(|claimed| sends(claimed, *may, *at));
+                        let then = line.claim(*claim, *at).map(|claimed| sends(claimed, may, *at));
                         let queued = Event::Queued(Queued { message: *message, about, through, at: *at });
                         std::iter::once(queued).chain(then).collect()
                     }
@@ -200,7 +244,7 @@ impl Decider for Letters {
                 state.line.claimed(*claim).map(|(message, _)| withheld(*message)).into_iter().collect()
             }
             Command::End { message, claim, outcome, rejected, at } => {
-                match state.line.ended((*message, *claim), *outcome, *at, *rejected) {
+                match state.line.mail_ended((*message, *claim), *outcome, *at, *rejected) {
                     None => vec![],
                     Some(Ended::Delivered(delivered)) => vec![Event::Delivered(delivered)],
                     Some(Ended::Failed(failed)) => {
@@ -216,13 +260,19 @@ impl Decider for Letters {
     fn evolve(mut state: State, event: &Event) -> State {
         match event {
             Event::Queued(Queued { message, about, through, at }) => {
-                (state.through, state.last) = (*through, Some(*at));
+                (state.through, state.before, state.last) = (*through, state.last, Some(*at));
                 state.line.push(*message, *about);
             }
-            Event::Claimed(claimed) => state.line.took(claimed),
-            Event::Failed(failed) => state.line.failed(failed),
+            Event::Claimed(claimed) => {
+                state.begun = Some(claimed.until - CLAIM);
+                state.line.took(claimed);
+            }
+            Event::Failed(failed) => {
+                state.begun = None;
+                state.line.failed(failed);
+            }
             Event::Withheld(Withheld { message, .. }) => {
-                state.last = None;
+                (state.last, state.begun) = (state.before, None);
                 state.line.over(*message);
             }
             Event::Delivered(Delivered { message, .. }) | Event::GivenUp(GivenUp { message, .. }) => {

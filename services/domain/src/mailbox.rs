@@ -17,7 +17,7 @@ pub use self::refusal::Refusal;
 use crate::{
     Decider, MemberId, MessageId, OrgId, Sealed, Subject,
     event::events,
-    outgoing::{Claimed, Delivered, Ended, Failed, Fault, GivenUp, Line, Outcome},
+    outgoing::{Anew, Claimed, Delivered, Ended, Failed, Fault, GivenUp, Line, Outcome},
 };
 
 /// Stream kind of mailboxes: one for each subject, see [`id`].
@@ -32,6 +32,8 @@ pub const TRIES_MAX: u8 = 5;
 pub const CODE_GOOD: SignedDuration = SignedDuration::from_hours(24);
 /// Shortest time between two notices of what is urgent.
 pub const URGENT_EVERY: SignedDuration = SignedDuration::from_mins(15);
+/// Code of an address that nothing can be sent to (RFC 5321, "mailbox name not allowed"), also if no server was asked.
+const NAME_NOT_ALLOWED: u16 = 553;
 /// A day, in which codes are counted.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -172,6 +174,35 @@ pub struct Waiting {
     pub any: Option<Timestamp>,
 }
 
+/// Of what somebody was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// When it was last told that there is something to see.
+    pub at: Option<Timestamp>,
+    /// Of all that came up until then.
+    pub through: Timestamp,
+}
+
+impl Told {
+    /// Of what a notice has to tell, if it is time for one: of all that came up until then.
+    pub fn due(self, waiting: Waiting, today: Timestamp, at: Timestamp) -> Option<Timestamp> {
+        let pause = self.at.is_none_or(|told| at >= told + URGENT_EVERY);
+        let daily = at >= today && self.at.is_none_or(|told| told < today);
+        let due = self.urgent(waiting, at).is_some() && pause || self.came_up(waiting.any, at).is_some() && daily;
+        let through = waiting.any.max(waiting.urgent);
+        through.map(|through| through.min(at)).filter(|_| due)
+    }
+
+    /// When something urgent came up of which they were not told, if something did.
+    pub fn urgent(self, waiting: Waiting, at: Timestamp) -> Option<Timestamp> {
+        self.came_up(waiting.urgent, at)
+    }
+
+    fn came_up(self, since: Option<Timestamp>, at: Timestamp) -> Option<Timestamp> {
+        since.filter(|since| *since > self.through && *since <= at)
+    }
+}
+
 /// What can be asked.
 #[derive(Debug, Clone)]
 pub enum Command {
@@ -179,6 +210,8 @@ pub enum Command {
     Set(Set),
     /// Say the code, which was compared with what is sealed.
     Confirm {
+        /// The key of the mailbox whose code it was compared with: another one that was set meanwhile is not confirmed by it.
+        key: Uuid,
         /// Whether it is the code.
         right: bool,
         /// When.
@@ -192,6 +225,8 @@ pub enum Command {
         waiting: Waiting,
         /// From when on people are told today what is not urgent.
         today: Timestamp,
+        /// When the mail server took something, after it had taken nothing.
+        recovered: Option<Timestamp>,
         /// The id of a notice that says so.
         message: MessageId,
         /// Who would send: random.
@@ -294,8 +329,10 @@ impl Known {
         Ok(match command {
             // Decided before.
             Command::Set(_) => vec![],
-            Command::Confirm { .. } if self.confirmed => vec![],
-            Command::Confirm { right, at } => {
+            Command::Confirm { key, .. } if *key != self.set.key => return Err(Refusal::WrongCode),
+            Command::Confirm { .. } if self.tries >= TRIES_MAX => return Err(Refusal::TooManyTries),
+            Command::Confirm { right: true, .. } if self.confirmed => vec![],
+            Command::Confirm { right, at, .. } => {
                 self.asks_for_code(*at)?;
                 let said = if *right {
                     Event::Confirmed(Confirmed { at: *at })
@@ -305,9 +342,12 @@ impl Known {
                 vec![said]
             }
             Command::Remove(at) => vec![Event::Removed(Removed { at: *at })],
-            Command::Work { waiting, today, message, claim, at } => {
+            Command::Work { waiting, today, recovered, message, claim, at } => {
                 match self.notice(*waiting, *today, *at) {
-                    None => self.line.claim(*claim, *at).map(Event::Claimed).into_iter().collect(),
+                    None => {
+                        let anew = Anew { urgent: self.told().urgent(*waiting, *at), recovered: *recovered };
+                        self.line.claim_anew(*claim, *at, anew).map(Event::Claimed).into_iter().collect()
+                    }
                     Some(through) => {
                         // It is the only one that waits.
                         let mut line = Line::default();
@@ -326,22 +366,22 @@ impl Known {
 
     /// Of what a notice has to tell, if one is due: of all that came up until then.
     fn notice(&self, waiting: Waiting, today: Timestamp, at: Timestamp) -> Option<Timestamp> {
-        let new = |since: Option<Timestamp>| since.filter(|since| *since > self.told_through && *since <= at);
-        let pause = self.told_at.is_none_or(|told| at >= told + URGENT_EVERY);
-        let daily = at >= today && self.told_at.is_none_or(|told| told < today);
-        let due = new(waiting.urgent).is_some() && pause || new(waiting.any).is_some() && daily;
         let may = self.confirmed && self.rejected.is_none() && self.line.is_empty();
-        let through = waiting.any.max(waiting.urgent);
-        through.map(|through| through.min(at)).filter(|_| due && may)
+        self.told().due(waiting, today, at).filter(|_| may)
+    }
+
+    fn told(&self) -> Told {
+        Told { at: self.told_at, through: self.told_through }
     }
 
     fn end(&self, of: (MessageId, Uuid), outcome: Outcome, rejected: bool, at: Timestamp) -> Vec<Event> {
-        match self.line.ended(of, outcome, at, rejected) {
+        match self.line.mail_ended(of, outcome, at, rejected) {
             None => vec![],
             Some(Ended::Delivered(delivered)) => vec![Event::Delivered(delivered)],
             Some(Ended::Failed(failed)) => {
                 let code = match failed.fault {
                     Fault::Code(code) if rejected => Some(code),
+                    Fault::NotAllowed if rejected => Some(NAME_NOT_ALLOWED),
                     _ => None,
                 };
                 let given_up = Event::GivenUp(GivenUp { message: of.0, at });

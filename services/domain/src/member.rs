@@ -445,7 +445,8 @@ impl Record {
                 permissions.consents.insert(given.consent, given.clone());
             }
             Event::Withdrawn(Withdrawn { consent, .. }) => {
-                permissions.consents.remove(consent);
+                let given = permissions.consents.remove(consent);
+                permissions.withdrawn_from.extend(given.map(|given| given.purpose));
                 permissions.withdrawn.insert(*consent);
             }
             Event::Restricted(Restricted {}) => permissions.restricted = true,

@@ -29,6 +29,13 @@ pub const SCHEDULE: [SignedDuration; 9] = [
     SignedDuration::from_hours(20),
     SignedDuration::from_hours(24),
 ];
+/// Longest pause between two attempts to hand something to one's own mail server: that takes it, or something is wrong that
+/// somebody mends.
+pub const MAIL_PAUSE_MAX: SignedDuration = SignedDuration::from_mins(10);
+/// How long after its first failure an e-mail is given up.
+pub const MAIL_GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_hours(72);
+/// How long after a failure something is tried again at once, when the mail server takes something again.
+const CALM: SignedDuration = SignedDuration::from_mins(1);
 /// By how much of itself a pause may be longer, so that not all come again at once; a percentage.
 const JITTER_PERCENT: i32 = 10;
 
@@ -93,10 +100,24 @@ pub enum Fault {
     Timeout,
     /// Nobody could be reached there.
     Unreachable,
+    /// Who answered could not be spoken to with TLS, or could not show who they are.
+    Tls,
     /// The address is one that nothing may be sent to.
     NotAllowed,
     /// What was needed to send it could not be opened.
     NotOpened,
+}
+
+impl Fault {
+    /// Whether it says something of the mail server and nothing of whom something was for. Of an address that a server refuses
+    /// for good, this is not asked.
+    pub fn is_of_server(self) -> bool {
+        match self {
+            Self::Code(code) => code == 421 || code >= 500,
+            Self::Timeout | Self::Unreachable | Self::Tls => true,
+            Self::NotAllowed | Self::NotOpened => false,
+        }
+    }
 }
 
 /// How an attempt ended: with which code it was taken, or why it was not.
@@ -116,11 +137,21 @@ pub struct Line<T> {
     failing_since: Option<Timestamp>,
     /// Before when it is not tried again.
     not_before: Option<Timestamp>,
+    /// When it failed last, and why.
+    failed: Option<(Timestamp, Fault)>,
 }
 
 impl<T> Default for Line<T> {
     fn default() -> Self {
-        Self { waiting: VecDeque::new(), claim: None, begun: 0, failures: 0, failing_since: None, not_before: None }
+        Self {
+            waiting: VecDeque::new(),
+            claim: None,
+            begun: 0,
+            failures: 0,
+            failing_since: None,
+            not_before: None,
+            failed: None,
+        }
     }
 }
 
@@ -158,9 +189,15 @@ impl<T> Line<T> {
 
     /// The claim of what stands first, if something does, nobody has claimed it, and it is time.
     pub fn claim(&self, claim: Uuid, at: Timestamp) -> Option<Claimed> {
+        self.claim_anew(claim, at, Anew::default())
+    }
+
+    /// As [`Self::claim`], also before its time, if there is a reason to try again at once.
+    pub fn claim_anew(&self, claim: Uuid, at: Timestamp, anew: Anew) -> Option<Claimed> {
         let (message, _) = self.waiting.front()?;
         let taken = self.claim.as_ref().is_some_and(|known| at < known.until);
-        let early = self.not_before.is_some_and(|not_before| at < not_before);
+        let is_anew = self.failed.is_some_and(|(failed, fault)| anew.after(failed, fault, at));
+        let early = !is_anew && self.not_before.is_some_and(|not_before| at < not_before);
         let claimed = Claimed { message: *message, n: self.begun + 1, claim, until: at + CLAIM };
         (!taken && !early).then_some(claimed)
     }
@@ -181,12 +218,28 @@ impl<T> Line<T> {
         at: Timestamp,
         last: bool,
     ) -> Option<Ended> {
+        self.ended_and(SCHEDULE.get(self.failures).copied().filter(|_| !last), (message, claim), outcome, at)
+    }
+
+    /// As [`Self::ended`], of what one's own mail server is to take: it is asked every few minutes, for three days.
+    pub fn mail_ended(&self, of: (MessageId, Uuid), outcome: Outcome, at: Timestamp, last: bool) -> Option<Ended> {
+        let given_up = last || at >= self.failing_since.unwrap_or(at) + MAIL_GIVEN_UP_AFTER;
+        let pause = SCHEDULE.get(self.failures).copied().unwrap_or(MAIL_PAUSE_MAX).min(MAIL_PAUSE_MAX);
+        self.ended_and(Some(pause).filter(|_| !given_up), of, outcome, at)
+    }
+
+    fn ended_and(
+        &self,
+        pause: Option<SignedDuration>,
+        (message, claim): (MessageId, Uuid),
+        outcome: Outcome,
+        at: Timestamp,
+    ) -> Option<Ended> {
         let n = self.attempt(message, claim, outcome)?;
         Some(match outcome {
             Ok(code) => Ended::Delivered(Delivered { message, n, code, at }),
             Err(fault) => {
-                let pause = SCHEDULE.get(self.failures).filter(|_| !last);
-                let again_at = pause.map(|pause| at + jittered(*pause, message, n));
+                let again_at = pause.map(|pause| at + jittered(pause, message, n));
                 Ended::Failed(Failed { message, n, fault, at, again_at })
             }
         })
@@ -199,7 +252,7 @@ impl<T> Line<T> {
 
     /// Somebody sends it.
     pub fn took(&mut self, claimed: &Claimed) {
-        self.begun = claimed.n;
+        (self.begun, self.not_before) = (claimed.n, None);
         self.claim = Some(claimed.clone());
     }
 
@@ -208,6 +261,7 @@ impl<T> Line<T> {
         self.claim = None;
         self.failures += 1;
         self.failing_since = self.failing_since.or(Some(failed.at));
+        self.failed = Some((failed.at, failed.fault));
         self.not_before = failed.again_at;
     }
 
@@ -223,7 +277,24 @@ impl<T> Line<T> {
 
     /// What stands first is tried as if it never had failed. Who sends it now goes on.
     pub fn retry(&mut self) {
-        (self.failures, self.failing_since, self.not_before) = (0, None, None);
+        (self.failures, self.failing_since, self.not_before, self.failed) = (0, None, None, None);
+    }
+}
+
+/// Why what failed is tried again before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Anew {
+    /// When something urgent came up.
+    pub urgent: Option<Timestamp>,
+    /// When the mail server took something, after it had taken nothing.
+    pub recovered: Option<Timestamp>,
+}
+
+impl Anew {
+    /// Whether there is such a reason, of what failed then and so.
+    pub fn after(self, failed: Timestamp, fault: Fault, now: Timestamp) -> bool {
+        let recovered = self.recovered > Some(failed) && fault.is_of_server() && now >= failed + CALM;
+        self.urgent > Some(failed) || recovered
     }
 }
 
@@ -278,6 +349,47 @@ mod tests {
         assert_eq!(attempts, 10);
         let took = now.duration_since(at(0));
         assert!((72..=84).contains(&took.as_hours()), "{took}");
+    }
+
+    #[test]
+    fn ones_own_mail_server_is_asked_every_few_minutes_for_three_days() {
+        let (mut line, mut now, mut longest) = (Line::default(), at(0), SignedDuration::ZERO);
+        line.push(id(1), ());
+        for n in 0.. {
+            let claim = Uuid::from_u128(n);
+            line.took(&line.claim(claim, now).expect("it is time"));
+            let ended = line.mail_ended((id(1), claim), Err(Fault::Unreachable), now, false);
+            let Some(Ended::Failed(failed)) = ended else { panic!("it failed") };
+            line.failed(&failed);
+            let Some(again) = failed.again_at else { break };
+            longest = longest.max(again.duration_since(now));
+            now = again;
+        }
+        assert!(longest <= MAIL_PAUSE_MAX + MAIL_PAUSE_MAX / 10, "{longest}");
+        assert!((72..=73).contains(&now.duration_since(at(0)).as_hours()));
+    }
+
+    #[test]
+    fn what_failed_is_tried_before_its_time_once_the_server_is_back_or_something_urgent_came_up() {
+        let line_that_failed = |fault| {
+            let mut line = Line::default();
+            line.push(id(1), ());
+            line.took(&line.claim(Uuid::nil(), at(0)).unwrap());
+            line.failed(&Failed { message: id(1), n: 1, fault, at: at(10), again_at: Some(at(600)) });
+            line
+        };
+        let is_tried = |fault, urgent: Option<i64>, recovered: Option<i64>, now| {
+            let anew = Anew { urgent: urgent.map(at), recovered: recovered.map(at) };
+            line_that_failed(fault).claim_anew(Uuid::max(), at(now), anew).is_some()
+        };
+        assert!(!is_tried(Fault::Timeout, None, None, 599));
+        assert!(is_tried(Fault::Timeout, None, Some(11), 70));
+        assert!(!is_tried(Fault::Timeout, None, Some(11), 69), "not at once: it failed a moment ago");
+        assert!(!is_tried(Fault::Timeout, None, Some(10), 70), "it failed after that");
+        assert!(!is_tried(Fault::Code(451), None, Some(11), 70), "that is of whom it was for");
+        assert!(is_tried(Fault::Code(554), None, Some(11), 70));
+        assert!(is_tried(Fault::Code(451), Some(11), None, 11));
+        assert!(!is_tried(Fault::Code(451), Some(10), None, 11), "it was tried since");
     }
 
     #[test]

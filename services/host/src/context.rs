@@ -3,6 +3,7 @@
 use std::{pin::Pin, sync::Arc};
 
 use messaging::Part;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use web::May;
@@ -83,4 +84,27 @@ impl Task {
         let start = move |part, end| -> Running { Box::pin(follow(follower(), rhythm, part, end)) };
         Self { name, start: Box::new(start) }
     }
+
+    /// What does nothing but show something that others need, and go on without: `why` says what somebody should see to, as
+    /// long as there is something.
+    pub fn showing(name: &'static str, why: watch::Receiver<Option<String>>) -> Self {
+        let start = move |part, end| -> Running { Box::pin(show(why.clone(), part, end)) };
+        Self { name, start: Box::new(start) }
+    }
+}
+
+async fn show(mut why: watch::Receiver<Option<String>>, part: Part, end: CancellationToken) {
+    let showing = async {
+        loop {
+            let said = why.borrow_and_update().clone();
+            match said {
+                None => part.running(),
+                Some(why) => part.strained(why),
+            }
+            if why.changed().await.is_err() {
+                return end.cancelled().await;
+            }
+        }
+    };
+    end.run_until_cancelled(showing).await;
 }

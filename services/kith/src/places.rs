@@ -1,10 +1,12 @@
 //! Places of connections: how many there are, how many of them one address may take, and who goes when there is no
 //! room.
 //!
-//! Whoever is waited for can go: who has not finished a TLS handshake or the head of a request, the longest waited for
-//! first; then who does not go on with a body. Whoever is being answered stays.
+//! Whoever is waited for can go: who has not finished a TLS handshake or the head of a request, or is sent what changes;
+//! then who does not go on with a body. Of an address that has more places than others first, and of these who is waited
+//! for longest. Whoever is being answered stays.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     fmt,
     sync::{
@@ -162,12 +164,18 @@ impl Taken {
         self.by_address.get(&address).copied().unwrap_or_default()
     }
 
-    /// Sends away whoever was waited for longest, of an address if one is given. False if nobody is waited for.
+    /// Sends away somebody who is waited for, of an address if one is given: of those who have most places, whoever was
+    /// waited for longest. False if nobody is waited for.
     fn send_away(&mut self, address: Option<Network>) -> bool {
         loop {
             let theirs = self.seats.iter().filter(|(_, seat)| address.is_none() || seat.address == address);
-            let waited_for = theirs.map(|(number, seat)| (seat.since.load(Ordering::Acquire), *number));
-            let Some((since, number)) = waited_for.filter(|(since, _)| *since < GONE).min() else { return false };
+            let waited_for = theirs.map(|(number, seat)| (seat, seat.since.load(Ordering::Acquire), *number));
+            let first = waited_for.filter(|(_, since, _)| *since < GONE).min_by_key(|(seat, since, number)| {
+                // A proxy's connections are for others, and each counts as one of its own.
+                let places = seat.address.map_or(1, |address| self.of(address));
+                (*since & BODY, Reverse(places), *since, *number)
+            });
+            let Some((_, since, number)) = first else { return false };
             let gone = self.seats[&number].since.compare_exchange(since, GONE, Ordering::AcqRel, Ordering::Relaxed);
             // Whoever went on meanwhile stays.
             if gone.is_ok() {
@@ -280,6 +288,23 @@ mod tests {
         tokio::task::yield_now().await;
         all[0].is_waited_for();
         assert!(waits.await.unwrap() && gone(&all) == [0, 1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn who_has_many_places_goes_before_whoever_has_one_however_long_they_are_waited_for() {
+        let places = Places::new(6, 0);
+        let mut all = Vec::new();
+        for from in [1, 2, 9, 9, 9, 9] {
+            all.push(places.take(Some(address(from))).await.unwrap());
+        }
+        for newcomer in [3, 9, 4] {
+            all.push(places.take(Some(address(newcomer))).await.unwrap());
+        }
+        assert_eq!(gone(&all), [2, 3, 4], "of who has most, the oldest");
+        for newcomer in [5, 6] {
+            all.push(places.take(Some(address(newcomer))).await.unwrap());
+        }
+        assert_eq!(gone(&all), [0, 2, 3, 4, 5], "once nobody has more than another, the oldest of all");
     }
 
     #[tokio::test]

@@ -43,12 +43,12 @@ pub(crate) async fn confirm_mailbox(
     let code = code.map_err(|error| Problem::internal(&error))?;
     // By digests, so that it takes as long wherever they differ.
     let said = key.digest(command.body.code.in_clear().as_str().as_bytes());
-    if key.digest(&code) == said || known.confirmed {
-        let confirm = mailbox::Command::Confirm { right: true, at };
+    if key.digest(&code) == said {
+        let confirm = mailbox::Command::Confirm { key: known.set.key, right: true, at };
         return Ok(outbox.mailboxes.transact(&mailbox, command.cause, confirm, Reply::DONE).await?);
     }
     // It counts whenever it is said, also by the same command again.
-    let refused = mailbox::Command::Confirm { right: false, at };
+    let refused = mailbox::Command::Confirm { key: known.set.key, right: false, at };
     outbox.mailboxes.transact(&mailbox, command.cause.part(), refused, Reply::DONE).await?;
     Err(Problem::refused(&Refusal::WrongCode))
 }

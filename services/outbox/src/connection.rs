@@ -1,7 +1,7 @@
 //! How something is sent to an endpoint: over HTTPS, to addresses of the internet only, without following anybody
 //! elsewhere.
 
-use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
+use std::{error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use domain::outgoing::{Fault, Outcome};
 use host::Outgoing;
@@ -59,6 +59,9 @@ impl Allowed {
         let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
         let literal = host.parse().ok();
         match () {
+            () if !names_authority(text, url.scheme()) => {
+                Err("url must be a URL such as https://hooks.example.org/kith")
+            }
             () if !(url.scheme() == "https" || self.plain && url.scheme() == "http") => {
                 Err("url must begin with https://; whoever runs Kith can allow http:// (webhook_plain_http)")
             }
@@ -74,6 +77,14 @@ impl Allowed {
             () => Ok(url),
         }
     }
+}
+
+/// Whether a host follows right after `scheme://`. Whoever reads URLs leniently takes one also from `https:///path`, which
+/// names none, and from what is written with other slashes, or without.
+fn names_authority(text: &str, scheme: &str) -> bool {
+    let rest = text.split_at_checked(scheme.len()).filter(|(begin, _)| begin.eq_ignore_ascii_case(scheme));
+    let rest = rest.and_then(|(_, rest)| rest.strip_prefix("://"));
+    rest.is_some_and(|rest| !rest.starts_with(['/', '\\']) && !rest.contains(char::is_whitespace))
 }
 
 /// Names that are never of the internet.
@@ -141,16 +152,20 @@ impl Resolve for Resolver {
     }
 }
 
+/// Why there is no answer. Of a name that leads nowhere and of one that leads into the house it is the same: whoever
+/// registers names must not learn which ones the house knows.
 fn fault(error: &reqwest::Error) -> Fault {
     if error.is_timeout() {
         return Fault::Timeout;
     }
     let mut cause = error.source();
     while let Some(known) = cause {
-        if known.is::<NotAllowed>() {
-            return Fault::NotAllowed;
+        if known.is::<rustls::Error>() {
+            return Fault::Tls;
         }
-        cause = known.source();
+        // What stands in an error of I/O is no source of it.
+        let inner = known.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        cause = inner.map(|inner| inner as &(dyn Error + 'static)).or_else(|| known.source());
     }
     Fault::Unreachable
 }
@@ -188,6 +203,14 @@ mod tests {
             "https://\u{2460}27.0.0.1/",
             "file:///etc/passwd",
             "https://",
+            "https:///ok",
+            "https:////ok",
+            "https:ok",
+            "https:/ok",
+            "https:\\\\ok",
+            "https://\\ok",
+            " https://hooks.example.org",
+            "https://hooks.exa\nmple.org",
         ] {
             assert!(INTERNET.check(bad).is_err(), "{bad}");
         }
@@ -202,6 +225,15 @@ mod tests {
         assert!(inner.check("http://user@127.0.0.1/").is_err());
         assert!(Allowed { plain: true, private: false }.check("http://127.0.0.1/").is_err());
         assert!(Allowed { plain: false, private: true }.check("http://127.0.0.1/").is_err());
+    }
+
+    #[tokio::test]
+    async fn whether_a_name_leads_into_the_house_or_nowhere_nobody_learns() {
+        let client = client(INTERNET).unwrap();
+        for name in ["localhost", "nobody.invalid"] {
+            let refused = client.post(format!("https://{name}:9/")).send().await.unwrap_err();
+            assert_eq!(fault(&refused), Fault::Unreachable, "{name}: {refused:?}");
+        }
     }
 
     #[tokio::test]

@@ -1,20 +1,22 @@
 //! An endpoint as it is read.
 
 use domain::{
-    EndpointId, OrgId,
+    EndpointId,
     endpoint::{Disabled, Known, Topic, Why},
 };
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 use vault::{Key, SealedAs};
-use web::Problem;
+use web::{Caller, Operation, Problem};
+
+use crate::op;
 
 /// An endpoint.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct EndpointRow {
     pub endpoint: EndpointId,
-    /// Where it is.
+    /// Where it is; to who may not change endpoints, the scheme and the host alone, for the rest is often a secret.
     pub url: String,
     /// What it is told of; of all if there is none.
     #[schema(value_type = Vec<String>)]
@@ -37,17 +39,17 @@ pub(crate) struct EndpointRow {
 }
 
 impl EndpointRow {
-    /// The endpoint, its address opened.
+    /// The endpoint, its address opened, as far as the caller may know it.
     ///
     /// # Errors
     /// 500 if it does not open.
-    pub fn open(org: &OrgId, key: &Key, (endpoint, known): (EndpointId, &Known)) -> Result<Self, Problem> {
-        let url = key.open(org, endpoint.0, SealedAs::Endpoint, &known.address);
-        let url = url.map_err(|error| Problem::internal(&error))?;
+    pub fn open(caller: &Caller, key: &Key, (endpoint, known): (EndpointId, &Known)) -> Result<Self, Problem> {
+        let url = key.open(&caller.org, endpoint.0, SealedAs::Endpoint, &known.address);
+        let url = String::from_utf8_lossy(&url.map_err(|error| Problem::internal(&error))?).into_owned();
         let disabled = known.disabled;
         Ok(Self {
             endpoint,
-            url: String::from_utf8_lossy(&url).into_owned(),
+            url: if caller.may_call(&op::ChangeEndpoint::MAY) { url } else { host_of(&url) },
             topics: known.topics.iter().cloned().collect(),
             enabled: disabled.is_none(),
             disabled_at: disabled.map(|Disabled { at, .. }| at),
@@ -56,5 +58,22 @@ impl EndpointRow {
             failing_since: known.line.failing_since(),
             registered_at: known.since,
         })
+    }
+}
+
+/// Scheme and host of a URL.
+fn host_of(url: &str) -> String {
+    let url = url.parse::<reqwest::Url>().ok();
+    url.and_then(|url| Some(format!("{}://{}", url.scheme(), url.host_str()?))).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_url_nothing_is_left_but_how_and_whom() {
+        assert_eq!(host_of("https://hooks.example.org:8443/secret?token=secret"), "https://hooks.example.org");
+        assert_eq!(host_of("https://[2606:4700::1111]/secret"), "https://[2606:4700::1111]");
     }
 }

@@ -1,26 +1,32 @@
 //! Writes to members that there is something to see: to whom it may be time to, the view says; whether they may be written
 //! to, what they said, opened at that moment.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use anyhow::{Context, anyhow};
 use async_trait::async_trait;
 use domain::{
     MemberId, MessageId, OrgId,
-    letter::{self, About, Asked, Command, Letters, Why, may_be_written_to},
+    letter::{self, About, Asked, Command, Letters, News, Others, Why, may_be_written_to},
     member::{Field, Profile, Purpose},
 };
 use eventlog::{Cause, Position, Reply, Streams, TransactError};
 use host::{Follower, Members, Rhythm, Views};
 use tokio::sync::watch;
 use uuid::Uuid;
-use vault::{Blind, Vault, folded, open_profile};
+use vault::{Blind, Vault, open_profile, readings};
 use web::{Clock, Problem};
 
 use crate::{
+    health::{Kind, MailHealth},
     letter_view::{self, LETTERS},
-    mail_server::{MailServer, Sent},
+    mail_server::{MailServer, Sent, is_address},
     random::random,
+    turns::Turns,
     under_way::UnderWay,
     words::Words,
 };
@@ -45,6 +51,8 @@ pub(crate) struct Writer {
     pub vault: Vault,
     pub views: Views,
     pub server: MailServer,
+    /// Where it is noted how it goes.
+    pub health: MailHealth,
     /// Where this is.
     pub public_url: Arc<str>,
     /// Where the names of claims and letters come from.
@@ -55,11 +63,14 @@ pub(crate) struct Writer {
 pub(crate) struct Writing {
     writer: Writer,
     under_way: UnderWay<(OrgId, MemberId)>,
+    turns: Turns<MemberId>,
+    /// To whom is written now, each under the record they go on under.
+    persons: Persons,
 }
 
 impl From<Writer> for Writing {
     fn from(writer: Writer) -> Self {
-        Self { writer, under_way: UnderWay::new(AT_ONCE_MAX) }
+        Self { writer, under_way: UnderWay::new(AT_ONCE_MAX), turns: Turns::default(), persons: Persons::default() }
     }
 }
 
@@ -71,39 +82,79 @@ impl Follower for Writing {
 
     async fn see_to(&mut self, _: Position) -> anyhow::Result<()> {
         let ended = self.under_way.ended().context("nothing is written to a member");
-        let now = self.writer.clock.now();
-        let due = self.writer.views.look(move |connection| letter_view::to_be_written(connection, now)).await?;
-        for (org, member) in due.context("nothing is written to members, because the views cannot be read")? {
-            let (writer, of) = (self.writer.clone(), org.clone());
-            self.under_way.begin((org, member), async move { writer.write(&of, member).await });
-        }
+        let (now, recovered) = (self.writer.clock.now(), self.writer.server.recovered());
+        let due = move |connection: &_| letter_view::to_be_written(connection, recovered, now);
+        let due = self.writer.views.look(due).await?;
+        let due = due.context("nothing is written to members, because the views cannot be read")?;
+        let (writer, persons) = (&self.writer, &self.persons);
+        self.turns.begin(due, &mut self.under_way, |org, member| {
+            let (writer, persons) = (writer.clone(), persons.clone());
+            async move { writer.write(&org, member, &persons).await }
+        });
         ended
+    }
+}
+
+/// People to whom somebody writes now: under several records, one after the other. Clones share it.
+#[derive(Debug, Clone, Default)]
+struct Persons(Arc<Mutex<HashSet<(OrgId, MemberId)>>>);
+
+/// Whoever has it writes to somebody.
+struct Only<'a> {
+    persons: &'a Persons,
+    person: (OrgId, MemberId),
+}
+
+impl Persons {
+    fn only(&self, org: &OrgId, person: MemberId) -> Option<Only<'_>> {
+        let person = (org.clone(), person);
+        let is_first = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(person.clone());
+        is_first.then(|| Only { persons: self, person })
+    }
+}
+
+impl Drop for Only<'_> {
+    fn drop(&mut self) {
+        self.persons.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.person);
     }
 }
 
 impl Writer {
     /// What is due to one member, once.
-    async fn write(&self, org: &OrgId, member: MemberId) -> anyhow::Result<()> {
+    async fn write(&self, org: &OrgId, member: MemberId, writing: &Persons) -> anyhow::Result<()> {
+        let all = self.members.persons(org).await?;
+        let Some(_only) = writing.only(org, all.of(member)) else { return Ok(()) };
+        let mut others = Others::default();
+        for other in all.records(&all.of(member)).iter().filter(|other| **other != member) {
+            others = self.letters.look(org, *other, |letters| others.and(&letters.state)).await?;
+        }
         let (claim, at, of) = (random(self.new_secret), self.clock.now(), org.clone());
         let news = self.views.look(move |connection| letter_view::news(connection, &of, member, at)).await?;
-        let news = news.context("the views cannot be read")?.map(|through| (About::Referral, through));
+        let news = news.context("the views cannot be read")?;
         let words = Words::something_to_see(&self.public_url);
+        let news = news.map(|(through, late)| News { about: About::Referral, through, late });
         let may = self.address(org, member, &words).await?.map(|_| ());
         let message = MessageId(Uuid::new_v5(&claim, b"letter"));
-        self.transact(org, member, claim, Command::Work { news, may, message, claim, at }).await?;
+        let recovered = self.server.recovered();
+        let work = Command::Work { news, may, others, recovered, message, claim, at };
+        self.transact(org, member, claim, work).await?;
         let claimed = |letters: &letter::State| letters.line.claimed(claim).map(|(message, _)| *message);
         let Some(message) = self.letters.look(org, member, |letters| claimed(&letters.state)).await? else {
             return Ok(());
         };
-        // What was so before the claim may not be any more.
-        let address = match self.address(org, member, &words).await? {
-            Ok(address) => address,
-            Err(why) => {
-                let at = self.clock.now();
-                return self.transact(org, member, claim, Command::Withhold { claim, why, at }).await;
-            }
+        let Sent { outcome, rejected } = match self.server.open().await? {
+            Err(not_now) => not_now,
+            // What was so before the server answered may not be any more.
+            Ok(open) => match self.address(org, member, &words).await? {
+                Ok(address) => open.send(&address, message, self.clock.now(), &words).await,
+                Err(why) => {
+                    open.close().await;
+                    let at = self.clock.now();
+                    return self.transact(org, member, claim, Command::Withhold { claim, why, at }).await;
+                }
+            },
         };
-        let Sent { outcome, rejected } = self.server.send(&address, message, self.clock.now(), &words).await?;
+        self.health.sent(Kind::Letter, outcome, rejected);
         let at = self.clock.now();
         self.transact(org, member, claim, Command::End { message, claim, outcome, rejected, at }).await
     }
@@ -138,9 +189,10 @@ impl Writer {
         let shared = self.is_shared(org, going_on, &profile).await?;
         let said = [words.subject.as_str(), words.text.as_str(), self.server.sender()];
         let asked =
-            Asked { allowed: Some(allowed), profile: &profile, others: &others, shared, said: &said, fold: folded };
+            Asked { allowed: Some(allowed), profile: &profile, others: &others, shared, said: &said, fold: readings };
         let may = may_be_written_to(&asked);
-        Ok(may.and_then(|()| profile.email.map(|email| email.to_string()).ok_or(Why::NoAddress)))
+        let address = || profile.email.as_ref().map(ToString::to_string).filter(|email| is_address(email));
+        Ok(may.and_then(|()| address().ok_or(Why::NoAddress)))
     }
 
     /// What has to be known of a record; none if its key is destroyed.
@@ -170,4 +222,55 @@ impl Writer {
 
 fn of_problem(problem: &Problem) -> anyhow::Error {
     anyhow!("a member's record cannot be read: {}", problem.status())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_must_never_be_mentioned_is_found_however_it_is_written() {
+        let is_withheld = |never: &str, sender: &str| {
+            let safe = json!({ "channels": ["email"], "may_leave_message": true, "never_mention": [never] });
+            let profile = serde_json::from_value(json!({ "email": "bee@example.org", "safe_contact": safe })).unwrap();
+            let said = ["Hello", sender];
+            let asked = Asked {
+                allowed: Some(Ok(())),
+                profile: &profile,
+                others: &[],
+                shared: false,
+                said: &said,
+                fold: readings,
+            };
+            may_be_written_to(&asked) == Err(Why::Mentions)
+        };
+        let sender = "hello@aa.harbour-house.example";
+        for never in [
+            "AA",
+            "A.A.",
+            "my AA",
+            "A A",
+            "a. a. meetings",
+            "HarbourHouse",
+            "harbourhouse",
+            "Harb\u{f6}ur",
+            "harb\u{43e}ur",
+        ] {
+            assert!(is_withheld(never, sender), "{never}");
+        }
+        for (never, sender) in [
+            ("M\u{fc}llerHaus", "hello@mueller-haus.example"),
+            ("Mueller", "hello@xn--mller-haus-9db.example"),
+            ("M\u{fc}ller", "hello@muellerhaus.example"),
+            ("Mueller", "hello@mullerhaus.example"),
+            ("\u{410}\u{410}", "hello@aa.example"),
+        ] {
+            assert!(is_withheld(never, sender), "{never} {sender}");
+        }
+        for (never, sender) in [("AA", "hello@isaac.example"), ("my group", sender), ("drinking", sender)] {
+            assert!(!is_withheld(never, sender), "{never} {sender}");
+        }
+    }
 }

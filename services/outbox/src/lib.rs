@@ -12,6 +12,7 @@ mod connection;
 mod disable_endpoint;
 mod enable_endpoint;
 mod endpoint_row;
+mod health;
 mod letter_view;
 mod letters;
 mod list_endpoints;
@@ -32,6 +33,7 @@ mod show_mailbox;
 mod signature;
 mod test_endpoint;
 mod topics;
+mod turns;
 mod under_way;
 mod waiting;
 mod webhook_view;
@@ -53,7 +55,7 @@ use uuid::Uuid;
 use vault::Vault;
 use web::{Answer, Audit, Authenticator, Caller, Guarded, Permitted, Problem};
 
-use self::{connection::Connection, mail_server::MailServer, topics::TOPICS};
+use self::{connection::Connection, health::MailHealth, mail_server::MailServer, topics::TOPICS};
 
 /// The context: its streams, the vault, and the authenticator before them.
 #[derive(Debug, Clone, FromRef)]
@@ -114,21 +116,25 @@ fn build(host: &Host) -> Built {
         connection,
         new_secret: host.new_secret,
     };
-    let mails = mails(host);
+    let mail_health = MailHealth::default();
+    let mails = mails(host, &mail_health);
+    let mails_way = mails.way.clone();
     let mut tasks = vec![
         Task::following("webhooks", webhooks::RHYTHM, move || webhooks::Sending::from(webhooks.clone())),
         Task::following("mails", mails::RHYTHM, move || mails::Mailing::from(mails.clone())),
     ];
-    if let Some(letters) = letters(host) {
+    if let Some(letters) = letters(host, mails_way) {
+        tasks.push(Task::showing("mail-server", mail_health.watch()));
         tasks.push(Task::following("letters", letters::RHYTHM, move || letters::Writing::from(letters.clone())));
     }
     Built { routes: routes(outbox), tasks, ..Built::default() }
 }
 
 /// Who writes to those who work here.
-fn mails(host: &Host) -> mails::Mails {
+fn mails(host: &Host, health: &MailHealth) -> mails::Mails {
     let way = host.outgoing.mail.as_ref().map(|mail| mails::Way {
         server: MailServer::new(mail.server.clone()),
+        health: health.clone(),
         public_url: mail.public_url.clone(),
         hour: mail.hour,
     });
@@ -144,16 +150,17 @@ fn mails(host: &Host) -> mails::Mails {
 }
 
 /// Who writes to members; nobody without a mail server.
-fn letters(host: &Host) -> Option<letters::Writer> {
-    let mail = host.outgoing.mail.as_ref()?;
+fn letters(host: &Host, way: Option<mails::Way>) -> Option<letters::Writer> {
+    let mails::Way { server, health, public_url, .. } = way?;
     Some(letters::Writer {
         clock: host.authenticator.clock.clone(),
         letters: host.of(),
         members: Members::of(host),
         vault: host.vault().clone(),
         views: host.views.clone(),
-        server: MailServer::new(mail.server.clone()),
-        public_url: mail.public_url.clone(),
+        server,
+        health,
+        public_url,
         new_secret: host.new_secret,
     })
 }

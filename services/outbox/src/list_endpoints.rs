@@ -26,7 +26,7 @@ pub(crate) async fn list_endpoints(
         let id = endpoint::id(&caller.org, number);
         let known = outbox.endpoints.look(&caller.org, id, |endpoint| endpoint.state.clone()).await?;
         if let Some(known) = known {
-            rows.push((number, EndpointRow::open(&caller.org, &key, (id, &known))?));
+            rows.push((number, EndpointRow::open(&caller, &key, (id, &known))?));
         }
     }
     let Page { items, next } = Page::new(rows, limit, |(number, _)| *number);

@@ -1,20 +1,21 @@
 //! The view of mailboxes: where it may be time to write. Whether it is, the log says.
 
-use std::collections::BTreeMap;
-
 use domain::{
     AnyEvent, DomainEvent, MemberId, OrgId, Subject,
-    mailbox::{Event, Queued, Set},
+    mailbox::{self, Event, Queued, Set, Told},
+    outgoing::{Anew, Fault},
 };
 use host::{Folding, View, row};
 use jiff::Timestamp;
 use rusqlite::{Connection, ToSql, params};
 use uuid::Uuid;
 
+use crate::health::Waiting;
+
 /// Mailboxes.
 pub(crate) const MAILBOXES: View = View {
     name: "mailboxes",
-    version: 1,
+    version: 3,
     schema: "
         CREATE TABLE mailboxes (
             org TEXT NOT NULL,
@@ -24,8 +25,12 @@ pub(crate) const MAILBOXES: View = View {
             confirmed INTEGER NOT NULL,
             rejected INTEGER NOT NULL,
             waiting INTEGER NOT NULL, -- messages, a count
+            since INTEGER NOT NULL, -- seconds since 1970: when what waits came to stand first
             due INTEGER NOT NULL, -- seconds since 1970: when what waits is tried
-            through INTEGER NOT NULL, -- seconds since 1970: of all that came up until then it was told
+            through INTEGER NOT NULL, -- nanoseconds since 1970: of all that came up until then it was told
+            told INTEGER, -- nanoseconds since 1970: when it was told last
+            failed INTEGER, -- nanoseconds since 1970: when the last attempt of what stands first failed, if one did
+            fault TEXT, -- JSON: why
             PRIMARY KEY (org, id)
         ) STRICT, WITHOUT ROWID;
         CREATE TABLE mailbox_keys (
@@ -37,8 +42,9 @@ pub(crate) const MAILBOXES: View = View {
     tables: &[
         (
             "mailboxes",
-            "SELECT org, hex(id), hex(key), subject, confirmed, rejected, waiting, due, through FROM mailboxes
-             ORDER BY org, id",
+            "SELECT org, hex(id), hex(key), subject, confirmed, rejected, waiting, since, due, through,
+                    told, failed, fault
+             FROM mailboxes ORDER BY org, id",
         ),
         ("mailbox_keys", "SELECT position, org, hex(id), hex(key) FROM mailbox_keys ORDER BY position"),
     ],
@@ -54,18 +60,27 @@ fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
     match event {
         Event::Set(Set { subject, key, at, .. }) => {
             gone(folding)?;
-            let sql = "INSERT INTO mailboxes VALUES (?1, ?2, ?3, ?4, 0, 0, 1, ?5, ?5)";
-            folding.run(sql, &[&key.as_bytes(), &subject.as_str(), &at.as_second()])
+            let sql = "INSERT INTO mailboxes VALUES (?1, ?2, ?3, ?4, 0, 0, 1, ?5, ?5, ?6, NULL, NULL, NULL)";
+            folding.run(sql, &[&key.as_bytes(), &subject.as_str(), &at.as_second(), &nanos(*at)])
         }
         Event::Removed(_) => gone(folding),
         Event::Confirmed(_) => change(folding, "confirmed = 1", &[]),
         Event::Rejected(_) => change(folding, "rejected = 1", &[]),
         Event::Queued(Queued { through, at, .. }) => {
-            change(folding, "waiting = waiting + 1, through = ?3, due = ?4", &[&through.as_second(), &at.as_second()])
+            let set = "since = iif(waiting = 0, ?4, since), waiting = waiting + 1, through = ?3, due = ?4,
+                       told = ?5";
+            change(folding, set, &[&nanos(*through), &at.as_second(), &nanos(*at)])
         }
-        Event::Claimed(claimed) => change(folding, "due = ?3", &[&claimed.until.as_second()]),
-        Event::Failed(failed) => change(folding, "due = ?3", &[&failed.again_at.unwrap_or(failed.at).as_second()]),
-        Event::Delivered(_) | Event::GivenUp(_) => change(folding, "waiting = waiting - 1", &[]),
+        Event::Claimed(claimed) => {
+            change(folding, "due = ?3, failed = NULL, fault = NULL", &[&claimed.until.as_second()])
+        }
+        Event::Failed(failed) => {
+            let due = failed.again_at.unwrap_or(failed.at).as_second();
+            let fault = serde_json::to_string(&failed.fault).expect("a word and a code");
+            change(folding, "due = ?3, failed = ?4, fault = ?5", &[&due, &nanos(failed.at), &fault])
+        }
+        Event::Delivered(delivered) => less(folding, delivered.at),
+        Event::GivenUp(given_up) => less(folding, given_up.at),
         Event::CodeRefused(_) => Ok(()),
     }
 }
@@ -77,42 +92,88 @@ fn gone(folding: &Folding<'_>) -> rusqlite::Result<()> {
     folding.run("DELETE FROM mailboxes WHERE org = ?1 AND id = ?2", &[])
 }
 
+/// One waits no more.
+fn less(folding: &Folding<'_>, at: Timestamp) -> rusqlite::Result<()> {
+    change(folding, "waiting = waiting - 1, since = ?3, failed = NULL, fault = NULL", &[&at.as_second()])
+}
+
 fn change(folding: &Folding<'_>, assign: &str, values: &[&dyn ToSql]) -> rusqlite::Result<()> {
     folding.run(&format!("UPDATE mailboxes SET {assign} WHERE org = ?1 AND id = ?2"), values)
 }
 
-/// Mailboxes of which something waits for its time, which has come.
-pub(crate) fn due(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<(OrgId, Uuid)>> {
+/// How much waits, of mailboxes that are written to, and how many are not because their server refused them.
+pub(crate) fn waiting(connection: &Connection) -> rusqlite::Result<Waiting> {
+    let sql = "SELECT coalesce(sum(waiting) FILTER (WHERE NOT rejected), 0),
+                      min(since) FILTER (WHERE NOT rejected AND waiting > 0),
+                      count(*) FILTER (WHERE rejected)
+               FROM mailboxes";
+    Waiting::by(connection, sql)
+}
+
+/// A mailbox to which may be written.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub org: OrgId,
+    pub mailbox: Uuid,
+    /// Whose it is.
+    pub subject: Subject,
+    /// Of what they were told.
+    pub told: Told,
+    /// Whether the code was said.
+    confirmed: bool,
+    /// Whether something waits, and when it is tried.
+    tried_at: Option<Timestamp>,
+    /// When its last attempt failed, and why, if it did.
+    failed: Option<(Timestamp, Fault)>,
+}
+
+impl Row {
+    /// Whether something is to be sent there now, as the log would decide it.
+    pub fn is_due(
+        &self,
+        waiting: mailbox::Waiting,
+        today: Timestamp,
+        recovered: Option<Timestamp>,
+        now: Timestamp,
+    ) -> bool {
+        match self.tried_at {
+            None => self.confirmed && self.told.due(waiting, today, now).is_some(),
+            Some(tried_at) => {
+                let anew = Anew { urgent: self.told.urgent(waiting, now), recovered };
+                now >= tried_at || self.failed.is_some_and(|(failed, fault)| anew.after(failed, fault, now))
+            }
+        }
+    }
+}
+
+/// Mailboxes that may be written to: what waits longest first.
+pub(crate) fn open(connection: &Connection) -> rusqlite::Result<Vec<Row>> {
     let mut statement = connection.prepare_cached(
-        "SELECT org, id FROM mailboxes WHERE NOT rejected AND waiting > 0 AND due <= ?1 ORDER BY due",
+        "SELECT org, id, subject, through, told, confirmed, waiting, due, failed, fault FROM mailboxes
+         WHERE NOT rejected AND (waiting > 0 OR confirmed) ORDER BY due",
     )?;
-    let rows = statement.query_map(params![now.as_second()], |row| Ok((row::text(row, 0)?, row::uuid(row, 1)?)))?;
+    let rows = statement.query_map([], |row| {
+        let failed = row.get::<_, Option<i64>>(8)?.map(instant).zip(row::maybe_json(row, 9)?);
+        Ok(Row {
+            org: row::text(row, 0)?,
+            mailbox: row::uuid(row, 1)?,
+            subject: row::text(row, 2)?,
+            told: Told { at: row.get::<_, Option<i64>>(4)?.map(instant), through: instant(row.get(3)?) },
+            confirmed: row.get(5)?,
+            tried_at: if row.get::<_, i64>(6)? > 0 { Some(row::time(row, 7)?) } else { None },
+            failed,
+        })
+    })?;
     rows.collect()
 }
 
-/// A mailbox to which may be written: whose it is, and up to when they were told what had come up.
-#[derive(Debug, Clone)]
-pub(crate) struct Idle {
-    pub mailbox: Uuid,
-    pub subject: Subject,
-    pub told_through: Timestamp,
+/// As it is kept: whoever was told of something was told of it to the nanosecond.
+fn nanos(at: Timestamp) -> i64 {
+    i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX)
 }
 
-/// Mailboxes to which may be written and of which nothing waits, by organisation.
-pub(crate) fn idle(connection: &Connection) -> rusqlite::Result<BTreeMap<OrgId, Vec<Idle>>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT org, id, subject, through FROM mailboxes WHERE NOT rejected AND waiting = 0 AND confirmed",
-    )?;
-    let rows = statement.query_map([], |row| {
-        let idle = Idle { mailbox: row::uuid(row, 1)?, subject: row::text(row, 2)?, told_through: row::time(row, 3)? };
-        Ok((row::text(row, 0)?, idle))
-    })?;
-    let mut idle = BTreeMap::<OrgId, Vec<Idle>>::new();
-    for row in rows {
-        let (org, mailbox) = row?;
-        idle.entry(org).or_default().push(mailbox);
-    }
-    Ok(idle)
+fn instant(nanos: i64) -> Timestamp {
+    Timestamp::from_nanosecond(nanos.into()).unwrap_or(Timestamp::MAX)
 }
 
 /// A mailbox that is no more, and its key.

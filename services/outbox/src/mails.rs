@@ -1,7 +1,11 @@
 //! Writes to people who work here that there is something to see, and codes to addresses that they name; destroys the keys
 //! of mailboxes that are no more.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -19,9 +23,11 @@ use vault::{SealedAs, Vault};
 use web::Clock;
 
 use crate::{
-    mail_server::{MailServer, Sent},
-    mail_view::{self, Gone, Idle, MAILBOXES},
+    health::{Kind, MailHealth},
+    mail_server::{MailServer, Open, Sent},
+    mail_view::{self, Gone, MAILBOXES},
     random::random,
+    turns::{Due, Haste, Turns},
     under_way::UnderWay,
     waiting::waiting,
     words::Words,
@@ -55,6 +61,8 @@ pub(crate) struct Mails {
 #[derive(Debug, Clone)]
 pub(crate) struct Way {
     pub server: MailServer,
+    /// Where it is noted how it goes.
+    pub health: MailHealth,
     /// Where this is.
     pub public_url: Arc<str>,
     /// At which hour people are told what is not urgent.
@@ -65,13 +73,14 @@ pub(crate) struct Way {
 pub(crate) struct Mailing {
     mails: Mails,
     under_way: UnderWay<(OrgId, Uuid)>,
+    turns: Turns<Uuid>,
     /// Up to where in the log keys of mailboxes that went are destroyed.
     destroyed: i64,
 }
 
 impl From<Mails> for Mailing {
     fn from(mails: Mails) -> Self {
-        Self { mails, under_way: UnderWay::new(AT_ONCE_MAX), destroyed: 0 }
+        Self { mails, under_way: UnderWay::new(AT_ONCE_MAX), turns: Turns::default(), destroyed: 0 }
     }
 }
 
@@ -84,15 +93,13 @@ impl Follower for Mailing {
     async fn see_to(&mut self, _: Position) -> anyhow::Result<()> {
         let ended = self.under_way.ended().context("an e-mail is not sent");
         self.destroy_keys().await?;
-        if self.mails.way.is_some() {
-            let now = self.mails.clock.now();
-            let due = self.mails.views.look(move |connection| mail_view::due(connection, now)).await?;
-            let mut due = due.context("no e-mails are sent, because the views cannot be read")?;
-            due.extend(self.mails.to_tell().await?);
-            for (org, id) in due {
-                let (mails, of) = (self.mails.clone(), org.clone());
-                self.under_way.begin((org, id), async move { mails.write(&of, id).await });
-            }
+        if let Some(way) = &self.mails.way {
+            let due = self.mails.due(way).await?;
+            let mails = &self.mails;
+            self.turns.begin(due, &mut self.under_way, |org, id| {
+                let mails = mails.clone();
+                async move { mails.write(&org, id).await }
+            });
         }
         ended
     }
@@ -124,18 +131,25 @@ struct Claimed {
 }
 
 impl Mails {
-    /// Mailboxes of those for whom something has come up since they were told.
-    async fn to_tell(&self) -> anyhow::Result<Vec<(OrgId, Uuid)>> {
-        let idle =
-            self.views.look(mail_view::idle).await?.context("nobody is told, because the views cannot be read")?;
-        let mut found = vec![];
-        for (org, mailboxes) in idle {
-            let waiting = waiting(&self.boards, &org).await?;
-            let is_new =
-                |idle: &&Idle| waiting.get(&idle.subject).is_some_and(|waiting| waiting.any > Some(idle.told_through));
-            found.extend(mailboxes.iter().filter(is_new).map(|idle| (org.clone(), idle.mailbox)));
+    /// Mailboxes to which something is to be sent now: a code, what waits, or that something has come up.
+    async fn due(&self, way: &Way) -> anyhow::Result<Vec<Due<Uuid>>> {
+        let rows = self.views.look(mail_view::open).await?;
+        let rows = rows.context("no e-mails are sent, because the views cannot be read")?;
+        let (now, today, recovered) = (self.clock.now(), self.today(way.hour)?, way.server.recovered());
+        let (mut boards, mut due) = (HashMap::new(), Vec::new());
+        for row in rows {
+            let board = match boards.entry(row.org.clone()) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(waiting(&self.boards, &row.org).await?),
+            };
+            let waits = board.get(&row.subject).copied().unwrap_or_default();
+            if row.is_due(waits, today, recovered, now) {
+                let urgent = row.told.urgent(waits, now).is_some();
+                let haste = if urgent { Haste::Urgent } else { Haste::Due };
+                due.push(Due { haste, org: row.org, to: row.mailbox });
+            }
         }
-        Ok(found)
+        Ok(due)
     }
 
     /// What is due to one mailbox, once.
@@ -148,17 +162,28 @@ impl Mails {
         };
         let waiting = waiting(&self.boards, org).await?.remove(&subject).unwrap_or_default();
         let (today, message) = (self.today(way.hour)?, MessageId(Uuid::new_v5(&claim, b"mail")));
-        self.transact(org, id, claim, Command::Work { waiting, today, message, claim, at }).await?;
+        let recovered = way.server.recovered();
+        let work = Command::Work { waiting, today, recovered, message, claim, at };
+        self.transact(org, id, claim, work).await?;
         let claimed = |mailbox: &mailbox::State| {
             let known = mailbox.known.as_ref()?;
             let (message, letter) = *known.line.claimed(claim)?;
             Some(Claimed { message, letter, set: known.set.clone() })
         };
-        let Some(claimed) = self.mailboxes.look(org, id, |mailbox| claimed(&mailbox.state)).await? else {
-            return Ok(());
+        let look = async || self.mailboxes.look(org, id, |mailbox| claimed(&mailbox.state)).await;
+        let Some(Claimed { message, .. }) = look().await? else { return Ok(()) };
+        let Sent { outcome, rejected } = match way.server.open().await? {
+            Err(not_now) => not_now,
+            // What was so before the server answered may not be any more.
+            Ok(open) => {
+                let Some(claimed) = look().await? else {
+                    open.close().await;
+                    return Ok(());
+                };
+                self.send(org, id, (way, open), &claimed).await?
+            }
         };
-        let message = claimed.message;
-        let Sent { outcome, rejected } = self.send(org, id, way, &claimed).await?;
+        way.health.sent(Kind::Mail, outcome, rejected);
         let at = self.clock.now();
         self.transact(org, id, claim, Command::End { message, claim, outcome, rejected, at }).await
     }
@@ -172,23 +197,29 @@ impl Mails {
         }
     }
 
-    async fn send(&self, org: &OrgId, id: Uuid, way: &Way, claimed: &Claimed) -> anyhow::Result<Sent> {
-        let not_opened = Sent { outcome: Err(Fault::NotOpened), rejected: false };
+    async fn send(
+        &self,
+        org: &OrgId,
+        id: Uuid,
+        (way, open): (&Way, Open<'_>),
+        claimed: &Claimed,
+    ) -> anyhow::Result<Sent> {
+        let not_opened = Sent::not_now(Fault::NotOpened);
         let key = match self.vault.key(org, MemberId(claimed.set.key)).await {
             Ok(Some(key)) => key,
             Ok(None) | Err(vault::VaultError::Erased) => return Ok(not_opened),
             Err(error) => return Err(error.into()),
         };
-        let open = |what, sealed: &Sealed| key.open(org, id, what, sealed);
-        let Ok(address) = open(SealedAs::Address, &claimed.set.address) else { return Ok(not_opened) };
+        let unsealed = |what, sealed: &Sealed| key.open(org, id, what, sealed);
+        let Ok(address) = unsealed(SealedAs::Address, &claimed.set.address) else { return Ok(not_opened) };
         let words = match claimed.letter {
             Letter::Notice => Words::something_to_see(&way.public_url),
-            Letter::Code => match open(SealedAs::Code, &claimed.set.code) {
+            Letter::Code => match unsealed(SealedAs::Code, &claimed.set.code) {
                 Ok(code) => Words::code(&String::from_utf8_lossy(&code), &way.public_url),
                 Err(_) => return Ok(not_opened),
             },
         };
-        way.server.send(&String::from_utf8_lossy(&address), claimed.message, self.clock.now(), &words).await
+        Ok(open.send(&String::from_utf8_lossy(&address), claimed.message, self.clock.now(), &words).await)
     }
 
     /// From when on people are told today what is not urgent.

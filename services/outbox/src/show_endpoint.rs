@@ -74,7 +74,7 @@ pub(crate) async fn show_endpoint(
     let known = outbox.endpoints.look(&caller.org, endpoint, |endpoint| endpoint.state.clone()).await?;
     let known: Box<Known> = known.ok_or_else(|| Problem::refused(&endpoint::Refusal::Unknown))?;
     let key = outbox.vault.org_key(&caller.org).await?;
-    let row = EndpointRow::open(&caller.org, &key, (endpoint, &known))?;
+    let row = EndpointRow::open(&caller, &key, (endpoint, &known))?;
     let oldest_waiting_at = known.line.waiting().next().map(|(_, message)| message.at);
     Ok(Read(
         position,

@@ -19,7 +19,8 @@ pub(crate) struct MailboxView {
     set_at: Timestamp,
     /// Whether the code was said: before, nothing else is sent there.
     confirmed: bool,
-    /// With which code of SMTP it was rejected, if it was: then nothing is sent there until it is set again.
+    /// With which code of SMTP it was rejected, if it was: then nothing is sent there until it is set again. 553 also if the
+    /// mail server takes no such address, such as one with letters beyond ASCII.
     #[serde(skip_serializing_if = "Option::is_none")]
     rejected: Option<u16>,
     /// E-mails that wait, a count.

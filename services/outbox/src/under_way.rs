@@ -25,6 +25,16 @@ impl<K: Eq + Hash> UnderWay<K> {
         }
     }
 
+    /// Whether something more can be under way.
+    pub fn has_room(&self) -> bool {
+        self.of.len() < self.most
+    }
+
+    /// How much is under way that is like this, a count.
+    pub fn count(&self, is_like: impl Fn(&K) -> bool) -> usize {
+        self.of.values().filter(|known| is_like(known)).count()
+    }
+
     /// Forgets what has ended.
     ///
     /// # Errors

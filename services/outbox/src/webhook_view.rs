@@ -5,26 +5,30 @@ use std::collections::BTreeSet;
 
 use domain::{
     AnyEvent, EndpointId, OrgId,
-    endpoint::{Changed, Event, Queued, Registered, Removed, Replayed, Says, Topic},
+    endpoint::{Changed, Event, Queued, Registered, Removed, Replayed, Says, Topic, Why},
 };
 use host::{Folding, View, row};
 use jiff::Timestamp;
 use rusqlite::{Connection, params, types::ToSqlOutput};
 
-use crate::topics::topics_of;
+use crate::{health::Waiting, topics::topics_of};
 
 /// Endpoints, and what has changed.
 pub(crate) const WEBHOOKS: View = View {
     name: "webhooks",
-    version: 1,
+    version: 2,
     schema: "
         CREATE TABLE endpoints (
             org TEXT NOT NULL,
             id BLOB NOT NULL,
             topics TEXT NOT NULL, -- JSON; all if empty
             enabled INTEGER NOT NULL,
+            given_up INTEGER NOT NULL, -- it is not, and nobody asked for that
             through INTEGER NOT NULL, -- up to where in the log it was told
+            last BLOB, -- the last message that something has changed
+            last_from INTEGER NOT NULL, -- after where in the log it said so: where it was told to, if that is given up
             waiting INTEGER NOT NULL, -- messages, a count
+            since INTEGER NOT NULL, -- seconds since 1970: when what waits came to stand first
             due INTEGER NOT NULL, -- seconds since 1970: when what waits is tried
             PRIMARY KEY (org, id)
         ) STRICT, WITHOUT ROWID;
@@ -35,7 +39,11 @@ pub(crate) const WEBHOOKS: View = View {
             PRIMARY KEY (org, topic)
         ) STRICT, WITHOUT ROWID;",
     tables: &[
-        ("endpoints", "SELECT org, hex(id), topics, enabled, through, waiting, due FROM endpoints ORDER BY org, id"),
+        (
+            "endpoints",
+            "SELECT org, hex(id), topics, enabled, given_up, through, hex(last), last_from, waiting, since, due FROM endpoints
+             ORDER BY org, id",
+        ),
         ("changes", "SELECT org, topic, position FROM changes ORDER BY org, topic"),
     ],
     once_caught_up: "",
@@ -64,14 +72,15 @@ fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
         Event::Registered(Registered { topics, from, at, .. }) => {
             let from = i64::try_from(*from).unwrap_or(i64::MAX);
             let values: [ToSqlOutput<'_>; 3] = [json(topics).into(), from.into(), at.as_second().into()];
-            set(folding, "INSERT INTO endpoints VALUES (?1, ?2, ?3, 1, ?4, 0, ?5)", values)
+            set(folding, "INSERT INTO endpoints VALUES (?1, ?2, ?3, 1, 0, ?4, NULL, ?4, 0, ?5, ?5)", values)
         }
         Event::Removed(Removed {}) => set(folding, "DELETE FROM endpoints WHERE org = ?1 AND id = ?2", []),
         Event::Changed(Changed { topics, .. }) => change(folding, "topics = ?3", [json(topics).into()]),
-        Event::Queued(Queued { says, at, .. }) => {
-            if let Says::Changed { through, .. } = says {
-                let through = i64::try_from(*through).unwrap_or(i64::MAX);
-                change(folding, "through = ?3", [through.into()])?;
+        Event::Queued(Queued { message, says, at }) => {
+            if let Says::Changed { from, through, .. } = says {
+                let [from, through] = [from, through].map(|at| i64::try_from(*at).unwrap_or(i64::MAX));
+                let values = [through.into(), ToSqlOutput::from(&message.0.as_bytes()[..]), from.into()];
+                change(folding, "through = ?3, last = ?4, last_from = ?5", values)?;
             }
             more(folding, 1, *at)
         }
@@ -82,9 +91,17 @@ fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
             change(folding, "due = ?3", [again_at.as_second().into()])
         }
         Event::Delivered(delivered) => less(folding, delivered.at),
-        Event::GivenUp(given_up) => less(folding, given_up.at),
-        Event::Disabled(_) => change(folding, "enabled = 0", []),
-        Event::Enabled(enabled) => change(folding, "enabled = 1, due = ?3", [enabled.at.as_second().into()]),
+        Event::GivenUp(given_up) => {
+            let message = ToSqlOutput::from(&given_up.message.0.as_bytes()[..]);
+            change(folding, "through = iif(last = ?3, last_from, through)", [message])?;
+            less(folding, given_up.at)
+        }
+        Event::Disabled(disabled) => {
+            change(folding, "enabled = 0, given_up = ?3", [(disabled.why != Why::Asked).into()])
+        }
+        Event::Enabled(enabled) => {
+            change(folding, "enabled = 1, given_up = 0, due = ?3", [enabled.at.as_second().into()])
+        }
         Event::SecretRotated(_) => Ok(()),
     }
 }
@@ -108,13 +125,13 @@ fn json(topics: &impl serde::Serialize) -> String {
 /// More waits. What waits alone is tried at once.
 fn more(folding: &Folding<'_>, messages: usize, at: Timestamp) -> rusqlite::Result<()> {
     let messages = i64::try_from(messages).unwrap_or(i64::MAX);
-    let set = "due = iif(waiting = 0, ?4, due), waiting = waiting + ?3";
+    let set = "due = iif(waiting = 0, ?4, due), since = iif(waiting = 0, ?4, since), waiting = waiting + ?3";
     change(folding, set, [messages.into(), at.as_second().into()])
 }
 
 /// One waits no more, and the next one is tried at once.
 fn less(folding: &Folding<'_>, at: Timestamp) -> rusqlite::Result<()> {
-    change(folding, "waiting = waiting - 1, due = ?3", [at.as_second().into()])
+    change(folding, "waiting = waiting - 1, since = ?3, due = ?3", [at.as_second().into()])
 }
 
 fn change<const N: usize>(folding: &Folding<'_>, assign: &str, values: [ToSqlOutput<'_>; N]) -> rusqlite::Result<()> {
@@ -127,6 +144,15 @@ fn set<const N: usize>(folding: &Folding<'_>, sql: &str, values: [ToSqlOutput<'_
     let values = of.into_iter().chain(values);
     folding.rows.prepare_cached(sql)?.execute(rusqlite::params_from_iter(values))?;
     Ok(())
+}
+
+/// How much waits, of endpoints that are sent to, and how many are not because they took nothing.
+pub(crate) fn waiting(connection: &Connection) -> rusqlite::Result<Waiting> {
+    let sql = "SELECT coalesce(sum(waiting) FILTER (WHERE enabled), 0),
+                      min(since) FILTER (WHERE enabled AND waiting > 0),
+                      count(*) FILTER (WHERE given_up)
+               FROM endpoints";
+    Waiting::by(connection, sql)
 }
 
 /// Endpoints at which something may be due: what waits is to be tried, or nothing waits and something has changed.

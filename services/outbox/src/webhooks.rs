@@ -10,14 +10,14 @@ use anyhow::Context;
 use async_trait::async_trait;
 use domain::{
     EndpointId, MessageId, OrgId, Sealed,
-    endpoint::{Command, Endpoint, Message, Says, Topic, Work},
+    endpoint::{Command, Endpoint, Message, Says, Topic, Why, Work},
     outgoing::{Fault, Outcome},
 };
 use eventlog::{Cause, Position, Reply, Streams, TransactError};
 use host::{Follower, Rhythm, Views};
 use jiff::Timestamp;
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use uuid::Uuid;
 use vault::{SealedAs, Vault};
 use web::Clock;
@@ -25,6 +25,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     connection::{Connection, Post},
+    health::{self, Kind},
     random::random,
     signature::signature,
     under_way::UnderWay,
@@ -39,6 +40,11 @@ pub(crate) const RHYTHM: Rhythm = Rhythm {
 };
 /// Most endpoints that are sent to at once by one process, a count: each takes up to 15 seconds.
 const AT_ONCE_MAX: usize = 64;
+/// Most of them that are of one organisation, a count: whose endpoints are slow slows nobody else's.
+const AT_ONCE_OF_ORG_MAX: usize = 4;
+
+/// How often it is shown how much waits, also of e-mails and letters.
+const MEASURED_EVERY: Duration = Duration::from_secs(1);
 
 /// Who sends. Clones share all.
 #[derive(Debug, Clone)]
@@ -56,11 +62,13 @@ pub(crate) struct Webhooks {
 pub(crate) struct Sending {
     webhooks: Webhooks,
     under_way: UnderWay<(OrgId, EndpointId)>,
+    /// When it was last shown how much waits.
+    measured: Option<Instant>,
 }
 
 impl From<Webhooks> for Sending {
     fn from(webhooks: Webhooks) -> Self {
-        Self { webhooks, under_way: UnderWay::new(AT_ONCE_MAX) }
+        Self { webhooks, under_way: UnderWay::new(AT_ONCE_MAX), measured: None }
     }
 }
 
@@ -74,8 +82,15 @@ impl Follower for Sending {
         // Failures of ours: those of an endpoint are its own.
         let ended = self.under_way.ended().context("nothing is sent to an endpoint");
         let now = self.webhooks.clock.now();
+        if self.measured.is_none_or(|measured| measured.elapsed() >= MEASURED_EVERY) {
+            self.measured = Some(Instant::now());
+            health::measure(&self.webhooks.views, now).await.context("the views cannot be read")?;
+        }
         let due = self.webhooks.views.look(move |connection| webhook_view::due(connection, now)).await?;
         for (org, endpoint) in due.context("nothing is sent to endpoints, because the views cannot be read")? {
+            if self.under_way.count(|(of, _)| *of == org) >= AT_ONCE_OF_ORG_MAX {
+                continue;
+            }
             let (webhooks, of) = (self.webhooks.clone(), org.clone());
             self.under_way.begin((org, endpoint), async move { webhooks.send_what_is_due(&of, endpoint).await });
         }
@@ -92,20 +107,29 @@ struct Claimed {
 }
 
 impl Webhooks {
-    /// One after the other, until one fails or nothing more is due.
+    /// One message, if one is due. Whoever has more to get comes after all that wait for longer.
     async fn send_what_is_due(&self, org: &OrgId, endpoint: EndpointId) -> anyhow::Result<()> {
-        loop {
-            let claim = random(self.new_secret);
-            let Some(claimed) = self.claim(org, endpoint, claim).await? else { return Ok(()) };
-            let message = claimed.id;
-            let outcome = self.send(org, endpoint, claimed).await?;
-            let at = self.clock.now();
-            let end = Command::End { message, claim, outcome, at };
-            self.transact(org, endpoint, claim, at, end).await?;
-            if outcome.is_err() {
-                return Ok(());
-            }
+        let claim = random(self.new_secret);
+        let Some(claimed) = self.claim(org, endpoint, claim).await? else { return Ok(()) };
+        let message = claimed.id;
+        let outcome = self.send(org, endpoint, claimed).await?;
+        health::tried(Kind::Webhook, outcome);
+        let at = self.clock.now();
+        self.transact(org, endpoint, claim, at, Command::End { message, claim, outcome, at }).await?;
+        if outcome.is_err() {
+            self.tell_if_disabled(org, endpoint).await?;
         }
+        Ok(())
+    }
+
+    /// Tells whoever runs this that nothing is sent to an endpoint any more: which of its organisation's, its admins see.
+    async fn tell_if_disabled(&self, org: &OrgId, endpoint: EndpointId) -> anyhow::Result<()> {
+        let disabled = |state: &domain::endpoint::State| state.as_ref().and_then(|known| known.disabled);
+        let disabled = self.endpoints.look(org, endpoint, |loaded| disabled(&loaded.state)).await?;
+        if let Some(why) = disabled.map(|disabled| disabled.why).filter(|why| *why != Why::Asked) {
+            tracing::warn!(%endpoint, why = <&str>::from(why), "an endpoint is disabled");
+        }
+        Ok(())
     }
 
     /// Makes a message of what has changed, if it is time for one, and claims what stands first. None if there is nothing

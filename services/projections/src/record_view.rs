@@ -16,7 +16,7 @@ use crate::topics;
 /// Members' records, each as it was sealed.
 pub const RECORDS: View = View {
     name: "records",
-    version: 1,
+    version: 2,
     schema: "
         CREATE TABLE members (
             org TEXT NOT NULL,

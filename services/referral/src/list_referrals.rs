@@ -54,8 +54,6 @@ pub(crate) struct ReferralLine {
     pub progress: Progress,
     #[serde(skip)]
     pub position: i64,
-    #[serde(skip)]
-    pub updated_at: Timestamp,
 }
 
 /// How far a referral has come.
@@ -133,7 +131,7 @@ pub(crate) async fn list_referrals(
 ) -> Result<Read<Page<ReferralLine>>, Problem> {
     let page = PageQuery { limit: query.limit, after: query.after };
     let (limit, cursor) = (page.limit()?, page.opened(&caller)?.after::<i64>()?);
-    let wanted = Wanted { stage: query.stage, partner: query.partner, ..Wanted::default() };
+    let wanted = Wanted { stage: query.stage, partner: query.partner };
     let org = caller.org.clone();
     let rows = if query.overdue { LOOKED_AT_MAX } else { limit };
     let read = move |connection: &_| referral_view::referrals(connection, org.as_str(), wanted, cursor, rows);
@@ -169,14 +167,14 @@ impl Referrals {
         let now = self.authenticator.clock.now();
         let mut calendars: HashMap<PartnerId, Calendar> = HashMap::new();
         let mut lines = Vec::new();
-        for ReferralRow { member, position, updated_at, attempt } in rows {
+        for ReferralRow { member, position, attempt } in rows {
             let (partner, need) = (attempt.drafted.partner, attempt.drafted.need);
             if let Entry::Vacant(entry) = calendars.entry(partner) {
                 entry.insert(self.calendar(org, partner).await?);
             }
             let progress = Progress::new(&attempt, &calendars[&partner], now);
             let referral = attempt.drafted.attempt;
-            lines.push(ReferralLine { referral, member, need, progress, position, updated_at });
+            lines.push(ReferralLine { referral, member, need, progress, position });
         }
         Ok(lines)
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use domain::{
     AnyEvent, AttemptId, DomainEvent, MemberId, OrgId, PartnerId,
+    member::Purpose,
+    people,
     referral::{Allowed, Attempt, Basis, Event, Stage, Withdrawn},
 };
 use host::{Folding, Scope, View, row};
@@ -15,7 +17,7 @@ use crate::topics;
 /// Referrals, consents that end, and referrals of whom was erased.
 pub(crate) const REFERRALS: View = View {
     name: "referrals",
-    version: 1,
+    version: 2,
     schema: "
         CREATE TABLE referrals (
             org TEXT NOT NULL,
@@ -49,8 +51,22 @@ pub(crate) const REFERRALS: View = View {
             id BLOB NOT NULL,
             partner BLOB NOT NULL,
             at INTEGER NOT NULL, -- seconds since 1970
+            updated_at INTEGER NOT NULL, -- as of referrals
             PRIMARY KEY (org, partner, id)
-        ) STRICT, WITHOUT ROWID;",
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE referral_partners (
+            org TEXT NOT NULL,
+            partner BLOB NOT NULL,
+            updated_at INTEGER NOT NULL, -- the latest of all that was ever its
+            PRIMARY KEY (org, partner)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE referral_persons (
+            org TEXT NOT NULL,
+            member BLOB NOT NULL, -- a second record
+            into_member BLOB NOT NULL, -- into which it was merged
+            PRIMARY KEY (org, member)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX referral_persons_by_into ON referral_persons (org, into_member);",
     tables: &[
         (
             "referrals",
@@ -58,12 +74,17 @@ pub(crate) const REFERRALS: View = View {
              FROM referrals ORDER BY org, id",
         ),
         ("disclosures", "SELECT org, hex(member), hex(id), until FROM disclosures ORDER BY org, member, id"),
-        ("referral_erasures", "SELECT org, hex(id), hex(partner), at FROM referral_erasures ORDER BY org, partner, id"),
+        (
+            "referral_erasures",
+            "SELECT org, hex(id), hex(partner), at, updated_at FROM referral_erasures ORDER BY org, partner, id",
+        ),
+        ("referral_partners", "SELECT org, hex(partner), updated_at FROM referral_partners ORDER BY org, partner"),
+        ("referral_persons", "SELECT org, hex(member), hex(into_member) FROM referral_persons ORDER BY org, member"),
     ],
     once_caught_up: "",
-    kinds: &[Event::CATEGORY],
+    kinds: &[Event::CATEGORY, people::Event::CATEGORY],
     fold: || Box::new(fold),
-    forgets: &["referrals", "disclosures"],
+    forgets: &["referrals", "disclosures", "referral_persons"],
     keeps: &[(
         "ids of referrals that were sent, and to which partner",
         "so that the partner learns that it has to delete what it was told (GDPR Art. 19)",
@@ -71,6 +92,9 @@ pub(crate) const REFERRALS: View = View {
 };
 
 fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
+    if let Some(event) = event.of::<people::Event>() {
+        return person(folding, event);
+    }
     let Some(event) = event.of() else { return Ok(()) };
     folding.tell(&topics::REFERRALS, Scope::Member(MemberId(folding.event.stream.id())));
     if let Event::Erased(erased) = event {
@@ -96,6 +120,73 @@ fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
         | Event::RestLifted(_)
         | Event::Erased(_) => Ok(()),
     }
+}
+
+/// What is said of people elsewhere, as far as a partner may read more or less because of it.
+fn person(folding: &Folding<'_>, event: &people::Event) -> rusqlite::Result<()> {
+    use people::{Event, Merged, Objected, ObjectionWithdrawn, Restricted, Unmerged, Unrestricted};
+    let member = match event {
+        Event::Merged(Merged { from, into, .. }) => {
+            merge(folding, *from, *into)?;
+            *into
+        }
+        Event::Unmerged(Unmerged { from, into }) => {
+            let delete = "DELETE FROM referral_persons WHERE org = ?1 AND member = ?2";
+            folding.rows.prepare_cached(delete)?.execute(params![folding.org(), from.0.as_bytes()])?;
+            show_again(folding, *from)?;
+            *into
+        }
+        Event::Restricted(Restricted { member })
+        | Event::Unrestricted(Unrestricted { member })
+        | Event::Objected(Objected { member, purpose: Purpose::Referral })
+        | Event::ObjectionWithdrawn(ObjectionWithdrawn { member, purpose: Purpose::Referral }) => *member,
+        Event::Adopted(adopted) => {
+            for (member, person) in &adopted.people {
+                if let Some(into) = person.merged_into {
+                    merge(folding, *member, into)?;
+                }
+            }
+            return Ok(());
+        }
+        Event::Objected(_)
+        | Event::ObjectionWithdrawn(_)
+        | Event::ToldApart(_)
+        | Event::HoldPlaced(_)
+        | Event::HoldLifted(_)
+        | Event::Erased(_) => return Ok(()),
+    };
+    show_again(folding, member)
+}
+
+fn merge(folding: &Folding<'_>, from: MemberId, into: MemberId) -> rusqlite::Result<()> {
+    let insert = "INSERT OR REPLACE INTO referral_persons VALUES (?1, ?2, ?3)";
+    folding.rows.prepare_cached(insert)?.execute(params![folding.org(), from.0.as_bytes(), into.0.as_bytes()])?;
+    Ok(())
+}
+
+/// Has partners look again at what is with them of a person, under any of their records.
+fn show_again(folding: &Folding<'_>, member: MemberId) -> rusqlite::Result<()> {
+    let mut found = folding.rows.prepare_cached(
+        "WITH RECURSIVE above (id) AS (
+             VALUES (?2)
+             UNION SELECT into_member FROM above CROSS JOIN referral_persons ON member = above.id WHERE org = ?1),
+         records (id) AS (
+             SELECT id FROM above
+             UNION SELECT member FROM records CROSS JOIN referral_persons ON into_member = records.id WHERE org = ?1)
+         SELECT referrals.id, partner, attempt FROM referrals
+         WHERE org = ?1 AND member IN (SELECT id FROM records) ORDER BY position",
+    )?;
+    let rows = found.query_map(params![folding.org(), member.0.as_bytes()], |row| {
+        Ok((row::uuid(row, 0)?, PartnerId(row::uuid(row, 1)?), row::json::<Attempt>(row, 2)?))
+    })?;
+    for (id, partner, attempt) in rows.collect::<Result<Vec<_>, _>>()? {
+        if attempt.stage.is_live() {
+            let updated_at = updated_at(folding, partner)?;
+            let update = "UPDATE referrals SET updated_at = ?3 WHERE org = ?1 AND id = ?2";
+            folding.rows.prepare_cached(update)?.execute(params![folding.org(), id.as_bytes(), updated_at])?;
+        }
+    }
+    Ok(())
 }
 
 fn change(folding: &Folding<'_>, id: AttemptId, event: &Event) -> rusqlite::Result<()> {
@@ -150,12 +241,12 @@ fn write(folding: &Folding<'_>, attempt: &Attempt, position: Option<i64>) -> rus
 /// When a referral to the partner changes by this event: later than any did before, whatever clocks say, so that a partner
 /// that asks for what is later than the latest that it knows misses nothing.
 fn updated_at(folding: &Folding<'_>, partner: PartnerId) -> rusqlite::Result<i64> {
-    let last: Option<i64> = folding
-        .rows
-        .prepare_cached("SELECT max(updated_at) FROM referrals WHERE org = ?1 AND partner = ?2")?
-        .query_row(params![folding.org(), partner.0.as_bytes()], |row| row.get(0))?;
+    let mut next = folding.rows.prepare_cached(
+        "INSERT INTO referral_partners VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET updated_at = max(?3, updated_at + 1) RETURNING updated_at",
+    )?;
     let recorded = folding.event.recorded_at.as_microsecond();
-    Ok(last.map_or(recorded, |last| recorded.max(last + 1)))
+    next.query_row(params![folding.org(), partner.0.as_bytes(), recorded], |row| row.get(0))
 }
 
 fn allow(folding: &Folding<'_>, allowed: &Allowed) -> rusqlite::Result<()> {
@@ -177,9 +268,10 @@ fn withdraw(folding: &Folding<'_>, withdrawn: &Withdrawn) -> rusqlite::Result<()
 
 /// Keeps of whom was erased which partners have to be told: which referral it was, and nothing of whom.
 fn tell(folding: &Folding<'_>, told: &BTreeMap<AttemptId, PartnerId>, at: Timestamp) -> rusqlite::Result<()> {
-    let mut insert = folding.rows.prepare_cached("INSERT INTO referral_erasures VALUES (?1, ?2, ?3, ?4)")?;
+    let mut insert = folding.rows.prepare_cached("INSERT INTO referral_erasures VALUES (?1, ?2, ?3, ?4, ?5)")?;
     for (attempt, partner) in told {
-        insert.execute(params![folding.org(), attempt.0.as_bytes(), partner.0.as_bytes(), at.as_second()])?;
+        let (at, updated_at) = (at.as_second(), updated_at(folding, *partner)?);
+        insert.execute(params![folding.org(), attempt.0.as_bytes(), partner.0.as_bytes(), at, updated_at])?;
     }
     Ok(())
 }
@@ -189,14 +281,13 @@ fn tell(folding: &Folding<'_>, told: &BTreeMap<AttemptId, PartnerId>, at: Timest
 pub(crate) struct ReferralRow {
     pub member: MemberId,
     pub position: i64,
-    pub updated_at: Timestamp,
     pub attempt: Attempt,
 }
 
-fn referral(row: &Row<'_>) -> rusqlite::Result<ReferralRow> {
-    let updated_at = Timestamp::from_microsecond(row.get(3)?).unwrap_or(Timestamp::MAX);
-    let (member, position) = (MemberId(row::uuid(row, 0)?), row.get(1)?);
-    Ok(ReferralRow { member, position, attempt: row::json(row, 2)?, updated_at })
+/// A referral, of which the columns begin here.
+fn referral(row: &Row<'_>, column: usize) -> rusqlite::Result<ReferralRow> {
+    let (member, position) = (MemberId(row::uuid(row, column)?), row.get(column + 1)?);
+    Ok(ReferralRow { member, position, attempt: row::json(row, column + 2)? })
 }
 
 /// Which referrals are listed.
@@ -204,10 +295,6 @@ fn referral(row: &Row<'_>) -> rusqlite::Result<ReferralRow> {
 pub(crate) struct Wanted {
     pub stage: Option<Stage>,
     pub partner: Option<PartnerId>,
-    /// Of these only, and not of such as nobody outside knows of.
-    pub sent: bool,
-    /// Only those that changed between these instants, in microseconds, both included.
-    pub updated: Option<(i64, i64)>,
 }
 
 /// Referrals after the one that was drafted at this position, in their order.
@@ -224,16 +311,60 @@ pub(crate) fn referrals(
         (Some(_), None) => "AND stage = ?4 AND ?5 IS NULL",
         (None, None) => "AND ?4 IS NULL AND ?5 IS NULL",
     };
-    let sent = if wanted.sent { "AND stage <> 'draft'" } else { "" };
     let sql = format!(
-        "SELECT member, position, attempt, updated_at FROM referrals WHERE org = ?1 AND position > ?2 {by} {sent}
-           AND updated_at BETWEEN ?6 AND ?7
+        "SELECT member, position, attempt FROM referrals WHERE org = ?1 AND position > ?2 {by}
          ORDER BY position LIMIT ?3"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let (from, through) = wanted.updated.unwrap_or((i64::MIN, i64::MAX));
-    let params = params![org, after.unwrap_or(0), row::limit(rows), stage, partner, from, through];
-    statement.query_map(params, referral)?.collect()
+    let params = params![org, after.unwrap_or(0), row::limit(rows), stage, partner];
+    statement.query_map(params, |row| referral(row, 0))?.collect()
+}
+
+/// What a partner is told of one of its referrals.
+#[derive(Debug, Clone)]
+pub(crate) struct Fed {
+    /// When it last changed, in microseconds since 1970: of one partner no two are alike.
+    pub updated_at: i64,
+    pub what: FedWhat,
+}
+
+#[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant)] // lives for one page
+pub(crate) enum FedWhat {
+    /// It was sent.
+    Sent(ReferralRow),
+    /// Whose it was, was erased then.
+    Erased(AttemptId, Timestamp),
+}
+
+/// What was sent to a partner and changed between these instants, in microseconds, both included, and after the one of
+/// `after`; the one that changed first first.
+pub(crate) fn fed(
+    connection: &Connection,
+    (org, partner): (&str, PartnerId),
+    (from, through): (i64, i64),
+    after: Option<i64>,
+    rows: usize,
+) -> rusqlite::Result<Vec<Fed>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT updated_at, member, position, attempt, NULL, NULL FROM referrals
+         WHERE org = ?1 AND partner = ?2 AND updated_at BETWEEN ?3 AND ?4 AND attempt ->> '$.sent' IS NOT NULL
+         UNION ALL
+         SELECT updated_at, NULL, NULL, NULL, id, at FROM referral_erasures
+         WHERE org = ?1 AND partner = ?2 AND updated_at BETWEEN ?3 AND ?4
+         ORDER BY 1 LIMIT ?5",
+    )?;
+    let from = after.map_or(from, |after| from.max(after.saturating_add(1)));
+    let params = params![org, partner.0.as_bytes(), from, through, row::limit(rows)];
+    let found = statement.query_map(params, |row| {
+        let erased = row.get::<_, Option<[u8; 16]>>(4)?;
+        let what = match erased {
+            Some(_) => FedWhat::Erased(AttemptId(row::uuid(row, 4)?), row::time(row, 5)?),
+            None => FedWhat::Sent(referral(row, 1)?),
+        };
+        Ok(Fed { updated_at: row.get(0)?, what })
+    })?;
+    found.collect()
 }
 
 /// Referrals of these records, or of all, each with the record under which the person goes on.
@@ -252,19 +383,6 @@ pub(crate) fn waiting(
         let member = projections::goes_on_as(connection, org, MemberId(row::uuid(row, 0)?))?;
         Ok((member, row::json(row, 1)?))
     })?;
-    rows.collect()
-}
-
-/// Referrals to a partner of whoever was erased, and when.
-pub(crate) fn erasures(
-    connection: &Connection,
-    org: &str,
-    partner: PartnerId,
-) -> rusqlite::Result<Vec<(AttemptId, Timestamp)>> {
-    let mut statement = connection
-        .prepare_cached("SELECT id, at FROM referral_erasures WHERE org = ?1 AND partner = ?2 ORDER BY at, id")?;
-    let rows = statement
-        .query_map(params![org, partner.0.as_bytes()], |row| Ok((AttemptId(row::uuid(row, 0)?), row::time(row, 1)?)))?;
     rows.collect()
 }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How values are compared: a digest of another way is none of ours. With it goes the country in which numbers are meant.
-const FORM: &str = "2";
+const FORM: &str = "3";
 
 /// A digest of something that hardly two people share, made with a key of the organisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -72,12 +72,35 @@ impl Blind {
     }
 }
 
-/// A mailbox: its name in any case, the domain in the form of DNS. Dots and tags stay: what they mean is for who runs it.
+/// A mailbox: its name in any case, with or without quotes, without a tag (`+`), the domain in the form of DNS. Dots stay: what
+/// they mean is for who runs it. What a tag means is too, but whoever reads one nearly always reads the other.
 fn address(text: &str) -> String {
     let Some((local, domain)) = text.rsplit_once('@') else { return folded(text) };
     let domain = folded(domain.trim_end_matches('.'));
     let domain = idna::domain_to_ascii(&domain).unwrap_or(domain);
-    format!("{}@{domain}", folded(local))
+    format!("{}@{domain}", folded(&mailbox(local)))
+}
+
+/// What is before the `@`, without quotes and escapes (RFC 5321, 4.1.2), and without a tag.
+fn mailbox(local: &str) -> String {
+    let local = local.trim();
+    let name = match local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        None => local.to_owned(),
+        Some(quoted) => {
+            let (mut name, mut escaped) = (String::with_capacity(quoted.len()), false);
+            for c in quoted.chars() {
+                escaped = c == '\\' && !escaped;
+                if !escaped {
+                    name.push(c);
+                }
+            }
+            name
+        }
+    };
+    match name.split_once('+') {
+        Some((name, _)) if !name.is_empty() => name.to_owned(),
+        _ => name,
+    }
 }
 
 #[cfg(test)]
@@ -98,6 +121,10 @@ mod tests {
         use serde_json::json;
         for (one, other) in [
             (json!({ "email": "Bee@EXAMPLE.org" }), json!({ "email": "bee@example.org." })),
+            (json!({ "email": "\"bee\"@example.org" }), json!({ "email": "bee@example.org" })),
+            (json!({ "email": "\"b\\e\\e\"@example.org" }), json!({ "email": "bee@example.org" })),
+            (json!({ "email": "bee+@example.org" }), json!({ "email": "Bee+group@example.org" })),
+            (json!({ "email": "bee+group@example.org" }), json!({ "email": "bee@example.org" })),
             (json!({ "email": "bee@b\u{fc}cher.example" }), json!({ "email": "BEE@XN--BCHER-KVA.example" })),
             (json!({ "phone": "+44 20 7946 0001" }), json!({ "phone": "0044 (0)20 7946-0001" })),
             (json!({ "phone": "+44 20 7946 0001" }), json!({ "phone": "020 7946 0001" })),

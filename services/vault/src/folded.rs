@@ -31,6 +31,82 @@ pub(crate) fn words(text: &str) -> Vec<String> {
     words.map(str::to_owned).collect()
 }
 
+/// How a text can be read by somebody who looks for a word in it: its words, with a space between two, in letters that every
+/// keyboard has. In one reading letters of other alphabets are what they sound like, in one what they look like; and in one
+/// of each what two letters stand for is one (`ue` for ü). Names of hosts in the form of DNS are read as they are shown.
+pub fn readings(text: &str) -> Vec<String> {
+    let shown: Vec<String> = text.split_whitespace().map(shown).collect();
+    let shown = shown.join(" ");
+    let mut readings: Vec<String> = [sounds_like, looks_like].map(|read| words_by(&shown, read)).to_vec();
+    let umlauts: Vec<String> =
+        readings.iter().map(|text| text.replace("ae", "a").replace("oe", "o").replace("ue", "u")).collect();
+    readings.extend(umlauts);
+    readings.sort();
+    readings.dedup();
+    readings
+}
+
+/// With labels of DNS (`xn--`) as they are shown.
+fn shown(word: &str) -> String {
+    let mut shown = String::with_capacity(word.len());
+    for part in word.split_inclusive(|c: char| !c.is_alphanumeric() && c != '-') {
+        let label = part.trim_end_matches(|c: char| !c.is_alphanumeric() && c != '-');
+        if label.to_ascii_lowercase().starts_with("xn--") {
+            shown.push_str(&idna::domain_to_unicode(label).0);
+        } else {
+            shown.push_str(label);
+        }
+        shown.push_str(&part[label.len()..]);
+    }
+    shown
+}
+
+fn words_by(text: &str, read: fn(char) -> Option<&'static str>) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in cased(text).nfkd().filter(|c| !is_combining_mark(*c)) {
+        match read(c) {
+            Some(near) => plain.extend(near.chars().map(|c| c.to_ascii_lowercase())),
+            None => plain.push(c),
+        }
+    }
+    plain.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+fn sounds_like(c: char) -> Option<&'static str> {
+    let near = (!c.is_ascii() && c.is_alphanumeric()).then(|| deunicode::deunicode_char(c)).flatten();
+    near.filter(|near| !near.is_empty())
+}
+
+/// Of alphabets whose letters are taken for those of Latin.
+fn looks_like(c: char) -> Option<&'static str> {
+    Some(match c {
+        'а' | 'α' | 'ɑ' => "a",
+        'в' | 'β' => "b",
+        'с' | 'ϲ' => "c",
+        'ԁ' => "d",
+        'е' | 'ε' => "e",
+        'һ' | 'н' | 'η' => "h",
+        'і' | 'ӏ' | 'ι' | 'ı' => "i",
+        'ј' => "j",
+        'к' | 'κ' => "k",
+        'м' | 'μ' => "m",
+        'ո' | 'п' => "n",
+        'о' | 'ο' | 'օ' => "o",
+        'р' | 'ρ' => "p",
+        'ԛ' => "q",
+        'г' => "r",
+        'ѕ' => "s",
+        'т' | 'τ' => "t",
+        'υ' | 'ս' => "u",
+        'ν' | 'ѵ' => "v",
+        'ԝ' | 'ω' => "w",
+        'х' | 'χ' => "x",
+        'у' | 'γ' => "y",
+        'ζ' => "z",
+        _ => return sounds_like(c),
+    })
+}
+
 /// Decomposed, with full case folding: as upper case, which takes ß and ﬀ apart and knows one sigma, then as lower.
 fn cased(text: &str) -> String {
     let seen = text.nfkd().filter(|c| !is_invisible(*c)).map(digit);
@@ -119,6 +195,23 @@ mod tests {
         }
         assert_ne!(name("Ann"), name("Anna"));
         assert!(words(" - \u{1f642} ").is_empty());
+    }
+
+    #[test]
+    fn a_word_is_read_through_its_accents_its_alphabet_and_what_stands_for_it() {
+        let is_read = |text: &str, other: &str| readings(text).iter().any(|reading| readings(other).contains(reading));
+        for (text, other) in [
+            ("M\u{fc}ller", "Mueller"),
+            ("M\u{fc}ller", "muller"),
+            ("harb\u{43e}ur", "harbour"),
+            ("\u{440}\u{430}\u{440}\u{435}r", "paper"),
+            ("\u{41c}\u{43e}\u{441}\u{43a}\u{432}\u{430}", "Moskva"),
+            ("hello@xn--mllerhaus-q9a.example", "hello m\u{fc}llerhaus example"),
+            ("A.A.", "a a"),
+        ] {
+            assert!(is_read(text, other), "{text} {other}: {:?} {:?}", readings(text), readings(other));
+        }
+        assert!(!is_read("Ann", "Anna"));
     }
 
     #[test]

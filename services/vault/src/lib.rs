@@ -21,7 +21,7 @@ mod thread;
 mod vault;
 
 pub use blind::Blind;
-pub use folded::folded;
+pub use folded::{folded, readings};
 pub use inspect::{Inspected, Known};
 pub use kek::{Kek, KekError};
 pub use key::{Buffer, Key, OpenError, PADDED_BYTES, SealedAs};

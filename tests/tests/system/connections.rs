@@ -58,6 +58,18 @@ async fn is_closed(stream: &mut TcpStream) -> bool {
     matches!(timeout(SOON, stream.read(&mut [0])).await, Ok(Ok(0) | Err(_)))
 }
 
+/// Whether the other side closes before it says what has changed.
+async fn ends(stream: &mut TcpStream) -> bool {
+    let (mut said, mut more) = (String::new(), [0; 4_096]);
+    while !said.contains("groups") {
+        match timeout(SOON, stream.read(&mut more)).await.expect("it says something, or ends") {
+            Ok(0) | Err(_) => return true,
+            Ok(read) => said.push_str(&String::from_utf8_lossy(&more[..read])),
+        }
+    }
+    false
+}
+
 /// Whether the other side has not closed by now.
 fn is_open(stream: &TcpStream) -> bool {
     stream.try_read(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
@@ -105,13 +117,32 @@ async fn when_all_places_are_taken_whoever_is_waited_for_longest_goes() {
     assert_eq!(status(&mut kept, ask).await, Some(200));
     let mut others = Vec::new();
     for (n, half) in halves.iter_mut().take(3).enumerate() {
-        let mut other = connect(&world, somewhere(20)).await;
+        let mut other = connect(&world, somewhere(20 + u8::try_from(n).expect("few"))).await;
         assert_eq!(status(&mut other, ask).await, Some(200));
         others.push(other);
         assert!(is_closed(half).await, "{n}");
     }
     assert!(is_open(&halves[3]) && is_open(&kept) && others.iter().all(is_open));
     assert_eq!(status(&mut kept, ask).await, Some(200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_follows_much_ends_their_own_streams_and_nobody_elses() {
+    let world = World::start_with(|config| config.connections_max = 6).await;
+    let token = world.coordinator().token();
+    let follow = format!("GET /v1/changes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n");
+    let mut streams = vec![];
+    for from in [40, 41, 41, 41, 41, 41, 41, 41] {
+        let mut stream = connect(&world, somewhere(from)).await;
+        assert_eq!(status(&mut stream, &follow).await, Some(200));
+        streams.push(stream);
+    }
+    for theirs in &mut streams[1..3] {
+        assert!(ends(theirs).await, "of who follows most, the oldest");
+    }
+    // What comes next shows that it goes on.
+    world.group().await;
+    assert!(!ends(&mut streams[0]).await, "it was there before all others, and is the only one of its own");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use tests::world::{ORG, World, time};
 use web::Role;
 
 use crate::{
-    mail::{PUBLIC_URL, SmtpServer, world},
+    mail::{PUBLIC_URL, SmtpServer, runs, world},
     referrals::Desk,
 };
 
@@ -185,6 +185,10 @@ async fn waits(world: &World, server: &SmtpServer, address: &str) -> MemberId {
     let member = answered(world, profile).await;
     comes(world, member, "letter.failed", 1).await;
     assert_eq!(outbox(world, member).await, [("waiting".to_owned(), None)]);
+    // Whoever looks after members sees why, and when it is tried again.
+    let row = world.coordinator().get("/v1/outbox?limit=1").await.must(200).json()["items"][0].clone();
+    assert_eq!((&row["member"], &row["status"]), (&json!(member), &json!(451)));
+    assert!(time(row["next_attempt_at"].as_str().expect("a time")) > time(row["queued_at"].as_str().expect("a time")));
     server.refuses_for_now(false);
     member
 }
@@ -246,4 +250,117 @@ async fn nobody_but_who_looks_after_members_sees_to_whom_was_written() {
     let elsewhere = world.admin_of("south-star").get("/v1/outbox").await.must(200).json();
     assert_eq!(elsewhere["items"], json!([]));
     world.coordinator().command(Method::GET, "/v1/outbox?state=nonsense", "k", &Value::Null).await.must(422);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_the_hour_keeps_nobody_waiting_and_what_came_too_late_is_withheld() {
+    let (world, server, _dir) = world().await;
+    let mut members = Vec::new();
+    for n in 0..5 {
+        let profile = json!({ "email": format!("one-{n}@example.org"), "safe_contact": safe(&json!({})) });
+        members.push(answered(&world, profile).await);
+    }
+    server.gets(5).await;
+    world.set_time("2026-06-01T12:20:00Z");
+    for member in &members {
+        news(&world, *member).await;
+    }
+    let profile = json!({ "email": "other@example.org", "safe_contact": safe(&json!({})) });
+    answered(&world, profile).await;
+    assert_eq!(server.gets(6).await[5].to, ["other@example.org"]);
+    // Nobody was there for a day.
+    world.set_time("2026-06-02T12:20:01Z");
+    for member in members {
+        comes(&world, member, "letter.withheld", 1).await;
+        let expected = [withheld("too_late"), sent()].concat();
+        assert_eq!(outbox(&world, member).await, expected);
+    }
+    assert_eq!(server.got().len(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_to_which_no_message_can_be_made_withholds_the_letter_and_stops_nobody() {
+    let (world, server, _dir) = world().await;
+    for odd in ["x@[127.0.0.1]", "x@[IPv6:::1]", "\"a,b\"@x.test", "\"(c)\"@x"] {
+        let member = answered(&world, json!({ "email": odd, "safe_contact": safe(&json!({})) })).await;
+        comes(&world, member, "letter.withheld", 1).await;
+        assert_eq!(outbox(&world, member).await, withheld("no_address"), "{odd}");
+    }
+    let foreign = json!({ "email": "j\u{f6}rg@example.org", "safe_contact": safe(&json!({})) });
+    let foreign = answered(&world, foreign).await;
+    comes(&world, foreign, "letter.given_up", 1).await;
+    answered(&world, json!({ "email": "bee@example.org", "safe_contact": safe(&json!({})) })).await;
+    server.gets(1).await;
+    runs(&world, "letters").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_withdrew_a_consent_to_contact_is_not_written_to_until_they_give_another() {
+    let (world, server, _dir) = world().await;
+    let admin = world.admin();
+    let profile = json!({ "email": "bee@example.org", "safe_contact": safe(&json!({})) });
+    let member = admin.register(profile).await;
+    let path = format!("/v1/members/{member}/consents");
+    let consent = json!({ "purpose": "contact", "text": "contact-1", "given_on": "2026-05-01", "means": "written" });
+    let given: String = admin.post(&path, consent.clone()).await.must(201).id("consent");
+    let withdrawal = json!({ "withdrawn_on": "2026-06-01", "means": "verbal" });
+    admin.post(&format!("{path}/{given}/withdrawal"), withdrawal).await.must(204);
+    news(&world, member).await;
+    comes(&world, member, "letter.withheld", 1).await;
+    assert_eq!(outbox(&world, member).await, withheld("not_allowed"));
+    admin.post(&path, consent).await.must(201);
+    news(&world, member).await;
+    server.gets(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_member_said_while_the_mail_server_kept_us_waiting_is_heeded() {
+    let (world, server, _dir) = world().await;
+    server.answers("greeting", "");
+    let profile = json!({ "email": "bee@example.org", "safe_contact": safe(&json!({})) });
+    let member = answered(&world, profile).await;
+    let is_so = |event: &eventlog::Recorded| &*event.event_type == "letter.claimed";
+    world.eventually(|events| events.iter().any(is_so)).await;
+    let path = format!("/v1/members/{member}/objections/contact");
+    world.admin().put(&path, json!({ "objects": true })).await.must(204);
+    server.answers_well("greeting");
+    comes(&world, member, "letter.withheld", 1).await;
+    assert_eq!(outbox(&world, member).await, withheld("objected"));
+    assert!(server.got().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_two_records_gets_one_letter_an_hour() {
+    let (world, server, _dir) = world().await;
+    let profile = || json!({ "email": "bee@example.org", "safe_contact": safe(&json!({})) });
+    let (first, second) = (world.admin().register(profile()).await, world.admin().register(profile()).await);
+    server.answers("greeting", "");
+    news(&world, second).await;
+    let merge = json!({ "into": first });
+    world.admin().post(&format!("/v1/members/{second}/merge"), merge).await.must(204);
+    news(&world, first).await;
+    server.answers_well("greeting");
+    server.gets(1).await;
+    world.settle().await;
+    // Somebody else's is sent meanwhile, so the other had its turn.
+    let other = json!({ "email": "other@example.org", "safe_contact": safe(&json!({})) });
+    answered(&world, other).await;
+    let to: Vec<_> = server.gets(2).await.into_iter().flat_map(|mail| mail.to).collect();
+    assert_eq!(to, ["bee@example.org", "other@example.org"]);
+    world.set_time("2026-06-01T13:00:01Z");
+    assert_eq!(server.gets(3).await[2].to, ["bee@example.org"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_address_somebody_else_has_is_known_however_it_is_written() {
+    let (world, _server, _dir) = world().await;
+    for (n, [one, other]) in
+        [["bob-0@home.test", "\"bob-0\"@home.test"], ["bob-1+x@home.test", "Bob-1@home.test"]].into_iter().enumerate()
+    {
+        world.admin().register(json!({ "alias": "Other", "email": other })).await;
+        let alone = json!({ "email": one, "safe_contact": safe(&json!({ "may_leave_message": false })) });
+        let member = answered(&world, alone).await;
+        comes(&world, member, "letter.withheld", 1).await;
+        assert_eq!(outbox(&world, member).await, withheld("shared"), "{n}");
+    }
 }

@@ -28,7 +28,7 @@ use crate::operations::Operations;
 /// Most lines of metrics for each path that there is, whatever was asked: each of a histogram's series has some 16.
 const METRICS_LINES_OF_PATH_MAX: usize = 280;
 /// The only labels, besides bounds of buckets.
-const LABELS: [&str; 7] = ["consumer", "kind", "le", "method", "part", "path", "status"];
+const LABELS: [&str; 8] = ["consumer", "kind", "le", "method", "outcome", "part", "path", "status"];
 /// What can be restarted or made anew.
 const PARTS: [&str; 9] = ["relay", "views", "facts", "planner", "names", "index", "merges", "erasures", "telemetry"];
 /// The only methods.
@@ -57,6 +57,10 @@ const KINDS: [&str; 21] = [
     "referral_steps",
     "concerns",
 ];
+/// What leaves the house.
+const LEAVING: [&str; 3] = ["webhook", "mail", "letter"];
+/// How an attempt to send it ends.
+const OUTCOMES: [&str; 7] = ["taken", "refused", "timeout", "unreachable", "tls", "not_allowed", "not_opened"];
 /// Paths that the document does not have.
 const PATHS: [&str; 9] = [
     "none",
@@ -126,7 +130,8 @@ async fn metrics_hold_nothing_that_callers_make_up() {
             "le" => value == "+Inf" || value.parse::<f64>().is_ok(),
             "consumer" => ["views", "facts"].contains(&value.as_str()),
             "part" => PARTS.contains(&value.as_str()),
-            "kind" => KINDS.contains(&value.as_str()),
+            "kind" => KINDS.contains(&value.as_str()) || LEAVING.contains(&value.as_str()),
+            "outcome" => OUTCOMES.contains(&value.as_str()),
             _ => false,
         };
         assert!(fits && LABELS.contains(&name.as_str()), "{name}={value}");

@@ -97,6 +97,17 @@ impl SmtpServer {
         if refuses { fs::write(file, "").expect("a file") } else { fs::remove_file(file).expect("it was there") }
     }
 
+    /// Answers a step of the conversation (`greeting`, `mail`, `rcpt`, `data`) with this, until it is told otherwise; if it is
+    /// empty, with nothing until then.
+    pub fn answers(&self, step: &str, answer: &str) {
+        fs::write(self.file.with_extension(step), answer).expect("a file");
+    }
+
+    /// Answers a step as it should.
+    pub fn answers_well(&self, step: &str) {
+        fs::remove_file(self.file.with_extension(step)).expect("it was there");
+    }
+
     pub fn got(&self) -> Vec<Mail> {
         let lines = fs::read_to_string(&self.file).unwrap_or_default();
         let read = |line: &str| {
@@ -138,6 +149,14 @@ impl Drop for SmtpServer {
     }
 }
 
+/// Nothing has stopped this part.
+pub async fn runs(world: &World, part: &str) {
+    let ready = world.ops("/readyz").await.json();
+    let of = |known: &&Value| known["name"] == part;
+    let known = ready["parts"].as_array().expect("parts").iter().find(of).expect("it is there");
+    assert_eq!(known["state"], "running", "{known}");
+}
+
 /// A mail server, and a world that sends to it.
 pub async fn world() -> (World, SmtpServer, tempfile::TempDir) {
     let dir = tempfile::tempdir().expect("a folder");
@@ -166,7 +185,12 @@ async fn shows(who: &Actor, field: &str, value: Value) {
 
 /// Somebody whose mailbox is confirmed.
 async fn reader(world: &World, server: &SmtpServer, subject: &str, address: &str) -> Actor {
-    let who = world.somebody(ORG, Role::Coordinator, subject, vec![]);
+    reader_of((world, ORG), server, subject, address).await
+}
+
+/// Somebody of an organisation whose mailbox is confirmed.
+async fn reader_of((world, org): (&World, &str), server: &SmtpServer, subject: &str, address: &str) -> Actor {
+    let who = world.somebody(org, Role::Coordinator, subject, vec![]);
     let before = server.got().len();
     set(&who, address).await;
     let code = server.gets(before + 1).await[before].code().to_owned();
@@ -268,6 +292,105 @@ async fn who_holds_the_duty_seat_is_told_of_a_concern_and_of_nothing_in_it() {
     assert_eq!(server.got().len(), 4);
     assert_eq!(shown(&bob).await["told_at"], Value::Null);
     world.must_be_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_six_organisations_everybody_is_told_of_an_emergency_however_often_others_were() {
+    const ORGS: [&str; 6] = ["org-a", "org-b", "org-c", "org-d", "org-e", "org-f"];
+    let (world, server, _dir) = world().await;
+    let mut members = Vec::new();
+    for org in ORGS {
+        reader_of((&world, org), &server, "ann", &format!("{org}@example.org")).await;
+        let admin = world.admin_of(org);
+        admin.put("/v1/duty-seat", json!({ "holder": "ann" })).await.must(204);
+        admin.put("/v1/crisis-texts/en", json!({ "text": "Call 116 123" })).await.must(204);
+        let member = admin.register(json!({ "alias": "Bee" })).await;
+        members.push((admin, member));
+    }
+    // None of it is at a full second.
+    world.set_time("2026-06-01T12:01:00.123456789Z");
+    for (admin, member) in &members {
+        admin.post(&format!("/v1/members/{member}/concerns"), json!({ "words": "now" })).await.must(201);
+    }
+    let mut told: Vec<_> = server.gets(12).await[6..].iter().map(|mail| mail.to[0].clone()).collect();
+    told.sort();
+    assert_eq!(told, ORGS.map(|org| format!("{org}@example.org")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_to_which_no_message_can_be_made_is_refused_and_nobody_else_waits_for_it() {
+    let (world, server, _dir) = world().await;
+    let ann = world.somebody(ORG, Role::Coordinator, "ann", vec![]);
+    for odd in ["x@[127.0.0.1]", "x@[IPv6:::1]", "\"a b\"@x.test", "\"a,b\"@x", "\"<z@z>\"@x", "\"(c)\"@x"] {
+        ann.put("/v1/mailbox", json!({ "address": odd })).await.refused(422, "malformed");
+    }
+    ann.get("/v1/mailbox").await.refused(404, "no-mailbox");
+    // This server knows no such addresses, and says so.
+    set(&ann, "j\u{f6}rg@example.org").await;
+    shows(&ann, "rejected", json!(553)).await;
+    assert_eq!(shown(&ann).await["waiting"], 0);
+    reader(&world, &server, "bob", "bob@example.org").await;
+    runs(&world, "mails").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_confirms_the_address_it_was_sent_to_whatever_is_set_at_the_same_time() {
+    let (world, server, _dir) = world().await;
+    for n in 0..3 {
+        let ann = world.somebody(ORG, Role::Coordinator, &format!("ann-{n}"), vec![]);
+        set(&ann, "own@example.org").await;
+        let got = server.gets(2 * n + 1).await;
+        let code = got.iter().rev().find(|mail| mail.to == ["own@example.org"]).expect("a code").code().to_owned();
+        let victim = ann.put("/v1/mailbox", json!({ "address": "victim@example.org" }));
+        let confirm = ann.post("/v1/mailbox/confirmation", json!({ "code": code }));
+        let (set, _) = tokio::join!(victim, confirm);
+        set.must(204);
+        let shown = shown(&ann).await;
+        assert_eq!((&shown["address"], &shown["confirmed"]), (&json!("victim@example.org"), &json!(false)));
+        server.gets(2 * n + 2).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_mail_server_has_against_us_shuts_no_mailbox_and_is_tried_again() {
+    let (world, server, _dir) = world().await;
+    let answers = [
+        ("greeting", "554 5.7.1 not you"),
+        ("mail", "550 5.7.1 not from there"),
+        ("rcpt", "554 5.7.1 relay access denied"),
+        ("data", "552 5.3.4 too big"),
+    ];
+    for (n, (step, answer)) in answers.into_iter().enumerate() {
+        let who = world.somebody(ORG, Role::Coordinator, step, vec![]);
+        server.answers(step, answer);
+        set(&who, &format!("{step}@example.org")).await;
+        let failed = |event: &&eventlog::Recorded| &*event.event_type == "mail.failed";
+        world.eventually(|events| events.iter().filter(failed).count() > n).await;
+        server.answers_well(step);
+        let shown = shown(&who).await;
+        assert_eq!((&shown["rejected"], &shown["waiting"]), (&Value::Null, &json!(1)), "{step}");
+        world.set_time(&format!("2026-06-01T12:00:{}Z", 10 * (n + 1)));
+        assert_eq!(server.gets(n + 1).await[n].to, [format!("{step}@example.org")]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn once_a_mail_server_takes_something_again_what_failed_before_does_not_wait_for_its_time() {
+    let (world, mut server, _dir) = world().await;
+    let (ann, bob) =
+        (world.somebody(ORG, Role::Coordinator, "ann", vec![]), world.somebody(ORG, Role::Admin, "bob", vec![]));
+    server.kill();
+    set(&ann, "ann@example.org").await;
+    let failed = |event: &&eventlog::Recorded| &*event.event_type == "mail.failed";
+    world.eventually(|events| events.iter().any(|event| failed(&event))).await;
+    world.set_time("2026-06-01T12:00:10Z");
+    world.eventually(|events| events.iter().filter(failed).count() == 2).await;
+    // The next attempt is in five minutes.
+    world.set_time("2026-06-01T12:01:30Z");
+    server.again();
+    set(&bob, "bob@example.org").await;
+    let to: Vec<_> = server.gets(2).await.into_iter().flat_map(|mail| mail.to).collect();
+    assert_eq!(to, ["bob@example.org", "ann@example.org"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

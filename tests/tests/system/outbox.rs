@@ -13,7 +13,7 @@ use axum::{
     Router,
     body::Bytes,
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use data_encoding::{BASE64, BASE64URL_NOPAD};
@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 use tests::{
     http::Client,
     process::Server,
-    world::{NOW, ORG, PATIENCE, World, seed, time},
+    world::{NOW, ORG, PATIENCE, World, get, seed, time},
 };
 use tokio::{
     runtime::Runtime,
@@ -39,9 +39,12 @@ use tokio::{
 };
 use web::Role;
 
+use crate::mail::{PUBLIC_URL, SmtpServer};
+
 /// What an endpoint got.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Got {
+    path: String,
     id: String,
     timestamp: i64,
     signatures: Vec<String>,
@@ -80,6 +83,8 @@ struct Book {
     got: watch::Sender<Vec<Got>>,
     /// What is answered, and where to, if elsewhere.
     answer: Arc<Mutex<(u16, Option<String>)>>,
+    /// Whether nothing is answered for now.
+    holds: watch::Sender<bool>,
 }
 
 /// A program that is told: a server of its own, on a runtime of its own, so that it can be killed.
@@ -91,9 +96,10 @@ struct Receiver {
 
 impl Receiver {
     fn start() -> Self {
-        let (got, answer) = (watch::Sender::default(), Arc::new(Mutex::new((204, None))));
+        let (got, holds, answer) =
+            (watch::Sender::default(), watch::Sender::default(), Arc::new(Mutex::new((204, None))));
         let nowhere = (Ipv4Addr::LOCALHOST, 0).into();
-        let mut receiver = Self { address: nowhere, runtime: None, book: Book { got, answer } };
+        let mut receiver = Self { address: nowhere, runtime: None, book: Book { got, answer, holds } };
         receiver.again();
         receiver
     }
@@ -128,6 +134,11 @@ impl Receiver {
         *self.book.answer.lock().expect("nothing panics here") = (status, None);
     }
 
+    /// Answers nothing, or all that it did not answer.
+    fn holds(&self, holds: bool) {
+        self.book.holds.send_replace(holds);
+    }
+
     fn sends_elsewhere(&self, to: &str) {
         *self.book.answer.lock().expect("nothing panics here") = (307, Some(to.into()));
     }
@@ -150,10 +161,11 @@ impl Drop for Receiver {
     }
 }
 
-async fn take(State(book): State<Book>, headers: HeaderMap, body: Bytes) -> Response {
+async fn take(State(book): State<Book>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let (status, elsewhere) = book.answer.lock().expect("nothing panics here").clone();
     let got = Got {
+        path: uri.path().to_owned(),
         id: text("webhook-id"),
         timestamp: text("webhook-timestamp").parse().unwrap_or_default(),
         signatures: text("webhook-signature").split(' ').map(str::to_owned).collect(),
@@ -162,6 +174,7 @@ async fn take(State(book): State<Book>, headers: HeaderMap, body: Bytes) -> Resp
         status,
     };
     book.got.send_modify(|all| all.push(got));
+    book.holds.subscribe().wait_for(|holds| !holds).await.expect("the book is open");
     let status = StatusCode::from_u16(status).expect("a status");
     match elsewhere {
         Some(to) => (status, [(header::LOCATION, to)]).into_response(),
@@ -289,7 +302,7 @@ async fn whoever_takes_nothing_for_three_days_is_disabled_and_is_told_all_once_e
     // An endpoint is nobody's readiness.
     let ready = timeout(PATIENCE, world.running().health.wait_until(|report| report.ready)).await;
     assert!(ready.is_ok(), "{:?}", world.running().health.report());
-    world.programme().await;
+    world.admin().register(json!({ "alias": "Bee" })).await;
     world.settle().await;
     receiver.answers(200);
     let of = |what: &str| format!("/v1/endpoints/{endpoint}/{what}");
@@ -297,6 +310,10 @@ async fn whoever_takes_nothing_for_three_days_is_disabled_and_is_told_all_once_e
     world.admin().post(&of("enabling"), Value::Null).await.must(204);
     let got = receiver.gets(given_up.len() + 1).await;
     assert_ne!(got[given_up.len()].id, given_up[0].id);
+    assert_eq!(
+        (given_up[0].topics(), got[given_up.len()].topics()),
+        (vec!["groups".into()], vec!["groups".into(), "members".into()])
+    );
     let replay = json!({ "message": given_up[0].id });
     world.admin().post(&of("replay"), replay).await.must(204);
     let got = receiver.gets(given_up.len() + 2).await;
@@ -322,6 +339,152 @@ async fn whoever_is_gone_is_disabled_at_once_and_nobody_is_followed_elsewhere() 
     let shown = shown(&world, endpoint).await;
     assert_eq!((&shown["disabled_why"], &shown["waiting"]), (&json!("gone"), &json!(0)));
     assert_eq!((receiver.got().len(), elsewhere.got().len()), (2, 0));
+    // It was there after all: it is told what it did not take, although nothing has changed since.
+    receiver.answers(204);
+    world.settle().await;
+    world.admin().post(&format!("/v1/endpoints/{endpoint}/enabling"), Value::Null).await.must(204);
+    let got = receiver.gets(3).await;
+    assert_eq!((&got[2].topics(), &got[2].topics()), (&got[0].topics(), &vec!["groups".to_owned()]));
+    assert_ne!(got[2].id, got[0].id);
+    happens(&world, "webhook.delivered", 1).await;
+    world.must_be_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_slow_slows_nobody_elses_endpoints_and_each_of_theirs_has_its_turn() {
+    const ORGS: usize = 7;
+    const AT_ONCE_OF_ORG: usize = 4;
+    let (world, slow, quick) = (world().await, Receiver::start(), Receiver::start());
+    slow.holds(true);
+    let orgs: Vec<_> = (0..ORGS).map(|org| format!("slow-{org}")).collect();
+    for org in &orgs {
+        for n in 0..10 {
+            let url = format!("http://{}/{org}/{n}", slow.address);
+            world.admin_of(org).post("/v1/endpoints", json!({ "url": url })).await.must(201);
+        }
+    }
+    for org in &orgs {
+        world.admin_of(org).programme("Theirs").await;
+    }
+    slow.gets(ORGS * AT_ONCE_OF_ORG).await;
+    let (endpoint, _) = register(&world, &quick.url(), json!([])).await;
+    world.admin().post(&format!("/v1/endpoints/{endpoint}/test"), Value::Null).await.must(202);
+    quick.gets(1).await;
+    assert_eq!(slow.got().len(), ORGS * AT_ONCE_OF_ORG, "nobody has more than their share");
+    // Also whoever has more to get comes after those who got nothing.
+    world.set_time("2026-06-01T12:00:02Z");
+    world.admin_of(&orgs[0]).programme("Another").await;
+    slow.holds(false);
+    let first = |got: &[Got]| -> Vec<String> {
+        got.iter().map(|got| got.path.clone()).filter(|path| path.starts_with("/slow-0/")).collect()
+    };
+    let mut got = slow.book.got.subscribe();
+    let got = timeout(PATIENCE, got.wait_for(|got| first(got).len() >= 14)).await.expect("all are told").expect("so");
+    let turns = first(&got)[..2 * AT_ONCE_OF_ORG].to_vec();
+    assert_eq!(turns.iter().collect::<HashSet<_>>().len(), turns.len(), "{turns:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_audits_sees_to_whom_it_goes_and_not_the_secret_in_it() {
+    let (world, receiver) = (world().await, Receiver::start());
+    let url = format!("{}?token=zqxcanaryzqx", receiver.url());
+    let (endpoint, _) = register(&world, &url, json!([])).await;
+    let auditor = world.anyone(Role::Auditor);
+    for path in ["/v1/endpoints".to_owned(), format!("/v1/endpoints/{endpoint}")] {
+        let read = auditor.get(&path).await.must(200).json();
+        let row = read["items"].get(0).unwrap_or(&read);
+        assert_eq!(row["url"], "http://127.0.0.1", "{read}");
+    }
+    assert_eq!(shown(&world, endpoint).await["url"], url);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_cannot_be_spoken_to_with_tls_is_told_from_whoever_is_not_there() {
+    let (world, receiver, mut nobody) = (world().await, Receiver::start(), Receiver::start());
+    nobody.kill();
+    let (plain, _) = register(&world, &format!("https://{}/", receiver.address), json!([])).await;
+    let (nowhere, _) = register(&world, &nobody.url(), json!([])).await;
+    world.programme().await;
+    happens(&world, "webhook.failed", 2).await;
+    let mut faults = vec![];
+    for endpoint in [plain, nowhere] {
+        faults.push(shown(&world, endpoint).await["attempts"][0]["fault"].clone());
+    }
+    assert_eq!(faults, ["tls", "unreachable"]);
+}
+
+/// Waits until operators are told this by a server.
+async fn operators_are_told(server: &Server, path: &str, what: &[&str]) -> String {
+    let told = async {
+        loop {
+            let answer = Client::new(server.ops, "").send(get(path), "".into()).await.expect("an answer");
+            let told = String::from_utf8_lossy(&answer.body).into_owned();
+            if what.iter().all(|what| told.contains(what)) {
+                return told;
+            }
+            sleep(Duration::from_millis(50)).await; // another process says nothing by itself
+        }
+    };
+    timeout(PATIENCE, told).await.unwrap_or_else(|_| panic!("{what:?} is not told: {:#?}", server.lines()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_runs_it_sees_what_waits_why_and_since_when_and_nothing_of_whom() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (data, settings) = (dir.path().join("data"), settings(dir.path()));
+    let (mut receiver, mut smtp) = (Receiver::start(), SmtpServer::start(dir.path()));
+    receiver.kill();
+    smtp.kill();
+    let (port, hello) = (smtp.port.to_string(), "hello@example.org");
+    let mut arguments = vec!["--config", &settings, "--smtp-host", "127.0.0.1", "--smtp-port", &port];
+    arguments.extend(["--smtp-tls", "opportunistic", "--mail-from", hello, "--public-url", PUBLIC_URL]);
+    let server = Server::start_with(&data, &arguments);
+    let mut admin = server.client(ORG, Role::Admin);
+    let registered = post(&mut admin, "/v1/endpoints", &json!({ "url": receiver.url() })).await;
+    let endpoint = registered["endpoint"].as_str().expect("an id").to_owned();
+    let mailbox = async |admin: &mut Client, address: &str| {
+        let answer = admin.command(Method::PUT, "/v1/mailbox", address, &json!({ "address": address })).await;
+        answer.expect("an answer").must(204);
+    };
+    mailbox(&mut admin, "zqxcanaryzqx@example.org").await;
+    post(&mut admin, "/v1/programmes", &json!({ "name": "zqxcanaryzqx" })).await;
+    let broken = [
+        r#"kith_outbox_attempts_total{kind="webhook",outcome="unreachable"} 1"#,
+        r#"kith_outbox_attempts_total{kind="mail",outcome="unreachable"} 1"#,
+        r#"kith_outbox_waiting{kind="webhook"} 1"#,
+        r#"kith_outbox_waiting{kind="mail"} 1"#,
+        r#"kith_outbox_waiting{kind="letter"} 0"#,
+        r#"kith_outbox_oldest_waiting_seconds{kind="webhook"} "#,
+        r#"kith_outbox_shut{kind="webhook"} 0"#,
+    ];
+    let metrics = operators_are_told(&server, "/metrics", &broken).await;
+    for secret in [ORG, "zqxcanaryzqx", &endpoint] {
+        assert!(!metrics.contains(secret), "{secret}");
+    }
+    operators_are_told(&server, "/readyz", &["the mail server cannot be reached", r#""state":"strained""#]).await;
+    operators_are_told(&server, "/readyz", &[r#""ready":true"#, "the mail server cannot be reached"]).await;
+    // Another code, and what waits, are sent at once.
+    smtp.again();
+    receiver.again();
+    mailbox(&mut admin, "another@example.org").await;
+    post(&mut admin, &format!("/v1/endpoints/{endpoint}/enabling"), &Value::Null).await;
+    let mended = [
+        r#"kith_outbox_attempts_total{kind="webhook",outcome="taken"} 1"#,
+        r#"kith_outbox_attempts_total{kind="mail",outcome="taken"} 1"#,
+        r#"kith_outbox_waiting{kind="webhook"} 0"#,
+        r#"kith_outbox_waiting{kind="mail"} 0"#,
+    ];
+    operators_are_told(&server, "/metrics", &mended).await;
+    operators_are_told(&server, "/readyz", &[r#"{"name":"mail-server","state":"running"}"#]).await;
+    let lines = server.lines();
+    let said = |what: &[&str]| lines.iter().filter(|line| what.iter().all(|what| line.contains(what))).count();
+    assert_eq!(said(&["mail-server", "cannot be reached"]), 1, "{lines:#?}");
+    // Whoever is gone for good is told of as well.
+    receiver.answers(410);
+    post(&mut admin, "/v1/programmes", &json!({ "name": "Another" })).await;
+    operators_are_told(&server, "/metrics", &[r#"kith_outbox_shut{kind="webhook"} 1"#]).await;
+    let lines = server.lines();
+    assert!(lines.iter().any(|line| line.contains("an endpoint is disabled") && line.contains("gone")), "{lines:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -362,6 +525,7 @@ async fn nothing_is_sent_into_the_house_unless_whoever_runs_it_says_so() {
         format!("https://0x7f000001:{port}/"),
         "https://169.254.169.254/latest".into(),
         "https://user:word@hooks.example.org/".into(),
+        "https:///ok".into(),
         "hooks".into(),
     ] {
         let refused = world.admin().post("/v1/endpoints", json!({ "url": url })).await.refused(422, "malformed");

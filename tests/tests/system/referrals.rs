@@ -154,7 +154,7 @@ pub async fn reference(world: &World, who: &Actor, referral: AttemptId) -> Strin
     world.settle().await;
     let lines = who.pages("/v1/partner/referrals", 50).await;
     let line = lines.iter().find(|line| line["referral"] == json!(referral));
-    line.map_or_else(|| "none".into(), |line| line["reference"].as_str().expect("a reference").into())
+    line.and_then(|line| line["reference"].as_str()).unwrap_or("none").into()
 }
 
 async fn follow(who: &Actor) -> Answer {
@@ -777,4 +777,103 @@ async fn a_partner_that_asks_for_what_is_new_since_it_last_asked_misses_nothing(
         let path = format!("/v1/partner/referrals?_lastUpdated={}", encoded(wrong));
         partner.get(&path).await.refused(422, "malformed");
     }
+}
+
+/// What a partner is told that polls: its lines, and of whom was erased.
+struct Polled {
+    lines: Vec<Value>,
+    erased: Vec<Value>,
+    /// With what it asks next.
+    since: String,
+}
+
+/// Asks for what changed since, a line a page: none of them is empty.
+async fn poll(world: &World, partner: &Actor, since: &str) -> Polled {
+    world.settle().await;
+    let (mut lines, mut erased, mut next) = (vec![], vec![], None::<String>);
+    loop {
+        let more = next.map(|next| format!("&after={}", encoded(&next))).unwrap_or_default();
+        let path = format!("/v1/partner/referrals?limit=1&_lastUpdated={}{more}", encoded(since));
+        let page = partner.get(&path).await.must(200).json();
+        let of = |name: &str| page[name].as_array().expect("a list").clone();
+        next = page["next"].as_str().map(str::to_owned);
+        assert!(next.is_none() || of("items").len() + of("erased").len() == 1, "{page}");
+        lines.extend(of("items"));
+        erased.extend(of("erased"));
+        if next.is_none() {
+            break;
+        }
+    }
+    let at = |line: &Value| line["updated_at"].as_str().expect("a time").to_owned();
+    let last = lines.iter().chain(&erased).map(at).max_by_key(|at| time(at));
+    Polled { lines, erased, since: last.map_or_else(|| since.to_owned(), |last| format!("gt{last}")) }
+}
+
+/// Fails unless there is one line, of what is not the partner's any more, and nothing else in it.
+fn tombstone(polled: &Polled, referral: AttemptId, stage: &str) {
+    let [line] = &polled.lines[..] else { panic!("{:?}", polled.lines) };
+    let at = &line["updated_at"];
+    assert_eq!(*line, json!({ "referral": referral, "stage": stage, "open": false, "updated_at": at }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partner_that_polls_learns_what_ended_and_what_is_not_its_to_see_any_more() {
+    let world = World::start().await;
+    let desk = Desk::of(&world).await;
+    let partner = desk.at_partner();
+    // What was never sent is nobody's else, whatever becomes of it.
+    let (_, never) = desk.need().await;
+    desk.step(never, json!({ "enter_in_error": { "reason": "duplicate" } })).await.must(204);
+    let mut polled = poll(&world, &partner, "ge2026-01-01T00:00:00Z").await;
+    assert!(polled.lines.is_empty(), "{:?}", polled.lines);
+    let mut sent = vec![];
+    for _ in 0..3 {
+        sent.push(desk.sent().await);
+    }
+    polled = poll(&world, &partner, &polled.since).await;
+    assert_eq!(polled.lines.len(), 3);
+    assert!(polled.lines.iter().all(|line| line["open"] == true && line["reference"].is_string()));
+    desk.step(sent[0].1, json!({ "withdraw": { "reason": "member_request" } })).await.must(204);
+    polled = poll(&world, &partner, &polled.since).await;
+    assert_eq!((&polled.lines[0]["stage"], &polled.lines[0]["open"]), (&json!("withdrawn"), &json!(false)));
+    desk.step(sent[0].1, json!({ "enter_in_error": { "reason": "duplicate" } })).await.must(204);
+    polled = poll(&world, &partner, &polled.since).await;
+    tombstone(&polled, sent[0].1, "entered_in_error");
+    desk.opened(&partner, sent[1].1).await.must(200);
+    desk.answers(&partner, sent[1].1, json!({ "decline": { "reason": "no_capacity" } })).await.must(204);
+    polled = poll(&world, &partner, &polled.since).await;
+    tombstone(&polled, sent[1].1, "declined_by_service");
+    // What is only kept is not the partner's to see, as long as it is.
+    let restrict = async |member: MemberId, restricted: bool| {
+        let path = format!("/v1/members/{member}/restriction");
+        world.admin().put(&path, json!({ "restricted": restricted })).await.must(204);
+    };
+    restrict(desk.member, true).await;
+    polled = poll(&world, &partner, &polled.since).await;
+    tombstone(&polled, sent[2].1, "sent");
+    restrict(desk.member, false).await;
+    polled = poll(&world, &partner, &polled.since).await;
+    assert_eq!((polled.lines.len(), &polled.lines[0]["open"]), (1, &json!(true)));
+    // Nor if that is said of another record of the same person.
+    let second = world.admin().register(json!({ "alias": "Kestrel" })).await;
+    restrict(second, true).await;
+    polled = poll(&world, &partner, &polled.since).await;
+    assert!(polled.lines.is_empty(), "{:?}", polled.lines);
+    let merge = json!({ "into": desk.member });
+    world.admin().post(&format!("/v1/members/{second}/merge"), merge).await.must(204);
+    polled = poll(&world, &partner, &polled.since).await;
+    tombstone(&polled, sent[2].1, "sent");
+    polled = poll(&world, &partner, &polled.since).await;
+    assert!(polled.lines.is_empty() && polled.erased.is_empty());
+    // Of whom was erased it is told once, whatever else is new.
+    world.admin().post(&desk.path("erasure"), json!({})).await.must(200);
+    polled = poll(&world, &partner, &polled.since).await;
+    let erased: Vec<_> = polled.erased.iter().map(|line| line["referral"].clone()).collect();
+    assert_eq!((erased.len(), polled.lines.len()), (3, 0), "{erased:?}");
+    assert!(erased.contains(&json!(sent[2].1)));
+    polled = poll(&world, &partner, &polled.since).await;
+    assert!(polled.lines.is_empty() && polled.erased.is_empty());
+    let all = poll(&world, &partner, "ge2026-01-01T00:00:00Z").await;
+    assert_eq!((all.erased.len(), all.lines.len()), (3, 0));
+    world.must_be_sound().await;
 }

@@ -124,16 +124,40 @@ fn who_takes_nothing_for_three_days_is_disabled_and_who_is_gone_at_once() {
     assert_eq!(usize::try_from(by).unwrap(), SCHEDULE.len());
     assert_eq!(known.disabled, Some(Disabled { why: Why::Failing, at: now }));
     assert!(known.line.is_empty());
-    // What came since is told once it is enabled, and what was given up can be sent once more.
+    // What was given up is told with what came since once it is enabled, and can be sent once more.
     let state = Some(known);
     let later = now + SignedDuration::from_hours(24 * 30);
     let due = Work { topics: topics(&["groups"]), through: 99, message: message(2), claim: claim(0), at: later };
     assert_eq!(Endpoint::decide(&Command::Work(due.clone()), &state), Ok(vec![]));
     let enabled = Endpoint::evolve(state, &Event::Enabled(Enabled { at: later }));
     let told = Endpoint::decide(&Command::Work(due), &enabled).unwrap();
-    assert!(matches!(&told[0], Event::Queued(Queued { says: Says::Changed { from: 20, through: 99, .. }, .. })));
+    assert!(matches!(&told[0], Event::Queued(Queued { says: Says::Changed { from: 10, through: 99, .. }, .. })));
     let replay = Endpoint::decide(&Command::Replay(Which::One(message(1)), later), &enabled);
     assert_eq!(replay, Ok(vec![Event::Replayed(Replayed { messages: vec![message(1)], at: later })]));
+}
+
+#[test]
+fn what_was_given_up_is_told_again_unless_something_later_was_told_since() {
+    let given_up = |n, seconds| {
+        [
+            Event::GivenUp(GivenUp { message: message(n), at: at(seconds) }),
+            Event::Disabled(Disabled { why: Why::Gone, at: at(seconds) }),
+            Event::Enabled(Enabled { at: at(seconds) }),
+        ]
+    };
+    let mut history = vec![registered(&[]), queued(1, &["groups"], 10, 20, 0), claimed(1, 1, 1, 0)];
+    history.extend(given_up(1, 1));
+    let again = [queued(2, &["groups"], 10, 20, 5), claimed(2, 2, 1, 5)];
+    given::<Endpoint>(history.clone()).when(&work(2, &["groups"], 20, 5)).then(&again);
+    // Once that was told, the first one can be sent once more and given up without anything being told again.
+    history.extend(again);
+    history.extend([delivered(2, 1, 6), queued(3, &["groups"], 20, 30, 9), delivered(3, 1, 9)]);
+    history.push(Event::Replayed(Replayed { messages: vec![message(1)], at: at(10) }));
+    history.extend(given_up(1, 11));
+    given::<Endpoint>(history.clone()).when(&work(4, &["groups"], 30, 20)).then_nothing();
+    given::<Endpoint>(history)
+        .when(&work(4, &["groups"], 31, 20))
+        .then(&[queued(4, &["groups"], 30, 31, 20), claimed(4, 4, 1, 20)]);
 }
 
 #[test]
@@ -205,18 +229,26 @@ fn what_is_sent_once_more_waits_in_order_and_what_waits_already_does_not_wait_tw
 enum Act {
     Changes(u64),
     Works,
-    Ends { recent: usize, ok: bool },
+    Ends { recent: usize, outcome: Outcome },
     Waits(i64),
     Replays,
     Enables,
     Disables,
 }
 
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        7 => Just(Ok(204)),
+        2 => Just(Err(Fault::Timeout)),
+        1 => Just(Err(Fault::Code(410))),
+    ]
+}
+
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         3 => (1u64..5).prop_map(Act::Changes),
         6 => Just(Act::Works),
-        6 => (0usize..4, prop::bool::weighted(0.7)).prop_map(|(recent, ok)| Act::Ends { recent, ok }),
+        6 => (0usize..4, outcome()).prop_map(|(recent, outcome)| Act::Ends { recent, outcome }),
         4 => (0i64..30).prop_map(Act::Waits),
         1 => Just(Act::Replays),
         1 => Just(Act::Enables),
@@ -230,9 +262,10 @@ proptest! {
         acts in prop::collection::vec(act(), 0..200),
     ) {
         let mut state = Endpoint::evolve(None, &registered(&[]));
-        let (mut now, mut head, mut turn) = (at(0), 10, 0);
+        let (mut now, mut head, mut turn, mut told) = (at(0), 10, 0, 10);
         let (mut claims, mut arrived) = (Vec::<Claimed>::new(), Vec::<MessageId>::new());
         let mut made = Vec::<(MessageId, u64, u64)>::new();
+        let mut given_up = Vec::<MessageId>::new();
         for act in acts {
             let command = match act {
                 Act::Changes(more) => { head += more; continue }
@@ -242,9 +275,8 @@ proptest! {
                     let topics = topics(&["groups"]);
                     Command::Work(Work { topics, through: head, message: message(turn), claim: claim(turn), at: now })
                 }
-                Act::Ends { recent, ok } => {
+                Act::Ends { recent, outcome } => {
                     let Some(Claimed { message, claim, .. }) = claims.iter().rev().nth(recent).cloned() else { continue };
-                    let outcome = if ok { Ok(204) } else { Err(Fault::Timeout) };
                     Command::End { message, claim, outcome, at: now }
                 }
                 Act::Replays => Command::Replay(Which::Since(at(0)), now),
@@ -256,8 +288,14 @@ proptest! {
                 match event {
                     Event::Queued(Queued { message, says: Says::Changed { from, through, .. }, .. }) => {
                         prop_assert!(from < through);
-                        prop_assert_eq!(*from, made.last().map_or(10, |(_, _, through)| *through), "a gap");
+                        prop_assert_eq!(*from, told, "a gap");
+                        told = *through;
                         made.push((*message, *from, *through));
+                    }
+                    Event::GivenUp(of) => {
+                        let last = made.last().filter(|(message, ..)| *message == of.message);
+                        told = last.map_or(told, |(_, from, _)| *from);
+                        given_up.push(of.message);
                     }
                     Event::Claimed(claimed) => {
                         prop_assert!(state.as_ref().unwrap().disabled.is_none());
@@ -273,6 +311,8 @@ proptest! {
             let known = state.as_ref().unwrap();
             prop_assert!(known.line.waiting().len() <= MESSAGES_KEPT_MAX + 2);
         }
+        // What was given up can be sent once more, after what told of it again.
+        arrived.retain(|message| !given_up.contains(message));
         let order: Vec<_> = made.iter().map(|(message, ..)| *message).filter(|made| arrived.contains(made)).collect();
         prop_assert_eq!(order, arrived, "one overtook another");
     }

@@ -1,5 +1,7 @@
 //! Whether a member may be written to by e-mail: decided when it is sent, of all that is known of the person then.
 
+use std::collections::BTreeSet;
+
 use crate::{
     letter::Why,
     member::{Channel, Denied, Profile, SafeContact},
@@ -8,8 +10,9 @@ use crate::{
 /// Shortest word of what must never be mentioned that is looked for by itself, in characters.
 const WORD_CHARS_MIN: usize = 3;
 
-/// In which form texts are compared, so that neither case nor accents hide a word.
-pub type Fold = fn(&str) -> String;
+/// How a text can be read, in letters that every keyboard has, so that neither case nor accents nor another alphabet hide a
+/// word: in each reading its words, with a space between two.
+pub type Fold = fn(&str) -> Vec<String>;
 
 /// All that it depends on.
 #[derive(Debug, Clone)]
@@ -68,10 +71,51 @@ fn heeds(safe: &SafeContact, asked: &Asked<'_>) -> Result<(), Why> {
     }
 }
 
-/// Whether all of it, or a word of it, is in anything that is sent.
+/// Whether all of it, or a word of it, is in anything that is sent, however either is divided into words.
 fn mentions(never: &str, asked: &Asked<'_>) -> bool {
-    let never = (asked.fold)(never);
-    let words = never.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() >= WORD_CHARS_MIN);
-    let parts: Vec<&str> = words.chain(Some(never.trim()).filter(|whole| !whole.is_empty())).collect();
-    asked.said.iter().map(|said| (asked.fold)(said)).any(|said| parts.iter().any(|part| said.contains(part)))
+    let never = parts_of(&(asked.fold)(&divided(never)));
+    asked.said.iter().any(|said| {
+        let readings = (asked.fold)(&divided(said));
+        let whole: Vec<String> = readings.iter().map(|reading| reading.replace(' ', "")).collect();
+        let labels: BTreeSet<String> = readings.iter().flat_map(|reading| labels(reading)).collect();
+        never.iter().any(|part| match part.chars().count() {
+            0 => false,
+            // It is in every other word.
+            chars if chars < WORD_CHARS_MIN => labels.contains(part),
+            _ => whole.iter().any(|said| said.contains(part)),
+        })
+    })
+}
+
+/// All of what must never be mentioned without what is between its words, and its words.
+fn parts_of(readings: &[String]) -> BTreeSet<String> {
+    readings.iter().flat_map(|reading| labels(reading).into_iter().chain([reading.replace(' ', "")])).collect()
+}
+
+/// Words, and short ones that follow each other as one: `A.A.` is a word too.
+fn labels(reading: &str) -> Vec<String> {
+    let (mut labels, mut run) = (Vec::new(), String::new());
+    for word in reading.split_whitespace() {
+        labels.push(word.to_owned());
+        if word.chars().count() < WORD_CHARS_MIN {
+            run.push_str(word);
+        } else {
+            labels.push(std::mem::take(&mut run));
+        }
+    }
+    labels.push(run);
+    labels
+}
+
+/// With a space where a word begins within another: `HarbourHouse`.
+fn divided(text: &str) -> String {
+    let (mut divided, mut before) = (String::with_capacity(text.len()), None::<char>);
+    for c in text.chars() {
+        if c.is_uppercase() && before.is_some_and(char::is_lowercase) {
+            divided.push(' ');
+        }
+        divided.push(c);
+        before = Some(c);
+    }
+    divided
 }

@@ -38,7 +38,7 @@ fn confirmed() -> Vec<Event> {
 fn work(n: u128, (urgent, any): (Option<i64>, Option<i64>), today: i64, minutes: i64) -> Command {
     let waiting = Waiting { urgent: urgent.map(at), any: any.or(urgent).map(at) };
     let (message, claim) = (id(n), Uuid::from_u128(1_000 + n));
-    Command::Work { waiting, today: at(today), message, claim, at: at(minutes) }
+    Command::Work { waiting, today: at(today), recovered: None, message, claim, at: at(minutes) }
 }
 
 fn told(n: u128, through: i64, minutes: i64) -> [Event; 2] {
@@ -53,7 +53,7 @@ fn told(n: u128, through: i64, minutes: i64) -> [Event; 2] {
 
 #[test]
 fn an_address_is_written_to_once_somebody_said_the_code_that_went_there() {
-    let say = |right| Command::Confirm { right, at: at(3) };
+    let say = |right| Command::Confirm { key: Uuid::from_u128(1), right, at: at(3) };
     given::<Mailbox>([]).when(&say(true)).then_refused(&Refusal::None);
     let history = [Event::Set(set(1, 0)), delivered(1, 1)];
     given::<Mailbox>(history.clone()).when(&work(7, (Some(2), None), 0, 3)).then_nothing();
@@ -61,11 +61,47 @@ fn an_address_is_written_to_once_somebody_said_the_code_that_went_there() {
     given::<Mailbox>(history.clone()).when(&say(false)).then(&[Event::CodeRefused(CodeRefused { at: at(3) })]);
     let guessed = history.iter().cloned().chain(vec![Event::CodeRefused(CodeRefused { at: at(3) }); TRIES_MAX.into()]);
     given::<Mailbox>(guessed).when(&say(true)).then_refused(&Refusal::TooManyTries);
-    let late = Command::Confirm { right: true, at: at(24 * 60 + 1) };
+    let late = Command::Confirm { key: Uuid::from_u128(1), right: true, at: at(24 * 60 + 1) };
     given::<Mailbox>(history.clone()).when(&late).then_refused(&Refusal::CodeEnded);
     asking_twice_changes_nothing::<Mailbox>(&history, &say(true));
     asking_twice_changes_nothing::<Mailbox>(&history, &Command::Remove(at(5)));
     asking_twice_changes_nothing::<Mailbox>(&history, &Command::Set(set(2, 5)));
+}
+
+#[test]
+fn a_code_confirms_the_mailbox_it_was_sent_to_and_none_that_was_set_meanwhile() {
+    let say = |key, right| Command::Confirm { key: Uuid::from_u128(key), right, at: at(3) };
+    let history = [Event::Set(set(1, 0)), Event::Set(set(2, 1))];
+    given::<Mailbox>(history.clone()).when(&say(1, true)).then_refused(&Refusal::WrongCode);
+    given::<Mailbox>(history.clone()).when(&say(1, false)).then_refused(&Refusal::WrongCode);
+    given::<Mailbox>(history).when(&say(2, true)).then(&[Event::Confirmed(Confirmed { at: at(3) })]);
+}
+
+#[test]
+fn tries_are_counted_also_once_a_mailbox_is_confirmed() {
+    let say = |right| Command::Confirm { key: Uuid::from_u128(1), right, at: at(3) };
+    given::<Mailbox>(confirmed()).when(&say(true)).then_nothing();
+    given::<Mailbox>(confirmed()).when(&say(false)).then(&[Event::CodeRefused(CodeRefused { at: at(3) })]);
+    let refused = Event::CodeRefused(CodeRefused { at: at(3) });
+    let guessed: Vec<_> = confirmed().into_iter().chain(vec![refused; TRIES_MAX.into()]).collect();
+    given::<Mailbox>(guessed.clone()).when(&say(false)).then_refused(&Refusal::TooManyTries);
+    given::<Mailbox>(guessed).when(&say(true)).then_refused(&Refusal::TooManyTries);
+}
+
+#[test]
+fn what_is_urgent_does_not_wait_for_the_next_attempt_of_what_failed() {
+    let mut history: Vec<_> = confirmed().into_iter().chain(told(2, 10, 10)).collect();
+    history.push(Event::Failed(Failed {
+        message: id(2),
+        n: 1,
+        fault: Fault::Timeout,
+        at: at(11),
+        again_at: Some(at(20)),
+    }));
+    given::<Mailbox>(history.clone()).when(&work(3, (Some(10), None), 999, 12)).then_nothing();
+    given::<Mailbox>(history.clone()).when(&work(3, (None, Some(12)), 999, 12)).then_nothing();
+    let again = Claimed { message: id(2), n: 2, claim: Uuid::from_u128(1_003), until: at(12) + crate::outgoing::CLAIM };
+    given::<Mailbox>(history).when(&work(3, (Some(12), None), 999, 12)).then(&[Event::Claimed(again)]);
 }
 
 #[test]

@@ -105,6 +105,9 @@ pub struct Permissions {
     pub consents: BTreeMap<ConsentId, Given>,
     /// Consents withdrawn, which were given before.
     pub withdrawn: BTreeSet<ConsentId>,
+    /// Purposes to which a consent was withdrawn.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub withdrawn_from: BTreeSet<Purpose>,
     /// Purposes that the member objected to (GDPR Art. 21).
     pub objections: BTreeSet<Purpose>,
     /// Whether the record is only kept, and not used (GDPR Art. 18).
@@ -135,6 +138,13 @@ impl Permissions {
             () if purpose == Purpose::Record => Ok(()),
             () if self.restricted => Err(Denied::Restricted),
             () if self.objections.contains(&purpose) => Err(Denied::Objected(purpose)),
+            // It rests on no consent, and whoever takes one back means that it ends.
+            () if purpose == Purpose::Contact
+                && self.withdrawn_from.contains(&purpose)
+                && !self.consented(purpose, on.date()) =>
+            {
+                Err(Denied::NoConsent(purpose))
+            }
             () if purpose.needs_consent() && !self.consented(purpose, on.date()) => Err(Denied::NoConsent(purpose)),
             () => Ok(()),
         }
