@@ -1,3 +1,4 @@
+//! Which numbers may be published: see the README, which this page is.
 #![doc = include_str!("../README.md")]
 
 pub mod attack;

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use domain::outgoing::{Fault, Outcome};
 use host::Views;
 use jiff::Timestamp;
-use rusqlite::Connection;
 use strum::IntoStaticStr;
 use tokio::sync::watch;
 
-use crate::{letter_view, mail_view, webhook_view};
+use crate::{backlog_view::Backlog, letter_view, mail_view, webhook_view};
 
 /// What is sent.
 #[derive(Debug, Clone, Copy, IntoStaticStr)]
@@ -24,26 +23,8 @@ pub(crate) enum Kind {
     Letter,
 }
 
-/// How much of one kind waits.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Waiting {
-    /// Messages that wait to be sent, a count.
-    pub waiting: i64,
-    /// When what stands first longest came to stand there.
-    pub since: Option<Timestamp>,
-    /// To how many nothing is sent until somebody sees to it, a count.
-    pub shut: i64,
-}
-
-impl Waiting {
-    /// What a query answers: how many wait, since when in seconds, how many are shut.
-    pub fn by(connection: &Connection, sql: &str) -> rusqlite::Result<Self> {
-        connection.prepare_cached(sql)?.query_row([], |row| {
-            let since = row.get::<_, Option<i64>>(1)?.and_then(|since| Timestamp::from_second(since).ok());
-            Ok(Self { waiting: row.get(0)?, since, shut: row.get(2)? })
-        })
-    }
-
+impl Backlog {
+    /// Shows it to whoever asks for the metrics.
     fn show(self, kind: Kind, now: Timestamp) {
         let kind: &'static str = kind.into();
         let seconds = self.since.map_or(0, |since| now.duration_since(since).as_secs().max(0));
@@ -63,14 +44,14 @@ impl Waiting {
 /// # Errors
 /// If the views cannot be read.
 pub(crate) async fn measure(views: &Views, now: Timestamp) -> anyhow::Result<()> {
-    let all = |connection: &Connection| {
+    let all = views.look(|connection| {
         Ok([
             (Kind::Webhook, webhook_view::waiting(connection)?),
             (Kind::Mail, mail_view::waiting(connection)?),
             (Kind::Letter, letter_view::waiting(connection)?),
         ])
-    };
-    for (kind, waiting) in views.look(all).await?? {
+    });
+    for (kind, waiting) in all.await?? {
         waiting.show(kind, now);
     }
     Ok(())

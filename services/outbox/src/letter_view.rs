@@ -14,7 +14,7 @@ use strum::IntoStaticStr;
 use utoipa::ToSchema;
 
 use crate::{
-    health::Waiting,
+    backlog_view::Backlog,
     turns::{Due, Haste},
 };
 
@@ -195,8 +195,8 @@ fn is_too_late(at: i64, now: Timestamp) -> bool {
 }
 
 /// How much waits. Nobody is shut out by it.
-pub(crate) fn waiting(connection: &Connection) -> rusqlite::Result<Waiting> {
-    Waiting::by(connection, "SELECT count(*), min(queued_at), 0 FROM letters WHERE state = 'waiting'")
+pub(crate) fn waiting(connection: &Connection) -> rusqlite::Result<Backlog> {
+    Backlog::by(connection, "SELECT count(*), min(queued_at), 0 FROM letters WHERE state = 'waiting'")
 }
 
 /// Up to where in the log there is news for a member, and whether it is too late to write of it.

@@ -6,6 +6,7 @@
 //! **Invariant:** where something is sent to is opened when it is sent, and nowhere else but for who may change it.
 
 mod addresses;
+mod backlog_view;
 mod change_endpoint;
 mod confirm_mailbox;
 mod connection;

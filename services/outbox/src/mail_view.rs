@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, ToSql, params};
 use uuid::Uuid;
 
-use crate::health::Waiting;
+use crate::backlog_view::Backlog;
 
 /// Mailboxes.
 pub(crate) const MAILBOXES: View = View {
@@ -102,12 +102,12 @@ fn change(folding: &Folding<'_>, assign: &str, values: &[&dyn ToSql]) -> rusqlit
 }
 
 /// How much waits, of mailboxes that are written to, and how many are not because their server refused them.
-pub(crate) fn waiting(connection: &Connection) -> rusqlite::Result<Waiting> {
+pub(crate) fn waiting(connection: &Connection) -> rusqlite::Result<Backlog> {
     let sql = "SELECT coalesce(sum(waiting) FILTER (WHERE NOT rejected), 0),
                       min(since) FILTER (WHERE NOT rejected AND waiting > 0),
                       count(*) FILTER (WHERE rejected)
                FROM mailboxes";
-    Waiting::by(connection, sql)
+    Backlog::by(connection, sql)
 }
 
 /// A mailbox to which may be written.

@@ -11,7 +11,7 @@ use host::{Folding, View, row};
 use jiff::Timestamp;
 use rusqlite::{Connection, params, types::ToSqlOutput};
 
-use crate::{health::Waiting, topics::topics_of};
+use crate::{backlog_view::Backlog, topics::topics_of};
 
 /// Endpoints, and what has changed.
 pub(crate) const WEBHOOKS: View = View {
@@ -147,12 +147,12 @@ fn set<const N: usize>(folding: &Folding<'_>, sql: &str, values: [ToSqlOutput<'_
 }
 
 /// How much waits, of endpoints that are sent to, and how many are not because they took nothing.
-pub(crate) fn waiting(connection: &Connection) -> rusqlite::Result<Waiting> {
+pub(crate) fn waiting(connection: &Connection) -> rusqlite::Result<Backlog> {
     let sql = "SELECT coalesce(sum(waiting) FILTER (WHERE enabled), 0),
                       min(since) FILTER (WHERE enabled AND waiting > 0),
                       count(*) FILTER (WHERE given_up)
                FROM endpoints";
-    Waiting::by(connection, sql)
+    Backlog::by(connection, sql)
 }
 
 /// Endpoints at which something may be due: what waits is to be tried, or nothing waits and something has changed.

@@ -83,7 +83,7 @@ fn every_command_of_the_guide_to_attacks_prints_what_the_guide_says() {
                 let words: Vec<&str> = text.split_whitespace().skip(1).collect();
                 let output = run(folder.path(), &words, "");
                 commands += 1;
-                answer = said(&output, if commands == 1 { 1 } else { 0 });
+                answer = said(&output, i32::from(commands == 1));
             }
             "text" => assert_eq!(answer, text),
             other => panic!("a fence of the kind {other}"),
