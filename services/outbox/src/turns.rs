@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     /// What is begun, with so much room, of what is due to numbers in organisations, each of which then ends.
-    async fn begun(turns: &mut Turns<u8>, room: usize, due: &[(Haste, &str, u8)]) -> Vec<String> {
+    fn begun(turns: &mut Turns<u8>, room: usize, due: &[(Haste, &str, u8)]) -> Vec<String> {
         let mut under_way = UnderWay::new(room);
         let due =
             due.iter().map(|(haste, org, to)| Due { haste: *haste, org: org.parse().unwrap(), to: *to }).collect();
@@ -100,8 +100,8 @@ mod tests {
     async fn of_many_that_never_have_done_each_has_its_turn_whatever_its_name() {
         let due: Vec<_> = ["a", "b", "c", "d", "e", "f"].map(|org| (Haste::Due, org, 0)).to_vec();
         let mut turns = Turns::default();
-        assert_eq!(begun(&mut turns, 4, &due).await, ["a 0", "b 0", "c 0", "d 0"]);
-        assert_eq!(begun(&mut turns, 4, &due).await, ["e 0", "f 0", "a 0", "b 0"]);
+        assert_eq!(begun(&mut turns, 4, &due), ["a 0", "b 0", "c 0", "d 0"]);
+        assert_eq!(begun(&mut turns, 4, &due), ["e 0", "f 0", "a 0", "b 0"]);
     }
 
     #[tokio::test]
@@ -109,9 +109,9 @@ mod tests {
         use Haste::{Due, Last, Urgent};
         let mut due = vec![(Due, "a", 1), (Due, "a", 2), (Due, "a", 3), (Due, "b", 1), (Last, "c", 1)];
         let mut turns = Turns::default();
-        assert_eq!(begun(&mut turns, 3, &due).await, ["a 1", "b 1", "a 2"]);
+        assert_eq!(begun(&mut turns, 3, &due), ["a 1", "b 1", "a 2"]);
         due.push((Urgent, "a", 4));
-        assert_eq!(begun(&mut turns, 2, &due).await, ["a 4", "b 1"]);
-        assert_eq!(begun(&mut turns, 9, &due).await.last().unwrap(), "c 1");
+        assert_eq!(begun(&mut turns, 2, &due), ["a 4", "b 1"]);
+        assert_eq!(begun(&mut turns, 9, &due).last().unwrap(), "c 1");
     }
 }
