@@ -3,7 +3,11 @@
 use std::{collections::BTreeSet, fmt::Write};
 
 use anyhow::Context;
-use disclosure_control::{Problem, Singletons, Suppression, suppress};
+use disclosure_control::{
+    Problem, Singletons, Suppression,
+    improve::{ImproveError, Requirement, improve},
+    suppress,
+};
 use serde::Serialize;
 
 use crate::{args::Suppress, problem_file};
@@ -22,8 +26,7 @@ struct Decided<'a> {
 /// If the problem cannot be read or decided: then nothing of it may be published.
 pub fn run(asked: &Suppress) -> anyhow::Result<(String, bool)> {
     let problem = problem_file::read(&asked.file)?;
-    let singletons = if asked.no_singletons { Singletons::Ignored } else { Singletons::Handled };
-    let decided = suppress(&problem, singletons).context("not decided, so publish nothing of it")?;
+    let decided = decided(&problem, asked).context("not decided, so publish nothing of it")?;
     let (primary, secondary, revealed) = (&problem.primary, &decided.secondary, &decided.revealed);
     let said = if asked.json {
         serde_json::to_string(&Decided { primary, secondary, revealed })? + "\n"
@@ -31,6 +34,21 @@ pub fn run(asked: &Suppress) -> anyhow::Result<(String, bool)> {
         words(&problem, &decided)?
     };
     Ok((said, revealed.is_empty()))
+}
+
+fn decided(problem: &Problem, asked: &Suppress) -> anyhow::Result<Suppression> {
+    let ignored = asked.no_singletons || (asked.improve && !asked.singletons);
+    let singletons = if ignored { Singletons::Ignored } else { Singletons::Handled };
+    if !asked.improve {
+        return Ok(suppress(problem, singletons)?);
+    }
+    match improve(problem, singletons, Requirement::default()) {
+        Ok(improved) => Ok(improved.suppression),
+        Err(ImproveError::Revealed { cells }) => {
+            Ok(Suppression { revealed: cells.into_iter().collect(), ..suppress(problem, singletons)? })
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn words(problem: &Problem, Suppression { secondary, revealed }: &Suppression) -> anyhow::Result<String> {

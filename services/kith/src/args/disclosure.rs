@@ -14,6 +14,7 @@ use clap::Args;
 /// `forced` (cells that were published before), `singleton_atoms` (atoms of one person, or hidden zeros) and
 /// `singletons_are_primary`. Cells and atoms are numbered from 0.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // each is a flag of its own
 pub(crate) struct Suppress {
     /// The problem; `-` reads it from the standard input
     pub file: PathBuf,
@@ -23,6 +24,10 @@ pub(crate) struct Suppress {
     /// Think of nobody as knowing a number
     #[arg(long)]
     pub no_singletons: bool,
+    /// Look for an order that hides fewer and smaller cells, and prove that each primary cell could be one more or one
+    /// less to somebody who knows that no number is negative; by itself it needs no singletons for that
+    #[arg(long)]
+    pub improve: bool,
     /// Print JSON: primary, secondary and revealed cells
     #[arg(long)]
     pub json: bool,
