@@ -65,7 +65,7 @@ const STOPS_AT: &[(&str, &[&str])] = &[
     ("data_encoding", &["vault/src/ke", "eventlog/src/kurrent", "outbox/src/signature", "web/src/positions"]),
     ("deunicode", &["vault/src/folded"]),
     ("hmac", &["outbox/src/signature"]),
-    ("idna", &["vault/src/blind"]),
+    ("idna", &["vault/src/blind", "vault/src/folded"]),
     ("icu_properties", &["domain/src/text", "vault/src/folded"]),
     ("num_rational", &["domain/src/instrument/number"]),
     ("lettre", &["outbox/src/mail_server"]),
