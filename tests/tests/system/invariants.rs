@@ -72,7 +72,7 @@ const STOPS_AT: &[(&str, &[&str])] = &[
     ("phonenumber", &["vault/src/phone"]),
     ("async_nats", &["messaging/src"]),
     ("eventstore", &["eventlog/src/kurrent"]),
-    ("rustls", &["eventlog/src/kurrent/settings", "kith/src/tls"]),
+    ("rustls", &["eventlog/src/kurrent/settings", "kith/src/tls", "outbox/src/connection"]),
     ("rustix", &["eventlog/src/kurrent/at_once", "kith/src/private", "kith/src/room"]),
     ("polars", &["reporting/src"]),
     ("rrule", &["directory/src/calendar/rule"]),
