@@ -170,9 +170,21 @@ fn fault(error: &reqwest::Error) -> Fault {
     Fault::Unreachable
 }
 
+/// Scheme and host of a URL.
+pub(crate) fn host_of(url: &str) -> String {
+    let url = url.parse::<Url>().ok();
+    url.and_then(|url| Some(format!("{}://{}", url.scheme(), url.host_str()?))).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_url_nothing_is_left_but_how_and_whom() {
+        assert_eq!(host_of("https://hooks.example.org:8443/secret?token=secret"), "https://hooks.example.org");
+        assert_eq!(host_of("https://[2606:4700::1111]/secret"), "https://[2606:4700::1111]");
+    }
 
     const INTERNET: Allowed = Allowed { plain: false, private: false };
 

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use vault::{Key, SealedAs};
 use web::{Caller, Operation, Problem};
 
-use crate::op;
+use crate::{connection::host_of, op};
 
 /// An endpoint.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -58,22 +58,5 @@ impl EndpointRow {
             failing_since: known.line.failing_since(),
             registered_at: known.since,
         })
-    }
-}
-
-/// Scheme and host of a URL.
-fn host_of(url: &str) -> String {
-    let url = url.parse::<reqwest::Url>().ok();
-    url.and_then(|url| Some(format!("{}://{}", url.scheme(), url.host_str()?))).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_a_url_nothing_is_left_but_how_and_whom() {
-        assert_eq!(host_of("https://hooks.example.org:8443/secret?token=secret"), "https://hooks.example.org");
-        assert_eq!(host_of("https://[2606:4700::1111]/secret"), "https://[2606:4700::1111]");
     }
 }
