@@ -235,11 +235,15 @@ impl Attacker {
             let of = &mut self.parts[part];
             let Some(until) = of.until(piece, sign, Some(missing)) else { continue };
             let sum = of.directed(piece, sign);
-            let local = if of.releases.len() <= LARGE {
-                of.simplex.in_the_way(&sum, until)?
-            } else {
-                let tightest = of.simplex.tightest(&sum);
-                of.sound(tightest)?.map(|release| vec![release])
+            let cheapest =
+                if of.releases.len() <= LARGE { of.simplex.in_the_way(&sum, until) } else { Err(Stopped::TooLong) };
+            let local = match cheapest {
+                // A way that is not the cheapest is better than none.
+                Err(Stopped::TooLong | Stopped::TooWide) => {
+                    let tightest = of.simplex.tightest(&sum);
+                    of.sound(tightest)?.map(|release| vec![release])
+                }
+                cheapest => cheapest?,
             };
             if let Some(local) = local {
                 let is_one = |place: &(Release, Option<(usize, usize)>)| {
@@ -316,7 +320,7 @@ impl Attacker {
     /// What a target can be at least and at most in whole worlds.
     ///
     /// # Errors
-    /// [`Stopped`]: more branches than [`BRANCHES_MAX`].
+    /// [`Stopped`]: more branches than [`crate::simplex::BRANCHES_MAX`].
     pub fn whole_interval(&mut self, target: usize) -> Result<Interval, Stopped> {
         for (part, piece) in self.targets[target].pieces.clone() {
             for sign in [1, -1] {

@@ -89,7 +89,7 @@ pub enum EditionError {
 }
 
 /// Decides an edition of true tables after earlier ones, oldest first. `primary` are the cells that break a rule
-/// themselves ; all zeros are shown.
+/// themselves ([`crate::rule::Rules::broken`]); all zeros are shown.
 ///
 /// # Errors
 /// [`EditionError`]: then nothing may be published.

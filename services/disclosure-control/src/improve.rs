@@ -15,10 +15,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::iter;
 
-use crate::audit::{Attacker, Level, known, zeros};
+use crate::audit::{Attacker, Level, known};
 use crate::problem::Problem;
 use crate::row::{Row, TooWide};
-use crate::simplex::{Constraint, Stopped};
+use crate::simplex::Stopped;
 use crate::suppress::{Singletons, Suppression, suppress_in};
 
 /// The largest number of orders that are tried for one problem, the first one included.
@@ -83,23 +83,11 @@ pub enum ImproveError {
 /// # Errors
 /// [`ImproveError`]
 pub fn improve(problem: &Problem, singletons: Singletons, requirement: Requirement) -> Result<Improved, ImproveError> {
-    let opened = without_zeros(problem);
+    let opened = problem.without_zeros();
     let mut search = Search::new(problem, &opened, singletons, requirement);
     search.start()?;
     while search.publish_one()? || search.give_one_away()? || search.start_anew()? {}
     search.finished()
-}
-
-/// The problem without atoms under a zero, which everybody knows to be zero: it is smaller, and its patterns are safer.
-fn without_zeros(problem: &Problem) -> Problem {
-    let shown =
-        problem.cells.iter().filter(|cell| cell.value == 0).map(|cell| Constraint::equal(cell.atoms.clone(), 0));
-    let zero = zeros(problem.atoms, &problem.frame.iter().cloned().chain(shown).collect::<Vec<_>>());
-    let mut opened = problem.clone();
-    opened.cells.iter_mut().for_each(|cell| cell.atoms = cell.atoms.without(|atom| zero[atom as usize]));
-    opened.frame.iter_mut().for_each(|known| known.row = known.row.without(|atom| zero[atom as usize]));
-    opened.frame.retain(|known| !known.row.is_empty());
-    opened
 }
 
 struct Search<'a> {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::zeros;
 use crate::row::{Atom, Row};
 use crate::simplex::Constraint;
 
@@ -13,6 +14,11 @@ pub const CELLS_MAX: usize = 200_000;
 pub const ATOMS_MAX: usize = 1_000_000;
 /// The largest number of atoms of all cells of one problem together.
 pub const ENTRIES_MAX: usize = 20_000_000;
+
+/// The largest value of a cell.
+pub const VALUE_MAX: i64 = 1_000_000_000_000_000;
+/// How often an atom counts in a cell at most.
+pub const TIMES_MAX: i64 = 1_000_000;
 
 /// A published cell: a sum of atoms, and what it comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +74,18 @@ pub enum ProblemError {
         atom: Atom,
         /// How many atoms there are.
         atoms: usize,
+    },
+    /// A number that cannot be reckoned with.
+    #[error("cell {cell} has {what} {number}: from -{max} to {max} is taken")]
+    Number {
+        /// The cell.
+        cell: usize,
+        /// Its value, or how often an atom counts.
+        what: &'static str,
+        /// The number.
+        number: i64,
+        /// The largest that is taken.
+        max: i64,
     },
     /// A list has a cell that there is not.
     #[error("`{list}` has cell {cell}, but there are only {cells} cells, from 0")]
@@ -133,6 +151,14 @@ impl TryFrom<ProblemFile> for Problem {
     type Error = ProblemError;
 
     fn try_from(file: ProblemFile) -> Result<Problem, ProblemError> {
+        for (cell, of) in file.cells.iter().enumerate() {
+            let times = of.atoms.iter().map(|(_, times)| ("an atom this many times:", *times, TIMES_MAX));
+            for (what, number, max) in times.chain([("the value", of.value, VALUE_MAX)]) {
+                if number.unsigned_abs() > max.unsigned_abs() {
+                    return Err(ProblemError::Number { cell, what, number, max });
+                }
+            }
+        }
         let cells = file.cells.into_iter().map(|cell| Cell { atoms: Row::new(cell.atoms), value: cell.value });
         let problem = Problem {
             atoms: file.atoms,
@@ -186,6 +212,19 @@ impl Problem {
         }
         self.values_agree()?;
         Ok(self)
+    }
+
+    /// The same without atoms under a zero, where zeros are shown: everybody knows that they are zero.
+    #[must_use]
+    pub(crate) fn without_zeros(&self) -> Problem {
+        let shown = self.cells.iter().filter(|cell| cell.value == 0);
+        let shown = shown.map(|cell| Constraint::equal(cell.atoms.clone(), 0));
+        let zero = zeros(self.atoms, &self.frame.iter().cloned().chain(shown).collect::<Vec<_>>());
+        let mut opened = self.clone();
+        opened.cells.iter_mut().for_each(|cell| cell.atoms = cell.atoms.without(|atom| zero[atom as usize]));
+        opened.frame.iter_mut().for_each(|known| known.row = known.row.without(|atom| zero[atom as usize]));
+        opened.frame.retain(|known| !known.row.is_empty());
+        opened
     }
 
     fn values_agree(&self) -> Result<(), ProblemError> {

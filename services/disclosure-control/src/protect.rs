@@ -2,15 +2,15 @@
 //!
 //! Suppression leaves no primary cell in the span of the published ones; that is not yet safe. Somebody who knows that
 //! numbers are whole, not negative and, where zeros are shown, not zero, may still find a hidden cell in a narrow
-//! interval. So each hidden cell is audited at [`crate::audit::Level::K1`]; for one that is too narrow the published numbers are found
-//! that would have to be others for it to be open, at the least cost (a linear programme), these are hidden as well, and
-//! all is audited again. What is proven stays proven: hiding more only opens.
+//! interval. So each hidden cell is audited at [`crate::audit::Level::K1`]; for one that is too narrow the published
+//! numbers are found that would have to be others for it to be open, at the least cost (a linear programme), these are
+//! hidden as well, and all is audited again. What is proven stays proven: hiding more only opens.
 //!
 //! With one mark for all hidden cells nobody knows more than K1 by the marks, and who knows less sees wider intervals.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::audit::{Attacker, Interval, zeros};
+use crate::audit::{Attacker, Interval};
 use crate::problem::Problem;
 use crate::row::{Row, TooWide};
 use crate::simplex::{Constraint, Release, Stopped};
@@ -80,10 +80,14 @@ fn count(cells: &[usize]) -> String {
 /// [`ProtectError`]: then nothing may be published.
 pub fn protect(problem: &Problem, openness: Openness) -> Result<Protection, ProtectError> {
     let all = |why: Stopped| ProtectError::NotProven { cell: 0, why };
-    let opened = without_zeros(problem);
+    let opened = problem.without_zeros();
     let suppression = suppress(&opened, Singletons::Ignored).map_err(|wide| all(wide.into()))?;
     if !suppression.revealed.is_empty() {
         return Err(ProtectError::Revealed { cells: suppression.revealed.into_iter().collect() });
+    }
+    let known = known_already(&opened);
+    if !known.is_empty() {
+        return Err(ProtectError::Revealed { cells: known });
     }
     let mut work = Work::new(&opened, openness, &suppression.secondary).map_err(all)?;
     work.repair(&opened)?;
@@ -104,7 +108,7 @@ pub fn protected_by(
     cell: usize,
 ) -> Result<BTreeSet<usize>, ProtectError> {
     let why = |why: Stopped| ProtectError::NotProven { cell, why };
-    let opened = without_zeros(problem);
+    let opened = problem.without_zeros();
     let mut work = Work::new(&opened, openness, hidden).map_err(why)?;
     let Some(class) = work.classes.iter().position(|class| class.cells.contains(&cell)) else {
         return Ok(BTreeSet::new());
@@ -122,16 +126,11 @@ pub fn protected_by(
     Ok(narrow.into_iter().flat_map(|class| work.classes[class].cells.clone()).collect())
 }
 
-/// The problem without atoms under a zero: everybody knows that they are zero.
-fn without_zeros(problem: &Problem) -> Problem {
-    let shown =
-        problem.cells.iter().filter(|cell| cell.value == 0).map(|cell| Constraint::equal(cell.atoms.clone(), 0));
-    let zero = zeros(problem.atoms, &problem.frame.iter().cloned().chain(shown).collect::<Vec<_>>());
-    let mut opened = problem.clone();
-    opened.cells.iter_mut().for_each(|cell| cell.atoms = cell.atoms.without(|atom| zero[atom as usize]));
-    opened.frame.iter_mut().for_each(|known| known.row = known.row.without(|atom| zero[atom as usize]));
-    opened.frame.retain(|known| !known.row.is_empty());
-    opened
+/// Hidden cells that are nothing but a published one, as soon as everybody knows which atoms are zero.
+fn known_already(opened: &Problem) -> Vec<usize> {
+    let out: BTreeSet<&Row> = opened.forced.iter().map(|cell| &opened.cells[*cell].atoms).collect();
+    let hidden = opened.primary.union(&opened.withheld).copied();
+    hidden.filter(|cell| !opened.cells[*cell].atoms.is_empty() && out.contains(&opened.cells[*cell].atoms)).collect()
 }
 
 /// Cells of the same atoms: they share one fate.

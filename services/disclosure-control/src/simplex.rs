@@ -20,6 +20,8 @@ pub const PIVOTS_MAX: usize = 50_000;
 pub const BRANCHES_MAX: usize = 400;
 /// The largest entry: products and differences of two fit 64 bits.
 const ENTRY_MAX: i64 = 1 << 30;
+/// The largest right side: its product with an entry fits 128 bits, with room.
+const RIGHT_MAX: u128 = 1 << 90;
 /// A line that may have an entry of this is looked at.
 const LOOKED_AT_FROM: i64 = 1 << 20;
 /// Entries from here on are divided by what they have in common: not before, since looking for it costs more.
@@ -146,9 +148,7 @@ impl Line {
         let line = Line { basic, denominator, right, entries, widest };
         if (widest | denominator) >= ENTRY_MAX { Err(Stopped::TooWide) } else { Ok(line) }
     }
-}
 
-impl Line {
     /// Takes the pivot line out of this one, at a column; the column is the leaving variable's from now on.
     fn eliminate(&mut self, pivot: &Line, column: usize) -> Result<(), Stopped> {
         let (p, x) = (pivot.denominator, self.entries[column]);
@@ -167,6 +167,9 @@ impl Line {
         }
         let wide = |a: i128, b: i64| a.checked_mul(b.into()).ok_or(Stopped::TooWide);
         self.right = wide(self.right, by)?.checked_sub(wide(pivot.right, times)?).ok_or(Stopped::TooWide)?;
+        if self.right.unsigned_abs() >= RIGHT_MAX {
+            return Err(Stopped::TooWide);
+        }
         self.denominator *= by;
         self.widest = self.widest * by + pivot.widest * times.abs();
         self.narrowed()

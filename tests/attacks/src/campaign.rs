@@ -7,8 +7,9 @@ use disclosure_control::{
     attack::{Findings, attack},
     coarsen::Tables,
     edition::{Edition, EditionError, decide},
+    preset::Preset,
     release::{Key, Line, Release, TOTAL},
-    rule::{Contributors, Name, Rule, Rules, Threshold},
+    rule::{Contributors, Name, Rules},
 };
 
 use crate::{board::Board, organisation::Organisation};
@@ -42,12 +43,8 @@ pub struct Campaign {
 }
 
 /// The rules of `peer-5`.
-///
-/// # Panics
-/// Never: five is a threshold.
 pub fn peer_5() -> Rules {
-    let five = Threshold::fewer_than(5).expect("five is a threshold");
-    Rules { rules: vec![Rule::Members(five)], zeros: disclosure_control::release::Zeros::Public }
+    Preset::PEER_5.rules()
 }
 
 /// True tables of a board report with who is behind each number.

@@ -5,21 +5,22 @@
 //! somebody finds who also reads the rule book: that a shown number was not small before it was rounded, and a shown
 //! zero was a zero; asked of all numbers that the rule book protects, also of those that it shows rounded.
 
-use std::{collections::BTreeMap, ops::AddAssign};
+use std::ops::AddAssign;
 
 use anyhow::{Result, ensure};
 use disclosure_control::{
     Row,
     attack::{Found, attack},
     audit::{Attacker, Level},
+    coarsen::Tables,
     preset::{Preset, Rounding},
-    release::{Key, Release, TOTAL, Zeros},
-    rule::{Contributors, Name, Threshold},
+    release::{Release, TOTAL, Zeros},
+    rule::{Name, Threshold},
     simplex::Constraint,
     world::{World, WorldCell},
 };
 
-use crate::board::Board;
+use crate::{board::Board, campaign::tables};
 
 /// What lies in an interval of fewer steps than this is narrow: two values.
 pub const WIDTH: i64 = 2;
@@ -81,23 +82,6 @@ impl AddAssign for Leaks {
     }
 }
 
-/// The true release of a board report, and who is behind each number.
-pub fn truth(board: &Board) -> Result<(Release, BTreeMap<Name, Contributors>)> {
-    let release = Release::new(board.manifest.clone(), &board.lines())?;
-    let mut by = BTreeMap::new();
-    for (table, cells) in board.manifest.tables.iter().zip(&board.tables) {
-        let Some(measure) = &table.measure else { continue };
-        for cell in cells {
-            let codes = table.dims.iter().cloned().zip(cell.codes.iter().cloned());
-            let mut key: Key = codes.filter(|(_, code)| code != TOTAL).collect();
-            key.sort();
-            let contributors = Contributors { members: cell.members, groups: cell.groups, largest: None };
-            by.insert((measure.clone(), key), contributors);
-        }
-    }
-    Ok((release, by))
-}
-
 /// A number that is always the same for a cell: chance of random rounding. The cell is known by the finest codes that
 /// it stands for.
 fn uniform(release: &Release, seed: u64, (measure, key): &Name) -> u64 {
@@ -121,7 +105,7 @@ pub fn leaks(preset: &Preset, boards: &[&Board], seed: u64) -> Result<Leaks> {
     let mut released = Vec::new();
     let mut truths = Vec::new();
     for (number, board) in boards.iter().enumerate() {
-        let (truth, by) = truth(board)?;
+        let Tables { truth, by } = tables(board)?;
         let published = preset.publish(&truth, &by, &|name| uniform(&truth, seed, name))?.release;
         released.push(published.apart(number));
         truths.push(truth.apart(number));

@@ -58,6 +58,21 @@ fn what_is_out_already_can_refuse_everything() {
     assert!(matches!(protect(&problem, Openness::full(5)), Err(ProtectError::NotProven { .. })));
 }
 
+#[test]
+fn what_a_zero_makes_the_same_as_a_published_number_is_not_called_open() {
+    // 5 was published; what is hidden is that and one atom more, of which a new table shows that it is zero.
+    let cell = |atoms: &[u32], value| Cell { atoms: Row::sum(atoms.iter().copied()), value };
+    let problem = Problem {
+        atoms: 3,
+        cells: vec![cell(&[0], 5), cell(&[0, 1], 5), cell(&[1], 0), cell(&[2], 9)],
+        forced: vec![0],
+        withheld: [1].into(),
+        candidates: vec![2, 3],
+        ..Problem::default()
+    };
+    assert_eq!(protect(&problem, Openness::full(5)), Err(ProtectError::Revealed { cells: vec![1] }));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use anyhow::Result;
 use attacks::{
     board::Board,
-    folder,
+    campaign, folder,
     organisation::Organisation,
-    presets::{Leak, Leaks, leaks, truth},
+    presets::{Leak, Leaks, leaks},
 };
 use disclosure_control::{
+    coarsen::Tables,
     preset::{Preset, Totals},
     release::Release,
     rule::Threshold,
@@ -28,7 +29,7 @@ fn half_year() -> Board {
 fn the_rule_of_the_mental_health_data_set_gives_the_release_that_is_in_the_corpus() -> Result<()> {
     let (manifest, tables) = folder::read(&repository("services/disclosure-control/tests/data/corpus/small-0-mhsds"))?;
     let corpus = Release::new(manifest, &tables)?;
-    let (truth, by) = truth(&half_year())?;
+    let Tables { truth, by } = campaign::tables(&half_year())?;
     // There, the total is rounded as well.
     let preset = Preset { totals: Totals::AsOthers, ..Preset::NHS_MHSDS };
     let ours = preset.publish(&truth, &by, &|_| 0)?.release;
