@@ -237,22 +237,38 @@ impl Attacker {
             let sum = of.directed(piece, sign);
             let cheapest =
                 if of.releases.len() <= LARGE { of.simplex.in_the_way(&sum, until) } else { Err(Stopped::TooLong) };
-            let local = match cheapest {
+            match cheapest {
                 // A way that is not the cheapest is better than none.
-                Err(Stopped::TooLong | Stopped::TooWide) => {
-                    let tightest = of.simplex.tightest(&sum);
-                    of.sound(tightest)?.map(|release| vec![release])
-                }
-                cheapest => cheapest?,
-            };
-            if let Some(local) = local {
-                let is_one = |place: &(Release, Option<(usize, usize)>)| {
-                    place.1.is_some_and(|(at, number)| at == part && local.contains(&number))
-                };
-                return Ok(Some((0..self.releases.len()).filter(|at| is_one(&self.releases[*at])).collect()));
+                Err(Stopped::TooLong | Stopped::TooWide) => return self.tightest(target, sign),
+                Ok(Some(local)) => return Ok(Some(self.releases_of(part, &local))),
+                Ok(None) => {}
+                Err(stopped) => return Err(stopped),
             }
         }
         Ok(None)
+    }
+
+    /// One equation on which it depends most how far a target goes, upwards (`sign` 1) or downwards (−1); none: on none.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub fn tightest(&mut self, target: usize, sign: i64) -> Result<Option<Vec<usize>>, Stopped> {
+        for (part, piece) in self.targets[target].pieces.clone() {
+            let of = &mut self.parts[part];
+            let sum = of.directed(piece, sign);
+            let tightest = of.simplex.tightest(&sum);
+            if let Some(local) = of.sound(tightest)? {
+                return Ok(Some(self.releases_of(part, &[local])));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The numbers of releases that are these in a part.
+    fn releases_of(&self, part: usize, local: &[usize]) -> Vec<usize> {
+        let is_one =
+            |at: &usize| self.releases[*at].1.is_some_and(|(other, number)| other == part && local.contains(&number));
+        (0..self.releases.len()).filter(is_one).collect()
     }
 
     /// The range of a target over the whole worlds that were found so far; none before the first.

@@ -217,7 +217,12 @@ impl Work {
                 let more = (1..=ROOM_MAX).map(|room| self.attacker.in_the_way(class, sign, goal + sign * room));
                 let way =
                     std::iter::once(Ok(way)).chain(more).find(|way| !matches!(way, Ok(Some(way)) if way.is_empty()));
-                self.hide(way.unwrap_or(Ok(None)).map_err(why)?).map_err(why)?;
+                // And where that does not help, what it depends on most goes.
+                let way = match way {
+                    Some(Ok(Some(way))) => Some(way),
+                    _ => self.attacker.tightest(class, sign).map_err(why)?,
+                };
+                self.hide(way).map_err(why)?;
             }
         }
         while let Some((up, down)) = self.too_narrow(class) {
