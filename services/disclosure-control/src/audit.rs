@@ -9,10 +9,9 @@
 //! Source: M. Fischetti and J. J. Salazar, *Solving the cell suppression problem on tabular data with linear
 //! constraints*, Management Science 47 (2001), for the attacker's programmes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
 
-use crate::problem::{Cell, Problem};
 use crate::row::{Atom, Row};
 use crate::simplex::{Constraint, Fraction, Most, Release, Simplex, Stopped};
 
@@ -49,24 +48,6 @@ pub enum Level {
 impl Level {
     /// All, from who knows least to who knows most.
     pub const ALL: [Level; 3] = [Level::K0, Level::K1, Level::K2];
-}
-
-/// What somebody knows at a level who sees the cells of a problem but for the hidden ones, zeros being public. At
-/// [`Level::K2`] primary and secondary cells have different marks: the ones are below the threshold, the others not.
-pub fn known(problem: &Problem, hidden: &BTreeSet<usize>, level: Level, threshold: i64) -> Vec<Constraint> {
-    let of = |(place, cell): (usize, &Cell)| {
-        if !hidden.contains(&place) {
-            return Some(Constraint::equal(cell.atoms.clone(), cell.value));
-        }
-        let (low, high) = match (level, problem.primary.contains(&place)) {
-            (Level::K0, _) => return None,
-            (Level::K1, _) => (1, None),
-            (Level::K2, true) => (1, Some(threshold - 1)),
-            (Level::K2, false) => (threshold, None),
-        };
-        Some(Constraint { row: cell.atoms.clone(), low: Some(low), high })
-    };
-    problem.frame.iter().cloned().chain(problem.cells.iter().enumerate().filter_map(of)).collect()
 }
 
 /// Somebody who knows constraints and asks about sums of atoms.

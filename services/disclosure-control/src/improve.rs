@@ -15,7 +15,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::iter;
 
-use crate::audit::{Attacker, Level, known};
+use crate::audit::{Attacker, Level};
 use crate::problem::Problem;
 use crate::row::{Row, TooWide};
 use crate::simplex::Stopped;
@@ -187,7 +187,7 @@ impl Search<'_> {
         let hidden = problem.primary.iter().chain(secondary).chain(&problem.withheld).copied().collect();
         let targets: Vec<Row> = problem.primary.iter().map(|cell| problem.cells[*cell].atoms.clone()).collect();
         // At K0 no mark tells anything, so the threshold is of no matter.
-        let mut attacker = Attacker::new(problem.atoms, known(problem, &hidden, Level::K0, 0), &targets)?;
+        let mut attacker = Attacker::new(problem.atoms, problem.known(&hidden, Level::K0, 0), &targets)?;
         for (target, cell) in problem.primary.iter().enumerate() {
             let value = problem.cells[*cell].value;
             if !attacker.is_open(target, value - below, value + above)? {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::audit::zeros;
+use crate::audit::{Level, zeros};
 use crate::row::{Atom, Row};
 use crate::simplex::Constraint;
 
@@ -212,6 +212,24 @@ impl Problem {
         }
         self.values_agree()?;
         Ok(self)
+    }
+
+    /// What somebody knows at a level who sees the cells but for the hidden ones, zeros being public. At [`Level::K2`]
+    /// primary and secondary cells have different marks: the ones are below the threshold, the others not.
+    pub fn known(&self, hidden: &BTreeSet<usize>, level: Level, threshold: i64) -> Vec<Constraint> {
+        let of = |(place, cell): (usize, &Cell)| {
+            if !hidden.contains(&place) {
+                return Some(Constraint::equal(cell.atoms.clone(), cell.value));
+            }
+            let (low, high) = match (level, self.primary.contains(&place)) {
+                (Level::K0, _) => return None,
+                (Level::K1, _) => (1, None),
+                (Level::K2, true) => (1, Some(threshold - 1)),
+                (Level::K2, false) => (threshold, None),
+            };
+            Some(Constraint { row: cell.atoms.clone(), low: Some(low), high })
+        };
+        self.frame.iter().cloned().chain(self.cells.iter().enumerate().filter_map(of)).collect()
     }
 
     /// The same without atoms under a zero, where zeros are shown: everybody knows that they are zero.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::{AttackError, TOLD_MAX};
-use crate::audit::{Attacker, Level, known};
+use crate::audit::{Attacker, Level};
 use crate::problem::Problem;
 use crate::row::Row;
 use crate::simplex::Stopped;
@@ -60,7 +60,7 @@ pub fn judge(
     let revealed = exact.revealed(primary.iter().map(atoms))?;
     let mut judgement = Judgement { how: how(problem, &exact, &hidden, &revealed), revealed, ..Judgement::default() };
     let targets: Vec<Row> = primary.iter().map(|cell| problem.cells[*cell].atoms.clone()).collect();
-    let mut attacker = Attacker::new(problem.atoms, known(problem, &hidden, Level::K0, 0), &targets)?;
+    let mut attacker = Attacker::new(problem.atoms, problem.known(&hidden, Level::K0, 0), &targets)?;
     for (target, cell) in primary.iter().enumerate() {
         watch(target, primary.len());
         let value = problem.cells[*cell].value;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use disclosure_control::audit::{Attacker, Level, known};
+use disclosure_control::audit::{Attacker, Level};
 use disclosure_control::improve::{ELIMINATIONS_MAX, Requirement, improve};
 use disclosure_control::problem::ProblemFile;
 use disclosure_control::protect::{Openness, protect};
@@ -51,7 +51,7 @@ fn case(name: &str) -> Case {
 fn unsafe_at(problem: &Problem, secondary: &BTreeSet<usize>, level: Level, threshold: i64) -> (usize, usize) {
     let hidden: BTreeSet<usize> = problem.primary.union(secondary).copied().collect();
     let targets: Vec<Row> = problem.primary.iter().map(|cell| problem.cells[*cell].atoms.clone()).collect();
-    let known = known(problem, &hidden, level, threshold);
+    let known = problem.known(&hidden, level, threshold);
     let mut attacker = Attacker::new(problem.atoms, known, &targets).expect("the true world");
     let (mut narrow, mut exact) = (0, 0);
     for (target, cell) in problem.primary.iter().enumerate() {

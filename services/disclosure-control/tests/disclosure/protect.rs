@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use disclosure_control::audit::{Attacker, Level, known};
+use disclosure_control::audit::{Attacker, Level};
 use disclosure_control::problem::Cell;
 use disclosure_control::protect::{Openness, ProtectError, protect};
 use disclosure_control::simplex::Constraint;
@@ -34,7 +34,7 @@ fn three_ones_that_add_up_to_three_are_given_company() {
     let protection = protect(&problem, Openness::full(5)).expect("it can be protected");
     let hidden: BTreeSet<usize> = problem.primary.union(&protection.secondary).copied().collect();
     let targets: Vec<Row> = hidden.iter().map(|cell| problem.cells[*cell].atoms.clone()).collect();
-    let seen = known(&problem, &hidden, Level::K1, 5);
+    let seen = problem.known(&hidden, Level::K1, 5);
     let mut attacker = Attacker::new(problem.atoms, seen, &targets).expect("the true table is a world");
     for (target, cell) in hidden.iter().enumerate() {
         let interval = attacker.whole_interval(target).expect("a small table");
@@ -92,7 +92,7 @@ proptest! {
         let hidden: BTreeSet<usize> = problem.primary.union(&protection.secondary).copied().collect();
         let targets: Vec<Row> = hidden.iter().map(|cell| problem.cells[*cell].atoms.clone()).collect();
         for level in [Level::K0, Level::K1] {
-            let seen = known(&problem, &hidden, level, threshold);
+            let seen = problem.known(&hidden, level, threshold);
             prop_assert!(seen.iter().all(|constraint: &Constraint| constraint.holds(values)));
             let mut attacker = Attacker::new(problem.atoms, seen, &targets).expect("the true table is a world");
             for (target, cell) in hidden.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use disclosure_control::audit::{Attacker, Interval, Level, known};
+use disclosure_control::audit::{Attacker, Interval, Level};
 use disclosure_control::improve::{Requirement, improve};
 use disclosure_control::problem::Cell;
 use disclosure_control::{Atom, Problem, Row, Singletons, suppress};
@@ -79,7 +79,7 @@ fn secondary(problem: &Problem, singletons: Singletons) -> BTreeSet<usize> {
 }
 
 fn interval(problem: &Problem, hidden: &BTreeSet<usize>, cell: usize) -> Interval {
-    let known = known(problem, hidden, Level::K0, 0);
+    let known = problem.known(hidden, Level::K0, 0);
     let mut attacker =
         Attacker::new(problem.atoms, known, &[problem.cells[cell].atoms.clone()]).expect("the true world");
     attacker.interval(0).expect("few pivots")

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use disclosure_control::audit::{Attacker, Interval, Level, known};
+use disclosure_control::audit::{Attacker, Interval, Level};
 use disclosure_control::simplex::Constraint;
 use disclosure_control::{Row, Singletons, suppress};
 use proptest::prelude::*;
@@ -54,7 +54,7 @@ proptest! {
         prop_assume!(!hidden.contains(&0));
         let targets: Vec<Row> = hidden.iter().map(|cell| problem.cells[*cell].atoms.clone()).collect();
         for level in Level::ALL {
-            let known = known(&problem, &hidden, level, threshold);
+            let known = problem.known(&hidden, level, threshold);
             let mut all = Vec::new();
             worlds(&known, problem.cells[0].value, &mut vec![0; problem.atoms], 0, &mut all);
             if all.is_empty() {
