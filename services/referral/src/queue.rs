@@ -142,7 +142,9 @@ fn waiting(attempt: &Attempt, due: &[Due], now: Timestamp) -> Vec<(&'static Kind
     if attempt.stage == Stage::Draft {
         waiting.push((&TO_SEND, attempt.drafted.at, None));
     }
-    if let (Some(withdrawn), None, true) = (times.withdrawn, times.withdrawal_acknowledged, attempt.closing.is_some()) {
+    if let (Some(withdrawn), None, true) =
+        (times.withdrawn, times.withdrawal_acknowledged, attempt.stage == Stage::Withdrawn)
+    {
         let due = due.iter().find(|due| due.clock == Clock::WithdrawalAck);
         waiting.push((&WITHDRAWAL_UNACKNOWLEDGED, withdrawn, due.map(|due| due.at)));
     }

@@ -141,6 +141,10 @@ impl State {
         if ask.what.follows() {
             return Err(Refusal::NotFor(ask.by.actor));
         }
+        // Whoever may still have what it was told, is still asked for it.
+        if step == Step::EnterInError && attempt.closing.is_some() && attempt.times.withdrawal_acknowledged.is_none() {
+            return Err(Refusal::NotPossible { from: Some(from), step, by: ask.by.actor });
+        }
         let rest_days = attempt.check(ask)?;
         // What ends it, and what is said of a withdrawal, is noted also when others have filled it up.
         let closes = matches!(step, Step::RequestCancel | Step::TellWithdrawal | Step::AcknowledgeWithdrawal);

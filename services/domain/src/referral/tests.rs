@@ -307,6 +307,16 @@ fn who_withdraws_closes_the_partners_access_in_the_same_append() {
 }
 
 #[test]
+fn a_withdrawn_referral_is_entered_in_error_only_once_the_partner_has_acknowledged() {
+    let history = after(accepted([withdraw(Some(1), Actor::Member)]));
+    let error = act(1, Actor::Coordinator, What::EnterInError { reason: Reason::Duplicate });
+    assert!(matches!(refused(&history, &error), Refusal::NotPossible { from: Some(Stage::Withdrawn), .. }));
+    let acknowledged =
+        after(accepted([withdraw(Some(1), Actor::Member), act(1, Actor::Partner, What::AcknowledgeWithdrawal {})]));
+    assert!(Referral::decide(&error, &state(&acknowledged)).is_ok());
+}
+
+#[test]
 fn a_consent_that_was_given_before_is_entered_anew_and_withdrawn_by_either_id() {
     let anew = Allowed { takes_over: Some(consent_id(9)), ..allowed(1, 1) };
     let rest = sent().into_iter().skip(1);

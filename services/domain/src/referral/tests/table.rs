@@ -191,7 +191,12 @@ fn every_row_can_be_taken_and_nothing_that_is_no_row() {
             for actor in Actor::VARIANTS {
                 // A duty lead ends what was sent without consent.
                 let without_consent = *step == Step::CloseAccess && *actor == Actor::DutyLead;
-                let history = at(*stage, without_consent);
+                let mut history = at(*stage, without_consent);
+                // Nobody asks any more for what was entered in error.
+                if (*stage, *step) == (Stage::Withdrawn, Step::EnterInError) {
+                    let acknowledged = act(1, Actor::Partner, What::AcknowledgeWithdrawal {});
+                    history.extend(Referral::decide(&acknowledged, &state(&history)).unwrap());
+                }
                 let before = state(&history);
                 assert_eq!(before.attempts[&attempt_id(1)].stage, *stage);
                 let said = Referral::decide(&to_take(*step, *actor), &before);
