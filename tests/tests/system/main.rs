@@ -47,6 +47,7 @@ mod outcomes;
 mod partners;
 mod people;
 mod queue;
+mod queue_scan;
 mod reads;
 mod referral_clocks;
 mod referrals;

@@ -26,7 +26,7 @@ async fn read(world: &World, who: &Actor, query: &str) -> Value {
     who.read(&format!("/v1/queue?limit=200{query}"), end).await.must(200).json()
 }
 
-async fn lines(world: &World, who: &Actor, query: &str) -> BTreeSet<Line> {
+pub async fn lines(world: &World, who: &Actor, query: &str) -> BTreeSet<Line> {
     let page = read(world, who, query).await;
     let items = page["items"].as_array().expect("items");
     assert!(page["next"].is_null(), "the tests have few items");

@@ -12,7 +12,7 @@ use web::Role;
 use crate::guide::{self, Shell};
 
 /// What a consent under 42 CFR Part 2 says.
-const ELEMENTS: [&str; 8] =
+pub const ELEMENTS: [&str; 8] =
     ["subject", "discloser", "information", "recipient", "purpose", "revocation", "end", "signature"];
 
 /// An organisation with a partner, and a member who is to be referred there.
