@@ -75,13 +75,16 @@ struct Part {
     constraints: Vec<Constraint>,
     /// The place in the problem of each atom of the part.
     atoms: Vec<Atom>,
+    /// What is looked for are steps: an atom's place here, and that of another than which it is not less; in the order in
+    /// which steps add up.
+    above: Vec<(usize, usize)>,
     /// Which of what is known names an atom of the part.
     touching: Vec<usize>,
     /// The releases of its equations, those that happened too.
     releases: Vec<Release>,
     /// The distinct sums that are asked about, and the range that whole worlds have shown of each.
     pieces: Vec<Piece>,
-    /// The worlds that were found.
+    /// The worlds that were found, as steps.
     worlds: Vec<Vec<i64>>,
 }
 
@@ -126,9 +129,8 @@ impl Attacker {
         let mut place: Vec<HashMap<Row, usize>> = vec![HashMap::new(); parts.len()];
         let targets = targets.iter().map(|row| {
             let mut by_part: BTreeMap<usize, Vec<(Atom, i64)>> = BTreeMap::new();
-            let mut constant = 0;
-            for (atom, x) in row.entries() {
-                constant += x * presolved.least[*atom as usize];
+            let constant = row.of(&presolved.least);
+            for (atom, x) in presolved.in_steps(row).entries() {
                 if let Some((part, local)) = presolved.name[*atom as usize] {
                     by_part.entry(part).or_default().push((local, *x));
                 }
@@ -192,16 +194,35 @@ impl Attacker {
         self.parts[part].release(local)
     }
 
-    /// The same with one sum held at what it is: with what it would be known to who sees that number as well; none: it
-    /// cannot be that.
+    /// Says that nothing is released any more.
+    pub(crate) fn settle(&mut self) {
+        self.releases.clear();
+        for part in &mut self.parts {
+            part.releases.clear();
+            part.simplex.settle();
+        }
+    }
+
+    /// Holds one sum at a value: from now on it is what it would be to who sees that number as well. Answers for how it
+    /// was before; none: the sum cannot be that, and nothing has changed.
     ///
     /// # Errors
-    /// [`Stopped`]
-    pub fn with(&self, target: usize, value: i64) -> Result<Option<Attacker>, Stopped> {
-        let mut with = self.clone();
-        let [(part, piece)] = with.targets[target].pieces[..] else { return Ok(None) };
-        let value = value - with.targets[target].constant;
-        Ok(with.parts[part].hold(piece, value)?.then_some(with))
+    /// [`Stopped`]: nothing has changed.
+    pub(crate) fn hold(&mut self, target: usize, value: i64) -> Result<Option<Before>, Stopped> {
+        let [(part, piece)] = self.targets[target].pieces[..] else { return Ok(None) };
+        let value = value - self.targets[target].constant;
+        let before = Before { part, was: self.parts[part].clone() };
+        let held = self.parts[part].hold(piece, value);
+        if held == Ok(true) {
+            return Ok(Some(before));
+        }
+        self.undo(before);
+        held.map(|_| None)
+    }
+
+    /// Lets go what was held last.
+    pub(crate) fn undo(&mut self, Before { part, was }: Before) {
+        self.parts[part] = was;
     }
 
     /// Which equations must be released for a target to come to `goal`, upwards (`sign` 1) or downwards (−1), at the
@@ -295,6 +316,7 @@ impl Attacker {
                 if enough(self) {
                     return Ok(true);
                 }
+                self.parts[*part].begin(&mut self.whole, whole)?;
                 let seen = self.seen(target);
                 let missing =
                     seen.map(|seen| if sign > 0 { goal - seen.high.unwrap_or(goal) } else { seen.low - goal });
@@ -327,6 +349,12 @@ impl Attacker {
         }
         self.seen(target).ok_or(Stopped::Contradiction)
     }
+}
+
+/// How it was before a sum was held.
+pub(crate) struct Before {
+    part: usize,
+    was: Part,
 }
 
 impl Piece {
@@ -371,15 +399,17 @@ impl Part {
     }
 
     /// Notes what a whole world has for each piece, if it is one.
-    fn record(&mut self, whole: &mut Whole, counts: &[i64]) {
+    fn record(&mut self, whole: &mut Whole, steps: &[i64]) {
+        let mut counts = steps.to_vec();
+        self.above.iter().for_each(|(atom, below)| counts[*atom] += counts[*below]);
         let add = |whole: &mut Whole, sign: i64| {
-            self.atoms.iter().zip(counts).for_each(|(atom, count)| whole.counts[*atom as usize] += sign * count);
+            self.atoms.iter().zip(&counts).for_each(|(atom, count)| whole.counts[*atom as usize] += sign * count);
         };
         add(whole, 1);
-        let positive = counts.iter().all(|count| *count >= 0);
+        let positive = steps.iter().all(|step| *step >= 0);
         let is_world = positive
             && self.touching.iter().all(|known| whole.known[*known].holds(&whole.counts))
-            && self.constraints.iter().all(|known| known.holds(counts));
+            && self.constraints.iter().all(|known| known.holds(steps));
         add(whole, -1);
         debug_assert!(is_world, "a corner satisfies what is known");
         if !is_world {
@@ -387,10 +417,10 @@ impl Part {
         }
         let mut tells = false;
         for piece in &mut self.pieces {
-            tells |= piece.see(counts);
+            tells |= piece.see(steps);
         }
         if tells {
-            self.worlds.push(counts.to_vec());
+            self.worlds.push(steps.to_vec());
         }
     }
 
@@ -400,6 +430,7 @@ impl Part {
         if !self.simplex.hold(&row, value)? {
             return Ok(false);
         }
+        self.simplex.settle();
         self.constraints.push(Constraint::equal(row.clone(), value));
         self.worlds.retain(|world| row.of(world) == value);
         for piece in &mut self.pieces {
@@ -445,13 +476,36 @@ impl Part {
         Ok(())
     }
 
+    /// Finds a first world, so that it is known how far each piece has to go: this corner or, by branching, any.
+    fn begin(&mut self, whole: &mut Whole, branching: bool) -> Result<(), Stopped> {
+        if !self.worlds.is_empty() {
+            return Ok(());
+        }
+        let mut first = self.simplex.whole();
+        if first.is_none() && branching {
+            let any = self.simplex.whole_reaching(&Row::sum([]), 0);
+            first = self.sound(any)?;
+        }
+        if let Some(world) = first {
+            self.record(whole, &world);
+        }
+        Ok(())
+    }
+
     /// The same among whole numbers only, by branching.
     fn look_whole(&mut self, whole: &mut Whole, piece: usize, sign: i64, missing: Option<i64>) -> Result<(), Stopped> {
         let goal = self.directed(piece, sign);
         let until = self.until(piece, sign, missing);
-        let best = self.pieces[piece].seen.map(|(low, high)| if sign > 0 { high } else { -low });
         let mut worlds = Vec::new();
-        let most = self.simplex.whole_most(&goal, best, until, &mut |world| worlds.push(world));
+        let most = if let Some(until) = until {
+            self.simplex.whole_reaching(&goal, until).map(|world| {
+                worlds.extend(world);
+                Most::Enough
+            })
+        } else {
+            let best = self.pieces[piece].seen.map(|(low, high)| if sign > 0 { high } else { -low });
+            self.simplex.whole_most(&goal, best, &mut |world| worlds.push(world))
+        };
         let most = self.sound(most);
         for world in &worlds {
             self.record(whole, world);
@@ -466,9 +520,11 @@ impl Part {
 struct Presolved {
     /// What each atom is at least.
     least: Vec<i64>,
+    /// For each atom another than which it is not less, if there is one: what is looked for is the step between them.
+    above: Vec<Option<Atom>>,
     /// The part of each atom and its place there; none: it is what it is at least.
     name: Vec<Option<(usize, Atom)>>,
-    /// For each part its atoms, and the constraints by place.
+    /// For each part its atoms, and the constraints on their steps by place.
     members: Vec<Vec<Atom>>,
     constraints: Vec<Vec<Constraint>>,
 }
@@ -491,11 +547,27 @@ impl Presolved {
             .map(|c| Constraint { row: c.row.without(|atom| !kept[atom as usize]), ..c })
             .filter(|c| !c.row.is_empty())
             .collect();
-        Ok(Presolved::split(atoms, rows, targets, &kept, least))
+        let (above, rows) = nested(atoms, rows);
+        let (name, members, constraints) = (Vec::new(), Vec::new(), Vec::new());
+        let mut presolved = Presolved { least, above, name, members, constraints };
+        let rows = rows.into_iter().map(|c| Constraint { row: presolved.in_steps(&c.row), ..c });
+        let rows = shifted(rows.collect(), &vec![0; atoms])?;
+        presolved.split(atoms, rows, targets, &kept);
+        Ok(presolved)
+    }
+
+    /// A sum of atoms as one of steps.
+    fn in_steps(&self, row: &Row) -> Row {
+        let below = |atom: &Atom| self.above[*atom as usize];
+        let steps = |(atom, x): &(Atom, i64)| {
+            let x = *x;
+            std::iter::successors(Some(*atom), below).map(move |step| (step, x))
+        };
+        Row::new(row.entries().iter().flat_map(steps))
     }
 
     /// Which atoms hang together.
-    fn split(atoms: usize, rows: Vec<Constraint>, targets: &[Row], kept: &[bool], least: Vec<i64>) -> Presolved {
+    fn split(&mut self, atoms: usize, rows: Vec<Constraint>, targets: &[Row], kept: &[bool]) {
         let mut parent: Vec<usize> = (0..atoms).collect();
         let root = |parent: &mut Vec<usize>, mut at: usize| {
             while parent[at] != at {
@@ -504,16 +576,19 @@ impl Presolved {
             }
             at
         };
-        for constraint in &rows {
-            let mut all = constraint.row.atoms().map(|atom| atom as usize);
+        let steps: Vec<Row> = targets.iter().map(|row| self.in_steps(row)).collect();
+        let pairs = (0..).zip(&self.above).filter_map(|(atom, above)| Some(Row::sum([atom, (*above)?])));
+        let pairs: Vec<Row> = pairs.collect();
+        for row in rows.iter().map(|c| &c.row).chain(&pairs) {
+            let mut all = row.atoms().map(|atom| atom as usize);
             let Some(first) = all.next() else { continue };
             for other in all {
                 let (a, b) = (root(&mut parent, first), root(&mut parent, other));
                 parent[b] = a;
             }
         }
-        let asked: HashSet<Atom> = targets.iter().flat_map(Row::atoms).collect();
-        let bound: HashSet<Atom> = rows.iter().flat_map(|c| c.row.atoms()).collect();
+        let asked: HashSet<Atom> = steps.iter().flat_map(Row::atoms).collect();
+        let bound: HashSet<Atom> = rows.iter().map(|c| &c.row).chain(&pairs).flat_map(Row::atoms).collect();
         let (mut part_of, mut name) = (HashMap::new(), vec![None; atoms]);
         let (mut members, mut constraints): (Vec<Vec<Atom>>, Vec<Vec<Constraint>>) = (Vec::new(), Vec::new());
         for (at, atom) in (0..).take(atoms).enumerate() {
@@ -539,7 +614,16 @@ impl Presolved {
         for constraints in &mut constraints {
             constraints.sort_by(|a, b| a.row.cmp(&b.row));
         }
-        Presolved { least, name, members, constraints }
+        (self.name, self.members, self.constraints) = (name, members, constraints);
+    }
+
+    /// Of these atoms those that are not less than another, each with it by their places, the lowest first.
+    fn order(&self, atoms: &[Atom]) -> Vec<(usize, usize)> {
+        let place = |atom: Atom| self.name[atom as usize].map(|(_, local)| local as usize);
+        let depth = |atom: &Atom| std::iter::successors(Some(*atom), |at| self.above[*at as usize]).count();
+        let mut order: Vec<Atom> = atoms.to_vec();
+        order.sort_by_key(|atom| (depth(atom), *atom));
+        order.into_iter().filter_map(|atom| Some((place(atom)?, place(self.above[atom as usize]?)?))).collect()
     }
 
     /// The parts, and for each release its part and its number there.
@@ -558,11 +642,12 @@ impl Presolved {
         }
         let mut own: Vec<Vec<Release>> = vec![Vec::new(); self.members.len()];
         let place = |release: &Release| {
-            let row = &known[release.equation].row;
+            let known = &known[release.equation].row;
+            let row = self.in_steps(known);
             let (part, _) = row.atoms().find_map(|atom| self.name[atom as usize])?;
             let local = row.renamed(|atom| self.name[atom as usize].map(|(_, local)| local));
             let equation = self.constraints[part].binary_search_by(|constraint| constraint.row.cmp(&local)).ok()?;
-            let at_least = (release.at_least - row.of(&self.least)).max(0);
+            let at_least = (release.at_least - known.of(&self.least)).max(0);
             own[part].push(Release { equation, at_least, price: release.price });
             Some((part, own[part].len() - 1))
         };
@@ -573,10 +658,11 @@ impl Presolved {
             self.members.iter().zip(&self.constraints).zip(touching).zip(own)
         {
             let simplex = Simplex::with_releases(atoms.len(), constraints, &releases)?;
-            let (atoms, constraints) = (atoms.clone(), constraints.clone());
+            let (above, atoms, constraints) = (self.order(atoms), atoms.clone(), constraints.clone());
             parts.push(Part {
                 simplex,
                 constraints,
+                above,
                 atoms,
                 touching,
                 releases,
@@ -622,6 +708,28 @@ fn without_zeros(atoms: usize, known: &[Constraint]) -> Result<(Vec<Constraint>,
     }
     rows.retain(|c| !c.row.is_empty());
     Ok((rows, zero))
+}
+
+/// For each atom another than which it is not less, with nothing going round in a circle; and the constraints that do not
+/// say so.
+fn nested(atoms: usize, rows: Vec<Constraint>) -> (Vec<Option<Atom>>, Vec<Constraint>) {
+    let mut above: Vec<Option<Atom>> = vec![None; atoms];
+    let mut rest = Vec::new();
+    for constraint in rows {
+        let pair = match (constraint.row.entries(), constraint.low, constraint.high) {
+            ([(a, 1), (b, -1)] | [(b, -1), (a, 1)], Some(0), None) => Some((*a, *b)),
+            _ => None,
+        };
+        let is_free = |(a, b): &(Atom, Atom)| {
+            above[*a as usize].is_none()
+                && std::iter::successors(Some(*b), |at| above[*at as usize]).all(|below| below != *a)
+        };
+        match pair.filter(is_free) {
+            Some((a, b)) => above[a as usize] = Some(b),
+            None => rest.push(constraint),
+        }
+    }
+    (above, rest)
 }
 
 /// The constraints on what each atom is beyond what it is at least; without those that follow from others.

@@ -19,6 +19,9 @@ use crate::suppress::{Singletons, suppress};
 /// The largest number of rounds of audit and repair for one release.
 pub const ROUNDS_MAX: usize = 1_000;
 
+/// Up to so many hidden sums worlds between corners are looked for as well before one more is shown.
+const BRANCHED_MAX: usize = 300;
+
 /// How far beyond its goal an interval is pushed where no world of whole numbers is found at the goal.
 const ROOM_MAX: i64 = 8;
 
@@ -91,8 +94,9 @@ pub fn protect(problem: &Problem, openness: Openness) -> Result<Protection, Prot
     }
     let mut work = Work::new(&opened, openness, &suppression.secondary).map_err(all)?;
     work.repair(&opened)?;
-    // Over several releases there is more to look at, and branching takes too long.
-    work.give_back(&opened, problem.forced.is_empty());
+    let hidden = work.classes.iter().filter(|class| class.hidden).count();
+    work.attacker.settle();
+    work.give_back(&opened, hidden <= BRANCHED_MAX);
     work.show_what_follows(&opened).map_err(|wide| all(wide.into()))?;
     Ok(work.finished(problem))
 }
@@ -116,10 +120,10 @@ pub fn protected_by(
     if work.classes[class].is_primary {
         return Ok(BTreeSet::new());
     }
-    let Some(with) = work.attacker.with(class, work.classes[class].value).map_err(why)? else {
+    work.attacker.settle();
+    if work.attacker.hold(class, work.classes[class].value).map_err(why)?.is_none() {
         return Ok(BTreeSet::new());
-    };
-    work.attacker = with;
+    }
     work.classes[class].hidden = false;
     let narrow: Vec<usize> =
         (0..work.classes.len()).filter(|class| work.stays_open(*class, true) != Ok(true)).collect();
@@ -284,15 +288,14 @@ impl Work {
         let mut ask: Vec<usize> = (0..self.classes.len()).collect();
         for class in order {
             // What cannot be worked out here stays hidden.
-            let Ok(Some(with)) = self.attacker.with(class, self.classes[class].value) else { continue };
-            let before = std::mem::replace(&mut self.attacker, with);
+            let Ok(Some(before)) = self.attacker.hold(class, self.classes[class].value) else { continue };
             self.classes[class].hidden = false;
             let Some(at) = ask.iter().position(|class| self.stays_open(*class, thoroughly) != Ok(true)) else {
                 continue;
             };
             ask[..=at].rotate_right(1);
             self.classes[class].hidden = true;
-            self.attacker = before;
+            self.attacker.undo(before);
         }
     }
 

@@ -12,13 +12,13 @@ use std::ops::ControlFlow;
 
 use crate::row::{Row, gcd};
 
-/// The largest number of entries of one tableau: 8 bytes each.
+/// The largest number of entries of one tableau: 4 bytes each.
 pub const TABLEAU_ENTRIES_MAX: usize = 1 << 25;
 /// The largest number of steps for one question.
 pub const PIVOTS_MAX: usize = 50_000;
 /// The largest number of branches on the way to a world of whole numbers.
 pub const BRANCHES_MAX: usize = 400;
-/// The largest entry: products and differences of two fit 64 bits.
+/// The largest entry: sums and differences of two fit 32 bits, products 64.
 const ENTRY_MAX: i64 = 1 << 30;
 /// The largest right side: its product with an entry fits 128 bits, with room.
 const RIGHT_MAX: u128 = 1 << 90;
@@ -135,7 +135,7 @@ struct Line {
     basic: usize,
     denominator: i64,
     right: i128,
-    entries: Vec<i64>,
+    entries: Vec<i32>,
     /// No entry is wider than this.
     widest: i64,
 }
@@ -143,36 +143,69 @@ struct Line {
 impl Line {
     /// # Errors
     /// [`Stopped::TooWide`]
-    fn new(basic: usize, denominator: i64, right: i128, entries: Vec<i64>) -> Result<Line, Stopped> {
-        let widest = entries.iter().fold(0, |widest: i64, x| widest.max(x.abs()));
-        let line = Line { basic, denominator, right, entries, widest };
-        if (widest | denominator) >= ENTRY_MAX { Err(Stopped::TooWide) } else { Ok(line) }
+    fn new(basic: usize, denominator: i64, right: i128, entries: Vec<i32>) -> Result<Line, Stopped> {
+        let mut line = Line { basic, denominator, right, entries, widest: 0 };
+        line.widest = line.widest_entry();
+        if (line.widest | denominator) >= ENTRY_MAX { Err(Stopped::TooWide) } else { Ok(line) }
+    }
+
+    fn at(&self, column: usize) -> i64 {
+        self.entries[column].into()
+    }
+
+    fn widest_entry(&self) -> i64 {
+        self.entries.iter().fold(0, |widest: u32, x| widest.max(x.unsigned_abs())).into()
     }
 
     /// Takes the pivot line out of this one, at a column; the column is the leaving variable's from now on.
     fn eliminate(&mut self, pivot: &Line, column: usize) -> Result<(), Stopped> {
-        let (p, x) = (pivot.denominator, self.entries[column]);
+        let (p, x) = (pivot.denominator, self.at(column));
         if x == 0 {
             return Ok(());
         }
         let divisor = gcd(p, x);
-        let (by, times) = (p / divisor, x / divisor);
         self.entries[column] = 0;
-        let both = self.entries.iter_mut().zip(&pivot.entries);
-        // Nearly always without a multiplication.
-        match (by, times) {
-            (1, 1) => both.for_each(|(mine, other)| *mine -= other),
-            (1, -1) => both.for_each(|(mine, other)| *mine += other),
-            _ => both.for_each(|(mine, other)| *mine = *mine * by - other * times),
-        }
+        self.combine(p / divisor, pivot, x / divisor)
+    }
+
+    /// Becomes `by` times itself less `times` the other.
+    fn combine(&mut self, by: i64, other: &Line, times: i64) -> Result<(), Stopped> {
         let wide = |a: i128, b: i64| a.checked_mul(b.into()).ok_or(Stopped::TooWide);
-        self.right = wide(self.right, by)?.checked_sub(wide(pivot.right, times)?).ok_or(Stopped::TooWide)?;
+        self.right = wide(self.right, by)?.checked_sub(wide(other.right, times)?).ok_or(Stopped::TooWide)?;
         if self.right.unsigned_abs() >= RIGHT_MAX {
             return Err(Stopped::TooWide);
         }
         self.denominator *= by;
-        self.widest = self.widest * by + pivot.widest * times.abs();
+        let widest = |mine: &Line| mine.widest * by + other.widest * times.abs();
+        if widest(self) > i32::MAX.into() {
+            self.widest = self.widest_entry();
+        }
+        self.widest = widest(self);
+        if self.widest > i32::MAX.into() {
+            return self.combine_wide(by, other, times);
+        }
+        let both = self.entries.iter_mut().zip(&other.entries);
+        // Nearly always without a multiplication. All three are below the widest there can be.
+        match (by, i32::try_from(by), i32::try_from(times)) {
+            (1, _, Ok(1)) => both.for_each(|(mine, other)| *mine -= other),
+            (1, _, Ok(-1)) => both.for_each(|(mine, other)| *mine += other),
+            (_, Ok(by), Ok(times)) => both.for_each(|(mine, other)| *mine = *mine * by - other * times),
+            _ => return Err(Stopped::TooWide),
+        }
         self.narrowed()
+    }
+
+    /// The same where entries may not fit before they are divided by what they have in common.
+    fn combine_wide(&mut self, by: i64, other: &Line, times: i64) -> Result<(), Stopped> {
+        let both = self.entries.iter().zip(&other.entries);
+        let wide: Vec<i64> = both.map(|(mine, other)| i64::from(*mine) * by - i64::from(*other) * times).collect();
+        let divisor = common(self.denominator, self.right, wide.iter().copied());
+        self.denominator /= divisor;
+        self.right /= i128::from(divisor);
+        let narrow = wide.iter().map(|x| i32::try_from(x / divisor));
+        self.entries = narrow.collect::<Result<_, _>>().map_err(|_| Stopped::TooWide)?;
+        self.widest = self.widest_entry();
+        if (self.widest | self.denominator) >= ENTRY_MAX { Err(Stopped::TooWide) } else { Ok(()) }
     }
 
     /// Looks at the entries again where they may have become wide, and divides by what they have in common.
@@ -180,31 +213,42 @@ impl Line {
         if (self.widest | self.denominator) < LOOKED_AT_FROM {
             return Ok(());
         }
-        let widest = |line: &Line| line.entries.iter().fold(0, |widest, x| widest.max(x.abs()));
-        self.widest = widest(self);
+        self.widest = self.widest_entry();
         if (self.widest | self.denominator) >= REDUCED_FROM {
             self.reduce();
-            self.widest = widest(self);
         }
         if (self.widest | self.denominator) >= ENTRY_MAX { Err(Stopped::TooWide) } else { Ok(()) }
     }
 
     /// Divides by what all entries have in common.
     fn reduce(&mut self) {
-        let mut divisor = self.denominator;
-        for x in self.entries.iter().filter(|x| **x != 0) {
-            if divisor == 1 {
-                return;
-            }
-            divisor = gcd(divisor, *x);
-        }
-        divisor = gcd(divisor, i64::try_from(self.right % i128::from(divisor)).unwrap_or(1));
-        if divisor > 1 {
+        let divisor = common(self.denominator, self.right, self.entries.iter().map(|x| i64::from(*x)));
+        if let Ok(narrow @ 2..) = i32::try_from(divisor) {
             self.denominator /= divisor;
             self.right /= i128::from(divisor);
-            self.entries.iter_mut().for_each(|x| *x /= divisor);
+            self.entries.iter_mut().for_each(|x| *x /= narrow);
+            self.widest = self.widest_entry();
         }
     }
+}
+
+/// What all of these have in common.
+fn common(denominator: i64, right: i128, entries: impl Iterator<Item = i64>) -> i64 {
+    let mut divisor = denominator.abs();
+    for x in entries.filter(|x| *x != 0) {
+        if divisor == 1 {
+            return 1;
+        }
+        // What divides some nearly always divides the next as well; so short a division is quick.
+        let divides = match (u32::try_from(x.unsigned_abs()), u32::try_from(divisor)) {
+            (Ok(x), Ok(divisor)) => x % divisor == 0,
+            _ => false,
+        };
+        if !divides {
+            divisor = gcd(divisor, x);
+        }
+    }
+    gcd(divisor, i64::try_from(right % i128::from(divisor)).unwrap_or(1)).max(1)
 }
 
 /// What a variable beside the atoms is for.
@@ -225,6 +269,25 @@ pub struct Release {
     pub at_least: i64,
     /// What it costs to depart from it by one.
     pub price: i64,
+}
+
+/// How a search goes on from a corner.
+#[derive(Debug, Clone, Copy)]
+enum Next {
+    /// Further bounds may make it whole.
+    Deeper,
+    /// Nothing more is to be found here.
+    Back,
+    /// What was looked for is found.
+    End,
+}
+
+/// An atom is at most `below`, or `above` it.
+#[derive(Debug, Clone, Copy)]
+struct Bound {
+    atom: usize,
+    below: i64,
+    above: bool,
 }
 
 /// A corner of what the constraints leave open, from which questions are answered one after the other.
@@ -296,25 +359,27 @@ impl Simplex {
         Ok(simplex)
     }
 
-    /// A constraint as a line, with the slack as its basic variable where that satisfies it.
+    /// A constraint as a line, with the slack of a bound as its basic variable.
     fn line(&mut self, row: &Row, slack: Option<(usize, i64)>, value: i64, width: usize) -> Result<Line, Stopped> {
-        let mut entries = vec![0; width];
-        row.entries().iter().for_each(|(atom, x)| entries[*atom as usize] = *x);
-        let mut line = Line::new(ARTIFICIAL, 1, value.into(), entries)?;
+        let (mut entries, mut right, mut basic) = (vec![0; width], i128::from(value), ARTIFICIAL);
+        let sign = match slack {
+            Some((at, sign)) if self.slacks[at - self.atoms] == Slack::Free => {
+                right *= i128::from(sign);
+                basic = at;
+                self.columns[at] = ARTIFICIAL;
+                sign
+            }
+            Some((at, sign)) => {
+                entries[at] = if sign < 0 { -1 } else { 1 };
+                1
+            }
+            None => 1,
+        };
+        for (atom, x) in row.entries() {
+            entries[*atom as usize] = i32::try_from(x * sign).map_err(|_| Stopped::TooWide)?;
+        }
+        let mut line = Line::new(basic, 1, right, entries)?;
         line.widest = line.widest.max(1);
-        let free = slack.filter(|(at, _)| self.slacks[at - self.atoms] == Slack::Free);
-        if let Some((at, sign)) = slack {
-            line.entries[at] = sign;
-        }
-        if line.right < 0 || (line.right == 0 && free.is_some_and(|(_, sign)| sign < 0)) {
-            line.right = -line.right;
-            line.entries.iter_mut().for_each(|x| *x = -*x);
-        }
-        if let Some((at, _)) = free.filter(|(at, _)| line.entries[*at] == 1) {
-            line.basic = at;
-            line.entries[at] = 0;
-            self.columns[at] = ARTIFICIAL;
-        }
         Ok(line)
     }
 
@@ -325,29 +390,23 @@ impl Simplex {
             && self.slacks.get(variable - self.atoms).is_some_and(|slack| *slack != Slack::Free)
     }
 
-    /// From a start that satisfies nothing yet to a corner that satisfies all.
+    /// From a start that satisfies nothing yet to a corner that satisfies all: first equations get a variable each, then
+    /// what is below zero goes up, at a price of each column so that no step is for nothing.
     fn satisfy(&mut self) -> Result<(), Stopped> {
-        let (mut entries, mut right) = (vec![0; self.columns.len()], 0);
-        for line in self.lines.iter().filter(|line| line.basic == ARTIFICIAL) {
-            entries.iter_mut().zip(&line.entries).for_each(|(goal, x)| *goal -= x);
-            right -= line.right;
-        }
-        let mut goal = Line::new(ARTIFICIAL, 1, right, entries)?;
-        self.close(&mut goal);
-        self.climb(&mut goal, &mut |_| ControlFlow::Continue(()))?;
-        if goal.right != 0 {
-            return Err(Stopped::Contradiction);
-        }
+        let mut price = Line::new(ARTIFICIAL, 1, 0, vec![0; self.columns.len()])?;
         let mut at = 0;
         while at < self.lines.len() {
             let line = &self.lines[at];
-            if line.basic != ARTIFICIAL {
-                at += 1;
-            } else if let Some(column) = self.way_out(line) {
-                self.pivot(at, column, &mut goal)?;
-                at += 1;
-            } else {
-                self.lines.swap_remove(at);
+            let way = if line.basic == ARTIFICIAL { self.way_out(line) } else { None };
+            let is_held = way.is_none_or(|column| self.is_held(self.columns[column]));
+            match (line.basic, way) {
+                (ARTIFICIAL, _) if is_held && line.right != 0 => return Err(Stopped::Contradiction),
+                (ARTIFICIAL, None) => _ = self.lines.swap_remove(at),
+                (ARTIFICIAL, Some(column)) => {
+                    self.pivot(at, column, &mut price)?;
+                    at += 1;
+                }
+                _ => at += 1,
             }
         }
         let open: Vec<usize> = (0..self.columns.len()).filter(|column| self.columns[*column] != ARTIFICIAL).collect();
@@ -355,7 +414,7 @@ impl Simplex {
             line.entries = open.iter().map(|column| line.entries[*column]).collect();
         }
         self.columns = open.iter().map(|column| self.columns[*column]).collect();
-        Ok(())
+        if self.restore(&mut self.steps()?)? { Ok(()) } else { Err(Stopped::Contradiction) }
     }
 
     /// A column that can take the place of what stood in for a constraint; rather one that is not held.
@@ -368,25 +427,13 @@ impl Simplex {
             .map(|(column, _)| column)
     }
 
-    /// Columns without a variable stay out.
-    fn close(&self, goal: &mut Line) {
-        for (entry, variable) in goal.entries.iter_mut().zip(&self.columns) {
-            if *variable == ARTIFICIAL {
-                *entry = 0;
-            }
-        }
-    }
-
     /// The most that a sum of atoms can come to. `watch` sees each corner on the way, the first and the last too, and
     /// may end the climb.
     ///
     /// # Errors
     /// [`Stopped`]
     pub fn most(&mut self, sum: &Row, watch: &mut impl FnMut(&Simplex) -> ControlFlow<()>) -> Result<Most, Stopped> {
-        let price = |variable: usize| {
-            u32::try_from(variable).map_or(0, |atom| if variable < self.atoms { sum.at(atom) } else { 0 })
-        };
-        let mut goal = self.goal(&price)?;
+        let mut goal = self.goal(&self.price(sum))?;
         if watch(self).is_break() {
             return Ok(Most::Enough);
         }
@@ -395,8 +442,10 @@ impl Simplex {
 
     /// A sum of variables in terms of the columns: its value − the entries × the variables.
     fn goal(&self, of: &dyn Fn(usize) -> i64) -> Result<Line, Stopped> {
-        let entries = self.columns.iter().map(|variable| if *variable == ARTIFICIAL { 0 } else { -of(*variable) });
-        let mut goal = Line::new(ARTIFICIAL, 1, 0, entries.collect())?;
+        let of_column = |variable: &usize| if *variable == ARTIFICIAL { 0 } else { -of(*variable) };
+        let entries = self.columns.iter().map(|variable| i32::try_from(of_column(variable)));
+        let entries = entries.collect::<Result<_, _>>().map_err(|_| Stopped::TooWide)?;
+        let mut goal = Line::new(ARTIFICIAL, 1, 0, entries)?;
         for line in self.lines.iter().filter(|line| line.basic != ARTIFICIAL) {
             let x = of(line.basic);
             if x == 0 {
@@ -408,11 +457,7 @@ impl Simplex {
             if times.abs() >= ENTRY_MAX {
                 return Err(Stopped::TooWide);
             }
-            goal.entries.iter_mut().zip(&line.entries).for_each(|(goal, other)| *goal = *goal * by + other * times);
-            goal.right = goal.right * i128::from(by) + line.right * i128::from(times);
-            goal.denominator *= by;
-            goal.widest = goal.widest * by + line.widest * times.abs();
-            goal.narrowed()?;
+            goal.combine(by, line, -times)?;
         }
         Ok(goal)
     }
@@ -449,12 +494,16 @@ impl Simplex {
             let column = gains.min_by_key(|(column, _)| self.columns[*column])?.0;
             return Some((column, self.leaving(column)));
         }
-        let mut gains: Vec<(i64, usize)> = gains.map(|(column, x)| (*x, column)).collect();
+        let mut gains: Vec<(i32, usize)> = gains.map(|(column, x)| (*x, column)).collect();
+        if gains.len() > LOOKED_AT_MAX {
+            gains.select_nth_unstable(LOOKED_AT_MAX);
+            gains.truncate(LOOKED_AT_MAX);
+        }
         gains.sort_unstable();
         let mut best = None;
-        for (_, column) in gains.into_iter().take(LOOKED_AT_MAX) {
+        for (_, column) in gains {
             let leaving = self.leaving(column);
-            if leaving.is_none_or(|line| self.lines[line].entries[column].abs() <= self.lines[line].denominator) {
+            if leaving.is_none_or(|line| self.lines[line].at(column).abs() <= self.lines[line].denominator) {
                 return Some((column, leaving));
             }
             best = best.or(Some((column, leaving)));
@@ -467,7 +516,7 @@ impl Simplex {
     fn leaving(&self, column: usize) -> Option<usize> {
         let mut best: Option<(usize, i128, i64)> = None;
         for (at, line) in self.lines.iter().enumerate() {
-            let entry = line.entries[column];
+            let entry = line.at(column);
             let held = entry != 0 && self.is_held(line.basic);
             if entry <= 0 && !held {
                 continue;
@@ -475,8 +524,11 @@ impl Simplex {
             let (right, entry) = if held { (0, 1) } else { (line.right, entry) };
             let order = |at: usize| self.lines[at].basic.wrapping_add(1);
             let better = best.is_none_or(|(other, theirs, by)| {
-                let (mine, theirs) = (right * i128::from(by), theirs * i128::from(entry));
-                mine < theirs || (mine == theirs && order(at) < order(other))
+                let by_right = match (i32::try_from(right), i32::try_from(theirs)) {
+                    (Ok(mine), Ok(theirs)) => (i64::from(mine) * by).cmp(&(i64::from(theirs) * entry)),
+                    _ => (right * i128::from(by)).cmp(&(theirs * i128::from(entry))),
+                };
+                by_right.then_with(|| order(at).cmp(&order(other))).is_lt()
             });
             if better {
                 best = Some((at, right, entry));
@@ -512,6 +564,18 @@ impl Simplex {
         Ok(())
     }
 
+    /// Keeps what is held held for good: there is less to reckon with then, and nothing is released any more.
+    pub fn settle(&mut self) {
+        let open: Vec<usize> = (0..self.columns.len()).filter(|column| !self.is_held(self.columns[*column])).collect();
+        for line in &mut self.lines {
+            line.entries = open.iter().map(|column| line.entries[*column]).collect();
+        }
+        self.columns = open.iter().map(|column| self.columns[*column]).collect();
+        let atoms = self.atoms;
+        self.lines.retain(|line| line.basic < atoms || line.entries.iter().any(|x| *x != 0));
+        self.held.clear();
+    }
+
     /// The line that limits a column first as it sinks, before it has sunk by `room`.
     fn sinking(&self, column: usize, room: i128) -> Option<usize> {
         let mut best: Option<(usize, i128, i128)> = None;
@@ -535,15 +599,12 @@ impl Simplex {
     /// # Errors
     /// [`Stopped`]
     pub fn tightest(&mut self, sum: &Row) -> Result<Option<usize>, Stopped> {
-        let atom = |variable: usize| {
-            u32::try_from(variable).map_or(0, |at| if variable < self.atoms { sum.at(at) } else { 0 })
-        };
-        let mut goal = self.goal(&atom)?;
+        let mut goal = self.goal(&self.price(sum))?;
         self.climb(&mut goal, &mut |_| ControlFlow::Continue(()))?;
         let rate = |release: usize| {
             let column =
                 self.columns.iter().position(|variable| self.is_held(*variable) && *variable == self.held[release])?;
-            Some(goal.entries[column].abs()).filter(|rate| *rate > 0)
+            Some(goal.at(column).abs()).filter(|rate| *rate > 0)
         };
         let rates = (0..self.held.len()).filter_map(|release| Some((release, rate(release)?)));
         let better = |(a, x): &(usize, i64), (b, y): &(usize, i64)| {
@@ -591,58 +652,36 @@ impl Simplex {
 
     /// Which equations must be departed from for a sum to reach a goal, at the least price; none: it cannot reach it.
     ///
+    /// The price that each further unit of the sum costs only grows, so the cheapest way on is taken again and again until
+    /// the goal is reached (S. Gass and T. Saaty, *The computational algorithm for the parametric objective function*,
+    /// Naval Research Logistics Quarterly 2, 1955).
+    ///
     /// # Errors
     /// [`Stopped`]
     pub fn in_the_way(&self, sum: &Row, goal: i64) -> Result<Option<Vec<usize>>, Stopped> {
-        let mut free = self.clone();
-        let variables = free.atoms + free.slacks.len();
-        let mut below = Vec::new();
-        for release in 0..free.held.len() {
-            let variable = free.held[release];
-            if !free.is_held(variable) {
-                continue;
+        let mut way = Way::new(self, sum)?;
+        for _ in 0..PIVOTS_MAX {
+            let missing = i128::from(goal) * i128::from(way.reach.denominator) - way.reach.right;
+            if missing <= 0 {
+                return Ok(Some(way.departed(None)?));
             }
-            // What is above the equation has the held variable, what is below it one of its own, with the signs turned.
-            let own = variables + below.len();
-            below.push(release);
-            let column = free.columns.iter().position(|other| *other == variable);
-            for line in &mut free.lines {
-                let entry = column.map_or(0, |column| line.entries[column]);
-                line.entries.push(if line.basic == variable { -line.denominator } else { -entry });
+            let Some((column, turned)) = way.cheapest() else { return Ok(None) };
+            if turned {
+                way.turn(column)?;
             }
-            free.columns.push(own);
+            let leaving = way.free.leaving(column);
+            let gain = -i128::from(way.reach.entries[column]);
+            let reaches = |line: &Line| {
+                let (entry, right) = (i128::from(line.entries[column]), line.right);
+                Some(right.checked_mul(gain)? >= missing.checked_mul(entry)?)
+            };
+            let is_enough = gain > 0 && leaving.is_none_or(|at| reaches(&way.free.lines[at]) == Some(true));
+            let Some(at) = leaving.filter(|_| !is_enough) else {
+                return if gain > 0 { way.departed(Some((column, missing, gain))).map(Some) } else { Ok(None) };
+            };
+            way.take(at, column)?;
         }
-        for release in &below {
-            free.slacks[free.held[*release] - free.atoms] = Slack::Free;
-        }
-        free.slacks.extend(below.iter().map(|_| Slack::Free).chain([Slack::Free]));
-        let price = |variable: usize| {
-            let above = self.held.iter().position(|held| *held == variable);
-            let release = above.or_else(|| below.get(variable.checked_sub(variables)?).copied());
-            release.map_or(0, |release| -self.prices[release])
-        };
-        // Nothing is departed from, which is cheapest; then the goal is demanded, and what it costs is paid step by step.
-        let mut cheap = free.goal(&price)?;
-        free.climb(&mut cheap, &mut |_| ControlFlow::Continue(()))?;
-        let atom = |variable: usize| {
-            u32::try_from(variable).map_or(0, |atom| if variable < self.atoms { sum.at(atom) } else { 0 })
-        };
-        let reach = free.goal(&atom)?;
-        let right = reach.right - i128::from(goal) * i128::from(reach.denominator);
-        if right >= 0 {
-            return Ok(Some(Vec::new()));
-        }
-        free.lines.push(Line::new(variables + below.len(), reach.denominator, right, reach.entries)?);
-        if !free.restore(&mut cheap)? {
-            return Ok(None);
-        }
-        let departed = free.lines.iter().filter(|line| line.right > 0).filter_map(|line| {
-            let above = self.held.iter().position(|held| *held == line.basic);
-            above
-                .or_else(|| below.get(line.basic.checked_sub(variables)?).copied())
-                .filter(|release| below.contains(release))
-        });
-        Ok(Some(departed.collect()))
+        Err(Stopped::TooLong)
     }
 
     fn pivot(&mut self, at: usize, column: usize, goal: &mut Line) -> Result<(), Stopped> {
@@ -650,11 +689,12 @@ impl Simplex {
         let mut line = std::mem::replace(&mut self.lines[at], none);
         let leaving = std::mem::replace(&mut self.columns[column], line.basic);
         let entry = if line.basic == ARTIFICIAL { 0 } else { line.denominator };
-        line.denominator = std::mem::replace(&mut line.entries[column], entry);
+        let entry = i32::try_from(entry).map_err(|_| Stopped::TooWide)?;
+        line.denominator = std::mem::replace(&mut line.entries[column], entry).into();
         line.basic = leaving;
         // What all others take over is worth knowing exactly.
         line.reduce();
-        line.widest = line.entries.iter().fold(0, |widest, x| widest.max(x.abs()));
+        line.widest = line.widest_entry();
         if line.denominator < 0 {
             line.denominator = -line.denominator;
             line.right = -line.right;
@@ -668,9 +708,8 @@ impl Simplex {
         Ok(())
     }
 
-    /// Looks for worlds of whole numbers in which a sum is more than `best`, and ends with the most or, earlier, with
-    /// `until`. Branches on an atom that is not whole, and goes on from the corner at hand (A. Land and A. Doig, *An
-    /// automatic method of solving discrete programming problems*, Econometrica 28, 1960). `found` takes each world.
+    /// Looks for the worlds of whole numbers in which a sum is more than `best`, more each time, and ends with the most.
+    /// `found` takes each world.
     ///
     /// # Errors
     /// [`Stopped::TooLong`] after [`BRANCHES_MAX`]
@@ -678,60 +717,123 @@ impl Simplex {
         &mut self,
         sum: &Row,
         mut best: Option<i64>,
-        until: Option<i64>,
         found: &mut impl FnMut(Vec<i64>),
     ) -> Result<Most, Stopped> {
-        let price = |variable: usize| {
-            u32::try_from(variable).map_or(0, |atom| if variable < self.atoms { sum.at(atom) } else { 0 })
-        };
-        let mut goal = self.goal(&price)?;
+        let mut goal = self.goal(&self.price(sum))?;
         let most = self.climb(&mut goal, &mut |_| ControlFlow::Continue(()))?;
         if most == Most::Unbounded {
             self.whole().into_iter().for_each(found);
             return Ok(most);
         }
-        let mut open = vec![(self.clone(), goal)];
-        for _ in 0..BRANCHES_MAX {
-            let Some((simplex, goal)) = open.pop() else { return Ok(most) };
-            let bound = goal.right.div_euclid(goal.denominator.into());
-            let reaches = |least: i64| bound >= i128::from(least);
-            if best.is_some_and(|best| !reaches(best + 1)) || until.is_some_and(|until| !reaches(until)) {
-                continue;
+        Simplex::branches((self.clone(), goal), |bound, world| {
+            if best.is_some_and(|best| bound <= i128::from(best)) {
+                return Next::Back;
             }
-            let Some((line, below)) = simplex.broken() else {
-                let counts = simplex.whole().ok_or(Stopped::TooWide)?;
-                let value = sum.of(&counts);
-                found(counts);
-                if until.is_some_and(|until| value >= until) {
-                    return Ok(Most::Enough);
-                }
-                best = best.max(Some(value));
+            let Some(world) = world else { return Next::Deeper };
+            best = best.max(Some(sum.of(&world)));
+            found(world);
+            Next::Back
+        })?;
+        Ok(most)
+    }
+
+    /// A world of whole numbers in which a sum is `least` or more; none, if there is none.
+    ///
+    /// # Errors
+    /// [`Stopped::TooLong`] after [`BRANCHES_MAX`]
+    pub fn whole_reaching(&self, sum: &Row, least: i64) -> Result<Option<Vec<i64>>, Stopped> {
+        let mut simplex = self.clone();
+        let of = simplex.goal(&self.price(sum))?;
+        simplex.bound(&of, least, true)?;
+        let mut steps = simplex.steps()?;
+        let mut found = None;
+        if simplex.restore(&mut steps)? {
+            Simplex::branches((simplex, steps), |_, world| {
+                found = world;
+                if found.is_some() { Next::End } else { Next::Deeper }
+            })?;
+        }
+        Ok(found)
+    }
+
+    /// What a sum of atoms asks of each variable.
+    fn price(&self, sum: &Row) -> impl Fn(usize) -> i64 {
+        let atoms = self.atoms;
+        move |variable| u32::try_from(variable).map_or(0, |atom| if variable < atoms { sum.at(atom) } else { 0 })
+    }
+
+    /// A price of each column, so that no step of [`Simplex::restore`] is for nothing.
+    fn steps(&self) -> Result<Line, Stopped> {
+        let prices = self.columns.iter().map(|variable| i32::try_from(variable % 97).unwrap_or(0) + 1);
+        Line::new(ARTIFICIAL, 1, 0, prices.collect())
+    }
+
+    /// Branches on an atom that is not whole, and goes on from the corner at hand (A. Land and A. Doig, *An automatic
+    /// method of solving discrete programming problems*, Econometrica 28, 1960). `visit` is told of each corner the most
+    /// that the goal comes to from there on, and the world, if it is whole.
+    ///
+    /// # Errors
+    /// [`Stopped::TooLong`] after [`BRANCHES_MAX`]
+    fn branches(start: (Simplex, Line), mut visit: impl FnMut(i128, Option<Vec<i64>>) -> Next) -> Result<(), Stopped> {
+        let (mut open, mut bounds) = (Vec::<Vec<Bound>>::new(), Vec::<Bound>::new());
+        let (mut root, mut here) = (None::<(Simplex, Line)>, Some(start));
+        for _ in 0..BRANCHES_MAX {
+            // Where it does not go on, back to the last branch that was not taken.
+            let Some((simplex, goal)) = &mut here else {
+                let (Some(back), Some((root, first))) = (open.pop(), &root) else { return Ok(()) };
+                here = root.within(first, &back)?;
+                bounds = back;
                 continue;
             };
-            for above in [false, true] {
-                match simplex.branch(&goal, line, below, above) {
-                    Ok(branch) => open.extend(branch),
+            let broken = simplex.broken();
+            let world = if broken.is_none() { Some(simplex.whole().ok_or(Stopped::TooWide)?) } else { None };
+            match (visit(goal.right.div_euclid(goal.denominator.into()), world), broken) {
+                (Next::End, _) => return Ok(()),
+                (Next::Deeper, Some((atom, below))) => {
+                    root.get_or_insert_with(|| (simplex.clone(), goal.clone()));
+                    open.push([&bounds[..], &[Bound { atom, below, above: false }]].concat());
+                    let above = Bound { atom, below, above: true };
+                    bounds.push(above);
                     // What grows too wide is given up: it only makes for fewer worlds.
-                    Err(Stopped::TooWide) => {}
-                    Err(stopped) => return Err(stopped),
+                    match simplex.bind(above).and_then(|()| simplex.restore(goal)) {
+                        Ok(true) => {}
+                        Ok(false) | Err(Stopped::TooWide) => here = None,
+                        Err(stopped) => return Err(stopped),
+                    }
                 }
+                _ => here = None,
             }
         }
         Err(Stopped::TooLong)
     }
 
-    /// The corner with the most where an atom is at most `below`, or above it.
-    fn branch(&self, goal: &Line, line: usize, below: i64, above: bool) -> Result<Option<(Simplex, Line)>, Stopped> {
+    /// The corner with the most within these bounds; none, if there is none or its numbers grow too wide.
+    fn within(&self, goal: &Line, bounds: &[Bound]) -> Result<Option<(Simplex, Line)>, Stopped> {
         let (mut simplex, mut goal) = (self.clone(), goal.clone());
-        let of = &self.lines[line];
-        let basic = self.atoms + self.slacks.len();
-        let sign = if above { 1 } else { -1 };
-        let limit = i128::from(of.denominator) * (i128::from(below) + i128::from(above));
-        let right = i128::from(sign) * (of.right - limit);
+        let bound = bounds.iter().try_for_each(|bound| simplex.bind(*bound));
+        match bound.and_then(|()| simplex.restore(&mut goal)) {
+            Ok(is_there) => Ok(is_there.then_some((simplex, goal))),
+            Err(Stopped::TooWide) => Ok(None),
+            Err(stopped) => Err(stopped),
+        }
+    }
+
+    /// Keeps an atom within a bound from now on. The corner may not satisfy it yet.
+    fn bind(&mut self, Bound { atom, below, above }: Bound) -> Result<(), Stopped> {
+        let of = self.goal(&|variable| i64::from(variable == atom))?;
+        self.bound(&of, below + i64::from(above), above)
+    }
+
+    /// Keeps a sum of variables, in terms of the columns, at this or more, or at this or less. The corner may not satisfy
+    /// it yet.
+    fn bound(&mut self, of: &Line, limit: i64, or_more: bool) -> Result<(), Stopped> {
+        let right = of.right - i128::from(of.denominator) * i128::from(limit);
+        let sign = if or_more { 1 } else { -1 };
         let entries = of.entries.iter().map(|x| sign * x).collect();
-        simplex.slacks.push(Slack::Free);
-        simplex.lines.push(Line::new(basic, of.denominator, right, entries)?);
-        Ok(simplex.restore(&mut goal)?.then_some((simplex, goal)))
+        let slack = self.atoms + self.slacks.len();
+        self.slacks.push(Slack::Free);
+        self.lines.push(Line::new(slack, of.denominator, i128::from(sign) * right, entries)?);
+        Ok(())
     }
 
     /// From a corner where the goal is at its most but lines were added that do not hold, to one where all hold (the dual
@@ -784,12 +886,144 @@ impl Simplex {
         Some(counts)
     }
 
-    /// The line of an atom that is not whole at this corner, and what it is rounded down.
+    /// An atom that is not whole at this corner, and what it is rounded down.
     fn broken(&self) -> Option<(usize, i64)> {
-        let lines = self.lines.iter().enumerate().filter(|(_, line)| line.basic < self.atoms);
-        let broken = lines.filter(|(_, line)| line.right % i128::from(line.denominator) != 0);
-        let (at, line) = broken.min_by_key(|(_, line)| line.basic)?;
-        Some((at, i64::try_from(line.right.div_euclid(line.denominator.into())).ok()?))
+        let lines = self.lines.iter().filter(|line| line.basic < self.atoms);
+        let broken = lines.filter(|line| line.right % i128::from(line.denominator) != 0);
+        let line = broken.min_by_key(|line| line.basic)?;
+        Some((line.basic, i64::try_from(line.right.div_euclid(line.denominator.into())).ok()?))
+    }
+}
+
+/// A corner from which equations are departed from, upwards or downwards, each at its price.
+struct Way<'a> {
+    free: Simplex,
+    prices: &'a [i64],
+    /// Of each variable behind the atoms the equation that it departs from, if it is one that can be released.
+    release: Vec<Option<usize>>,
+    /// What is paid, as a loss.
+    paid: Line,
+    /// The sum that is to come to a goal.
+    reach: Line,
+    stalled: usize,
+}
+
+impl<'a> Way<'a> {
+    fn new(simplex: &'a Simplex, sum: &Row) -> Result<Way<'a>, Stopped> {
+        let mut free = simplex.clone();
+        let mut release = vec![None; free.slacks.len()];
+        for (at, variable) in simplex.held.iter().enumerate().filter(|(_, variable)| simplex.is_held(**variable)) {
+            release[variable - free.atoms] = Some(at);
+            free.slacks[variable - free.atoms] = Slack::Free;
+        }
+        let of = |variable: usize| variable.checked_sub(simplex.atoms).and_then(|slack| *release.get(slack)?);
+        let paid = free.goal(&|variable| of(variable).map_or(0, |release| -simplex.prices[release]))?;
+        let reach = free.goal(&simplex.price(sum))?;
+        let mut way = Way { free, prices: &simplex.prices, release, paid, reach, stalled: 0 };
+        for _ in 0..PIVOTS_MAX {
+            let Some((column, turned)) = way.saving() else { return Ok(way) };
+            if turned {
+                way.turn(column)?;
+            }
+            let at = way.free.leaving(column).ok_or(Stopped::TooLong)?;
+            way.take(at, column)?;
+        }
+        Err(Stopped::TooLong)
+    }
+
+    /// The equation that a variable departs from.
+    fn release_of(&self, variable: usize) -> Option<usize> {
+        if variable == ARTIFICIAL {
+            return None;
+        }
+        variable.checked_sub(self.free.atoms).and_then(|slack| *self.release.get(slack)?)
+    }
+
+    /// What a column costs and gains as it grows or, turned, as it sinks below zero.
+    fn rates(&self, column: usize) -> [Option<(i128, i128)>; 2] {
+        let variable = self.free.columns[column];
+        if variable == ARTIFICIAL || self.free.is_held(variable) {
+            return [None; 2];
+        }
+        let (cost, gain) = (i128::from(self.paid.entries[column]), -i128::from(self.reach.entries[column]));
+        let turned = self.release_of(variable).map(|release| (self.turned(column, release).into(), -gain));
+        [Some((cost, gain)), turned]
+    }
+
+    /// What it costs to depart the other way.
+    fn turned(&self, column: usize, release: usize) -> i64 {
+        2 * self.prices[release] * self.paid.denominator - self.paid.at(column)
+    }
+
+    /// The ways on from here, each with whether it is turned, and what it costs and gains.
+    fn ways(&self) -> impl Iterator<Item = ((usize, bool), (i128, i128))> {
+        (0..self.free.columns.len()).flat_map(|column| {
+            let both = [false, true].into_iter().zip(self.rates(column));
+            both.filter_map(move |(turned, rates)| Some(((column, turned), rates?)))
+        })
+    }
+
+    /// A way that costs less than nothing: so it is only as long as what is not departed from hides what it costs.
+    fn saving(&self) -> Option<(usize, bool)> {
+        let saving = self.ways().filter(|(_, (cost, _))| *cost < 0);
+        let first = |way: &((usize, bool), (i128, i128))| self.free.columns[way.0.0];
+        let best = if self.stalled > STALLED_MAX {
+            saving.min_by_key(first)
+        } else {
+            saving.min_by_key(|way| (way.1.0, first(way)))
+        };
+        best.map(|(way, _)| way)
+    }
+
+    /// The way that gains at the least price; of several that which gains most.
+    fn cheapest(&self) -> Option<(usize, bool)> {
+        let gaining = self.ways().filter(|(_, (_, gain))| *gain > 0);
+        let better = |a: &((usize, bool), (i128, i128)), b: &((usize, bool), (i128, i128))| {
+            let (((column, _), (cost, gain)), ((other, _), (least, most))) = (a, b);
+            let by_rate = (cost * most).cmp(&(least * gain));
+            let by_gain = if self.stalled > STALLED_MAX { std::cmp::Ordering::Equal } else { most.cmp(gain) };
+            by_rate.then(by_gain).then(self.free.columns[*column].cmp(&self.free.columns[*other]))
+        };
+        gaining.min_by(better).map(|(way, _)| way)
+    }
+
+    /// Counts a departure the other way from now on.
+    fn turn(&mut self, column: usize) -> Result<(), Stopped> {
+        let Some(release) = self.release_of(self.free.columns[column]) else { return Ok(()) };
+        let cost = self.turned(column, release);
+        if cost.abs() >= ENTRY_MAX {
+            return Err(Stopped::TooWide);
+        }
+        self.paid.entries[column] = i32::try_from(cost).map_err(|_| Stopped::TooWide)?;
+        self.paid.widest = self.paid.widest.max(cost.abs());
+        self.reach.entries[column] = -self.reach.entries[column];
+        self.free.lines.iter_mut().for_each(|line| line.entries[column] = -line.entries[column]);
+        Ok(())
+    }
+
+    fn take(&mut self, at: usize, column: usize) -> Result<(), Stopped> {
+        let moves = self.free.lines[at].right != 0;
+        self.stalled = if moves { 0 } else { self.stalled + 1 };
+        self.free.pivot(at, column, &mut self.paid)?;
+        self.reach.eliminate(&self.free.lines[at], column)
+    }
+
+    /// The equations that are departed from, at this corner or on the way from it.
+    fn departed(&self, on: Option<(usize, i128, i128)>) -> Result<Vec<usize>, Stopped> {
+        let mut departed = Vec::new();
+        for line in &self.free.lines {
+            let Some(release) = self.release_of(line.basic) else { continue };
+            let far = match on {
+                Some((column, missing, gain)) => {
+                    let back = missing.checked_mul(line.entries[column].into()).ok_or(Stopped::TooWide)?;
+                    line.right.checked_mul(gain).and_then(|far| far.checked_sub(back)).ok_or(Stopped::TooWide)?
+                }
+                None => line.right,
+            };
+            departed.extend((far > 0).then_some(release));
+        }
+        departed.extend(on.and_then(|(column, ..)| self.release_of(self.free.columns[column])));
+        Ok(departed)
     }
 }
 
@@ -832,7 +1066,7 @@ mod tests {
         assert_eq!(most(&mut simplex, &Row::sum([0, 1, 2])), half);
         assert_eq!(simplex.whole(), None);
         let mut worlds = Vec::new();
-        simplex.whole_most(&Row::sum([0, 1, 2]), None, None, &mut |world| worlds.push(world)).expect("few branches");
+        simplex.whole_most(&Row::sum([0, 1, 2]), None, &mut |world| worlds.push(world)).expect("few branches");
         assert!(worlds.iter().all(|world| world.iter().sum::<i64>() == 1), "{worlds:?}");
     }
 

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{GroupId, MemberId, PartnerId, ServiceId};
-use jiff::{SignedDuration, Span, Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use jiff::{SignedDuration, Span, Timestamp, ToSpan, civil::Date};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Value, json};
 use tests::world::{Actor, ORG, World, remove_views, seed, time};
@@ -91,7 +91,7 @@ impl Play {
     }
 
     fn today(&self) -> Date {
-        self.now.to_zoned(TimeZone::get("America/New_York").expect("it is known")).date()
+        self.now.to_zoned(domain::time_zone("America/New_York").expect("it is known")).date()
     }
 
     /// A day not far from today.
@@ -143,9 +143,10 @@ impl Play {
         let unconfirmed: Vec<_> = places.iter().filter(|place| place.proposed).collect();
         let Some(place) = unconfirmed.choose(&mut self.chance) else { return };
         let path = format!("/v1/groups/{}/enrolments/{}", self.group, place.member);
-        let (path, body) = match self.chance.random() {
-            true => (format!("{path}/confirmation"), json!({ "since": place.first })),
-            false => (format!("{path}/entered-in-error"), json!({ "since": place.first, "reason": "duplicate" })),
+        let (path, body) = if self.chance.random() {
+            (format!("{path}/confirmation"), json!({ "since": place.first }))
+        } else {
+            (format!("{path}/entered-in-error"), json!({ "since": place.first, "reason": "duplicate" }))
         };
         self.coordinator().post(&path, body).await;
     }
@@ -239,13 +240,12 @@ impl Play {
             coordinator.post(&format!("{of}/disclosures"), consent).await;
         }
         let preview = coordinator.post(&format!("{path}/preview"), ask).await.json()["preview"].clone();
-        let until = self.now + SignedDuration::from_hours(24 * 20);
-        let (path, body) = match overrides {
-            true => (
-                format!("{path}/override"),
-                json!({ "items": items, "preview": preview, "reason": "In danger", "until": until }),
-            ),
-            false => (format!("{path}/sending"), json!({ "preview": preview, "link": false })),
+        let (path, body) = if overrides {
+            let until = self.now + SignedDuration::from_hours(24 * 20);
+            let why = json!({ "items": items, "preview": preview, "reason": "In danger", "until": until });
+            (format!("{path}/override"), why)
+        } else {
+            (format!("{path}/sending"), json!({ "preview": preview, "link": false }))
         };
         coordinator.post(&path, body).await;
     }
@@ -288,9 +288,9 @@ impl Play {
                     let first = day("starts_on").expect("a day");
                     places.push(Place { member, first, last: None, proposed });
                 }
-                "enrolment.confirmed" => {
-                    places.iter_mut().filter(|place| of(place)).for_each(|place| place.proposed = false)
-                }
+                "enrolment.confirmed" => places.iter_mut().filter(|place| of(place)).for_each(|place| {
+                    place.proposed = false;
+                }),
                 "enrolment.entered_in_error" => places.retain(|place| !of(place)),
                 "enrolment.ended" => {
                     let open = places.iter_mut().rfind(|place| place.member == member).expect("a place");
