@@ -3,6 +3,7 @@
 pub mod append;
 pub mod care;
 pub mod command;
+pub mod disclosure;
 pub mod empty_server;
 pub mod floor;
 pub mod health;

@@ -231,6 +231,9 @@ impl Attacker {
     /// # Errors
     /// [`Stopped`]
     pub fn in_the_way(&mut self, target: usize, sign: i64, goal: i64) -> Result<Option<Vec<usize>>, Stopped> {
+        for (part, _) in &self.targets[target].pieces {
+            self.parts[*part].begin(&mut self.whole, true)?;
+        }
         let seen = self.seen(target).ok_or(Stopped::TooLong)?;
         let missing = if sign > 0 { goal - seen.high.unwrap_or(goal) } else { seen.low - goal };
         for (part, piece) in self.targets[target].pieces.clone() {
@@ -484,7 +487,11 @@ impl Part {
         let mut first = self.simplex.whole();
         if first.is_none() && branching {
             let any = self.simplex.whole_reaching(&Row::sum([]), 0);
-            first = self.sound(any)?;
+            first = match self.sound(any) {
+                // On the way to what is asked for there may be one.
+                Err(Stopped::TooLong | Stopped::TooWide) => None,
+                other => other?,
+            };
         }
         if let Some(world) = first {
             self.record(whole, &world);
@@ -497,15 +504,21 @@ impl Part {
         let goal = self.directed(piece, sign);
         let until = self.until(piece, sign, missing);
         let mut worlds = Vec::new();
-        let most = if let Some(until) = until {
-            self.simplex.whole_reaching(&goal, until).map(|world| {
-                worlds.extend(world);
-                Most::Enough
-            })
-        } else {
-            let best = self.pieces[piece].seen.map(|(low, high)| if sign > 0 { high } else { -low });
-            self.simplex.whole_most(&goal, best, &mut |world| worlds.push(world))
-        };
+        if let Some(until) = until {
+            let found = self.simplex.whole_reaching(&goal, until);
+            match self.sound(found) {
+                Err(Stopped::TooLong | Stopped::TooWide) => {}
+                found => {
+                    if let Some(world) = found? {
+                        self.record(whole, &world);
+                    }
+                    return Ok(());
+                }
+            }
+        }
+        // From the most downwards other worlds are met first.
+        let best = self.pieces[piece].seen.map(|(low, high)| if sign > 0 { high } else { -low });
+        let most = self.simplex.whole_most(&goal, best, &mut |world| worlds.push(world));
         let most = self.sound(most);
         for world in &worlds {
             self.record(whole, world);

@@ -217,15 +217,7 @@ impl Work {
                     self.floors_are_exact = true;
                     return self.open(problem, class);
                 }
-                // Where only whole numbers are missing, more room is made.
-                let more = (1..=ROOM_MAX).map(|room| self.attacker.in_the_way(class, sign, goal + sign * room));
-                let way =
-                    std::iter::once(Ok(way)).chain(more).find(|way| !matches!(way, Ok(Some(way)) if way.is_empty()));
-                // And where that does not help, what it depends on most goes.
-                let way = match way {
-                    Some(Ok(Some(way))) => Some(way),
-                    _ => self.attacker.tightest(class, sign).map_err(why)?,
-                };
+                let way = self.other_way(class, (sign, goal), way).map_err(why)?;
                 self.hide(way).map_err(why)?;
             }
         }
@@ -233,12 +225,36 @@ impl Work {
             if self.reaches(class, 1, up).map_err(why)? || self.reaches(class, -1, down).map_err(why)? {
                 continue;
             }
-            let [up, down] = [(1, up), (-1, down)].map(|(sign, goal)| self.attacker.in_the_way(class, sign, goal));
-            let ways = [up.map_err(why)?, down.map_err(why)?].into_iter().flatten().filter(|way| !way.is_empty());
-            let way = ways.min_by_key(|way| self.cost(way));
+            let to = [(1, up), (-1, down)];
+            let [up, down] = to.map(|(sign, goal)| self.attacker.in_the_way(class, sign, goal));
+            let [up, down] = [up.map_err(why)?, down.map_err(why)?];
+            let mut ways: Vec<_> = [up, down].into_iter().flatten().filter(|way| !way.is_empty()).collect();
+            if ways.is_empty() {
+                for to in to {
+                    ways.extend(self.other_way(class, to, None).map_err(why)?);
+                }
+            }
+            let way = ways.into_iter().min_by_key(|way| self.cost(way));
             self.hide(way).map_err(why)?;
         }
         Ok(())
+    }
+
+    /// A way that hides something, if `way` does not.
+    fn other_way(
+        &mut self,
+        class: usize,
+        (sign, goal): (i64, i64),
+        way: Option<Vec<usize>>,
+    ) -> Result<Option<Vec<usize>>, Stopped> {
+        // Where only whole numbers are missing, more room is made.
+        let more = (1..=ROOM_MAX).map(|room| self.attacker.in_the_way(class, sign, goal + sign * room));
+        let mut ways = std::iter::once(Ok(way)).chain(more);
+        match ways.find(|way| !matches!(way, Ok(Some(way)) if way.is_empty())) {
+            Some(Ok(Some(way))) => Ok(Some(way)),
+            // And where that does not help, what it depends on most goes.
+            _ => self.attacker.tightest(class, sign),
+        }
     }
 
     fn cost(&self, way: &[usize]) -> i64 {

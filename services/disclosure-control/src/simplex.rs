@@ -551,8 +551,10 @@ impl Simplex {
         };
         let room = i128::from(room);
         if let Some(column) = self.columns.iter().position(|other| *other == variable) {
-            // It sinks as far as it may, or until something stands in the way and takes its place.
-            let Some(at) = self.sinking(column, room) else {
+            // What follows from others and is held takes its place, so that nothing that moves moves what is held; else it
+            // sinks as far as it may, or until something stands in the way and takes its place.
+            let is_dependent = |line: &Line| line.entries[column] != 0 && self.is_held(line.basic);
+            let Some(at) = self.lines.iter().position(is_dependent).or_else(|| self.sinking(column, room)) else {
                 self.lines.iter_mut().for_each(|line| line.right += i128::from(line.entries[column]) * room);
                 return Ok(());
             };
@@ -580,12 +582,10 @@ impl Simplex {
     fn sinking(&self, column: usize, room: i128) -> Option<usize> {
         let mut best: Option<(usize, i128, i128)> = None;
         for (at, line) in self.lines.iter().enumerate() {
-            let entry = i128::from(line.entries[column]);
-            let held = entry != 0 && self.is_held(line.basic);
-            if entry >= 0 && !held {
+            let (right, entry) = (line.right, -i128::from(line.entries[column]));
+            if entry <= 0 {
                 continue;
             }
-            let (right, entry) = if held { (0, 1) } else { (line.right, -entry) };
             if right < room * entry && best.is_none_or(|(_, theirs, by)| right * by < theirs * entry) {
                 best = Some((at, right, entry));
             }

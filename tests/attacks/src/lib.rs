@@ -9,5 +9,6 @@
 pub mod board;
 pub mod campaign;
 pub mod folder;
+pub mod linked;
 pub mod organisation;
 pub mod presets;

@@ -6,8 +6,8 @@ use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use tests::{
     bench::{
-        Bench, Figures, append, care, command, empty_server, health, members, memory, queue, rebuild, referrals,
-        scores, visible,
+        Bench, Figures, append, care, command, disclosure, empty_server, health, members, memory, queue, rebuild,
+        referrals, scores, visible,
     },
     server::Kith,
 };
@@ -41,6 +41,7 @@ enum Part {
     Scores,
     Referrals,
     Queue,
+    Disclosure,
     Health,
 }
 
@@ -82,6 +83,7 @@ async fn run(options: &Options) -> anyhow::Result<()> {
             Part::Scores => scores::run(&bench, &mut figures).await?,
             Part::Referrals => referrals::run(&bench, &mut figures).await?,
             Part::Queue => queue::run(&bench, &mut figures).await?,
+            Part::Disclosure => disclosure::run(&bench, &mut figures).await?,
             Part::Health => health::run(&bench, &mut figures).await?,
         }
     }

@@ -1,0 +1,132 @@
+//! Disclosure control: how long it takes to decide what may be published, and to prove it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, ensure};
+use attacks::{
+    board::Board,
+    campaign::{peer_5, tables},
+    linked,
+    organisation::Organisation,
+};
+use disclosure_control::{
+    Problem, Row, Singletons,
+    audit::{Attacker, Level},
+    coarsen::{merges, propose},
+    edition::decide,
+    protect::{Openness, protect},
+    rule::Name,
+    suppress,
+};
+
+use super::{Bench, Figures};
+
+/// How often what is short is done, a count: the median counts.
+const TIMES: usize = 5;
+/// The threshold of the large table.
+const THRESHOLD: i64 = 5;
+/// People and areas of the linked tables: 100,000 cells.
+const LINKED: (u64, u64) = (120_000, 240);
+
+/// Measures suppression, audit and protection.
+///
+/// # Errors
+/// If something cannot be protected.
+pub async fn run(bench: &Bench, figures: &mut Figures) -> anyhow::Result<()> {
+    let divisor = u64::from(bench.divisor);
+    let measured = tokio::task::spawn_blocking(move || {
+        let mut figures = Figures::default();
+        cube(&mut figures)?;
+        board(&mut figures)?;
+        linked_tables(divisor, &mut figures)?;
+        anyhow::Ok(figures)
+    });
+    figures.lines.extend(measured.await??.lines);
+    Ok(())
+}
+
+/// The median time of something.
+fn median<T>(mut of: impl FnMut() -> anyhow::Result<T>) -> anyhow::Result<(Duration, T)> {
+    let mut all = Vec::new();
+    for _ in 0..TIMES {
+        let started = Instant::now();
+        let done = of()?;
+        all.push((started.elapsed(), done));
+    }
+    all.sort_by_key(|(took, _)| *took);
+    Ok(all.swap_remove(TIMES / 2))
+}
+
+fn milliseconds(took: Duration) -> f64 {
+    took.as_secs_f64() * 1000.0
+}
+
+/// One table of three dimensions with all margins.
+fn cube(figures: &mut Figures) -> anyhow::Result<()> {
+    let problem = linked::cube();
+    let (took, _) = median(|| Ok(suppress(&problem, Singletons::Handled)?))?;
+    figures.add("suppress_720x1428_ms", milliseconds(took), "goal ≤ 20; median of 5");
+    let (took, protection) = median(|| Ok(protect(&problem, Openness::full(THRESHOLD))?))?;
+    let hidden: BTreeSet<usize> = problem.primary.union(&protection.secondary).copied().collect();
+    let (audited, narrow) = median(|| audit(&problem, &hidden))?;
+    ensure!(narrow == 0, "{narrow} cells are known to two numbers");
+    let beside = format!("goal ≤ 2; median of 5, intervals of {} hidden cells", hidden.len());
+    figures.add("audit_720x1428_s", audited.as_secs_f64(), beside);
+    figures.add("protect_720x1428_s", took.as_secs_f64(), "goal ≤ 4; median of 5, audit and proof in it");
+    Ok(())
+}
+
+/// How many hidden cells have an interval of two numbers or one.
+fn audit(problem: &Problem, hidden: &BTreeSet<usize>) -> anyhow::Result<usize> {
+    let rows: Vec<Row> = hidden.iter().map(|cell| problem.cells[*cell].atoms.clone()).collect();
+    let known = problem.known(hidden, Level::K1, THRESHOLD);
+    let mut attacker = Attacker::new(problem.atoms, known, &rows)?;
+    let mut narrow = 0;
+    for target in 0..rows.len() {
+        narrow += usize::from(attacker.interval(target)?.width().is_some_and(|width| width < 2));
+    }
+    Ok(narrow)
+}
+
+/// A board report of 60 groups, beside another of the same facts; and which codes to merge.
+fn board(figures: &mut Figures) -> anyhow::Result<()> {
+    let organisation = Organisation::random(48, 60);
+    let boards: Vec<_> = Board::releases(&organisation).iter().map(tables).collect::<Result<_, _>>()?;
+    let broken = |nth: usize| -> anyhow::Result<BTreeSet<Name>> {
+        Ok(peer_5().broken(&boards[nth].truth, &boards[nth].by)?.into_keys().collect())
+    };
+    let first = decide(&[], boards[0].truth.clone(), broken(0)?)?;
+    let ledger = [first];
+    let (took, _) = median(|| Ok(decide(&ledger, boards[1].truth.clone(), broken(1)?)?))?;
+    let beside = format!("goal ≤ 300; median of 5, {} cells beside {}", boards[1].by.len(), boards[0].by.len());
+    figures.add("protect_board_ms", milliseconds(took), beside);
+
+    let ages = ["18-24", "25-34", "35-44", "45-54", "55-64", "65+"].map(str::to_owned).to_vec();
+    let all = merges(&boards[0].truth, &BTreeMap::from([("age_band".to_owned(), ages)]));
+    let (started, mut tried) = (Instant::now(), 0);
+    let proposals = propose(&boards[0], &peer_5(), &all, &mut |_, of| tried = of)?;
+    ensure!(!proposals.is_empty(), "something can be merged");
+    let beside = format!("goal ≤ 10; all {} merges and their pairs, {tried} in all", all.len());
+    figures.add("coarsen_board_s", started.elapsed().as_secs_f64(), beside);
+    Ok(())
+}
+
+/// Five linked tables.
+fn linked_tables(divisor: u64, figures: &mut Figures) -> anyhow::Result<()> {
+    let problem = linked::tables(LINKED.0 / divisor, LINKED.1 / divisor);
+    // From here on the peak is this part's.
+    fs::write("/proc/self/clear_refs", "5").context("the peak of memory cannot be set back")?;
+    let started = Instant::now();
+    suppress(&problem, Singletons::Handled)?;
+    let took = started.elapsed().as_secs_f64();
+    figures.add("suppress_100k_s", took, format!("goal ≤ 30; {} cells, singletons too", problem.cells.len()));
+    let status = fs::read_to_string("/proc/self/status").context("how much memory there is")?;
+    let peak =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().split(' ').next()?.parse::<f64>().ok());
+    figures.add("suppress_100k_mib", peak.context("a peak")? / 1024.0, "goal ≤ 1,024; peak of the process");
+    Ok(())
+}
