@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::edition::{Name, decide};
+use crate::edition::{EditionError, Name, Tables, decide};
 use crate::release::{Key, Release};
 use crate::rule::{Contributors, RuleError, Rules};
 
@@ -46,15 +46,6 @@ impl Proposal {
     pub fn cost(&self) -> usize {
         self.hidden + self.lost
     }
-}
-
-/// True tables with who is behind each number.
-#[derive(Debug, Clone)]
-pub struct Tables {
-    /// The true numbers.
-    pub truth: Release,
-    /// Who is behind each.
-    pub by: BTreeMap<Name, Contributors>,
 }
 
 /// Why nothing is proposed.
@@ -128,9 +119,12 @@ pub fn propose(
     let mut proposals = Vec::new();
     for (at, merges) in all.iter().enumerate() {
         let coarse = merges.iter().fold(tables.clone(), Tables::merged);
-        let primary = rules.broken(&coarse.truth, &coarse.by)?.into_keys().collect();
+        let decided = decide(&[], coarse, rules);
+        if let Err(EditionError::Rule(error)) = decided {
+            return Err(error.into());
+        }
         // What cannot be protected is not proposed.
-        if let Ok(edition) = decide(&[], coarse.truth, primary) {
+        if let Ok(edition) = decided {
             let hidden = numbers(&edition.truth).filter(|name| edition.hidden.contains(*name)).count();
             let after = numbers(&edition.truth).count();
             proposals.push(Proposal { merges: merges.clone(), hidden, shown: after - hidden, lost: before - after });

@@ -9,13 +9,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::problem::{Cell, Problem};
 use crate::protect::{Openness, ProtectError, Protection, protect, protected_by};
-use crate::release::{Key, Release, TOTAL, named};
+use crate::release::{Key, Release, TOTAL, Zeros, named};
 use crate::world::{World, WorldCell, WorldError};
 
 /// The largest number of editions that one is decided beside.
 pub const LEDGER_EDITIONS_MAX: usize = 100;
 
 pub use crate::rule::Name;
+use crate::rule::{Contributors, RuleError, Rules};
+
+/// True tables with who is behind each number. **Secret**.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    /// The true numbers.
+    pub truth: Release,
+    /// Who is behind each.
+    pub by: BTreeMap<Name, Contributors>,
+}
 
 /// A release as it was decided: what the ledger keeps. **Secret**: it has the true numbers.
 #[derive(Debug, Clone)]
@@ -67,6 +77,12 @@ pub enum EditionError {
     /// The tables do not go together.
     #[error(transparent)]
     World(#[from] WorldError),
+    /// The rules do not fit the tables.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
+    /// The rules hide zeros, and it is proven only what is safe where zeros are shown.
+    #[error("the rules hide zeros: an edition shows them")]
+    ZerosHidden,
     /// What must be hidden cannot be protected.
     #[error(transparent)]
     Protect(#[from] ProtectError),
@@ -88,19 +104,24 @@ pub enum EditionError {
     },
 }
 
-/// Decides an edition of true tables after earlier ones, oldest first. `primary` are the cells that break a rule
-/// themselves ([`crate::rule::Rules::broken`]); all zeros are shown.
+/// Decides an edition of true tables after earlier ones, oldest first. What breaks one of the rules is hidden, and whatever
+/// else must be for that to stay hidden; all zeros are shown. Small is what is below the largest threshold of the rules,
+/// or of the release, if that is larger.
 ///
 /// # Errors
 /// [`EditionError`]: then nothing may be published.
-pub fn decide(earlier: &[Edition], truth: Release, primary: BTreeSet<Name>) -> Result<Edition, EditionError> {
+pub fn decide(earlier: &[Edition], Tables { truth, by }: Tables, rules: &Rules) -> Result<Edition, EditionError> {
     if earlier.len() > LEDGER_EDITIONS_MAX {
         return Err(EditionError::TooMany { count: earlier.len() });
     }
+    if rules.zeros == Zeros::Hidden {
+        return Err(EditionError::ZerosHidden);
+    }
+    let primary: BTreeSet<Name> = rules.broken(&truth, &by)?.into_keys().collect();
     let mut beside: Vec<Edition> = earlier.iter().map(|edition| edition.of_the_same_facts(&truth)).collect();
     beside.retain(|edition| !edition.truth.cells.is_empty());
     let together_with = beside.len();
-    let threshold = truth.manifest.threshold;
+    let threshold = truth.manifest.threshold.max(rules.threshold());
     beside.push(Edition { truth, primary, hidden: BTreeSet::new(), certificate: Certificate::default() });
     let ledger = Ledger::new(&beside)?;
     let protection = protect(&ledger.problem, Openness::full(threshold))?;
@@ -144,7 +165,7 @@ fn common<'a>(a: &'a Release, b: &'a Release) -> impl Iterator<Item = (&'a Name,
 }
 
 fn not_too_little_changed(earlier: &[Edition], edition: &Edition) -> Result<(), EditionError> {
-    let threshold = edition.truth.manifest.threshold;
+    let threshold = edition.certificate.threshold;
     let now = edition.published();
     let mut changes = Vec::new();
     for before in earlier {
@@ -242,7 +263,7 @@ impl Edition {
         let last = beside.len() - 1;
         let place = |name: &Name| place(&ledger.world, self, last, name);
         let hidden: BTreeSet<usize> = self.hidden.iter().map(place).collect();
-        let openness = Openness::full(self.truth.manifest.threshold);
+        let openness = Openness::full(self.certificate.threshold);
         let narrow = protected_by(&ledger.problem, openness, &hidden, place(name))?;
         Ok(self.hidden.iter().filter(|name| narrow.contains(&place(name))).cloned().collect())
     }

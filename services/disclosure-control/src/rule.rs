@@ -176,6 +176,15 @@ pub enum RuleError {
 }
 
 impl Rules {
+    /// The largest threshold of members or of numbers; 1, if there is none: then no number is small.
+    pub fn threshold(&self) -> i64 {
+        let of = |rule: &Rule| match rule {
+            Rule::Members(threshold) | Rule::Count(threshold) => Some(threshold.get()),
+            Rule::Groups(_) | Rule::Class { .. } | Rule::Dominance { .. } | Rule::Within { .. } => None,
+        };
+        self.rules.iter().filter_map(of).max().unwrap_or(1)
+    }
+
     /// The cells that break a rule, and which: the primary ones of [`crate::edition::decide`]. `truth` has the true
     /// numbers, `by` who is behind each.
     ///

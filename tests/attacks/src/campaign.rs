@@ -1,12 +1,11 @@
 //! One organisation publishes four releases, as `peer-5` decides; then everybody attacks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use disclosure_control::{
     attack::{Findings, attack},
-    coarsen::Tables,
-    edition::{Edition, EditionError, decide},
+    edition::{Edition, EditionError, Tables, decide},
     preset::Preset,
     release::{Key, Line, Release, TOTAL},
     rule::{Contributors, Name, Rules},
@@ -93,10 +92,9 @@ impl Campaign {
         let (mut campaign, mut ledger) = (Campaign::default(), Vec::<Edition>::new());
         for board in Board::releases(organisation) {
             let tables = tables(&board)?;
-            let primary: BTreeSet<Name> = peer_5().broken(&tables.truth, &tables.by)?.into_keys().collect();
-            let first = decide(&[], tables.truth.clone(), primary.clone()).ok();
+            let first = decide(&[], tables.clone(), &peer_5()).ok();
             campaign.alone.push(first.map(|edition| outcome(&[], &edition)).transpose()?);
-            let edition = match decide(&ledger, tables.truth, primary) {
+            let edition = match decide(&ledger, tables, &peer_5()) {
                 Ok(edition) => edition,
                 Err(EditionError::HeldBack { .. } | EditionError::Protect(_)) => {
                     campaign.releases.push(None);

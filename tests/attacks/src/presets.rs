@@ -12,7 +12,7 @@ use disclosure_control::{
     Row,
     attack::{Found, attack},
     audit::{Attacker, Level},
-    coarsen::Tables,
+    edition::Tables,
     preset::{Preset, Rounding},
     release::{Release, TOTAL, Zeros},
     rule::{Name, Threshold},

@@ -19,7 +19,6 @@ use disclosure_control::{
     coarsen::{merges, propose},
     edition::decide,
     protect::{Openness, protect},
-    rule::Name,
     suppress,
 };
 
@@ -29,6 +28,8 @@ use super::{Bench, Figures};
 const TIMES: usize = 5;
 /// The threshold of the large table.
 const THRESHOLD: i64 = 5;
+/// Organisations of 60 groups.
+const SEEDS: [u64; 5] = [48, 97, 146, 195, 244];
 /// People and areas of the linked tables: 100,000 cells.
 const LINKED: (u64, u64) = (120_000, 240);
 
@@ -92,19 +93,23 @@ fn audit(problem: &Problem, hidden: &BTreeSet<usize>) -> anyhow::Result<usize> {
     Ok(narrow)
 }
 
-/// A board report of 60 groups, beside another of the same facts; and which codes to merge.
+/// Board reports of 60 groups, each beside another of the same facts; and which codes to merge.
 fn board(figures: &mut Figures) -> anyhow::Result<()> {
-    let organisation = Organisation::random(48, 60);
-    let boards: Vec<_> = Board::releases(&organisation).iter().map(tables).collect::<Result<_, _>>()?;
-    let broken = |nth: usize| -> anyhow::Result<BTreeSet<Name>> {
-        Ok(peer_5().broken(&boards[nth].truth, &boards[nth].by)?.into_keys().collect())
-    };
-    let first = decide(&[], boards[0].truth.clone(), broken(0)?)?;
-    let ledger = [first];
-    let (took, _) = median(|| Ok(decide(&ledger, boards[1].truth.clone(), broken(1)?)?))?;
-    let beside = format!("goal ≤ 300; median of 5, {} cells beside {}", boards[1].by.len(), boards[0].by.len());
-    figures.add("protect_board_ms", milliseconds(took), beside);
+    let (mut all, mut first) = (Vec::new(), None);
+    for seed in SEEDS {
+        let boards = Board::releases(&Organisation::random(seed, 60));
+        let boards: Vec<_> = boards[..2].iter().map(tables).collect::<Result<_, _>>()?;
+        let ledger = [decide(&[], boards[0].clone(), &peer_5())?];
+        let (took, _) = median(|| Ok(decide(&ledger, boards[1].clone(), &peer_5())?))?;
+        all.push(milliseconds(took));
+        first.get_or_insert(boards);
+    }
+    all.sort_by(f64::total_cmp);
+    let beside =
+        format!("goal ≤ 300; the middle one of {} organisations, the slowest {:.0}", all.len(), all[all.len() - 1]);
+    figures.add("protect_board_ms", all[all.len() / 2], beside);
 
+    let boards = first.context("an organisation")?;
     let ages = ["18-24", "25-34", "35-44", "45-54", "55-64", "65+"].map(str::to_owned).to_vec();
     let all = merges(&boards[0].truth, &BTreeMap::from([("age_band".to_owned(), ages)]));
     let (started, mut tried) = (Instant::now(), 0);

@@ -13,9 +13,11 @@ use attacks::{
     organisation::{GROUPS_MIN, Organisation},
 };
 use disclosure_control::{
+    attack::attack,
     coarsen::{merges, propose},
     edition::{Edition, EditionError, decide},
-    rule::Name,
+    release::Zeros,
+    rule::{Name, Rule, Rules, Threshold},
 };
 
 fn small() -> Organisation {
@@ -23,9 +25,7 @@ fn small() -> Organisation {
 }
 
 fn decided(earlier: &[Edition], board: &Board) -> Result<Edition, EditionError> {
-    let tables = tables(board).expect("a board report");
-    let primary = peer_5().broken(&tables.truth, &tables.by).expect("rules that fit").into_keys().collect();
-    decide(earlier, tables.truth, primary)
+    decide(earlier, tables(board).expect("a board report"), &peer_5())
 }
 
 /// One of each size from the smallest on.
@@ -79,6 +79,18 @@ fn the_cost_of_safety_is_what_was_measured() {
     assert!(percent(&half) <= 360, "H1: {}", percent(&half));
     let year = decided(&[], &boards[2]).expect("it can be protected");
     assert!(percent(&year) <= 280, "the year: {}", percent(&year));
+}
+
+#[test]
+fn small_is_what_the_rules_say_and_rules_that_hide_zeros_are_refused() {
+    let tables = tables(&Board::releases(&small())[0]).expect("a board report");
+    let mut rules = Rules { rules: vec![Rule::Members(Threshold::fewer_than(10).expect("a threshold"))], ..peer_5() };
+    let edition = decide(&[], tables.clone(), &rules).expect("it can be protected");
+    assert_eq!((edition.certificate.threshold, tables.truth.manifest.threshold), (10, 5));
+    let found = attack(&[edition.published()], 2).expect("it comes to an end");
+    assert_eq!((found.span.len(), found.k2.exact, found.k2.narrow), (0, 0, 0));
+    rules.zeros = Zeros::Hidden;
+    assert_eq!(decide(&[], tables, &rules).err(), Some(EditionError::ZerosHidden));
 }
 
 #[test]

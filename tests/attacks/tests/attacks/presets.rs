@@ -10,7 +10,7 @@ use attacks::{
     presets::{Leak, Leaks, leaks},
 };
 use disclosure_control::{
-    coarsen::Tables,
+    edition::Tables,
     preset::{Preset, Totals},
     release::Release,
     rule::Threshold,
