@@ -9,7 +9,7 @@
 //! Source: M. Fischetti and J. J. Salazar, *Solving the cell suppression problem on tabular data with linear
 //! constraints*, Management Science 47 (2001), for the attacker's programmes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use crate::row::{Atom, Row};
@@ -33,6 +33,9 @@ impl Interval {
 
 /// Up to so many equations that can be released the cheapest way is looked for, beyond it a way.
 const LARGE: usize = 400;
+
+/// So many values of a sum are kept of which worlds were found.
+const VALUES_MAX: usize = 64;
 
 /// What somebody knows beside the published numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,6 +95,8 @@ struct Part {
 struct Piece {
     row: Row,
     seen: Option<(i64, i64)>,
+    /// Some of the values in between that worlds have, [`VALUES_MAX`] at most.
+    values: BTreeSet<i64>,
     endless: bool,
     /// What is possible at least and at most, once it was worked out.
     most: [Option<Most>; 2],
@@ -139,7 +144,13 @@ impl Attacker {
                 let row = Row::new(entries);
                 let pieces = &mut parts[part].pieces;
                 let at = *place[part].entry(row).or_insert_with_key(|row| {
-                    pieces.push(Piece { row: row.clone(), seen: None, endless: false, most: [None; 2] });
+                    pieces.push(Piece {
+                        row: row.clone(),
+                        seen: None,
+                        values: BTreeSet::new(),
+                        endless: false,
+                        most: [None; 2],
+                    });
                     pieces.len() - 1
                 });
                 (part, at)
@@ -339,12 +350,37 @@ impl Attacker {
         Ok(enough(self))
     }
 
+    /// Whether there is a whole world in which a target has this value. Of a sum over several parts it is looked for in one
+    /// part after the other, with the others as they are in worlds that were found, which misses some.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub(crate) fn can_be(&mut self, target: usize, value: i64) -> Result<bool, Stopped> {
+        let Target { constant, pieces } = self.targets[target].clone();
+        for nth in 0..pieces.len() {
+            let of_others = pieces.iter().enumerate().filter(|(other, _)| *other != nth);
+            let others = of_others.fold(BTreeSet::from([0]), |sums, (_, (part, piece))| {
+                let values = &self.parts[*part].pieces[*piece].values;
+                let sums = sums.iter().flat_map(|sum| values.iter().map(move |value| sum + value));
+                sums.take(VALUES_MAX).collect()
+            });
+            let (part, piece) = pieces[nth];
+            for other in &others {
+                if self.parts[part].can_be(&mut self.whole, piece, value - constant - other)? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(pieces.is_empty() && value == constant)
+    }
+
     /// What a target can be at least and at most in whole worlds.
     ///
     /// # Errors
     /// [`Stopped`]: more branches than [`crate::simplex::BRANCHES_MAX`].
     pub fn whole_interval(&mut self, target: usize) -> Result<Interval, Stopped> {
         for (part, piece) in self.targets[target].pieces.clone() {
+            self.parts[part].begin(&mut self.whole, true)?;
             for sign in [1, -1] {
                 self.parts[part].look(&mut self.whole, piece, sign, None)?;
                 self.parts[part].look_whole(&mut self.whole, piece, sign, None)?;
@@ -367,6 +403,9 @@ impl Piece {
         let (low, high) = self.seen.unwrap_or((value, value));
         let tells = self.seen.is_none() || value < low || value > high;
         self.seen = Some((low.min(value), high.max(value)));
+        if self.values.len() < VALUES_MAX {
+            self.values.insert(value);
+        }
         tells
     }
 }
@@ -395,9 +434,10 @@ impl Part {
         let most = self.sound(most)?;
         if let Some(counts) = last {
             self.record(whole, &counts);
-            // From a whole corner a ray of whole steps never ends.
-            self.pieces[piece].endless |= most == Most::Unbounded && self.simplex.whole().is_some();
         }
+        // From a whole world a ray of whole steps never ends: where there is no end, directions are fractions.
+        let upwards = *goal == self.pieces[piece].row;
+        self.pieces[piece].endless |= upwards && most == Most::Unbounded && !self.worlds.is_empty();
         Ok(most)
     }
 
@@ -427,6 +467,22 @@ impl Part {
         }
     }
 
+    /// Whether a world has a piece at this value.
+    fn can_be(&mut self, whole: &mut Whole, piece: usize, value: i64) -> Result<bool, Stopped> {
+        if !self.pieces[piece].values.contains(&value) {
+            let found = self.simplex.whole_between(&self.pieces[piece].row, value, Some(value));
+            let found = match self.sound(found) {
+                Err(Stopped::TooLong | Stopped::TooWide) => None,
+                other => other?,
+            };
+            let Some(world) = found else { return Ok(false) };
+            let full = self.pieces[piece].values.len() >= VALUES_MAX;
+            self.record(whole, &world);
+            return Ok(full || self.pieces[piece].values.contains(&value));
+        }
+        Ok(true)
+    }
+
     /// Holds a piece at a value: only worlds in which it has that value are left.
     fn hold(&mut self, piece: usize, value: i64) -> Result<bool, Stopped> {
         let row = self.pieces[piece].row.clone();
@@ -438,6 +494,7 @@ impl Part {
         self.worlds.retain(|world| row.of(world) == value);
         for piece in &mut self.pieces {
             (piece.seen, piece.endless, piece.most) = (None, false, [None; 2]);
+            piece.values.clear();
             self.worlds.iter().for_each(|world| _ = piece.see(world));
         }
         Ok(true)
@@ -486,7 +543,7 @@ impl Part {
         }
         let mut first = self.simplex.whole();
         if first.is_none() && branching {
-            let any = self.simplex.whole_reaching(&Row::sum([]), 0);
+            let any = self.simplex.whole_between(&Row::sum([]), 0, None);
             first = match self.sound(any) {
                 // On the way to what is asked for there may be one.
                 Err(Stopped::TooLong | Stopped::TooWide) => None,
@@ -505,7 +562,7 @@ impl Part {
         let until = self.until(piece, sign, missing);
         let mut worlds = Vec::new();
         if let Some(until) = until {
-            let found = self.simplex.whole_reaching(&goal, until);
+            let found = self.simplex.whole_between(&goal, until, None);
             match self.sound(found) {
                 Err(Stopped::TooLong | Stopped::TooWide) => {}
                 found => {
@@ -523,7 +580,7 @@ impl Part {
         for world in &worlds {
             self.record(whole, world);
         }
-        self.pieces[piece].endless |= most? == Most::Unbounded && !worlds.is_empty();
+        self.pieces[piece].endless |= sign > 0 && most? == Most::Unbounded && !self.worlds.is_empty();
         Ok(())
     }
 }
@@ -646,23 +703,35 @@ impl Presolved {
         known: &[Constraint],
         releases: &[Release],
     ) -> Result<(Vec<Part>, Vec<(Release, Option<(usize, usize)>)>), Stopped> {
+        // What lies in several parts follows from what lies in one.
+        let local = |constraint: &Constraint| {
+            let row = self.in_steps(&constraint.row);
+            let mut parts = row.atoms().filter_map(|atom| self.name[atom as usize]).map(|(part, _)| part);
+            let part = parts.next().filter(|part| parts.all(|other| other == *part))?;
+            Some((part, row.renamed(|atom| self.name[atom as usize].map(|(_, local)| local))))
+        };
+        let locals: Vec<Option<(usize, Row)>> = known.iter().map(local).collect();
         let mut touching: Vec<Vec<usize>> = vec![Vec::new(); self.members.len()];
-        for (at, constraint) in known.iter().enumerate() {
-            let part = constraint.row.atoms().find_map(|atom| self.name[atom as usize]);
-            if let Some((part, _)) = part {
-                touching[part].push(at);
-            }
+        let mut sayings: HashMap<&(usize, Row), usize> = HashMap::new();
+        for ((at, constraint), local) in known.iter().enumerate().zip(&locals) {
+            let Some(local) = local else { continue };
+            touching[local.0].push(at);
+            let positive = local.1.entries().iter().all(|(_, x)| *x > 0);
+            let least = constraint.row.of(&self.least);
+            let says_nothing = positive && constraint.high.is_none() && constraint.low.is_none_or(|low| low <= least);
+            *sayings.entry(local).or_default() += usize::from(!says_nothing);
         }
         let mut own: Vec<Vec<Release>> = vec![Vec::new(); self.members.len()];
         let place = |release: &Release| {
-            let known = &known[release.equation].row;
-            let row = self.in_steps(known);
-            let (part, _) = row.atoms().find_map(|atom| self.name[atom as usize])?;
-            let local = row.renamed(|atom| self.name[atom as usize].map(|(_, local)| local));
-            let equation = self.constraints[part].binary_search_by(|constraint| constraint.row.cmp(&local)).ok()?;
-            let at_least = (release.at_least - known.of(&self.least)).max(0);
-            own[part].push(Release { equation, at_least, price: release.price });
-            Some((part, own[part].len() - 1))
+            // Where something else is known of the same sum, that would go with it.
+            let local = locals[release.equation].as_ref().filter(|local| sayings.get(local) == Some(&1))?;
+            let (part, row) = local;
+            let equation = self.constraints[*part].binary_search_by(|constraint| constraint.row.cmp(row)).ok()?;
+            let at_least = release.at_least - known[release.equation].row.of(&self.least);
+            let positive = row.entries().iter().all(|(_, x)| *x > 0);
+            let at_least = if positive { at_least.max(0) } else { at_least };
+            own[*part].push(Release { equation, at_least, price: release.price });
+            Some((*part, own[*part].len() - 1))
         };
         let mut place = place;
         let placed = releases.iter().map(|release| (*release, place(release))).collect();

@@ -87,6 +87,20 @@ pub enum ProblemError {
         /// The largest that is taken.
         max: i64,
     },
+    /// What is known beside the cells has an atom that there is not, or a number that cannot be reckoned with.
+    #[error("constraint {place} of the frame has an atom that there is not, or a number beyond the limits of cells")]
+    Frame {
+        /// The place of the constraint.
+        place: usize,
+    },
+    /// A singleton that there is not.
+    #[error("atom {atom} is a singleton, but there are only {atoms} atoms, from 0")]
+    Singleton {
+        /// The atom.
+        atom: Atom,
+        /// How many atoms there are.
+        atoms: usize,
+    },
     /// A list has a cell that there is not.
     #[error("`{list}` has cell {cell}, but there are only {cells} cells, from 0")]
     Place {
@@ -152,12 +166,7 @@ impl TryFrom<ProblemFile> for Problem {
 
     fn try_from(file: ProblemFile) -> Result<Problem, ProblemError> {
         for (cell, of) in file.cells.iter().enumerate() {
-            let times = of.atoms.iter().map(|(_, times)| ("an atom this many times:", *times, TIMES_MAX));
-            for (what, number, max) in times.chain([("the value", of.value, VALUE_MAX)]) {
-                if number.unsigned_abs() > max.unsigned_abs() {
-                    return Err(ProblemError::Number { cell, what, number, max });
-                }
-            }
+            within_limits(cell, of.atoms.iter().map(|(_, times)| *times), of.value)?;
         }
         let cells = file.cells.into_iter().map(|cell| Cell { atoms: Row::new(cell.atoms), value: cell.value });
         let problem = Problem {
@@ -175,8 +184,15 @@ impl TryFrom<ProblemFile> for Problem {
     }
 }
 
+fn within_limits(cell: usize, times: impl Iterator<Item = i64>, value: i64) -> Result<(), ProblemError> {
+    let times = times.map(|times| ("an atom this many times:", times, TIMES_MAX));
+    let mut all = times.chain([("the value", value, VALUE_MAX)]);
+    let wide = all.find(|(_, number, max)| number.unsigned_abs() > max.unsigned_abs());
+    wide.map_or(Ok(()), |(what, number, max)| Err(ProblemError::Number { cell, what, number, max }))
+}
+
 impl Problem {
-    /// The same problem, if it is one.
+    /// The same problem, if it is one: what else is asked of a problem takes it for that.
     ///
     /// # Errors
     /// [`ProblemError`]
@@ -192,6 +208,20 @@ impl Problem {
             if let Some(atom) = of.atoms.atoms().find(|atom| *atom as usize >= self.atoms) {
                 return Err(ProblemError::Atom { cell, atom, atoms: self.atoms });
             }
+            within_limits(cell, of.atoms.entries().iter().map(|(_, times)| *times), of.value)?;
+        }
+        for (place, known) in self.frame.iter().enumerate() {
+            let bounds = known.low.into_iter().chain(known.high).map(i64::unsigned_abs);
+            let times = known.row.entries().iter().map(|(_, times)| times.unsigned_abs());
+            if known.row.atoms().any(|atom| atom as usize >= self.atoms)
+                || bounds.max() > Some(VALUE_MAX.unsigned_abs())
+                || times.max() > Some(TIMES_MAX.unsigned_abs())
+            {
+                return Err(ProblemError::Frame { place });
+            }
+        }
+        if let Some(&atom) = self.singletons.iter().find(|atom| **atom as usize >= self.atoms) {
+            return Err(ProblemError::Singleton { atom, atoms: self.atoms });
         }
         let primary: Vec<usize> = self.primary.iter().copied().collect();
         let withheld: Vec<usize> = self.withheld.iter().copied().collect();

@@ -22,6 +22,9 @@ pub const ROUNDS_MAX: usize = 1_000;
 /// Up to so many hidden sums worlds between corners are looked for as well before one more is shown.
 const BRANCHED_MAX: usize = 300;
 
+/// So many values from the least of a hidden sum on are looked at until enough are possible.
+const VALUES_TRIED_MAX: i64 = 32;
+
 /// How far beyond its goal an interval is pushed where no world of whole numbers is found at the goal.
 const ROOM_MAX: i64 = 8;
 
@@ -94,9 +97,7 @@ pub fn protect(problem: &Problem, openness: Openness) -> Result<Protection, Prot
     }
     let mut work = Work::new(&opened, openness, &suppression.secondary).map_err(all)?;
     work.repair(&opened)?;
-    let hidden = work.classes.iter().filter(|class| class.hidden).count();
-    work.attacker.settle();
-    work.give_back(&opened, hidden <= BRANCHED_MAX);
+    work.give_back(&opened);
     work.show_what_follows(&opened).map_err(|wide| all(wide.into()))?;
     Ok(work.finished(problem))
 }
@@ -167,10 +168,14 @@ impl Work {
         let (mut known, mut releases) = (problem.frame.clone(), Vec::new());
         for class in classes.iter_mut().filter(|class| !class.row.is_empty()) {
             if class.hidden {
+                // Whoever sees that zeros are shown takes what is hidden for one or more.
+                if class.value < 1 {
+                    return Err(Stopped::Contradiction);
+                }
                 known.push(Constraint::at_least(class.row.clone(), 1));
                 continue;
             }
-            if class.cells.iter().all(|cell| !forced.contains(cell)) {
+            if class.value > 0 && class.cells.iter().all(|cell| !forced.contains(cell)) {
                 class.release = Some(releases.len());
                 releases.push(Release { equation: known.len(), at_least: 1, price: price(class) });
             }
@@ -237,7 +242,40 @@ impl Work {
             let way = ways.into_iter().min_by_key(|way| self.cost(way));
             self.hide(way).map_err(why)?;
         }
+        while self.has_gaps(class).map_err(why)? {
+            let mut way = None;
+            for sign in [1, -1] {
+                way = way.or(self.attacker.tightest(class, sign).map_err(why)?);
+            }
+            self.hide(way).map_err(why)?;
+        }
         Ok(())
+    }
+
+    /// Whether a hidden class cannot be all that it must be able to be: each number from its least to its most, if it is
+    /// small, and three different ones.
+    fn has_gaps(&mut self, class: usize) -> Result<bool, Stopped> {
+        if !self.classes[class].hidden || self.classes[class].row.is_empty() {
+            return Ok(false);
+        }
+        if self.classes[class].is_primary {
+            let (low, high) = self.need(class);
+            for value in low..=high {
+                if !self.attacker.can_be(class, value)? {
+                    return Ok(true);
+                }
+            }
+        }
+        let Some(Interval { low, high }) = self.attacker.seen(class) else { return Ok(true) };
+        let beyond = low.saturating_add(VALUES_TRIED_MAX);
+        let mut different = 0;
+        for value in low..=high.unwrap_or(beyond).min(beyond) {
+            different += i64::from(self.attacker.can_be(class, value)?);
+            if different > self.openness.width {
+                return Ok(false);
+            }
+        }
+        Ok(different <= self.openness.width)
     }
 
     /// A way that hides something, if `way` does not.
@@ -283,7 +321,13 @@ impl Work {
         if self.rounds > ROUNDS_MAX {
             return Err(Stopped::TooLong);
         }
-        for release in way.filter(|way| !way.is_empty()).ok_or(Stopped::TooLong)? {
+        // Where nothing tells what is in the way, all goes; what is hidden in vain is given back.
+        let all = || self.classes.iter().filter_map(|class| class.release).collect();
+        let way: Vec<usize> = way.filter(|way| !way.is_empty()).unwrap_or_else(all);
+        if way.is_empty() {
+            return Err(Stopped::TooLong);
+        }
+        for release in way {
             self.attacker.release(release)?;
             if let Some(class) = self.classes.iter_mut().find(|class| class.release == Some(release)) {
                 class.hidden = true;
@@ -293,8 +337,24 @@ impl Work {
         Ok(())
     }
 
-    /// Shows again, from the dearest on, what can be shown with all others still open.
-    fn give_back(&mut self, problem: &Problem, thoroughly: bool) {
+    /// Shows again, from the dearest on, what can be shown with all others still open; nothing at all, if then a number
+    /// has gaps.
+    fn give_back(&mut self, problem: &Problem) {
+        let hidden: Vec<bool> = self.classes.iter().map(|class| class.hidden).collect();
+        let before = self.attacker.clone();
+        self.attacker.settle();
+        self.show_again(problem, hidden.iter().filter(|hidden| **hidden).count() <= BRANCHED_MAX);
+        for class in 0..self.classes.len() {
+            // What cannot be worked out is taken for a gap.
+            if self.has_gaps(class) != Ok(false) {
+                self.attacker = before;
+                self.classes.iter_mut().zip(hidden).for_each(|(class, hidden)| class.hidden = hidden);
+                break;
+            }
+        }
+    }
+
+    fn show_again(&mut self, problem: &Problem, thoroughly: bool) {
         let may = |class: &Class| {
             class.hidden && !class.is_primary && !class.cells.iter().any(|cell| problem.withheld.contains(cell))
         };

@@ -737,14 +737,17 @@ impl Simplex {
         Ok(most)
     }
 
-    /// A world of whole numbers in which a sum is `least` or more; none, if there is none.
+    /// A world of whole numbers in which a sum is `least` or more, and `most` or less; none, if there is none.
     ///
     /// # Errors
     /// [`Stopped::TooLong`] after [`BRANCHES_MAX`]
-    pub fn whole_reaching(&self, sum: &Row, least: i64) -> Result<Option<Vec<i64>>, Stopped> {
+    pub fn whole_between(&self, sum: &Row, least: i64, most: Option<i64>) -> Result<Option<Vec<i64>>, Stopped> {
         let mut simplex = self.clone();
         let of = simplex.goal(&self.price(sum))?;
         simplex.bound(&of, least, true)?;
+        if let Some(most) = most {
+            simplex.bound(&of, most, false)?;
+        }
         let mut steps = simplex.steps()?;
         let mut found = None;
         if simplex.restore(&mut steps)? {

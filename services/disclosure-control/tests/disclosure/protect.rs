@@ -47,6 +47,111 @@ fn three_ones_that_add_up_to_three_are_given_company() {
     assert_eq!(protection.secondary, [12, 14, 15, 16, 17].into());
 }
 
+/// All that the hidden cells can be, by trying each world of small counts.
+fn possible(problem: &Problem, hidden: &BTreeSet<usize>, most: i64) -> Vec<BTreeSet<i64>> {
+    let known = problem.known(hidden, Level::K1, 5);
+    let mut found = vec![BTreeSet::new(); hidden.len()];
+    let mut counts = vec![0; problem.atoms];
+    loop {
+        if known.iter().all(|constraint| constraint.holds(&counts)) {
+            for (found, cell) in found.iter_mut().zip(hidden) {
+                found.insert(problem.cells[*cell].atoms.of(&counts));
+            }
+        }
+        let Some(at) = counts.iter().position(|count| *count < most) else { return found };
+        counts[..at].fill(0);
+        counts[at] += 1;
+    }
+}
+
+fn overlapping<const N: usize>(atoms: usize, sums: [(&[u32], i64); N], primary: &[usize]) -> Problem {
+    let cells = sums.map(|(atoms, value)| Cell { atoms: Row::sum(atoms.iter().copied()), value });
+    let primary: BTreeSet<usize> = primary.iter().copied().collect();
+    let candidates = (0..N).filter(|cell| !primary.contains(cell)).collect();
+    let problem = Problem { atoms, cells: cells.into(), candidates, primary, ..Problem::default() };
+    problem.checked().expect("a problem")
+}
+
+#[test]
+fn a_hidden_number_can_be_each_small_one_and_not_only_odd_ones() {
+    // Of three sums of pairs: their sum is even, so two that are shown leave the third odd or even.
+    let pairs = overlapping(3, [(&[0, 1], 8), (&[1, 2], 3), (&[0, 2], 7)], &[1]);
+    // Two worlds, of which the one number is 1 or 3, the other 6 or 8.
+    let two = overlapping(
+        6,
+        [
+            (&[0, 1, 2, 3, 4, 5], 15),
+            (&[0, 1, 2], 9),
+            (&[3, 4, 5], 6),
+            (&[0, 3], 6),
+            (&[2, 5], 7),
+            (&[0, 1, 3, 5], 11),
+            (&[0, 2, 4], 9),
+            (&[2, 4], 4),
+            (&[3], 1),
+        ],
+        &[8],
+    );
+    for (problem, most) in [(pairs, 16), (two, 8)] {
+        let protection = protect(&problem, Openness::full(4)).expect("it can be protected");
+        let hidden: BTreeSet<usize> = problem.primary.union(&protection.secondary).copied().collect();
+        for (cell, values) in hidden.iter().zip(possible(&problem, &hidden, most)) {
+            assert!(values.len() > 2, "{cell}: {values:?}");
+            let is_small = problem.primary.contains(cell);
+            assert!(!is_small || (1..=4).all(|value| values.contains(&value)), "{cell}: {values:?}");
+        }
+    }
+}
+
+#[test]
+fn what_else_is_known_of_a_sum_that_is_hidden_stays_known() {
+    let mut problem = overlapping(2, [(&[0, 1], 2), (&[0], 1)], &[0]);
+    let order = Constraint::at_least(Row::new([(0, 1), (1, -1)]), 0);
+    problem.frame = vec![order, Constraint { row: Row::sum([0]), low: None, high: Some(1) }];
+    assert!(matches!(protect(&problem, Openness::full(4)), Err(ProtectError::NotProven { .. })));
+}
+
+#[test]
+fn a_sum_is_not_refused_for_what_follows_from_a_part_of_it() {
+    let problem = overlapping(3, [(&[0, 1, 2], 4), (&[1, 2], 2)], &[0, 1]);
+    assert_eq!(protect(&problem, Openness::full(5)).expect("nothing is shown").secondary, BTreeSet::new());
+    let known = vec![Constraint::at_least(Row::sum([0, 1, 2]), 4), Constraint::equal(Row::sum([1, 2]), 4)];
+    let mut attacker = Attacker::new(3, known, &[Row::sum([0, 1, 2])]).expect("there are worlds");
+    let interval = attacker.whole_interval(0).expect("a small table");
+    assert_eq!((interval.low, interval.high), (4, None));
+}
+
+#[test]
+fn a_sum_without_an_end_has_none_in_whole_numbers_either() {
+    let known = vec![
+        Constraint::at_least(Row::new([(0, 1), (1, -1)]), 0),
+        Constraint::at_least(Row::new([(0, -1), (1, 1)]), 0),
+        Constraint::at_least(Row::sum([0, 1]), 1),
+    ];
+    let mut attacker = Attacker::new(2, known, &[Row::sum([0, 1]), Row::sum([0])]).expect("there are worlds");
+    let ends = [0, 1].map(|target| attacker.whole_interval(target).expect("a small table"));
+    assert_eq!(ends.map(|interval| (interval.low, interval.high)), [(2, None), (1, None)]);
+}
+
+#[test]
+fn numbers_and_atoms_beyond_the_limits_are_refused() {
+    let good = overlapping(2, [(&[0, 1], 2), (&[0], 1)], &[1]);
+    let change = |change: fn(&mut Problem)| {
+        let mut problem = good.clone();
+        change(&mut problem);
+        problem.checked().map_err(|error| error.to_string())
+    };
+    assert!(change(|_| {}).is_ok());
+    let wide: [fn(&mut Problem); 5] = [
+        |problem| problem.cells[0].value = i64::MAX,
+        |problem| problem.cells[0].atoms = Row::new([(0, i64::MIN)]),
+        |problem| problem.frame.push(Constraint::at_least(Row::sum([2]), 0)),
+        |problem| problem.frame.push(Constraint::at_least(Row::sum([0]), i64::MAX)),
+        |problem| _ = problem.singletons.insert(2),
+    ];
+    assert!(wide.into_iter().all(|wide| change(wide).is_err()));
+}
+
 #[test]
 fn what_is_out_already_can_refuse_everything() {
     let mut problem = table(5, &ONES, 5);
