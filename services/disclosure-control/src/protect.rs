@@ -31,9 +31,11 @@ const ROOM_MAX: i64 = 8;
 /// How open a hidden cell must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Openness {
-    /// Numbers below this, other than zero, are small. An interval reaches at least up to the largest small number.
+    /// Numbers below this, other than zero, are small. A hidden small cell can be each of them at least, from what zeros
+    /// alone give away on.
     pub threshold: i64,
-    /// The smallest distance between the ends of the interval of any hidden cell.
+    /// The smallest distance between the ends of the interval of any hidden cell, which can be so many different numbers
+    /// and one more.
     pub width: i64,
 }
 

@@ -17,7 +17,7 @@ struct Dimension {
 }
 
 /// One table of three dimensions with all margins: 20 groups, 12 months in quarters and 3 kinds; 720 atoms, 1,428 cells,
-/// of which 614 are small.
+/// of which 494 are small.
 ///
 /// # Panics
 /// Never: it is the same each time.
