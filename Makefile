@@ -29,7 +29,7 @@ chaos: ## the simulation of the command side, with faults, from a seed by chance
 	$(CARGO) build --workspace --bins
 	$(TARGET)/debug/chaos $(ARGS)
 
-attacks: ## publish four releases each of 1,000 organisations of chance, and attack them; an hour and a half, ARGS="--organisations 50"
+attacks: ## publish four releases each of 1,000 organisations of chance, and attack them; twenty minutes, ARGS="--organisations 50"
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/attacks $(ARGS)
 
