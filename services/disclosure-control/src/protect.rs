@@ -22,7 +22,8 @@ pub const ROUNDS_MAX: usize = 1_000;
 /// Up to so many hidden sums worlds between corners are looked for as well before one more is shown.
 const BRANCHED_MAX: usize = 300;
 
-/// So many values from the least of a hidden sum on are looked at until enough are possible.
+/// So many values of a hidden sum are looked at, from its least on: whoever breaks a rule may be as large as a cell can be,
+/// and gaps are of few units.
 const VALUES_TRIED_MAX: i64 = 32;
 
 /// How far beyond its goal an interval is pushed where no world of whole numbers is found at the goal.
@@ -31,8 +32,8 @@ const ROOM_MAX: i64 = 8;
 /// How open a hidden cell must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Openness {
-    /// Numbers below this, other than zero, are small. A hidden small cell can be each of them at least, from what zeros
-    /// alone give away on.
+    /// Numbers below this, other than zero, are small. A hidden cell that breaks a rule can be each of them at least, from
+    /// what zeros alone give away on (the first 32 of them and the last, if there are more).
     pub threshold: i64,
     /// The smallest distance between the ends of the interval of any hidden cell, which can be so many different numbers
     /// and one more.
@@ -254,22 +255,22 @@ impl Work {
         Ok(())
     }
 
-    /// Whether a hidden class cannot be all that it must be able to be: each number from its least to its most, if it is
-    /// small, and three different ones.
+    /// Whether a hidden class cannot be all that it must be able to be: each number from its least on, if it breaks a rule
+    /// itself, of [`VALUES_TRIED_MAX`] at most; and three different ones.
     fn has_gaps(&mut self, class: usize) -> Result<bool, Stopped> {
         if !self.classes[class].hidden || self.classes[class].row.is_empty() {
             return Ok(false);
         }
         if self.classes[class].is_primary {
             let (low, high) = self.need(class);
-            for value in low..=high {
+            for value in low..=high.min(low.saturating_add(VALUES_TRIED_MAX - 1)) {
                 if !self.attacker.can_be(class, value)? {
                     return Ok(true);
                 }
             }
         }
         let Some(Interval { low, high }) = self.attacker.seen(class) else { return Ok(true) };
-        let beyond = low.saturating_add(VALUES_TRIED_MAX);
+        let beyond = low.saturating_add(VALUES_TRIED_MAX - 1);
         let mut different = 0;
         for value in low..=high.unwrap_or(beyond).min(beyond) {
             different += i64::from(self.attacker.can_be(class, value)?);

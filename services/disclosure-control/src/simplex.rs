@@ -8,8 +8,14 @@
 //!
 //! **Invariant:** what does not fit or takes too long is an error, never an answer.
 
+mod line;
+mod way;
+mod worlds;
+
 use std::ops::ControlFlow;
 
+use self::line::{ENTRY_MAX, Line};
+use self::way::Way;
 use crate::row::{Row, gcd};
 
 /// The largest number of entries of one tableau: 4 bytes each.
@@ -18,14 +24,6 @@ pub const TABLEAU_ENTRIES_MAX: usize = 1 << 25;
 pub const PIVOTS_MAX: usize = 50_000;
 /// The largest number of branches on the way to a world of whole numbers.
 pub const BRANCHES_MAX: usize = 400;
-/// The largest entry: sums and differences of two fit 32 bits, products 64.
-const ENTRY_MAX: i64 = 1 << 30;
-/// The largest right side: its product with an entry fits 128 bits, with room.
-const RIGHT_MAX: u128 = 1 << 90;
-/// A line that may have an entry of this is looked at.
-const LOOKED_AT_FROM: i64 = 1 << 20;
-/// Entries from here on are divided by what they have in common: not before, since looking for it costs more.
-const REDUCED_FROM: i64 = 1 << 10;
 /// After so many steps of the dual method the rule that cannot cycle takes over.
 const STEPS_MAX: usize = 500;
 /// Of so many columns that gain the best is taken.
@@ -129,128 +127,6 @@ pub enum Most {
 /// A variable: an atom, a slack, or what stands in for a constraint that is not yet satisfied.
 const ARTIFICIAL: usize = usize::MAX;
 
-/// `denominator` × its basic variable + the entries × the variables of the columns = `right`.
-#[derive(Debug, Clone)]
-struct Line {
-    basic: usize,
-    denominator: i64,
-    right: i128,
-    entries: Vec<i32>,
-    /// No entry is wider than this.
-    widest: i64,
-}
-
-impl Line {
-    /// # Errors
-    /// [`Stopped::TooWide`]
-    fn new(basic: usize, denominator: i64, right: i128, entries: Vec<i32>) -> Result<Line, Stopped> {
-        let mut line = Line { basic, denominator, right, entries, widest: 0 };
-        line.widest = line.widest_entry();
-        if (line.widest | denominator) >= ENTRY_MAX { Err(Stopped::TooWide) } else { Ok(line) }
-    }
-
-    fn at(&self, column: usize) -> i64 {
-        self.entries[column].into()
-    }
-
-    fn widest_entry(&self) -> i64 {
-        self.entries.iter().fold(0, |widest: u32, x| widest.max(x.unsigned_abs())).into()
-    }
-
-    /// Takes the pivot line out of this one, at a column; the column is the leaving variable's from now on.
-    fn eliminate(&mut self, pivot: &Line, column: usize) -> Result<(), Stopped> {
-        let (p, x) = (pivot.denominator, self.at(column));
-        if x == 0 {
-            return Ok(());
-        }
-        let divisor = gcd(p, x);
-        self.entries[column] = 0;
-        self.combine(p / divisor, pivot, x / divisor)
-    }
-
-    /// Becomes `by` times itself less `times` the other.
-    fn combine(&mut self, by: i64, other: &Line, times: i64) -> Result<(), Stopped> {
-        let wide = |a: i128, b: i64| a.checked_mul(b.into()).ok_or(Stopped::TooWide);
-        self.right = wide(self.right, by)?.checked_sub(wide(other.right, times)?).ok_or(Stopped::TooWide)?;
-        if self.right.unsigned_abs() >= RIGHT_MAX {
-            return Err(Stopped::TooWide);
-        }
-        self.denominator *= by;
-        let widest = |mine: &Line| mine.widest * by + other.widest * times.abs();
-        if widest(self) > i32::MAX.into() {
-            self.widest = self.widest_entry();
-        }
-        self.widest = widest(self);
-        if self.widest > i32::MAX.into() {
-            return self.combine_wide(by, other, times);
-        }
-        let both = self.entries.iter_mut().zip(&other.entries);
-        // Nearly always without a multiplication. All three are below the widest there can be.
-        match (by, i32::try_from(by), i32::try_from(times)) {
-            (1, _, Ok(1)) => both.for_each(|(mine, other)| *mine -= other),
-            (1, _, Ok(-1)) => both.for_each(|(mine, other)| *mine += other),
-            (_, Ok(by), Ok(times)) => both.for_each(|(mine, other)| *mine = *mine * by - other * times),
-            _ => return Err(Stopped::TooWide),
-        }
-        self.narrowed()
-    }
-
-    /// The same where entries may not fit before they are divided by what they have in common.
-    fn combine_wide(&mut self, by: i64, other: &Line, times: i64) -> Result<(), Stopped> {
-        let both = self.entries.iter().zip(&other.entries);
-        let wide: Vec<i64> = both.map(|(mine, other)| i64::from(*mine) * by - i64::from(*other) * times).collect();
-        let divisor = common(self.denominator, self.right, wide.iter().copied());
-        self.denominator /= divisor;
-        self.right /= i128::from(divisor);
-        let narrow = wide.iter().map(|x| i32::try_from(x / divisor));
-        self.entries = narrow.collect::<Result<_, _>>().map_err(|_| Stopped::TooWide)?;
-        self.widest = self.widest_entry();
-        if (self.widest | self.denominator) >= ENTRY_MAX { Err(Stopped::TooWide) } else { Ok(()) }
-    }
-
-    /// Looks at the entries again where they may have become wide, and divides by what they have in common.
-    fn narrowed(&mut self) -> Result<(), Stopped> {
-        if (self.widest | self.denominator) < LOOKED_AT_FROM {
-            return Ok(());
-        }
-        self.widest = self.widest_entry();
-        if (self.widest | self.denominator) >= REDUCED_FROM {
-            self.reduce();
-        }
-        if (self.widest | self.denominator) >= ENTRY_MAX { Err(Stopped::TooWide) } else { Ok(()) }
-    }
-
-    /// Divides by what all entries have in common.
-    fn reduce(&mut self) {
-        let divisor = common(self.denominator, self.right, self.entries.iter().map(|x| i64::from(*x)));
-        if let Ok(narrow @ 2..) = i32::try_from(divisor) {
-            self.denominator /= divisor;
-            self.right /= i128::from(divisor);
-            self.entries.iter_mut().for_each(|x| *x /= narrow);
-            self.widest = self.widest_entry();
-        }
-    }
-}
-
-/// What all of these have in common.
-fn common(denominator: i64, right: i128, entries: impl Iterator<Item = i64>) -> i64 {
-    let mut divisor = denominator.abs();
-    for x in entries.filter(|x| *x != 0) {
-        if divisor == 1 {
-            return 1;
-        }
-        // What divides some nearly always divides the next as well; so short a division is quick.
-        let divides = match (u32::try_from(x.unsigned_abs()), u32::try_from(divisor)) {
-            (Ok(x), Ok(divisor)) => x % divisor == 0,
-            _ => false,
-        };
-        if !divides {
-            divisor = gcd(divisor, x);
-        }
-    }
-    gcd(divisor, i64::try_from(right % i128::from(divisor)).unwrap_or(1)).max(1)
-}
-
 /// What a variable beside the atoms is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Slack {
@@ -269,25 +145,6 @@ pub struct Release {
     pub at_least: i64,
     /// What it costs to depart from it by one.
     pub price: i64,
-}
-
-/// How a search goes on from a corner.
-#[derive(Debug, Clone, Copy)]
-enum Next {
-    /// Further bounds may make it whole.
-    Deeper,
-    /// Nothing more is to be found here.
-    Back,
-    /// What was looked for is found.
-    End,
-}
-
-/// An atom is at most `below`, or `above` it.
-#[derive(Debug, Clone, Copy)]
-struct Bound {
-    atom: usize,
-    below: i64,
-    above: bool,
 }
 
 /// A corner of what the constraints leave open, from which questions are answered one after the other.
@@ -708,57 +565,6 @@ impl Simplex {
         Ok(())
     }
 
-    /// Looks for the worlds of whole numbers in which a sum is more than `best`, more each time, and ends with the most.
-    /// `found` takes each world.
-    ///
-    /// # Errors
-    /// [`Stopped::TooLong`] after [`BRANCHES_MAX`]
-    pub fn whole_most(
-        &mut self,
-        sum: &Row,
-        mut best: Option<i64>,
-        found: &mut impl FnMut(Vec<i64>),
-    ) -> Result<Most, Stopped> {
-        let mut goal = self.goal(&self.price(sum))?;
-        let most = self.climb(&mut goal, &mut |_| ControlFlow::Continue(()))?;
-        if most == Most::Unbounded {
-            self.whole().into_iter().for_each(found);
-            return Ok(most);
-        }
-        Simplex::branches((self.clone(), goal), |bound, world| {
-            if best.is_some_and(|best| bound <= i128::from(best)) {
-                return Next::Back;
-            }
-            let Some(world) = world else { return Next::Deeper };
-            best = best.max(Some(sum.of(&world)));
-            found(world);
-            Next::Back
-        })?;
-        Ok(most)
-    }
-
-    /// A world of whole numbers in which a sum is `least` or more, and `most` or less; none, if there is none.
-    ///
-    /// # Errors
-    /// [`Stopped::TooLong`] after [`BRANCHES_MAX`]
-    pub fn whole_between(&self, sum: &Row, least: i64, most: Option<i64>) -> Result<Option<Vec<i64>>, Stopped> {
-        let mut simplex = self.clone();
-        let of = simplex.goal(&self.price(sum))?;
-        simplex.bound(&of, least, true)?;
-        if let Some(most) = most {
-            simplex.bound(&of, most, false)?;
-        }
-        let mut steps = simplex.steps()?;
-        let mut found = None;
-        if simplex.restore(&mut steps)? {
-            Simplex::branches((simplex, steps), |_, world| {
-                found = world;
-                if found.is_some() { Next::End } else { Next::Deeper }
-            })?;
-        }
-        Ok(found)
-    }
-
     /// What a sum of atoms asks of each variable.
     fn price(&self, sum: &Row) -> impl Fn(usize) -> i64 {
         let atoms = self.atoms;
@@ -769,74 +575,6 @@ impl Simplex {
     fn steps(&self) -> Result<Line, Stopped> {
         let prices = self.columns.iter().map(|variable| i32::try_from(variable % 97).unwrap_or(0) + 1);
         Line::new(ARTIFICIAL, 1, 0, prices.collect())
-    }
-
-    /// Branches on an atom that is not whole, and goes on from the corner at hand (A. Land and A. Doig, *An automatic
-    /// method of solving discrete programming problems*, Econometrica 28, 1960). `visit` is told of each corner the most
-    /// that the goal comes to from there on, and the world, if it is whole.
-    ///
-    /// # Errors
-    /// [`Stopped::TooLong`] after [`BRANCHES_MAX`]
-    fn branches(start: (Simplex, Line), mut visit: impl FnMut(i128, Option<Vec<i64>>) -> Next) -> Result<(), Stopped> {
-        let (mut open, mut bounds) = (Vec::<Vec<Bound>>::new(), Vec::<Bound>::new());
-        let (mut root, mut here) = (None::<(Simplex, Line)>, Some(start));
-        for _ in 0..BRANCHES_MAX {
-            // Where it does not go on, back to the last branch that was not taken.
-            let Some((simplex, goal)) = &mut here else {
-                let (Some(back), Some((root, first))) = (open.pop(), &root) else { return Ok(()) };
-                here = root.within(first, &back)?;
-                bounds = back;
-                continue;
-            };
-            let broken = simplex.broken();
-            let world = if broken.is_none() { Some(simplex.whole().ok_or(Stopped::TooWide)?) } else { None };
-            match (visit(goal.right.div_euclid(goal.denominator.into()), world), broken) {
-                (Next::End, _) => return Ok(()),
-                (Next::Deeper, Some((atom, below))) => {
-                    root.get_or_insert_with(|| (simplex.clone(), goal.clone()));
-                    open.push([&bounds[..], &[Bound { atom, below, above: false }]].concat());
-                    let above = Bound { atom, below, above: true };
-                    bounds.push(above);
-                    // What grows too wide is given up: it only makes for fewer worlds.
-                    match simplex.bind(above).and_then(|()| simplex.restore(goal)) {
-                        Ok(true) => {}
-                        Ok(false) | Err(Stopped::TooWide) => here = None,
-                        Err(stopped) => return Err(stopped),
-                    }
-                }
-                _ => here = None,
-            }
-        }
-        Err(Stopped::TooLong)
-    }
-
-    /// The corner with the most within these bounds; none, if there is none or its numbers grow too wide.
-    fn within(&self, goal: &Line, bounds: &[Bound]) -> Result<Option<(Simplex, Line)>, Stopped> {
-        let (mut simplex, mut goal) = (self.clone(), goal.clone());
-        let bound = bounds.iter().try_for_each(|bound| simplex.bind(*bound));
-        match bound.and_then(|()| simplex.restore(&mut goal)) {
-            Ok(is_there) => Ok(is_there.then_some((simplex, goal))),
-            Err(Stopped::TooWide) => Ok(None),
-            Err(stopped) => Err(stopped),
-        }
-    }
-
-    /// Keeps an atom within a bound from now on. The corner may not satisfy it yet.
-    fn bind(&mut self, Bound { atom, below, above }: Bound) -> Result<(), Stopped> {
-        let of = self.goal(&|variable| i64::from(variable == atom))?;
-        self.bound(&of, below + i64::from(above), above)
-    }
-
-    /// Keeps a sum of variables, in terms of the columns, at this or more, or at this or less. The corner may not satisfy
-    /// it yet.
-    fn bound(&mut self, of: &Line, limit: i64, or_more: bool) -> Result<(), Stopped> {
-        let right = of.right - i128::from(of.denominator) * i128::from(limit);
-        let sign = if or_more { 1 } else { -1 };
-        let entries = of.entries.iter().map(|x| sign * x).collect();
-        let slack = self.atoms + self.slacks.len();
-        self.slacks.push(Slack::Free);
-        self.lines.push(Line::new(slack, of.denominator, i128::from(sign) * right, entries)?);
-        Ok(())
     }
 
     /// From a corner where the goal is at its most but lines were added that do not hold, to one where all hold (the dual
@@ -887,146 +625,6 @@ impl Simplex {
             counts[line.basic] = i64::try_from(line.right / denominator).ok()?;
         }
         Some(counts)
-    }
-
-    /// An atom that is not whole at this corner, and what it is rounded down.
-    fn broken(&self) -> Option<(usize, i64)> {
-        let lines = self.lines.iter().filter(|line| line.basic < self.atoms);
-        let broken = lines.filter(|line| line.right % i128::from(line.denominator) != 0);
-        let line = broken.min_by_key(|line| line.basic)?;
-        Some((line.basic, i64::try_from(line.right.div_euclid(line.denominator.into())).ok()?))
-    }
-}
-
-/// A corner from which equations are departed from, upwards or downwards, each at its price.
-struct Way<'a> {
-    free: Simplex,
-    prices: &'a [i64],
-    /// Of each variable behind the atoms the equation that it departs from, if it is one that can be released.
-    release: Vec<Option<usize>>,
-    /// What is paid, as a loss.
-    paid: Line,
-    /// The sum that is to come to a goal.
-    reach: Line,
-    stalled: usize,
-}
-
-impl<'a> Way<'a> {
-    fn new(simplex: &'a Simplex, sum: &Row) -> Result<Way<'a>, Stopped> {
-        let mut free = simplex.clone();
-        let mut release = vec![None; free.slacks.len()];
-        for (at, variable) in simplex.held.iter().enumerate().filter(|(_, variable)| simplex.is_held(**variable)) {
-            release[variable - free.atoms] = Some(at);
-            free.slacks[variable - free.atoms] = Slack::Free;
-        }
-        let of = |variable: usize| variable.checked_sub(simplex.atoms).and_then(|slack| *release.get(slack)?);
-        let paid = free.goal(&|variable| of(variable).map_or(0, |release| -simplex.prices[release]))?;
-        let reach = free.goal(&simplex.price(sum))?;
-        let mut way = Way { free, prices: &simplex.prices, release, paid, reach, stalled: 0 };
-        for _ in 0..PIVOTS_MAX {
-            let Some((column, turned)) = way.saving() else { return Ok(way) };
-            if turned {
-                way.turn(column)?;
-            }
-            let at = way.free.leaving(column).ok_or(Stopped::TooLong)?;
-            way.take(at, column)?;
-        }
-        Err(Stopped::TooLong)
-    }
-
-    /// The equation that a variable departs from.
-    fn release_of(&self, variable: usize) -> Option<usize> {
-        if variable == ARTIFICIAL {
-            return None;
-        }
-        variable.checked_sub(self.free.atoms).and_then(|slack| *self.release.get(slack)?)
-    }
-
-    /// What a column costs and gains as it grows or, turned, as it sinks below zero.
-    fn rates(&self, column: usize) -> [Option<(i128, i128)>; 2] {
-        let variable = self.free.columns[column];
-        if variable == ARTIFICIAL || self.free.is_held(variable) {
-            return [None; 2];
-        }
-        let (cost, gain) = (i128::from(self.paid.entries[column]), -i128::from(self.reach.entries[column]));
-        let turned = self.release_of(variable).map(|release| (self.turned(column, release).into(), -gain));
-        [Some((cost, gain)), turned]
-    }
-
-    /// What it costs to depart the other way.
-    fn turned(&self, column: usize, release: usize) -> i64 {
-        2 * self.prices[release] * self.paid.denominator - self.paid.at(column)
-    }
-
-    /// The ways on from here, each with whether it is turned, and what it costs and gains.
-    fn ways(&self) -> impl Iterator<Item = ((usize, bool), (i128, i128))> {
-        (0..self.free.columns.len()).flat_map(|column| {
-            let both = [false, true].into_iter().zip(self.rates(column));
-            both.filter_map(move |(turned, rates)| Some(((column, turned), rates?)))
-        })
-    }
-
-    /// A way that costs less than nothing: so it is only as long as what is not departed from hides what it costs.
-    fn saving(&self) -> Option<(usize, bool)> {
-        let saving = self.ways().filter(|(_, (cost, _))| *cost < 0);
-        let first = |way: &((usize, bool), (i128, i128))| self.free.columns[way.0.0];
-        let best = if self.stalled > STALLED_MAX {
-            saving.min_by_key(first)
-        } else {
-            saving.min_by_key(|way| (way.1.0, first(way)))
-        };
-        best.map(|(way, _)| way)
-    }
-
-    /// The way that gains at the least price; of several that which gains most.
-    fn cheapest(&self) -> Option<(usize, bool)> {
-        let gaining = self.ways().filter(|(_, (_, gain))| *gain > 0);
-        let better = |a: &((usize, bool), (i128, i128)), b: &((usize, bool), (i128, i128))| {
-            let (((column, _), (cost, gain)), ((other, _), (least, most))) = (a, b);
-            let by_rate = (cost * most).cmp(&(least * gain));
-            let by_gain = if self.stalled > STALLED_MAX { std::cmp::Ordering::Equal } else { most.cmp(gain) };
-            by_rate.then(by_gain).then(self.free.columns[*column].cmp(&self.free.columns[*other]))
-        };
-        gaining.min_by(better).map(|(way, _)| way)
-    }
-
-    /// Counts a departure the other way from now on.
-    fn turn(&mut self, column: usize) -> Result<(), Stopped> {
-        let Some(release) = self.release_of(self.free.columns[column]) else { return Ok(()) };
-        let cost = self.turned(column, release);
-        if cost.abs() >= ENTRY_MAX {
-            return Err(Stopped::TooWide);
-        }
-        self.paid.entries[column] = i32::try_from(cost).map_err(|_| Stopped::TooWide)?;
-        self.paid.widest = self.paid.widest.max(cost.abs());
-        self.reach.entries[column] = -self.reach.entries[column];
-        self.free.lines.iter_mut().for_each(|line| line.entries[column] = -line.entries[column]);
-        Ok(())
-    }
-
-    fn take(&mut self, at: usize, column: usize) -> Result<(), Stopped> {
-        let moves = self.free.lines[at].right != 0;
-        self.stalled = if moves { 0 } else { self.stalled + 1 };
-        self.free.pivot(at, column, &mut self.paid)?;
-        self.reach.eliminate(&self.free.lines[at], column)
-    }
-
-    /// The equations that are departed from, at this corner or on the way from it.
-    fn departed(&self, on: Option<(usize, i128, i128)>) -> Result<Vec<usize>, Stopped> {
-        let mut departed = Vec::new();
-        for line in &self.free.lines {
-            let Some(release) = self.release_of(line.basic) else { continue };
-            let far = match on {
-                Some((column, missing, gain)) => {
-                    let back = missing.checked_mul(line.entries[column].into()).ok_or(Stopped::TooWide)?;
-                    line.right.checked_mul(gain).and_then(|far| far.checked_sub(back)).ok_or(Stopped::TooWide)?
-                }
-                None => line.right,
-            };
-            departed.extend((far > 0).then_some(release));
-        }
-        departed.extend(on.and_then(|(column, ..)| self.release_of(self.free.columns[column])));
-        Ok(departed)
     }
 }
 

@@ -12,7 +12,26 @@ use tests::world::{Actor, PATIENCE, World, at, remove_views, seed, time};
 use crate::guide::{self, Shell};
 
 /// An item: its kind, what it is about, and about whom.
-type Line = (String, String, String);
+pub type Line = (String, String, String);
+
+/// What was written: in which stream, which event, what it says.
+pub type Written = (String, String, Value);
+
+/// All that was written, from the first on.
+pub async fn written(world: &World) -> Vec<Written> {
+    let said = |event: &eventlog::Recorded| {
+        let json = serde_json::from_slice(&event.decode().expect("an event of ours").encode()).expect("JSON");
+        (event.stream.id().to_string(), event.event_type.to_string(), json)
+    };
+    world.events().await.iter().map(said).collect()
+}
+
+/// The records of those who were erased.
+pub fn erased(events: &[Written]) -> BTreeSet<String> {
+    let events = events.iter().filter(|(_, event, _)| event == "member.erased");
+    let records = events.flat_map(|(_, _, said)| said["records"].as_array().expect("records"));
+    records.map(|record| record.as_str().expect("an id").to_owned()).collect()
+}
 
 fn line(item: &Value) -> Line {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -358,22 +377,9 @@ impl Play {
 
     /// What must stand there, by all events from the first.
     async fn scanned(&self) -> BTreeSet<Line> {
-        let events: Vec<(String, String, Value)> = self
-            .world
-            .events()
-            .await
-            .iter()
-            .map(|event| {
-                let json = serde_json::from_slice(&event.decode().expect("an event of ours").encode()).expect("JSON");
-                (event.stream.id().to_string(), event.event_type.to_string(), json)
-            })
-            .collect();
+        let events = written(&self.world).await;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let erased: BTreeSet<String> = events
-            .iter()
-            .filter(|(_, event, _)| event == "member.erased")
-            .flat_map(|(_, _, said)| said["records"].as_array().expect("records").iter().map(text).collect::<Vec<_>>())
-            .collect();
+        let erased = erased(&events);
         let mut found = BTreeMap::<(String, String), Line>::new();
         let mut put = |kind: &str, id: &str, member: &str| {
             found.insert(
@@ -402,7 +408,7 @@ impl Play {
     }
 
     /// Registers that are overdue.
-    fn registers(&self, events: &[(String, String, Value)]) -> Vec<Line> {
+    fn registers(&self, events: &[Written]) -> Vec<Line> {
         let (mut ends, mut done) = (BTreeMap::new(), BTreeSet::new());
         for (stream, event, said) in events {
             match event.as_str() {
@@ -416,7 +422,7 @@ impl Play {
     }
 
     /// Members of the group who missed three held meetings in a row.
-    fn lapsed(&self, events: &[(String, String, Value)], erased: &BTreeSet<String>) -> Vec<Line> {
+    fn lapsed(&self, events: &[Written], erased: &BTreeSet<String>) -> Vec<Line> {
         let mut held = BTreeSet::new();
         for (stream, event, _) in events {
             match event.as_str() {
@@ -427,7 +433,7 @@ impl Play {
         }
         let marked = |meeting: &MeetingId, member: &str| {
             let meeting = meeting.to_string();
-            let mark = |(stream, event, said): &&(String, String, Value)| {
+            let mark = |(stream, event, said): &&Written| {
                 *stream == meeting && event == "attendance.recorded" && said["member"] == member
             };
             events.iter().rfind(mark).map(|(_, _, said)| said["mark"].as_str().unwrap_or_default().to_owned())
@@ -450,7 +456,7 @@ impl Play {
     }
 
     /// People of one name of whom nobody said that they are two.
-    fn alike(&self, events: &[(String, String, Value)], erased: &BTreeSet<String>) -> Vec<Line> {
+    fn alike(&self, events: &[Written], erased: &BTreeSet<String>) -> Vec<Line> {
         let id = |value: &Value| value.as_str().and_then(|id| id.parse::<MemberId>().ok()).expect("an id");
         let (mut into, mut apart) = (BTreeMap::new(), vec![]);
         for (_, event, said) in events {

@@ -13,13 +13,10 @@ use serde_json::{Value, json};
 use tests::world::{Actor, ORG, World, remove_views, seed, time};
 use web::Role;
 
-use crate::{queue, referrals};
-
-/// An item: its kind, what it is about, and about whom.
-type Line = (String, String, String);
-
-/// What was written: in which stream, which event, what it says.
-type Written = (String, String, Value);
+use crate::{
+    queue::{self, Line, Written, erased, written},
+    referrals,
+};
 
 /// Days that a partner has: to open a referral, to decide, to be in touch, to say how the wait goes on; and days until the
 /// member is asked, from the end and from the first contact.
@@ -101,7 +98,7 @@ impl Play {
 
     /// Somebody does something; whether it is refused, the log says.
     async fn act(&mut self) {
-        let events = self.events().await;
+        let events = written(&self.world).await;
         let erased = erased(&events);
         match self.chance.random_range(0..24) {
             0 | 1 => self.enrol().await,
@@ -250,17 +247,9 @@ impl Play {
         coordinator.post(&path, body).await;
     }
 
-    async fn events(&self) -> Vec<Written> {
-        let said = |event: &eventlog::Recorded| {
-            let json = serde_json::from_slice(&event.decode().expect("an event of ours").encode()).expect("JSON");
-            (event.stream.id().to_string(), event.event_type.to_string(), json)
-        };
-        self.world.events().await.iter().map(said).collect()
-    }
-
     /// What must stand in the queue, by all events from the first.
     async fn scanned(&self) -> BTreeSet<Line> {
-        let events = self.events().await;
+        let events = written(&self.world).await;
         let referrals = told(&events, &erased(&events));
         let places = self.places(&events);
         let unconfirmed = places.iter().filter(|place| place.proposed);
@@ -449,12 +438,6 @@ fn told(events: &[Written], erased: &BTreeSet<String>) -> Vec<Told> {
         told.times.entry(format!("first {name}")).or_insert(at);
     }
     found.into_values().filter(|told| !erased.contains(&told.member)).collect()
-}
-
-/// The records of those who were erased.
-fn erased(events: &[Written]) -> BTreeSet<String> {
-    let events = events.iter().filter(|(_, event, _)| event == "member.erased");
-    events.flat_map(|(_, _, said)| said["records"].as_array().expect("records").iter().map(text)).collect()
 }
 
 fn text(value: &Value) -> String {

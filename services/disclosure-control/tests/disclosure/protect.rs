@@ -104,6 +104,14 @@ fn a_hidden_number_can_be_each_small_one_and_not_only_odd_ones() {
 }
 
 #[test]
+fn a_number_that_breaks_a_rule_may_be_as_large_as_there_is() {
+    let large = 1_000_000_000_000;
+    let problem = overlapping(3, [(&[0, 1, 2], 2 * large + 7), (&[0], large), (&[1], large), (&[2], 7)], &[1]);
+    let protection = protect(&problem, Openness::full(5)).expect("it can be protected");
+    assert!(protection.open[&1].high.is_none_or(|high| high > large), "{protection:?}");
+}
+
+#[test]
 fn what_else_is_known_of_a_sum_that_is_hidden_stays_known() {
     let mut problem = overlapping(2, [(&[0, 1], 2), (&[0], 1)], &[0]);
     let order = Constraint::at_least(Row::new([(0, 1), (1, -1)]), 0);
