@@ -123,7 +123,8 @@ impl Play {
     }
 
     async fn enrol(&mut self) {
-        let profile = json!({ "alias": format!("Bird {}", self.members.len()), "phone": "+1 212 555 0142" });
+        // Names that nobody takes for one another: a pair for each two would fill the page.
+        let profile = json!({ "alias": format!("{:016x}", self.chance.random::<u64>()) });
         let again = self.anybody().filter(|_| self.chance.random_range(0..3) == 0);
         let member = match again {
             Some(member) => member,
@@ -323,7 +324,7 @@ impl Play {
 
     async fn standing(&self) -> BTreeSet<Line> {
         let found = queue::lines(&self.world, &self.world.admin(), "").await;
-        // All have one telephone; possible duplicates are `queue`'s.
+        // Possible duplicates are `queue`'s.
         found.into_iter().filter(|(kind, ..)| kind != "possible_duplicate").collect()
     }
 }
