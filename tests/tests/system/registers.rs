@@ -14,6 +14,8 @@ use tests::{
 use uuid::Uuid;
 use web::Role;
 
+use crate::guide::{self, Shell};
+
 fn why(reason: &str) -> Value {
     json!({ "reason": reason })
 }
@@ -565,4 +567,23 @@ async fn a_client_that_might_list_meetings_of_groups_still_does() {
     export.get("/v1/meetings").await.must(200);
     export.get(&format!("/v1/groups/{group}/meetings")).await.must(200);
     export.get("/v1/groups").await.refused(403, "forbidden");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_line_of_the_guide_to_registers_works() {
+    let world = World::start().await;
+    let group = world.group().await;
+    let [ann] = world.enrolled(group).await;
+    let (meeting, fay) = (world.meeting(group, "2026-06-02").await, world.facilitator([group]));
+    world.set_time("2026-06-02T23:00:00Z");
+    world.settle().await;
+    let (meeting, ann, token) = (meeting.to_string(), ann.to_string(), fay.token());
+    let mut shell = Shell::new(world.nobody(), [("MEETING", meeting), ("MEMBER", ann), ("TOKEN", token)]);
+    let mut answers = vec![];
+    for line in guide::lines(include_str!("../../../deploy/guides/registers.md")) {
+        answers.push(shell.run(line).await);
+    }
+    let told = answers.iter().find(|answer| answer.get("marks").is_some()).expect("the report's answer");
+    assert_eq!((&told["status"], &told["marks"][0]["became"]), (&json!("held"), &json!("applied")), "{told}");
+    assert_eq!(reach(&world).await["meetings_held"], 0, "in the end, it did not occur");
 }
