@@ -107,9 +107,9 @@ pub(super) fn report(register: &Register, report: &Report) -> Result<(Vec<Event>
     };
     let mut seen = BTreeSet::new();
     let marks = report.marks.iter().map(|line| {
-        // Who is nobody to the caller is not told to be somebody else.
-        let twice = !line.person.erased && !seen.insert(line.person.records.first());
-        draft.mark(line, twice)
+        // Whoever is nobody to the caller is not told to be somebody else.
+        let who = line.person.records.first().filter(|_| !line.person.erased).unwrap_or(&line.person.member);
+        draft.mark(line, !seen.insert(who))
     });
     let marks = marks.collect();
     let heads = report.heads.as_ref().map(|heads| draft.count(heads, report.reason.as_ref()));
@@ -158,24 +158,17 @@ impl Draft<'_> {
     }
 
     fn step(&self, line: &ReportedMark, twice: bool) -> Result<Step, Refusal> {
-        let person = &line.person;
-        let now = line.says.map(|(mark, mode)| entry(&self.register.plan, mark, mode)).transpose();
-        let now = now.map_err(Refusal::Mark)?;
-        match () {
-            () if twice => return Err(Refusal::Mark(MarkRefusal::Twice)),
-            // Of nobody nothing is recorded, and nobody is told more.
-            () if now.is_none() && stands(&self.entries, person).is_none() => return Ok(Step::Nothing),
-            () if line.walks_in && person.erased => return Err(Refusal::Mark(MarkRefusal::UnknownMember)),
-            () if !(line.walks_in || self.register.stands(person)) => {
-                return Err(Refusal::Mark(MarkRefusal::NotOnRoster));
-            }
-            () if self.shows(person, now) => return Ok(Step::Nothing),
-            () => {}
-        }
+        let (person, plan) = (&line.person, &self.register.plan);
+        let now = line.says.map(|(mark, mode)| entry(plan, mark, mode)).transpose().map_err(Refusal::Mark)?;
         // What cannot stand in a register was not seen there.
-        let based_on = line.based_on.map(|(mark, mode)| entry(&self.register.plan, mark, mode)).transpose();
+        let based_on = line.based_on.map(|(mark, mode)| entry(plan, mark, mode)).transpose();
         let is_as_seen = based_on.is_ok_and(|based_on| self.shows(person, based_on));
         match self.register.status {
+            _ if twice => Err(Refusal::Mark(MarkRefusal::Twice)),
+            // Of nobody nothing is recorded either.
+            _ if now.is_none() && self.shows(person, now) => Ok(Step::Nothing),
+            _ if !(line.walks_in || self.register.stands(person)) => Err(Refusal::Mark(MarkRefusal::NotOnRoster)),
+            _ if self.shows(person, now) => Ok(Step::Nothing),
             status @ (Status::Cancelled | Status::DidNotOccur) => Err(Refusal::NotOpen { status }),
             Status::Planned | Status::Open | Status::Held if is_as_seen => self.change(line, now),
             Status::Planned | Status::Open | Status::Held => Ok(Step::Differs),
@@ -185,12 +178,14 @@ impl Draft<'_> {
     /// What follows for a person of whom the register says what the line was based on.
     fn change(&self, line: &ReportedMark, now: Option<Entry>) -> Result<Step, Refusal> {
         let (person, records) = (&line.person, &line.person.records);
-        let is_new = !self.register.has(records);
+        let is_new = person.erased || !self.register.has(records);
         match () {
             () if line.walks_in && !now.is_some_and(|now| now.mark.attended()) => {
                 Err(Refusal::Mark(MarkRefusal::WalkInAbsent))
             }
             () if is_new && self.entries.len() >= MARKS_MAX => Err(Refusal::Mark(MarkRefusal::Full)),
+            // Last, so that no other refusal tells somebody from nobody.
+            () if person.erased => Err(Refusal::Mark(MarkRefusal::UnknownMember)),
             // Whoever walked in is added to a closed register as well: nothing that it said is changed.
             () if self.register.status == Status::Held && !(is_new && !person.enrolled) => Ok(self.correct(line, now)),
             () => Ok(Step::Do(match now {
@@ -209,9 +204,10 @@ impl Draft<'_> {
         changed.into_iter().map(corrected).collect::<Option<_>>().map_or(Step::ReasonNeeded, Step::Do)
     }
 
-    /// Whether this is what the register shows of the person: of several marks, the better attended.
+    /// Whether this is what the register shows of the person: of several marks, the better attended; of nobody, none.
     fn shows(&self, person: &Person, entry: Option<Entry>) -> bool {
-        let of_records = || person.records.iter().filter_map(|record| self.register.entries.get(record));
+        let records = if person.erased { &[][..] } else { &person.records };
+        let of_records = || records.iter().filter_map(|record| self.register.entries.get(record));
         let best = of_records().map(|entry| entry.mark).min();
         match entry {
             None => best.is_none(),

@@ -140,7 +140,8 @@ fn what_cannot_be_is_refused_line_by_line() {
     let refused = |why| Became::Refused(Refusal::Mark(why));
     let erased = |line: ReportedMark| ReportedMark { person: Person { erased: true, ..line.person }, ..line };
     let stranger = MemberId(uuid::Uuid::from_u128(7));
-    let not_there = ReportedMark { walks_in: false, ..walks_in(stranger, None, Mark::Present) };
+    let not_there = MemberId(uuid::Uuid::from_u128(6));
+    let not_there = ReportedMark { walks_in: false, ..walks_in(not_there, None, Mark::Present) };
     let no_mode = ReportedMark {
         says: Some((Mark::Absent, Some(AttendanceMode::Video))),
         ..line(MemberId(uuid::Uuid::from_u128(8)), None, None)
@@ -152,7 +153,7 @@ fn what_cannot_be_is_refused_line_by_line() {
         no_mode,
         walks_in(BOB, None, Mark::Absent),
         erased(walks_in(stranger, None, Mark::Late)),
-        erased(line(stranger, None, Some(Mark::Late))),
+        erased(line(MemberId(uuid::Uuid::from_u128(9)), None, Some(Mark::Late))),
     ]);
     given::<Meeting>([planned(), opened()]).when(&ask(&said)).then(&[recorded(ALICE, Mark::Present)]);
     assert_eq!(
@@ -179,6 +180,23 @@ fn of_whoever_was_erased_nothing_is_told_though_their_mark_stands() {
         let nobody = became(&history[..2], &of(vec![ReportedMark { person, ..of_nobody }]));
         assert_eq!(erased, nobody);
         assert_eq!(erased[0].1, None);
+    }
+}
+
+#[test]
+fn no_refusal_but_that_of_nobody_tells_somebody_who_could_walk_in_from_nobody() {
+    let erased = |line: ReportedMark| ReportedMark { person: Person { erased: true, ..line.person }, ..line };
+    let unknown = Became::Refused(Refusal::Mark(MarkRefusal::UnknownMember));
+    let open = vec![planned(), opened()];
+    for history in [open.clone(), [open, vec![held()]].concat(), vec![planned(), cancelled()]] {
+        for said in [walks_in(BOB, None, Mark::Late), walks_in(BOB, Some(Mark::Late), Mark::Present), walks_in(BOB, None, Mark::Absent)] {
+            let of_somebody = became(&history, &of(vec![said.clone(), said.clone()]));
+            let of_nobody = became(&history, &of(vec![erased(said.clone()), erased(said)]));
+            match of_somebody[0].0 {
+                Became::Applied => assert_eq!(of_nobody[0], (unknown.clone(), None)),
+                _ => assert_eq!(of_nobody, of_somebody),
+            }
+        }
     }
 }
 
