@@ -54,6 +54,7 @@ mod referrals;
 mod registers;
 mod report;
 mod schemas;
+mod series;
 mod shut;
 mod values;
 mod vitality;

@@ -169,7 +169,7 @@ impl Draft<'_> {
             _ if now.is_none() && self.shows(person, now) => Ok(Step::Nothing),
             _ if !(line.walks_in || self.register.stands(person)) => Err(Refusal::Mark(MarkRefusal::NotOnRoster)),
             _ if self.shows(person, now) => Ok(Step::Nothing),
-            status @ (Status::Cancelled | Status::DidNotOccur) => Err(Refusal::NotOpen { status }),
+            status @ (Status::Cancelled | Status::DidNotOccur | Status::Unplanned) => Err(Refusal::NotOpen { status }),
             Status::Planned | Status::Open | Status::Held if is_as_seen => self.change(line, now),
             Status::Planned | Status::Open | Status::Held => Ok(Step::Differs),
         }
@@ -239,7 +239,9 @@ impl Draft<'_> {
                 Became::Refused(Refusal::TooManyHeads(most))
             }
             _ if heads == self.heads => Became::Same,
-            status @ (Status::Cancelled | Status::DidNotOccur) => Became::Refused(Refusal::NotOpen { status }),
+            status @ (Status::Cancelled | Status::DidNotOccur | Status::Unplanned) => {
+                Became::Refused(Refusal::NotOpen { status })
+            }
             _ if based_on != self.heads => Became::Differs,
             Status::Held if reason.is_none() => Became::ReasonNeeded,
             status @ (Status::Planned | Status::Open | Status::Held) => {
@@ -258,7 +260,7 @@ impl Draft<'_> {
         let became = match (to, self.status) {
             (to, status) if to == status && self.register.status == Status::Planned => Became::Applied,
             (to, status) if to == status => Became::Same,
-            (_, Status::Held | Status::Cancelled | Status::DidNotOccur) => Became::Differs,
+            (_, Status::Held | Status::Cancelled | Status::DidNotOccur | Status::Unplanned) => Became::Differs,
             (Status::Held, Status::Open) => {
                 self.events.push(Event::Held(Held {}));
                 Became::Applied
@@ -272,7 +274,7 @@ impl Draft<'_> {
                 }
             },
             // A meeting is planned by its calendar, and was opened above.
-            (Status::Planned | Status::Open | Status::Held, status) => {
+            (Status::Planned | Status::Open | Status::Held | Status::Unplanned, status) => {
                 Became::Refused(Refusal::NotPossible { status, to })
             }
         };

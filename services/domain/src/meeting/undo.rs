@@ -6,7 +6,7 @@
 //! | held, open | cancelled, did not occur | saying so, if nothing says that somebody came |
 //! | cancelled, did not occur | planned | reinstating, with a reason |
 //!
-//! So every state has a way out. Moods end with the register that was closed: opened again, it has none, and nobody reads
+//! So every state of a meeting that the calendar has, has a way out. Moods end with the register that was closed: opened again, it has none, and nobody reads
 //! those of before any more.
 
 use super::{
@@ -21,7 +21,9 @@ pub(super) fn reopen(register: &Register, reason: &Sealed) -> Result<Vec<Event>,
         Status::Held => Ok(vec![Event::Reopened(Reopened { reason: reason.clone() })]),
         Status::Open => Ok(vec![]),
         status @ Status::Planned => Err(Refusal::NotOpen { status }),
-        status @ (Status::Cancelled | Status::DidNotOccur) => Err(Refusal::NotPossible { status, to: Status::Open }),
+        status @ (Status::Cancelled | Status::DidNotOccur | Status::Unplanned) => {
+            Err(Refusal::NotPossible { status, to: Status::Open })
+        }
     }
 }
 
@@ -35,7 +37,9 @@ pub(super) fn end(register: &Register, to: Status, reason: &Sealed) -> Result<Ve
         }
         Status::Open | Status::Held => Ok(vec![end_of(to, reason)]),
         status if status == to => Ok(vec![]),
-        status @ (Status::Cancelled | Status::DidNotOccur) => Err(Refusal::NotPossible { status, to }),
+        status @ (Status::Cancelled | Status::DidNotOccur | Status::Unplanned) => {
+            Err(Refusal::NotPossible { status, to })
+        }
     }
 }
 
@@ -50,7 +54,9 @@ pub(super) fn take_back(register: &Register, person: &Person) -> Result<Vec<Even
         Status::Open | Status::Held if person.erased || !register.has(&person.records) => Ok(vec![]),
         Status::Open => Ok(taken_back(register, &person.records)),
         Status::Held => Err(Refusal::RegisterClosed),
-        status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur) => Err(Refusal::NotOpen { status }),
+        status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur | Status::Unplanned) => {
+            Err(Refusal::NotOpen { status })
+        }
     }
 }
 
