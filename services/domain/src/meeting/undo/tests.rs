@@ -1,7 +1,6 @@
 //! What is promised of taking back.
 
 use proptest::prelude::*;
-use strum::VariantArray;
 
 use super::*;
 use crate::{
@@ -126,6 +125,7 @@ proptest! {
         });
         let no_mark = |member| Command::Correct { records: vec![(member, why("nobody came"))], to: None, enrolled: false };
         let way = [
+            Command::Plan(plan()),
             Command::Open { at: plan().starts_at },
             Command::Hold,
             no_mark(ALICE),
@@ -153,6 +153,5 @@ proptest! {
         }
         let again = [reopened(), held()].iter().fold(closed.clone(), Meeting::evolve);
         prop_assert_eq!(again, closed);
-        prop_assert!(Status::VARIANTS.len() >= 5);
     }
 }
