@@ -30,6 +30,7 @@ mod preview_merge;
 mod programme_view;
 mod reason_view;
 mod record_view;
+mod recorded;
 mod register_view;
 mod rosters;
 mod search_members;
@@ -106,6 +107,8 @@ pub(crate) struct Projections {
     topics: Arc<[&'static Topic]>,
     /// Who follows it.
     streams: Streams,
+    /// What happened at meetings: whose commands that were, only the log says.
+    meetings: eventlog::Streams<domain::meeting::Meeting>,
 }
 
 /// What opening personal data needs.
@@ -191,6 +194,7 @@ fn build(host: &Host) -> Built {
         boards: host.boards.clone(),
         topics: host.topics.as_slice().into(),
         streams: Streams::default(),
+        meetings: host.of(),
     };
     let tasks = vec![Task::following("names", names::RHYTHM, move || names.anew()), host.boards.task()];
     Built { routes: routes(projections), tasks, ..Built::default() }
