@@ -416,10 +416,7 @@ impl Decider for Meeting {
             (_, State::Known(register)) => register,
         };
         match command {
-            Command::Plan(plan) => Ok(replan(register, *plan)),
-            // Only what is planned moves: what was taken away does not come back by the way.
-            Command::Replan(plan) if register.status == Status::Planned => Ok(replan(register, *plan)),
-            Command::Replan(_) => Ok(vec![]),
+            Command::Plan(plan) | Command::Replan(plan) => Ok(replan(register, *plan)),
             Command::Unplan { at } => Ok(unplan(register, *at)),
             Command::Open { at } => open(register, *at),
             Command::Hold => hold(register),
