@@ -23,7 +23,7 @@ pub async fn members(asked: ImportLines) -> anyhow::Result<(String, bool)> {
     let bytes = csv_file::bytes(&asked.file)?;
     let now: Timestamp = crate::clock().now();
     // Where the server is, only the server knows: it looks once more.
-    let file = members_file::read(&bytes, &LocalDay::begun_anywhere(now))?;
+    let file = members_file::read(&bytes, &asked.form, &LocalDay::begun_anywhere(now))?;
     // By which the server knows the file again; it keeps it nowhere.
     let digest = blake3::hash(&bytes).to_hex().to_string();
     drop(bytes);

@@ -69,7 +69,7 @@ pub(super) async fn send(
     let length = if dry_run { lines } else { 2 * lines };
     let answer = if lines == 0 { json!({ "dry_run": dry_run }) } else { request(kind, asked, body, length).await? };
     let report = Report { kind, file: &file, answer: &answer };
-    Ok((report.render(asked.dry_run)?, !stops || report.lacking() == 0))
+    Ok((report.render(asked.dry_run)?, !file.torn && (!stops || report.lacking() == 0)))
 }
 
 /// A file as the API takes it.
@@ -224,6 +224,17 @@ impl Report<'_> {
         }
         let counts: Vec<_> = self.kind.counted.iter().map(|name| format!("{:8} {name}", self.count(name))).collect();
         writeln!(out, "{} {}", self.kind.noun, counts.join(" "))?;
+        for (rows, what) in [
+            (self.file.empty, "empty rows were left out: they are nobody"),
+            (self.file.explanations, "rows that explain columns were left out"),
+        ] {
+            if rows > 0 {
+                writeln!(out, "{rows:8} {what}")?;
+            }
+        }
+        if !["", "UTF-8"].contains(&self.file.encoding) {
+            writeln!(out, "the file was read as {}: if letters are wrong, say --encoding", self.file.encoding)?;
+        }
         self.kind.says.map_or(Ok(()), |says| writeln!(out, "{says}"))?;
         if dry_run {
             out.push_str("dry run: nothing was done\n");
