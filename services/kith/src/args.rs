@@ -234,9 +234,23 @@ pub(crate) enum Import {
     Hsds(ImportHsds),
     /// Members and their enrolments as CSV, with columns such as
     /// `alias,given_name,email,external_system,external_id,group,starts_on`
-    Members(ImportLines),
+    #[command(after_long_help = crate::import::members_columns())]
+    Members(ImportMembers),
     /// Check-ins of the past as CSV, with columns such as `external_system,external_id,instrument,taken_on,score`
     CheckIns(ImportCheckIns),
+}
+
+#[derive(Debug, Args)]
+#[command(
+    mut_arg("file", |file| file.required(false).required_unless_present("template").default_value_if("template", "true", ".")),
+    mut_arg("org", |org| org.required(false).required_unless_present("template").default_value_if("template", "true", "none"))
+)]
+pub(crate) struct ImportMembers {
+    #[command(flatten)]
+    pub lines: ImportLines,
+    /// Print an empty file with all columns, and what each is for in its second row, which an import leaves out
+    #[arg(long)]
+    pub template: bool,
 }
 
 #[derive(Debug, Args)]
