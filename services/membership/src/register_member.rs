@@ -98,7 +98,7 @@ impl Membership {
         let is_new = self.members.look(&org, member, |known| matches!(known.state, member::State::Unknown)).await?;
         // Of somebody who is there already, nothing is touched before the domain has decided.
         let key = async {
-            Ok(if is_new {
+            Ok::<_, Problem>(if is_new {
                 self.vault.index_new(&org, member, blinds).await?
             } else {
                 self.vault.key_or_new(&org, member).await?
