@@ -1,15 +1,21 @@
 //! A meeting and its register: who came, how, and how many more.
 //!
-//! planned → open → held, or cancelled, or did not occur. A register that nobody filled in is not a state: it is
-//! computed by those who read ("overdue"). A member without a mark is *not recorded*, never absent.
+//! planned → open → held, or cancelled, or did not occur; and back, where that was said by mistake (`meeting/undo.rs`). What
+//! the calendar no longer has is taken away as if it had never been planned. A register that nobody filled in is not a
+//! state: it is computed by those who read ("overdue"). A member without a mark is *not recorded*, never absent.
 
 mod mood;
 mod refusal;
+mod report;
 mod streaks;
 mod structure;
+mod undo;
 mod vocabulary;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -18,6 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     mood::{MOOD_MAX, Mood, Rating},
     refusal::{MarkRefusal, Refusal},
+    report::{Became, Line, Report, Reported, ReportedHeads, ReportedMark, Said},
     streaks::{LAPSED_AFTER_MEETINGS, Lapse, Streaks},
     structure::{FACILITATORS_MAX, PHASES_MAX, Phase, PhaseKind, PhaseRefusal, Structure, Topic},
     vocabulary::{
@@ -48,6 +55,9 @@ pub struct Replanned {
     #[serde(flatten)]
     pub plan: Plan,
 }
+/// A planned meeting was taken away: the calendar no longer has it. It was not cancelled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unplanned {}
 /// A meeting's register was opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Opened {}
@@ -72,6 +82,13 @@ pub struct Reinstated {
     /// Why.
     pub reason: Sealed,
 }
+/// The register of a meeting that was held was opened again: it had been closed by mistake. What members had said of how
+/// they feel ended when it was closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reopened {
+    /// Why.
+    pub reason: Sealed,
+}
 /// A member's attendance was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AttendanceRecorded {
@@ -83,6 +100,14 @@ pub struct AttendanceRecorded {
     /// Not on the roster: came to have a look.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub walk_in: bool,
+}
+/// A mark was taken back while the register was open: it is not recorded whether the member came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AttendanceTakenBack {
+    /// Whose.
+    pub member: MemberId,
+    /// What the register said before.
+    pub was: Entry,
 }
 /// A member's attendance was corrected after the register was closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -130,6 +155,8 @@ events! {
         Planned = "meeting.planned" v 1,
         /// It was planned anew.
         Replanned = "meeting.replanned" v 1,
+        /// The calendar no longer has it.
+        Unplanned = "meeting.unplanned" v 1,
         /// Its register was opened.
         Opened = "meeting.opened" v 1,
         /// It took place.
@@ -140,8 +167,12 @@ events! {
         DidNotOccur = "meeting.did_not_occur" v 1,
         /// It was planned again.
         Reinstated = "meeting.reinstated" v 1,
+        /// Its register was opened again.
+        Reopened = "meeting.reopened" v 1,
         /// A member's attendance was recorded.
         AttendanceRecorded = "attendance.recorded" v 1,
+        /// A mark was taken back.
+        AttendanceTakenBack = "attendance.taken_back" v 1,
         /// A member's attendance was corrected.
         AttendanceCorrected = "attendance.corrected" v 1,
         /// Anonymous heads were counted.
@@ -242,6 +273,17 @@ impl State {
         }
     }
 
+    /// What is answered to a report that is carried out now.
+    ///
+    /// # Errors
+    /// If it would be refused as a whole.
+    pub fn reported(&self, said: &Report) -> Result<Reported, Refusal> {
+        match self {
+            Self::Unknown => Err(Refusal::Unknown),
+            Self::Known(register) => report::report(register, said).map(|(_, reported)| reported),
+        }
+    }
+
     /// The group that meets, if the meeting is known.
     pub fn group(&self) -> Option<GroupId> {
         match self {
@@ -290,6 +332,13 @@ pub struct NewMood {
 pub enum Command {
     /// Plan it, or plan it anew if it has not begun.
     Plan(Plan),
+    /// As [`Self::Plan`], if it was ever planned.
+    Replan(Plan),
+    /// Take it away, because the calendar no longer has it: if nothing was said of it, and it is still to come.
+    Unplan {
+        /// When.
+        at: Timestamp,
+    },
     /// Open its register.
     Open {
         /// When.
@@ -312,10 +361,19 @@ pub enum Command {
         /// Why.
         reason: Sealed,
     },
+    /// Open its register again, which was closed by mistake.
+    Reopen {
+        /// Why.
+        reason: Sealed,
+    },
     /// Mark members: all or none of them.
     Record(Vec<NewMark>),
     /// Add someone who is not on the roster and came.
     AddWalkIn(NewMark),
+    /// Take somebody's mark back while the register is open.
+    TakeBack(Person),
+    /// All that somebody has to say of it: each line for itself.
+    Report(Arc<Report>),
     /// Correct one member's attendance.
     Correct {
         /// All records of the person, first the one under which they are marked if none has a mark yet; and why, sealed
@@ -353,22 +411,23 @@ impl Decider for Meeting {
     fn decide(command: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
         let register = match (command, state) {
             (Command::Plan(plan), State::Unknown) => return Ok(vec![Event::Planned(Planned { plan: *plan })]),
+            (Command::Replan(_) | Command::Unplan { .. }, State::Unknown) => return Ok(vec![]),
             (_, State::Unknown) => return Err(Refusal::Unknown),
             (_, State::Known(register)) => register,
         };
         match command {
-            Command::Plan(plan) => Ok(replan(register, *plan)),
+            Command::Plan(plan) | Command::Replan(plan) => Ok(replan(register, *plan)),
+            Command::Unplan { at } => Ok(unplan(register, *at)),
             Command::Open { at } => open(register, *at),
             Command::Hold => hold(register),
-            Command::Cancel { reason } => {
-                end(register, Status::Cancelled, Event::Cancelled(Cancelled { reason: reason.clone() }))
-            }
-            Command::DidNotOccur { reason } => {
-                end(register, Status::DidNotOccur, Event::DidNotOccur(DidNotOccur { reason: reason.clone() }))
-            }
+            Command::Cancel { reason } => undo::end(register, Status::Cancelled, reason),
+            Command::DidNotOccur { reason } => undo::end(register, Status::DidNotOccur, reason),
             Command::Reinstate { reason } => reinstate(register, reason),
+            Command::Reopen { reason } => undo::reopen(register, reason),
             Command::Record(marks) => record(register, marks),
             Command::AddWalkIn(mark) => add_walk_in(register, mark),
+            Command::TakeBack(person) => undo::take_back(register, person),
+            Command::Report(said) => report::report(register, said).map(|(events, _)| events),
             Command::Correct { records, to, enrolled } => correct(register, records, *to, *enrolled),
             Command::Count { heads, reason } => count(register, heads, reason.as_ref()),
             Command::RecordMoods { moods, by } => record_moods(register, moods, by),
@@ -385,8 +444,12 @@ impl Decider for Meeting {
             (State::Known(register), _) => register,
         };
         match event {
-            Event::Planned(Planned { plan }) | Event::Replanned(Replanned { plan }) => register.plan = *plan,
-            Event::Opened(Opened {}) => register.status = Status::Open,
+            Event::Planned(Planned { plan }) | Event::Replanned(Replanned { plan }) => {
+                register.plan = *plan;
+                register.status = Status::Planned;
+            }
+            Event::Unplanned(Unplanned {}) => register.status = Status::Unplanned,
+            Event::Opened(Opened {}) | Event::Reopened(Reopened { .. }) => register.status = Status::Open,
             Event::Held(Held {}) => {
                 register.status = Status::Held;
                 register.moods.clear();
@@ -398,7 +461,8 @@ impl Decider for Meeting {
             | Event::AttendanceCorrected(AttendanceCorrected { member, now: Some(entry), .. }) => {
                 register.entries.insert(*member, *entry);
             }
-            Event::AttendanceCorrected(AttendanceCorrected { member, now: None, .. }) => {
+            Event::AttendanceTakenBack(AttendanceTakenBack { member, .. })
+            | Event::AttendanceCorrected(AttendanceCorrected { member, now: None, .. }) => {
                 register.entries.remove(member);
             }
             Event::HeadcountRecorded(HeadcountRecorded { heads, .. }) => register.heads.clone_from(heads),
@@ -413,10 +477,18 @@ impl Decider for Meeting {
 
 /// A changed calendar moves only meetings that have not begun.
 fn replan(register: &Register, plan: Plan) -> Vec<Event> {
-    if register.status == Status::Planned && register.plan != plan {
-        vec![Event::Replanned(Replanned { plan })]
-    } else {
-        vec![]
+    match register.status {
+        Status::Planned if register.plan != plan => vec![Event::Replanned(Replanned { plan })],
+        Status::Unplanned => vec![Event::Replanned(Replanned { plan })],
+        _ => vec![],
+    }
+}
+
+fn unplan(register: &Register, at: Timestamp) -> Vec<Event> {
+    let untouched = register.entries.is_empty() && register.heads.is_empty();
+    match register.status {
+        Status::Planned if untouched && register.plan.starts_at > at => vec![Event::Unplanned(Unplanned {})],
+        _ => vec![],
     }
 }
 
@@ -426,7 +498,7 @@ fn open(register: &Register, at: Timestamp) -> Result<Vec<Event>, Refusal> {
         Status::Planned if at < starts_at - OPENS_EARLY_MAX => Err(Refusal::TooEarly { starts_at }),
         Status::Planned => Ok(vec![Event::Opened(Opened {})]),
         Status::Open => Ok(vec![]),
-        status @ (Status::Held | Status::Cancelled | Status::DidNotOccur) => {
+        status @ (Status::Held | Status::Cancelled | Status::DidNotOccur | Status::Unplanned) => {
             Err(Refusal::NotPossible { status, to: Status::Open })
         }
     }
@@ -436,17 +508,18 @@ fn hold(register: &Register) -> Result<Vec<Event>, Refusal> {
     match register.status {
         Status::Open => Ok(vec![Event::Held(Held {})]),
         Status::Held => Ok(vec![]),
-        status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur) => Err(Refusal::NotOpen { status }),
+        status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur | Status::Unplanned) => {
+            Err(Refusal::NotOpen { status })
+        }
     }
 }
 
-fn end(register: &Register, to: Status, event: Event) -> Result<Vec<Event>, Refusal> {
-    match register.status {
-        Status::Planned => Ok(vec![event]),
-        Status::Open if register.entries.is_empty() && register.heads.is_empty() => Ok(vec![event]),
-        Status::Open | Status::Held => Err(Refusal::AttendanceRecorded { to }),
-        status if status == to => Ok(vec![]),
-        status => Err(Refusal::NotPossible { status, to }),
+/// That a meeting was cancelled, or else did not occur.
+fn end_of(to: Status, reason: &Sealed) -> Event {
+    let reason = reason.clone();
+    match to {
+        Status::Cancelled => Event::Cancelled(Cancelled { reason }),
+        _ => Event::DidNotOccur(DidNotOccur { reason }),
     }
 }
 
@@ -454,7 +527,9 @@ fn reinstate(register: &Register, reason: &Sealed) -> Result<Vec<Event>, Refusal
     match register.status {
         Status::Cancelled | Status::DidNotOccur => Ok(vec![Event::Reinstated(Reinstated { reason: reason.clone() })]),
         Status::Planned => Ok(vec![]),
-        status @ (Status::Open | Status::Held) => Err(Refusal::NotPossible { status, to: Status::Planned }),
+        status @ (Status::Open | Status::Held | Status::Unplanned) => {
+            Err(Refusal::NotPossible { status, to: Status::Planned })
+        }
     }
 }
 
@@ -544,7 +619,9 @@ fn correct(
             };
             Ok(records.iter().filter(|(member, _)| changed.contains(member)).map(corrected).collect())
         }
-        status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur) => Err(Refusal::NotOpen { status }),
+        status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur | Status::Unplanned) => {
+            Err(Refusal::NotOpen { status })
+        }
     }
 }
 
@@ -559,7 +636,9 @@ fn count(register: &Register, heads: &Headcount, reason: Option<&Sealed>) -> Res
         Status::Open | Status::Held => {
             Ok(vec![Event::HeadcountRecorded(HeadcountRecorded { heads, reason: reason.cloned() })])
         }
-        status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur) => Err(Refusal::NotOpen { status }),
+        status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur | Status::Unplanned) => {
+            Err(Refusal::NotOpen { status })
+        }
     }
 }
 
@@ -568,7 +647,7 @@ fn record_moods(register: &Register, moods: &[NewMood], by: &Subject) -> Result<
         Status::Open => {}
         // Whoever could send the same again without being refused could try out what somebody said.
         Status::Held => return Err(Refusal::RegisterClosed),
-        status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur) => {
+        status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur | Status::Unplanned) => {
             return Err(Refusal::NotOpen { status });
         }
     }
@@ -598,7 +677,9 @@ fn record_mood(register: &Register, person: &Person, mood: &BTreeMap<MemberId, S
 
 fn record_structure(register: &Register, structure: &Structure) -> Result<Vec<Event>, Refusal> {
     match (register.status, structure.impossible(&register.plan)) {
-        (status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur), _) => Err(Refusal::NotOpen { status }),
+        (status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur | Status::Unplanned), _) => {
+            Err(Refusal::NotOpen { status })
+        }
         (Status::Open | Status::Held, _) if *structure == register.structure => Ok(vec![]),
         (Status::Open | Status::Held, Some((nth, why))) => Err(Refusal::Phase(nth, why)),
         (Status::Open | Status::Held, None) => {

@@ -14,6 +14,7 @@ mod list_accesses;
 mod list_audit;
 mod list_broken_glass;
 mod list_caseloads;
+mod list_group_meetings;
 mod list_groups;
 mod list_meetings;
 mod list_overdue_registers;
@@ -68,7 +69,7 @@ use names::NameKeeper;
 
 pub use enrolment_view::{ENROLMENTS, Placed, placed};
 pub use follow_changes::{STREAM_TIME_MAX, STREAMS_MAX, STREAMS_OF_CALLER_MAX, STREAMS_OF_ORG_MAX};
-pub use followed::{ErasedMember, Plannable, erased_members, plannable, regrouped};
+pub use followed::{ErasedMember, Plannable, ToPlan, erased_members, regrouped, to_plan};
 pub use group_view::{GROUPS, programme_of, there};
 pub use person::{MemberAttendance, attendances};
 pub use record_view::{
@@ -203,6 +204,7 @@ fn routes(projections: Projections) -> OpenApiRouter {
         .routes(routes!(show_group::show_group))
         .routes(routes!(show_vitality::show_vitality))
         .routes(routes!(list_meetings::list_meetings))
+        .routes(routes!(list_group_meetings::list_group_meetings))
         .routes(routes!(show_roster::show_roster))
         .routes(routes!(show_register::show_register))
         .routes(routes!(show_member::show_member))
