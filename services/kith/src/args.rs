@@ -10,8 +10,12 @@ use web::Role;
 
 use crate::Service;
 
+mod csv_form;
 mod disclosure;
 
+#[cfg(test)]
+pub(crate) use csv_form::Columns;
+pub(crate) use csv_form::{CsvForm, is_separator};
 pub(crate) use disclosure::{Attack, Suppress};
 
 /// The record of peer-support groups: who came, how, and how many more.
@@ -230,9 +234,23 @@ pub(crate) enum Import {
     Hsds(ImportHsds),
     /// Members and their enrolments as CSV, with columns such as
     /// `alias,given_name,email,external_system,external_id,group,starts_on`
-    Members(ImportLines),
+    #[command(after_long_help = crate::import::members_columns())]
+    Members(ImportMembers),
     /// Check-ins of the past as CSV, with columns such as `external_system,external_id,instrument,taken_on,score`
     CheckIns(ImportCheckIns),
+}
+
+#[derive(Debug, Args)]
+#[command(
+    mut_arg("file", |file| file.required(false).required_unless_present("template").default_value_if("template", "true", ".")),
+    mut_arg("org", |org| org.required(false).required_unless_present("template").default_value_if("template", "true", "none"))
+)]
+pub(crate) struct ImportMembers {
+    #[command(flatten)]
+    pub lines: ImportLines,
+    /// Print an empty file with all columns, and what each is for in its second row, which an import leaves out
+    #[arg(long)]
+    pub template: bool,
 }
 
 #[derive(Debug, Args)]
@@ -249,9 +267,6 @@ pub(crate) struct Reading {
     /// A column that the file does not have, the same in all lines, such as `instrument=phq-9`; may be given many times
     #[arg(long, value_name = "COLUMN=VALUE", value_parser = pair)]
     pub set: Vec<(String, String)>,
-    /// A column that has another name in the file, such as `patient=external_id`; may be given many times
-    #[arg(long, value_name = "THEIRS=OURS", value_parser = pair)]
-    pub column: Vec<(String, String)>,
     /// A column with the scores of one time, of a file with a line for each person, and its day or how long after
     /// `taken_on` it was, such as `month_2=2 months`; may be given many times
     #[arg(long, value_name = "COLUMN=DAY", value_parser = time)]
@@ -294,8 +309,10 @@ fn time(text: &str) -> Result<(String, Day), String> {
 /// A file of lines, and what is to be done with it.
 #[derive(Debug, Args)]
 pub(crate) struct ImportLines {
-    /// The file: UTF-8; its first line names the columns
+    /// The file: CSV as spreadsheets write it; its first line names the columns
     pub file: PathBuf,
+    #[command(flatten)]
+    pub form: CsvForm,
     /// Organisation to import into
     #[arg(long)]
     pub org: OrgId,

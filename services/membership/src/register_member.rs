@@ -61,14 +61,15 @@ pub(crate) async fn register_member(
     let said = profile.in_clear();
     said.check(&membership.today()).map_err(|error| Problem::malformed(format!("body, at `profile`: {error}")))?;
     command.caller.may_set(&said.fields())?;
-    let (fields, possible_duplicates) = membership.seal(&mut command, member, &profile).await?;
-    let reply = Reply::json(201, &RegisteredMember { member, possible_duplicates: possible_duplicates.clone() });
+    let sealed = membership.seal(&mut command, member, &profile).await;
     let Command { caller, cause, .. } = command;
-    let typed_by = caller.proposes().map(|subject| TypedBy { subject, group: None });
-    let register = member::Command::Register { fields, typed_by };
-    // Before they are registered, so that they are not if it cannot be written down who is named.
-    let registered = match membership.shown(&caller, "register_member", possible_duplicates).await {
-        Ok(()) => membership.decide(&caller.registers(member), cause, register, reply).await,
+    let registered = match sealed {
+        Ok((fields, possible_duplicates)) => {
+            let reply = Reply::json(201, &RegisteredMember { member, possible_duplicates });
+            let typed_by = caller.proposes().map(|subject| TypedBy { subject, group: None });
+            let register = member::Command::Register { fields, typed_by };
+            membership.decide(&caller.registers(member), cause, register, reply).await
+        }
         Err(problem) => Err(problem),
     };
     if registered.is_err() {
@@ -79,7 +80,8 @@ pub(crate) async fn register_member(
 }
 
 impl Membership {
-    /// Seals what is said of a new member; names others who share what hardly two people share.
+    /// Seals what is said of a new member; names others who share what hardly two people share. Before they are
+    /// registered, it is on disk that these were named, and with which key it is sealed: the one does not wait for the other.
     async fn seal<Op, T>(
         &self,
         command: &mut Command<Op, T>,
@@ -95,12 +97,16 @@ impl Membership {
         let duplicates = self.possible_duplicates(command.caller.asking(), member, profile, &blinds).await?;
         let is_new = self.members.look(&org, member, |known| matches!(known.state, member::State::Unknown)).await?;
         // Of somebody who is there already, nothing is touched before the domain has decided.
-        let key = if is_new {
-            self.vault.index_new(&org, member, blinds).await?
-        } else {
-            self.vault.key_or_new(&org, member).await?
+        let key = async {
+            Ok::<_, Problem>(if is_new {
+                self.vault.index_new(&org, member, blinds).await?
+            } else {
+                self.vault.key_or_new(&org, member).await?
+            })
         };
-        Ok((command.seal_profile(&key, member, said), duplicates))
+        let (key, named) = tokio::join!(key, self.shown(&command.caller, "register_member", duplicates.clone()));
+        named?;
+        Ok((command.seal_profile(&key?, member, said), duplicates))
     }
 
     /// Others who may be the same person: those who share what hardly two people share, then those of nearly the same
@@ -113,11 +119,14 @@ impl Membership {
         blinds: &[Blind],
     ) -> Result<Vec<MemberId>, Problem> {
         let org = asking.0;
-        let mut others = match blinds {
-            [] => vec![],
-            blinds => self.vault.sharing(org, blinds.to_vec()).await?,
+        let sharing = async {
+            Ok::<_, Problem>(match blinds {
+                [] => vec![],
+                blinds => self.vault.sharing(org, blinds.to_vec()).await?,
+            })
         };
-        for near in self.near(asking, profile).await? {
+        let (mut others, near) = tokio::try_join!(sharing, self.near(asking.clone(), profile))?;
+        for near in near {
             if !others.contains(&near) {
                 others.push(near);
             }

@@ -11,6 +11,7 @@ use domain::{
     MemberId, OrgId, Text,
     member::{Field, Profile},
 };
+use icu_properties::{CodePointMapData, props::Script};
 
 use crate::folded;
 
@@ -30,16 +31,42 @@ impl fmt::Debug for Names {
 /// The names of one organisation.
 #[derive(Default)]
 struct Index {
-    /// Who is called by each word, and where it stands. In order, so that words that begin alike are looked at together.
-    words: BTreeMap<Arc<str>, BTreeSet<(MemberId, Field)>>,
+    /// Who is called by each word. In order, so that words that begin alike are looked at together.
+    words: BTreeMap<Arc<str>, Called>,
+    /// All words, each at its place, to find those that are spelt nearly so.
+    sketches: Vec<Sketch>,
     people: HashMap<MemberId, Person>,
+}
+
+/// Who is called by a word.
+#[derive(Default)]
+struct Called {
+    /// And where it stands.
+    by: BTreeSet<(MemberId, Field, Part)>,
+    /// Its place among the sketches.
+    place: usize,
+}
+
+/// How a word stands in a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    /// As it is written.
+    Word,
+    /// Family and given name together, as those who write both without a space do.
+    Whole,
+    /// The end of a word of a script that has no spaces, to be searched by.
+    End,
 }
 
 /// Who is there.
 struct Person {
     year_of_birth: Option<i16>,
-    words: Vec<(Arc<str>, Field)>,
+    /// In their order.
+    words: Vec<Heard>,
 }
+
+/// A word of somebody's, the field that it is in, and how it stands there.
+type Heard = (Arc<str>, Field, Part);
 
 impl Names {
     /// Fields that members are found by.
@@ -97,42 +124,51 @@ impl Index {
         for (member, profile) in changed {
             self.forget(member);
             let Some(profile) = profile else { continue };
-            let alias = profile.alias.as_ref().map(Text::as_str);
-            let given = profile.given_name.as_ref().map(Text::as_str);
-            let family = profile.family_name.as_ref().map(Text::as_str);
-            let names = [(alias, Field::Alias), (given, Field::GivenName), (family, Field::FamilyName)];
-            let mut heard = Vec::new();
-            for (name, field) in names {
-                heard.extend(words(name.unwrap_or_default()).into_iter().map(|word| (self.hear(&word.text), field)));
-            }
-            for (word, field) in &heard {
-                self.words.entry(word.clone()).or_default().insert((member, *field));
+            let heard: Vec<_> =
+                parts(&profile).into_iter().map(|(text, field, part)| (self.hear(&text), field, part)).collect();
+            for (word, field, part) in &heard {
+                let called = self.words.get_mut(word).expect("it was heard");
+                called.by.insert((member, *field, *part));
             }
             self.people.insert(member, Person { year_of_birth: profile.year_of_birth, words: heard });
         }
     }
 
     /// The word as it is kept: once, however many are called so.
-    fn hear(&self, word: &str) -> Arc<str> {
-        self.words.get_key_value(word).map_or_else(|| word.into(), |(known, _)| known.clone())
+    fn hear(&mut self, word: &str) -> Arc<str> {
+        if let Some((known, _)) = self.words.get_key_value(word) {
+            return known.clone();
+        }
+        let word: Arc<str> = word.into();
+        let called = Called { place: self.sketches.len(), ..Called::default() };
+        self.sketches.push(Sketch::new(word.clone()));
+        self.words.insert(word.clone(), called);
+        word
     }
 
     fn forget(&mut self, member: MemberId) {
-        for (word, field) in self.people.remove(&member).into_iter().flat_map(|person| person.words) {
-            if let Some(called) = self.words.get_mut(&word) {
-                called.remove(&(member, field));
-                if called.is_empty() {
-                    self.words.remove(&word);
+        for (word, field, part) in self.people.remove(&member).into_iter().flat_map(|person| person.words) {
+            let Some(called) = self.words.get_mut(&word) else { continue };
+            called.by.remove(&(member, field, part));
+            if called.by.is_empty() {
+                let place = called.place;
+                self.words.remove(&word);
+                self.sketches.swap_remove(place);
+                if let Some(moved) = self.sketches.get(place).and_then(|moved| self.words.get_mut(&moved.word)) {
+                    moved.place = place;
                 }
             }
         }
     }
 
-    fn search(&self, asked: &str, within: (&[Field], Option<&HashSet<MemberId>>), rows: usize) -> Vec<MemberId> {
-        let asked = words(asked);
-        let begun = |word: &Word| self.beginning(word).chain(self.nearly(word)).collect();
-        let found = self.fitting(asked, within, begun, Word::fits);
-        let mut found: Vec<_> = found.into_iter().collect();
+    fn search(
+        &self,
+        asked: &str,
+        (fields, among): (&[Field], Option<&HashSet<MemberId>>),
+        rows: usize,
+    ) -> Vec<MemberId> {
+        let within = Within { fields, among, ends: true };
+        let mut found: Vec<_> = self.fitting(&Asked::new(words(asked)), &within).into_iter().collect();
         found.sort_unstable_by(|(x, a), (y, b)| b.cmp(a).then(x.cmp(y)));
         found.truncate(rows);
         found.into_iter().map(|(member, _)| member).collect()
@@ -146,12 +182,13 @@ impl Index {
 
     fn near_to(&self, member: MemberId, rows: usize) -> Vec<MemberId> {
         let Some(person) = self.people.get(&member) else { return vec![] };
-        let has = |field| person.words.iter().any(|(_, of)| *of == field);
+        let has = |field| person.words.iter().any(|(_, of, _)| *of == field);
         if !(has(Field::GivenName) && has(Field::FamilyName)) {
             return vec![];
         }
-        let named = person.words.iter().filter(|(_, field)| *field != Field::Alias);
-        let asked = named.flat_map(|(word, _)| words(word)).collect();
+        let of = |field| person.words.iter().filter(move |(_, of, part)| *of == field && *part == Part::Word);
+        let named = of(Field::FamilyName).chain(of(Field::GivenName));
+        let asked = named.map(|(word, ..)| Word::new(word)).collect();
         let mut found = self.called_nearly(asked, person.year_of_birth, rows.saturating_add(1));
         found.retain(|other| *other != member);
         found
@@ -159,13 +196,9 @@ impl Index {
 
     /// Members with nearly these words as their names, none of whom is known to be of another age.
     fn called_nearly(&self, asked: Vec<Word>, year_of_birth: Option<i16>, rows: usize) -> Vec<MemberId> {
-        let same = |asked: &Word, heard: &str| asked.is_near(heard).then_some(1);
-        let near = |word: &Word| {
-            let itself = self.words.get_key_value(word.text.as_str()).map(|(text, called)| (&**text, called));
-            self.nearly(word).chain(itself).collect()
-        };
         // An alias is what somebody chose, and says little about who they are.
-        let found = self.fitting(asked, (&[Field::GivenName, Field::FamilyName], None), near, same);
+        let within = Within { fields: &[Field::GivenName, Field::FamilyName], among: None, ends: false };
+        let found = self.fitting(&Asked::new(asked), &within);
         let year = |member: &MemberId| self.people.get(member).and_then(|person| person.year_of_birth);
         let other_age = |member: &MemberId| match (year_of_birth, year(member)) {
             (Some(year), Some(other)) => year != other,
@@ -179,122 +212,212 @@ impl Index {
 
     /// Members with a word, in one of the fields, for each that is asked for, and how well these fit in all. Words that
     /// can fit are looked up for the longest only, which has the fewest; whoever that finds is looked at one by one.
-    fn fitting<'a>(
-        &'a self,
-        mut asked: Vec<Word>,
-        (fields, among): (&[Field], Option<&HashSet<MemberId>>),
-        can_fit: impl FnOnce(&Word) -> Vec<Called<'a>>,
-        fits: impl Fn(&Word, &str) -> Option<u32>,
-    ) -> HashMap<MemberId, u32> {
-        let mut found = HashMap::new();
-        let Some(longest) = (0..asked.len()).max_by_key(|n| asked[*n].length) else { return found };
-        let longest = asked.swap_remove(longest);
-        for (text, called) in can_fit(&longest) {
-            let Some(score) = fits(&longest, text) else { continue };
-            let may = |member: &MemberId| among.is_none_or(|among| among.contains(member));
-            for (member, _) in called.iter().filter(|(member, field)| fields.contains(field) && may(member)) {
-                let best: &mut u32 = found.entry(*member).or_default();
-                *best = score.max(*best);
-            }
+    fn fitting(&self, asked: &Asked, within: &Within<'_>) -> HashMap<MemberId, u32> {
+        let Some(longest) = asked.longest() else { return HashMap::new() };
+        let (word, runs) = &asked.0[longest];
+        let mut found = HashSet::new();
+        let mut take = |called: &Called| found.extend(called.by.iter().filter(|by| within.has(by)).map(|by| by.0));
+        self.nearly(word).for_each(&mut take);
+        for text in runs.iter().chain([&word.text]) {
+            self.beginning(text, within.ends).for_each(&mut take);
         }
-        found.retain(|member, score| {
-            let Some(person) = self.people.get(member) else { return false };
-            let theirs = || person.words.iter().filter(|(_, field)| fields.contains(field));
-            asked.iter().all(|word| {
-                let best = theirs().filter_map(|(heard, _)| fits(word, heard)).max();
-                *score += best.unwrap_or_default();
-                best.is_some()
-            })
-        });
-        found
+        self.apart(&word.text, within, &mut found);
+        let scored = |member: MemberId| {
+            let person = self.people.get(&member)?;
+            let theirs = person.words.iter().filter(|(_, field, part)| within.shows(*field, *part));
+            Some((member, asked.score(&theirs.collect::<Vec<_>>(), within.ends)?))
+        };
+        found.into_iter().filter_map(scored).collect()
     }
 
-    /// Words that begin so.
-    fn beginning<'a>(&'a self, asked: &Word) -> impl Iterator<Item = Called<'a>> {
-        let from = self.words.range::<str, _>((Bound::Included(asked.text.as_str()), Bound::Unbounded));
-        let begins = asked.text.clone();
-        from.take_while(move |(text, _)| text.starts_with(&begins)).map(|(text, called)| (&**text, called))
+    /// Words that are this one, or begin so if that will do.
+    fn beginning<'a>(&'a self, asked: &str, begins: bool) -> impl Iterator<Item = &'a Called> {
+        let from = self.words.range::<str, _>((Bound::Included(asked), Bound::Unbounded));
+        let asked = asked.to_owned();
+        let fits = move |text: &str| if begins { text.starts_with(&asked) } else { *text == *asked };
+        from.take_while(move |(text, _)| fits(text)).map(|(_, called)| called)
     }
 
-    /// Words that are spelt nearly so, and some that are not quite.
-    fn nearly<'a>(&'a self, asked: &Word) -> impl Iterator<Item = Called<'a>> {
-        Nearly::new(&self.words, asked)
+    /// Words that are spelt nearly so.
+    fn nearly<'a>(&'a self, asked: &'a Word) -> impl Iterator<Item = &'a Called> {
+        let sketch = Sketch::new(asked.text.as_str().into());
+        let near = self.sketches.iter().filter(move |other| sketch.can_be_near(other) && asked.is_near(&other.word));
+        near.filter_map(|other| self.words.get(&other.word))
+    }
+
+    /// Those with this word written apart: a word of theirs that it begins with, and one that comes next.
+    fn apart(&self, asked: &str, within: &Within<'_>, found: &mut HashSet<MemberId>) {
+        for (end, _) in asked.char_indices().skip(1) {
+            let (left, right) = asked.split_at(end);
+            let Some(first) = self.words.get(left) else { continue };
+            let with_next = |by: &&(MemberId, Field, Part)| {
+                let person = self.people.get(&by.0);
+                let goes_on = |(word, field, _): &Heard| *field == by.1 && goes_on(right, word);
+                within.has(by) && person.is_some_and(|person| person.words.iter().any(goes_on))
+            };
+            found.extend(first.by.iter().filter(with_next).map(|by| by.0));
+        }
     }
 }
 
-/// A word, and who is called by it.
-type Called<'a> = (&'a str, &'a BTreeSet<(MemberId, Field)>);
-
-/// Goes through all words in order, and past all those that begin in a way that no small mistakes explain.
-///
-/// A row holds the distances of what a word begins with from each beginning of what is asked for; words that begin alike
-/// have rows in common.
-struct Nearly<'a> {
-    words: &'a BTreeMap<Arc<str>, BTreeSet<(MemberId, Field)>>,
-    left: std::collections::btree_map::Range<'a, Arc<str>, BTreeSet<(MemberId, Field)>>,
-    asked: Vec<char>,
-    most: usize,
-    begun: Vec<char>,
-    rows: Vec<Vec<usize>>,
+/// Whether a text can go on with a word, or is the beginning of it.
+fn goes_on(text: &str, word: &str) -> bool {
+    text.starts_with(word) || word.starts_with(text)
 }
 
-impl<'a> Nearly<'a> {
-    fn new(words: &'a BTreeMap<Arc<str>, BTreeSet<(MemberId, Field)>>, asked: &Word) -> Self {
-        let asked: Vec<_> = asked.text.chars().collect();
-        // In a longer word more mistakes are small.
-        let most = mistakes_max(asked.len() + MISTAKES_MAX);
-        let rows = vec![(0..=asked.len()).collect()];
-        let all = if most == 0 { Bound::Excluded("") } else { Bound::Unbounded };
-        let left = words.range::<str, _>((Bound::Unbounded, all));
-        Self { words, left, asked, most, begun: Vec::new(), rows }
+/// Where words are looked for.
+struct Within<'a> {
+    fields: &'a [Field],
+    /// Only these members, if that is said.
+    among: Option<&'a HashSet<MemberId>>,
+    /// Whether what begins so, and the end of a word, will do as well: for a search it does, for a double it does not.
+    ends: bool,
+}
+
+impl Within<'_> {
+    fn shows(&self, field: Field, part: Part) -> bool {
+        // Of a name that is both, nothing is found by whoever may see but one.
+        let both = || self.fields.contains(&Field::GivenName) && self.fields.contains(&Field::FamilyName);
+        self.fields.contains(&field) && (part != Part::End || self.ends) && (part != Part::Whole || both())
     }
 
-    /// Whether a word can be near that begins as this one, as far as it was read.
-    fn read(&mut self, word: &str) -> bool {
-        let alike = self.begun.iter().zip(word.chars()).take_while(|(a, b)| **a == *b).count();
-        self.begun.truncate(alike);
-        self.rows.truncate(alike + 1);
-        for letter in word.chars().skip(alike) {
-            self.begun.push(letter);
-            let row = self.row(letter);
-            let is_far = row.iter().all(|distance| *distance > self.most);
-            self.rows.push(row);
-            if is_far {
-                return false;
-            }
-        }
-        true
-    }
-
-    /// The row after the last one: letters more, less, other or swapped.
-    fn row(&self, letter: char) -> Vec<usize> {
-        let length = self.rows.len();
-        let (before, mut row) = (&self.rows[length - 1], vec![length]);
-        for (n, asked) in self.asked.iter().enumerate() {
-            let other = before[n] + usize::from(letter != *asked);
-            let mut least = other.min(before[n + 1] + 1).min(row[n] + 1);
-            if length > 1 && n > 0 && letter == self.asked[n - 1] && self.begun[length - 2] == *asked {
-                least = least.min(self.rows[length - 2][n - 1] + 1);
-            }
-            row.push(least);
-        }
-        row
+    fn has(&self, (member, field, part): &(MemberId, Field, Part)) -> bool {
+        self.shows(*field, *part) && self.among.is_none_or(|among| among.contains(member))
     }
 }
 
-impl<'a> Iterator for Nearly<'a> {
-    type Item = Called<'a>;
+/// Most words that are taken as one, a count.
+const JOINED_MAX: usize = 4;
 
-    fn next(&mut self) -> Option<Called<'a>> {
-        loop {
-            let (word, called) = self.left.next()?;
-            if self.read(word) {
-                return Some((word, called));
-            }
-            // No letter comes after the last one there can be.
-            let past: String = self.begun.iter().chain(&[char::MAX]).collect();
-            self.left = self.words.range::<str, _>((Bound::Excluded(past.as_str()), Bound::Unbounded));
+/// Words that are asked for in this order, each with what it makes when it is written together with those beside it.
+struct Asked(Vec<(Word, Vec<String>)>);
+
+impl Asked {
+    fn new(words: Vec<Word>) -> Self {
+        let runs: Vec<_> = (0..words.len()).map(|at| runs(&words, at)).collect();
+        Self(words.into_iter().zip(runs).collect())
+    }
+
+    fn longest(&self) -> Option<usize> {
+        (0..self.0.len()).max_by_key(|n| self.0[*n].0.length)
+    }
+
+    /// How well somebody's words fit these, together or apart; none if one does not fit.
+    fn score(&self, theirs: &[&Heard], begins: bool) -> Option<u32> {
+        self.0.iter().map(|(word, runs)| fit(word, runs, theirs, begins)).sum()
+    }
+}
+
+fn runs(words: &[Word], at: usize) -> Vec<String> {
+    let mut all = Vec::new();
+    for from in (at + 1).saturating_sub(JOINED_MAX)..=at {
+        for through in at.max(from + 1)..words.len().min(from + JOINED_MAX) {
+            all.push(words[from..=through].iter().map(|word| word.text.as_str()).collect());
         }
+    }
+    all
+}
+
+/// How well the best of somebody's words fits one that is asked for.
+fn fit(word: &Word, runs: &[String], theirs: &[&Heard], begins: bool) -> Option<u32> {
+    let alone = theirs.iter().filter_map(|(heard, ..)| word.fits(heard, begins)).max();
+    if alone.is_some() {
+        return alone;
+    }
+    let together = |(heard, run): (&&Heard, &String)| match () {
+        () if *heard.0 == **run => Some(JOINED),
+        () if begins && heard.0.starts_with(run.as_str()) => Some(BEGINS),
+        () => None,
+    };
+    let together = theirs.iter().flat_map(|heard| runs.iter().map(move |run| (heard, run))).filter_map(together).max();
+    together.max((0..theirs.len()).filter_map(|from| apart(&word.text, &theirs[from..], begins)).max())
+}
+
+/// How well a word fits words that follow one another in one field.
+fn apart(asked: &str, theirs: &[&Heard], begins: bool) -> Option<u32> {
+    let (mut rest, field) = (asked, theirs.first()?.1);
+    for (n, (heard, of, part)) in theirs.iter().enumerate() {
+        if *of != field || *part != Part::Word {
+            return None;
+        }
+        match rest.strip_prefix(&**heard) {
+            Some("") => return Some(JOINED),
+            Some(left) => rest = left,
+            None => return (begins && n > 0 && heard.starts_with(rest)).then_some(BEGINS),
+        }
+    }
+    None
+}
+
+/// The words by which somebody is found: as they are written, and of scripts that have no spaces their ends, and family and
+/// given name as one.
+fn parts(profile: &Profile) -> Vec<(String, Field, Part)> {
+    let alias = (profile.alias.as_ref().map(Text::as_str), Field::Alias);
+    let given = (profile.given_name.as_ref().map(Text::as_str), Field::GivenName);
+    let family = (profile.family_name.as_ref().map(Text::as_str), Field::FamilyName);
+    let mut all = Vec::new();
+    for (name, field) in [alias, given, family] {
+        let words = words(name.unwrap_or_default());
+        let ends = words.iter().flat_map(|word| ends(&word.text)).take(ENDS_MAX).map(|end| (end, field, Part::End));
+        let ends: Vec<_> = ends.collect();
+        all.extend(words.into_iter().map(|word| (word.text, field, Part::Word)));
+        all.extend(ends);
+    }
+    let of = |field| all.iter().filter(move |(_, of, part)| *of == field && *part == Part::Word);
+    let both = || of(Field::FamilyName).chain(of(Field::GivenName)).map(|(word, ..)| word.as_str());
+    if given.0.is_some() && family.0.is_some() && both().all(has_no_spaces) {
+        all.push((both().collect(), Field::FamilyName, Part::Whole));
+    }
+    all
+}
+
+/// Most ends of words of one name that are kept, a count.
+const ENDS_MAX: usize = 16;
+
+/// The ends of a word of a script that has no spaces, from each of its signs on.
+fn ends(word: &str) -> Vec<String> {
+    if !has_no_spaces(word) {
+        return vec![];
+    }
+    let begins = |c: char| !matches!(c, '\u{1160}'..='\u{11ff}' | 'ー');
+    word.char_indices().skip(1).filter(|(_, c)| begins(*c)).map(|(at, _)| word[at..].to_owned()).collect()
+}
+
+/// Whether a word is of Han characters, kana or hangul (in its letters, as it is compared).
+fn has_no_spaces(word: &str) -> bool {
+    let script = |c: char| CodePointMapData::<Script>::new().get(c);
+    !word.is_ascii()
+        && word.chars().all(|c| {
+            matches!(script(c), Script::Han | Script::Hiragana | Script::Katakana | Script::Hangul) || c == 'ー'
+        })
+}
+
+/// A word, as far as it has to be known to leave most others out without a look at their letters.
+struct Sketch {
+    word: Arc<str>,
+    /// Its length in characters.
+    length: u32,
+    /// Which letters it has, and which twice.
+    letters: u64,
+}
+
+impl Sketch {
+    fn new(word: Arc<str>) -> Self {
+        let (mut once, mut twice, mut length) = (0_u64, 0_u64, 0);
+        for c in word.chars() {
+            let bit = 1 << (u32::from(c) % 32);
+            twice |= once & bit;
+            once |= bit;
+            length += 1;
+        }
+        Self { word, length, letters: once | twice << 32 }
+    }
+
+    /// Whether few enough mistakes can make one of the other: each adds and takes away one letter at most.
+    fn can_be_near(&self, other: &Self) -> bool {
+        let most = mistakes_max(self.length.max(other.length) as usize);
+        self.length.abs_diff(other.length) as usize <= most
+            && (self.letters ^ other.letters).count_ones() as usize <= 2 * most
     }
 }
 
@@ -306,7 +429,16 @@ struct Word {
 
 /// The first words of a name, as they are compared.
 fn words(text: &str) -> Vec<Word> {
-    folded::words(text).iter().take(WORDS_MAX).map(|word| Word::new(word)).collect()
+    folded::words(text).iter().take(WORDS_MAX).map(|word| Word::new(&hiragana(word))).collect()
+}
+
+/// Katakana as hiragana: which of them somebody writes says nothing of who is meant.
+fn hiragana(word: &str) -> String {
+    let plain = |c: char| match c {
+        '\u{30a1}'..='\u{30f6}' => char::from_u32(u32::from(c) - 0x60).unwrap_or(c),
+        c => c,
+    };
+    word.chars().map(plain).collect()
 }
 
 /// Most mistakes that are small in any word, a count.
@@ -321,17 +453,23 @@ fn mistakes_max(length: usize) -> usize {
     }
 }
 
+/// How well a word fits, best first: it is the same, the same but for spaces, begins so, or is spelt nearly so.
+const SAME: u32 = 4;
+const JOINED: u32 = 3;
+const BEGINS: u32 = 2;
+const NEAR: u32 = 1;
+
 impl Word {
     fn new(text: &str) -> Self {
         Self { text: text.to_owned(), length: text.chars().count() }
     }
 
     /// How well a word fits this one, which was asked for; none if it does not.
-    fn fits(&self, heard: &str) -> Option<u32> {
+    fn fits(&self, heard: &str, begins: bool) -> Option<u32> {
         match () {
-            () if *heard == *self.text => Some(4),
-            () if heard.starts_with(&self.text) => Some(2),
-            () if self.is_near(heard) => Some(1),
+            () if *heard == *self.text => Some(SAME),
+            () if begins && heard.starts_with(&self.text) => Some(BEGINS),
+            () if self.is_near(heard) => Some(NEAR),
             () => None,
         }
     }
@@ -340,7 +478,8 @@ impl Word {
     fn is_near(&self, heard: &str) -> bool {
         let length = heard.chars().count();
         let most = mistakes_max(self.length.max(length));
-        *self.text == *heard || self.length.abs_diff(length) <= most && strsim::osa_distance(heard, &self.text) <= most
+        *self.text == *heard
+            || most > 0 && self.length.abs_diff(length) <= most && strsim::osa_distance(heard, &self.text) <= most
     }
 }
 
@@ -463,12 +602,68 @@ mod tests {
         assert!(all[&org()].words.is_empty() && all[&org()].people.is_empty());
     }
 
+    #[test]
+    fn words_are_found_whether_they_are_written_together_or_apart() {
+        let all =
+            ["Anna Maria", "Annamaria", "Anna-Maria", "Jan van der Berg", "Jan Vanderberg", "Jan Van den Berg", "Anna"];
+        for asked in ["anna maria", "Annamaria", "anna-maria", "ANNA MAR", "annamar"] {
+            assert_eq!(found(&all, asked).iter().copied().collect::<BTreeSet<_>>(), [0, 1, 2].into(), "{asked}");
+        }
+        for asked in ["van der berg", "vanderberg", "vander berg", "van derberg", "jan vanderb"] {
+            assert_eq!(found(&all, asked).iter().copied().collect::<BTreeSet<_>>(), [3, 4].into(), "{asked}");
+        }
+        let names = Names::default();
+        let all = [
+            named("Anna Maria", "van der Berg", None),
+            named("Annamaria", "Vanderberg", None),
+            named("Anna", "Berg", None),
+        ];
+        names.update(&org(), all.iter().enumerate().map(|(n, profile)| (member(n), Some(profile.clone()))).collect());
+        assert_eq!(numbers(names.near(&org(), &all[0], 10)), [0, 1]);
+        assert_eq!(numbers(names.near(&org(), &all[1], 10)), [0, 1]);
+        assert_eq!(numbers(names.near_to(&org(), member(0), 10)), [1]);
+    }
+
+    #[test]
+    fn names_without_spaces_are_found_by_their_parts() {
+        let all = ["王小明", "欧阳 娜娜", "やまだ たろう", "김민수", "李明"];
+        for (asked, wanted) in [
+            ("王", vec![0]),
+            ("小明", vec![0]),
+            ("王小", vec![0]),
+            ("欧阳娜娜", vec![1]),
+            ("娜", vec![1]),
+            ("ヤマダタロウ", vec![2]),
+            ("ﾔﾏﾀﾞ", vec![2]),
+            ("민수", vec![3]),
+            ("김", vec![3]),
+            ("明", vec![0, 4]),
+            ("王明", vec![]),
+        ] {
+            assert_eq!(
+                found(&all, asked).iter().copied().collect::<BTreeSet<_>>(),
+                wanted.into_iter().collect(),
+                "{asked}"
+            );
+        }
+        let names = Names::default();
+        let all = [named("小明", "王", None), named("明", "王小", None), named("明", "王", None)];
+        names.update(&org(), all.iter().enumerate().map(|(n, profile)| (member(n), Some(profile.clone()))).collect());
+        let search = |asked: &str, fields: &[Field]| numbers(names.search(&org(), asked, (fields, None), 10));
+        assert_eq!(search("王小明", Names::FIELDS), [0, 1]);
+        assert_eq!(search("小明", Names::FIELDS), [0], "of one field");
+        assert_eq!(search("王小明", &[Field::Alias, Field::GivenName]), [], "who sees no family names finds none");
+        assert_eq!(search("小明", &[Field::Alias, Field::GivenName]), [0]);
+        assert_eq!(numbers(names.near(&org(), &all[0], 10)), [0, 1], "a part of a name is another name");
+    }
+
     /// As it would be without any index.
     fn one_by_one(all: &[String], asked: &str) -> Vec<u128> {
+        let asked = Asked::new(words(asked));
         let fit = |name: &String| {
-            let theirs = words(name);
-            let best = |asked: &Word| theirs.iter().filter_map(|heard| asked.fits(&heard.text)).max();
-            words(asked).iter().map(best).sum::<Option<u32>>().filter(|score| *score > 0)
+            let theirs = parts(&called(name));
+            let theirs: Vec<Heard> = theirs.into_iter().map(|(text, field, part)| (text.into(), field, part)).collect();
+            asked.score(&theirs.iter().collect::<Vec<_>>(), true).filter(|score| *score > 0)
         };
         let mut found: Vec<_> = all.iter().enumerate().filter_map(|(n, name)| Some((fit(name)?, n as u128))).collect();
         found.sort_unstable_by(|(a, x), (b, y)| b.cmp(a).then(x.cmp(y)));
@@ -483,6 +678,108 @@ mod tests {
         ) {
             let names: Vec<_> = all.iter().map(String::as_str).collect();
             prop_assert_eq!(found(&names, &asked), one_by_one(&all, &asked));
+        }
+
+        /// Else somebody would not be found who is.
+        #[test]
+        fn a_sketch_leaves_nobody_out_who_is_near(one in "[a-dé明]{0,12}", other in "[a-dé明]{0,12}") {
+            let (word, near) = (Word::new(&one), Sketch::new(one.as_str().into()).can_be_near(&Sketch::new(other.as_str().into())));
+            prop_assert!(near || !word.is_near(&other));
+        }
+
+        #[test]
+        fn who_came_and_went_leaves_the_others_as_they_were(
+            all in prop::collection::vec("[ab明]{1,4}( [ab]{1,3})?", 1..20),
+            gone in prop::collection::vec(0..20_usize, 0..20),
+        ) {
+            let names = Names::default();
+            names.update(&org(), all.iter().enumerate().map(|(n, alias)| (member(n), Some(called(alias)))).collect());
+            names.update(&org(), gone.iter().map(|n| (member(*n), None)).collect());
+            let all_names = names.0.read().unwrap();
+            let index = &all_names[&org()];
+            prop_assert_eq!(index.words.len(), index.sketches.len());
+            for (word, called) in &index.words {
+                prop_assert!(!called.by.is_empty() && index.sketches[called.place].word == *word);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod speed {
+    use super::*;
+    #[test]
+    #[ignore]
+    fn speed() {
+        let org: OrgId = "acme".parse().unwrap();
+        let parts = ["ko", "wal", "ska", "ber", "man", "tin", "ro", "sen", "dal", "mi"];
+        let given = [
+            "Beata",
+            "Maria",
+            "Jolanta",
+            "Katarzyna",
+            "Agnieszka",
+            "William",
+            "Charlotte",
+            "Oliver",
+            "Mohammed",
+            "Fatima",
+            "Chiara",
+            "Giulia",
+            "Hans",
+            "Greta",
+            "Pierre",
+            "Chloe",
+            "Ivan",
+            "Olga",
+            "Yuki",
+            "Hiro",
+        ];
+        let family = |n: usize| {
+            let p = |d: usize| parts[n / d % 10];
+            format!("{}{}{}{}{}", p(1), p(10), p(100), p(1000), p(10000))
+        };
+        let profile = |n: usize| Profile {
+            alias: Some(format!("Alias {n}").parse().unwrap()),
+            given_name: Some(given[n % 20].parse().unwrap()),
+            family_name: Some(family(n).parse().unwrap()),
+            year_of_birth: Some(1930 + (n % 80) as i16),
+            ..Profile::default()
+        };
+        for many in [20_000usize, 100_000] {
+            let names = Names::default();
+            let t = std::time::Instant::now();
+            names.update(
+                &org,
+                (0..many)
+                    .map(|n| {
+                        (
+                            MemberId(uuid::Uuid::from_u128((n as u128) << 64 | (n as u128 * 0x9e3779b97f4a7c15))),
+                            Some(profile(n)),
+                        )
+                    })
+                    .collect(),
+            );
+            println!("{many}: build {:?}", t.elapsed());
+            for (what, asked) in [("near", 0), ("search full", 1), ("search begin", 2), ("search misspelt", 3)] {
+                let t = std::time::Instant::now();
+                let mut found = 0;
+                for k in 0..200usize {
+                    let n = k * 97 % many;
+                    found += match asked {
+                        0 => names.near(&org, &profile(n), 20).len(),
+                        1 => names
+                            .search(&org, &format!("{} {}", given[n % 20], family(n)), (Names::FIELDS, None), 50)
+                            .len(),
+                        2 => names.search(&org, &family(n)[..4], (Names::FIELDS, None), 50).len(),
+                        _ => {
+                            let f = family(n);
+                            names.search(&org, &format!("{}{}", &f[..3], &f[4..]), (Names::FIELDS, None), 50).len()
+                        }
+                    };
+                }
+                println!("{many}: {what} {:?} each, {found} found", t.elapsed() / 200);
+            }
         }
     }
 }

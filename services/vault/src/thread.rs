@@ -71,16 +71,7 @@ pub(crate) enum Job {
         form: String,
         reply: Reply<bool>,
     },
-    Sharing {
-        org: OrgId,
-        blinds: Vec<Blind>,
-        reply: Reply<Vec<Uuid>>,
-    },
-    SharingWith {
-        org: OrgId,
-        person: Uuid,
-        reply: Reply<Vec<Uuid>>,
-    },
+    Look(Look),
     Destroy {
         org: OrgId,
         person: Uuid,
@@ -92,6 +83,12 @@ pub(crate) enum Job {
     Probe {
         reply: Reply<()>,
     },
+}
+
+/// What is only looked up.
+pub(crate) enum Look {
+    Sharing { org: OrgId, blinds: Vec<Blind>, reply: Reply<Vec<Uuid>> },
+    SharingWith { org: OrgId, person: Uuid, reply: Reply<Vec<Uuid>> },
 }
 
 /// What a job led to, to be said once it is on disk.
@@ -244,8 +241,7 @@ impl Job {
             }
             Self::Found { ahead, reply } => Answer::Found(if ahead { store.ahead()? } else { store.found()? }, reply),
             Self::CompareBy { form, reply } => Answer::CompareBy(store.compare_by(&form)?, reply),
-            Self::Sharing { org, blinds, reply } => Answer::Sharing(store.sharing(&org, &blinds)?, reply),
-            Self::SharingWith { org, person, reply } => Answer::Sharing(store.sharing_with(&org, person)?, reply),
+            Self::Look(look) => look.run(store)?,
             Self::Destroy { org, person, reply } => {
                 store.destroy(&org, person)?;
                 Answer::Done(reply)
@@ -256,6 +252,41 @@ impl Job {
                 Answer::Done(reply)
             }
         })
+    }
+}
+
+impl Look {
+    fn run(self, store: &Store) -> rusqlite::Result<Answer> {
+        Ok(match self {
+            Self::Sharing { org, blinds, reply } => Answer::Sharing(store.sharing(&org, &blinds)?, reply),
+            Self::SharingWith { org, person, reply } => Answer::Sharing(store.sharing_with(&org, person)?, reply),
+        })
+    }
+}
+
+/// Looks things up with a connection of its own: whoever asks does not wait until what others write is on disk. It sees what
+/// was on disk when it is asked.
+pub(crate) struct Reader {
+    store: Store,
+    queue: mpsc::Receiver<Look>,
+}
+
+impl Reader {
+    /// It, and where it is asked.
+    pub(crate) fn new(store: Store) -> (Self, mpsc::Sender<Look>) {
+        let (looks, queue) = mpsc::channel(QUEUED_JOBS_MAX);
+        (Self { store, queue }, looks)
+    }
+
+    /// Answers until nobody can ask any more.
+    pub(crate) fn run(mut self) {
+        while let Some(look) = self.queue.blocking_recv() {
+            match look.run(&self.store) {
+                Ok(answer) => answer.send(&mut self.store),
+                // Who waits learns it from the reply that is dropped.
+                Err(error) => tracing::error!(%error, "the vault cannot be read"),
+            }
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     Blind, Country, Inspected, Kek, Key, Known, StoreError,
     inspect::inspect,
     store::Store,
-    thread::{Fresh, Job, Keeper, Reply, VaultError},
+    thread::{Fresh, Job, Keeper, Look, Reader, Reply, VaultError},
 };
 
 /// Keys kept in memory, a count.
@@ -35,6 +35,8 @@ pub struct Vault(Arc<Inner>);
 
 struct Inner {
     jobs: mpsc::Sender<Job>,
+    /// Where things are looked up, if not by who writes.
+    looks: OnceLock<mpsc::Sender<Look>>,
     down: watch::Receiver<Option<String>>,
     /// Closes when the thread that heeds other processes ends, if there is one.
     heeding: OnceLock<watch::Receiver<()>>,
@@ -61,10 +63,13 @@ impl Vault {
     pub fn open(path: &Path, kek: Kek, fresh: Fresh) -> Result<Self, StoreError> {
         let (vault, keeper) = Self::open_apart(path, kek, fresh)?;
         std::thread::Builder::new().name("vault".into()).spawn(|| keeper.run()).expect("a thread can be started");
+        let (reader, looks) = Reader::new(Store::read(path)?);
+        let _ = vault.0.looks.set(looks); // nobody else has it yet
+        std::thread::Builder::new().name("vault-reads".into()).spawn(|| reader.run()).expect("a thread can be started");
         Ok(vault)
     }
 
-    /// The vault, and what has its file, for whoever decides when that works.
+    /// The vault, and what has its file, for whoever decides when that works, and looks things up as well.
     ///
     /// # Errors
     /// As [`Vault::open`].
@@ -74,8 +79,8 @@ impl Vault {
         let (keeper, jobs, down) = Keeper::new(store, kek, fresh);
         let keys = Mutex::new(LruCache::new(KEYS_KEPT));
         let erased = RwLock::new(erased.into_iter().collect());
-        let (heeding, country, due) = (OnceLock::new(), OnceLock::new(), Mutex::default());
-        Ok((Self(Arc::new(Inner { jobs, down, heeding, keys, erased, country, due })), keeper))
+        let (looks, heeding, country, due) = <_>::default();
+        Ok((Self(Arc::new(Inner { jobs, looks, down, heeding, keys, erased, country, due })), keeper))
     }
 
     /// Why nothing could be written the last time, as it changes; none if it could. It closes if the vault's thread has
@@ -270,7 +275,7 @@ impl Vault {
     /// # Errors
     /// If the vault does not answer.
     pub async fn sharing(&self, org: &OrgId, blinds: Vec<Blind>) -> Result<Vec<MemberId>, VaultError> {
-        let found = self.ask(|reply| Job::Sharing { org: org.clone(), blinds, reply }).await?;
+        let found = self.look(|reply| Look::Sharing { org: org.clone(), blinds, reply }).await?;
         Ok(found.into_iter().map(MemberId).collect())
     }
 
@@ -279,7 +284,7 @@ impl Vault {
     /// # Errors
     /// If the vault does not answer.
     pub async fn sharing_with(&self, org: &OrgId, member: MemberId) -> Result<Vec<MemberId>, VaultError> {
-        let found = self.ask(|reply| Job::SharingWith { org: org.clone(), person: member.0, reply }).await?;
+        let found = self.look(|reply| Look::SharingWith { org: org.clone(), person: member.0, reply }).await?;
         Ok(found.into_iter().map(MemberId).collect())
     }
 
@@ -437,6 +442,14 @@ impl Vault {
         if person == ORG || !self.is_erased(org, MemberId(person)) {
             keys.put((org.clone(), person), key.clone());
         }
+    }
+
+    async fn look<T>(&self, look: impl FnOnce(Reply<T>) -> Look) -> Result<T, VaultError> {
+        let Some(looks) = self.0.looks.get() else { return self.ask(|reply| Job::Look(look(reply))).await };
+        let (reply, answer) = oneshot::channel();
+        let asked = looks.send(look(reply)).await;
+        asked.map_err(|_| VaultError::Unavailable("its thread has ended".into()))?;
+        answer.await.map_err(|_| VaultError::Unavailable("its file cannot be read".into()))?
     }
 
     async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, VaultError> {

@@ -20,6 +20,7 @@ mod enrolment;
 mod erasure;
 mod every_operation;
 mod faults;
+mod files;
 mod forged;
 mod full_disk;
 mod guide;

@@ -22,6 +22,6 @@ const CHECK_INS: Kind = Kind {
 pub async fn check_ins(asked: ImportCheckIns) -> anyhow::Result<(String, bool)> {
     let bytes = csv_file::bytes(&asked.lines.file)?;
     let now: Timestamp = crate::clock().now();
-    let file = check_ins_file::read(&bytes, &asked.reading, &LocalDay::begun_anywhere(now))?;
+    let file = check_ins_file::read(&bytes, &asked.lines.form, &asked.reading, &LocalDay::begun_anywhere(now))?;
     send(&CHECK_INS, &asked.lines, file, None).await
 }

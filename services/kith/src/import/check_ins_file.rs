@@ -8,8 +8,8 @@ use domain::{
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
-use super::csv_file::{self, Cells, Fault, FileError, Known, Line, Lines, both};
-use crate::args::{Day, Reading, TIMES_MAX};
+use super::csv_file::{self, Cells, Fault, FileError, Known, Line, Lines, both, same_column};
+use crate::args::{CsvForm, Day, Reading, TIMES_MAX};
 
 const NAMES: &[&str] =
     &["member", "external_system", "external_id", "instrument", "version", "taken_on", "language", "group", "score"];
@@ -36,12 +36,12 @@ pub(crate) fn column(line: &Line, field: &str) -> String {
 ///
 /// # Errors
 /// If its first line does not name columns, or not those that `reading` speaks of.
-pub(crate) fn read(bytes: &[u8], reading: &Reading, today: &LocalDay) -> Result<Lines, FileError> {
+pub(crate) fn read(bytes: &[u8], form: &CsvForm, reading: &Reading, today: &LocalDay) -> Result<Lines, FileError> {
     let mut lines = Vec::new();
     let each = |at, cells: &Cells<'_>| {
         let mut cells = cells.clone();
         cells.extend(reading.set.iter().map(|(column, value)| (column.as_str(), value.as_str())));
-        cells.retain(|column, _| !reading.ignore.iter().any(|ignored| ignored == column));
+        cells.retain(|column, _| !reading.ignore.iter().any(|ignored| same_column(ignored, column)));
         match check_ins(at, &cells, reading, today) {
             Ok(some) => {
                 let (good, faults): (Vec<_>, Vec<_>) = some.into_iter().partition(Result::is_ok);
@@ -51,8 +51,8 @@ pub(crate) fn read(bytes: &[u8], reading: &Reading, today: &LocalDay) -> Result<
             Err(fault) => vec![fault],
         }
     };
-    let wrong = csv_file::read(bytes, |names| columns(names, reading), each)?;
-    Ok(Lines { lines, wrong })
+    let read = csv_file::read(bytes, form, |names| columns(names, reading), each)?;
+    Ok(Lines { lines, ..read })
 }
 
 /// The columns of the file, by our names.
@@ -61,23 +61,18 @@ fn columns(names: &[String], reading: &Reading) -> Result<Vec<String>, FileError
         return Err(FileError::Times);
     }
     let times = || reading.time.iter().map(|(column, _)| column);
-    let theirs = reading.column.iter().map(|(theirs, _)| theirs).chain(times()).chain(&reading.ignore);
-    if let Some(missing) = theirs.into_iter().find(|named| !names.contains(named)) {
+    let is_there = |named: &str| names.iter().any(|name| same_column(name, named));
+    if let Some(missing) = times().chain(&reading.ignore).find(|named| !is_there(named)) {
         return Err(FileError::Missing(missing.clone()));
     }
-    let ours = |name: &String| {
-        let renamed = reading.column.iter().find(|(theirs, _)| theirs == name);
-        renamed.map_or_else(|| name.clone(), |(_, ours)| ours.clone())
-    };
-    let names: Vec<_> = names.iter().map(ours).collect();
     let known: Vec<_> = NAMES.iter().copied().chain(times().chain(&reading.ignore).map(String::as_str)).collect();
     for (set, _) in &reading.set {
         Known { names: NAMES, beginnings: BEGINNINGS }.columns(std::slice::from_ref(set))?;
-        if names.contains(set) {
+        if is_there(set) {
             return Err(FileError::Twice(set.clone()));
         }
     }
-    Known { names: &known, beginnings: BEGINNINGS }.columns(&names)
+    Known { names: &known, beginnings: BEGINNINGS }.columns(names)
 }
 
 /// The check-ins of one line of the file; none where nothing was answered.
@@ -198,17 +193,22 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
+    use crate::args::Columns;
 
     fn pairs(text: &[(&str, &str)]) -> Vec<(String, String)> {
         text.iter().map(|(left, right)| ((*left).to_owned(), (*right).to_owned())).collect()
     }
 
     fn reading() -> Reading {
-        Reading { set: vec![], column: vec![], time: vec![], ignore: vec![] }
+        Reading { set: vec![], time: vec![], ignore: vec![] }
     }
 
     fn read(text: &str, reading: &Reading) -> Result<Lines, FileError> {
-        super::read(text.as_bytes(), reading, &LocalDay::new("2026-06-01".parse().unwrap(), TimeZone::UTC))
+        written(text, &CsvForm::default(), reading)
+    }
+
+    fn written(text: &str, form: &CsvForm, reading: &Reading) -> Result<Lines, FileError> {
+        super::read(text.as_bytes(), form, reading, &LocalDay::new("2026-06-01".parse().unwrap(), TimeZone::UTC))
     }
 
     #[test]
@@ -253,12 +253,13 @@ mod tests {
         let time = |column: &str, day: &str| (column.to_owned(), day.parse().unwrap());
         let reading = Reading {
             set: pairs(&[("external_system", "old"), ("instrument", "bdi-ii")]),
-            column: pairs(&[("patient", "external_id"), ("began", "taken_on")]),
             time: vec![time("pre", "0 days"), time("later", "2 months"), time("end", "2025-12-01")],
             ignore: vec!["sex".into()],
         };
-        let text = "patient,sex,began,pre,later,end\n1,f,2025-01-31,20,10,5\n2,m,2025-02-01,zq,,4\n";
-        let found = read(text, &reading).unwrap();
+        let columns = Columns(pairs(&[("patient", "external_id"), ("began", "taken_on")]));
+        let form = CsvForm { columns: vec![columns], ..CsvForm::default() };
+        let text = "Patient,sex,Began,Pre,later,end\n1,f,2025-01-31,20,10,5\n2,m,2025-02-01,zq,,4\n";
+        let found = written(text, &form, &reading).unwrap();
         let days: Vec<_> = found.lines.iter().map(|line| line.body["on"].as_str().unwrap()).collect();
         assert_eq!(days, ["2025-01-31", "2025-03-31", "2025-12-01", "2025-12-01"]);
         assert_eq!(found.wrong.len(), 1);
@@ -267,6 +268,6 @@ mod tests {
             found.lines.iter().map(|line| line.body["line"].as_u64()).collect();
         assert_eq!(numbers.len(), 4, "each has a number of its own");
         assert_eq!(column(&found.lines[1], "given.stated.total"), "later");
-        assert_eq!(read("patient,began\n", &reading).unwrap_err(), FileError::Missing("pre".into()));
+        assert_eq!(written("patient,began\n", &form, &reading).unwrap_err(), FileError::Missing("pre".into()));
     }
 }

@@ -8,7 +8,7 @@ use super::{
     members_file,
     send::{Kind, send},
 };
-use crate::args::ImportLines;
+use crate::args::ImportMembers;
 
 const MEMBERS: Kind = Kind {
     noun: "members",
@@ -18,12 +18,16 @@ const MEMBERS: Kind = Kind {
     says: None,
 };
 
-/// Sends a file of members to a running server; answers the report, ready to be printed, and whether all went well.
-pub async fn members(asked: ImportLines) -> anyhow::Result<(String, bool)> {
+/// Sends a file of members to a running server; answers the report, ready to be printed, and whether all went well. Or
+/// answers an empty file, if that is what is asked for.
+pub async fn members(ImportMembers { lines: asked, template }: ImportMembers) -> anyhow::Result<(String, bool)> {
+    if template {
+        return Ok((members_file::template()?, true));
+    }
     let bytes = csv_file::bytes(&asked.file)?;
     let now: Timestamp = crate::clock().now();
     // Where the server is, only the server knows: it looks once more.
-    let file = members_file::read(&bytes, &LocalDay::begun_anywhere(now))?;
+    let file = members_file::read(&bytes, &asked.form, &LocalDay::begun_anywhere(now))?;
     // By which the server knows the file again; it keeps it nowhere.
     let digest = blake3::hash(&bytes).to_hex().to_string();
     drop(bytes);

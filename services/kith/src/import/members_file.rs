@@ -6,7 +6,35 @@ use domain::{GroupId, IdError, LocalDay, member::Profile};
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
-use super::csv_file::{self, Cells, Fault, FileError, Known, Line, Lines, both};
+use super::csv_file::{self, Cells, Fault, FileError, Known, Line, Lines, Wrong, both, one_line};
+use crate::args::CsvForm;
+
+/// All columns, and what each is for.
+const COLUMNS: &[(&str, &str)] = &[
+    ("alias", "what the member is called in the group; need not be a name"),
+    ("given_name", "given name"),
+    ("family_name", "family name"),
+    ("email", "e-mail address"),
+    ("phone", "telephone number, best with its country's prefix, such as +44 20 7946 0001"),
+    ("postal_address", "postal address; line breaks become commas"),
+    ("year_of_birth", "such as 1984"),
+    ("gender", "woman, man, non_binary, other or prefer_not_to_say"),
+    ("ethnicity", "asian, black, mixed, white, other or prefer_not_to_say"),
+    ("disability", "yes, no or prefer_not_to_say: whether the member lives with a disability"),
+    ("carer", "yes, no or prefer_not_to_say: whether the member cares for somebody, unpaid"),
+    ("language", "preferred language, such as en or de-AT"),
+    ("pronouns", "pronouns, as the member says them"),
+    ("notes", "anything else that helps to support the member; line breaks become spaces"),
+    ("external_system", "which other system external_id is of; give both where you can"),
+    ("external_id", "by which the member is found again when a changed file is sent"),
+    ("emergency_name", "whom to call in an emergency; with emergency_phone"),
+    ("emergency_phone", "that person's telephone number"),
+    (
+        "group",
+        "id of a group to enrol them in; with starts_on. One more line with the same external id for one more group",
+    ),
+    ("starts_on", "first day on the group's roster, such as 2026-01-31"),
+];
 
 /// Columns that are fields of a profile, as text.
 const TEXTS: &[&str] = &[
@@ -24,35 +52,80 @@ const TEXTS: &[&str] = &[
     "pronouns",
     "notes",
 ];
-/// All other columns.
-const OTHERS: &[&str] =
-    &["year_of_birth", "external_system", "external_id", "emergency_name", "emergency_phone", "group", "starts_on"];
+
+/// All columns and what they are for, as a text.
+pub fn columns() -> String {
+    let lines = COLUMNS.iter().map(|(name, what)| format!("  {name:16} {what}\n"));
+    format!(
+        "Columns, in any case and order; none is needed, and an empty cell says nothing:\n{}\n\
+        --template prints a file with all of them, to be filled with a spreadsheet.",
+        lines.collect::<String>()
+    )
+}
+
+/// An empty file: its first row names the columns, its second says what they are for and is left out by an import.
+pub(super) fn template() -> anyhow::Result<String> {
+    let mut file = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(vec![]);
+    file.write_record(COLUMNS.iter().map(|(name, _)| *name))?;
+    file.write_record(COLUMNS.iter().map(|(_, what)| format!("# {what}")))?;
+    Ok(String::from_utf8(file.into_inner()?)?)
+}
+
+/// Columns whose cells may have line breaks, and what stands for one here.
+const BREAKING: &[(&str, &str)] = &[("postal_address", ", "), ("notes", " ")];
+/// What people write where there is nothing to be written, in columns that cannot have it as their value.
+const NOTHINGS: &[&str] =
+    &["n/a", "n.a.", "na", "#n/a", "nil", "none", "no", "null", "unknown", "unbekannt", "keine", "?", "tbd"];
+
+/// Whether a cell says something: "n/a", "none", "-" do not, and what is known stays.
+fn says_something(column: &str, text: &str) -> bool {
+    match column {
+        "phone" => text.contains(char::is_numeric),
+        "email" | "year_of_birth" => {
+            text.contains(char::is_alphanumeric) && !NOTHINGS.contains(&text.to_lowercase().as_str())
+        }
+        "notes" | "emergency_phone" => true,
+        // An alias can be an emoji.
+        _ => text
+            .contains(|c: char| !c.is_whitespace() && !"-\u{2010}\u{2011}\u{2012}\u{2013}\u{2014}_.,/?'\"".contains(c)),
+    }
+}
 
 /// Reads a file of members, as of `today`.
 ///
 /// # Errors
 /// If its first line does not name columns.
-pub(crate) fn read(bytes: &[u8], today: &LocalDay) -> Result<Lines, FileError> {
-    let names: Vec<_> = TEXTS.iter().chain(OTHERS).copied().collect();
+pub(crate) fn read(bytes: &[u8], form: &CsvForm, today: &LocalDay) -> Result<Lines, FileError> {
+    let names: Vec<_> = COLUMNS.iter().map(|(name, _)| *name).collect();
     let (mut lines, mut persons) = (Vec::<Line>::new(), HashMap::<(String, String), usize>::new());
+    let (mut nobody, mut repeated) = (0, vec![]);
     let each = |at: u64, cells: &Cells<'_>| {
         let mut body = match person(cells, today) {
             Ok(Some(body)) => body,
-            Ok(None) => return vec![],
+            Ok(None) => {
+                nobody += 1;
+                return vec![];
+            }
             Err(fault) => return vec![fault],
         };
         body["line"] = at.into();
         let external = external(&body);
         if let Some(first) = external.as_ref().and_then(|external| persons.get(external)) {
-            let joined = join(&mut lines[*first].body, &body);
+            let first = &mut lines[*first];
+            if says_no_more(&first.body, &body) {
+                let (column, what) = ("(all)".into(), format!("line {} says the same: left out", first.at));
+                repeated.push(Wrong { line: at, column, what });
+                return vec![];
+            }
+            let joined = join(&mut first.body, &body);
             return joined.err().map(|what| ("external_id".to_owned(), what)).into_iter().collect();
         }
         persons.extend(external.map(|external| (external, lines.len())));
         lines.push(Line { at, column: None, body });
         vec![]
     };
-    let wrong = csv_file::read(bytes, |first| Known { names: &names, beginnings: &[] }.columns(first), each)?;
-    Ok(Lines { lines, wrong })
+    let read = csv_file::read(bytes, form, |first| Known { names: &names, beginnings: &[] }.columns(first), each)?;
+    Ok(Lines { lines, repeated, empty: read.empty + nobody, ..read })
 }
 
 /// The first external id, as it is compared.
@@ -63,9 +136,17 @@ fn external(person: &Value) -> Option<(String, String)> {
 
 /// The person as the API takes them; none if nothing is said of anybody.
 fn person(cells: &Cells<'_>, today: &LocalDay) -> Result<Option<Value>, Fault> {
-    // "n/a", "none", "-": there is no number, and a number that is known stays.
+    // An address and a note can be of several lines in the file; here they are on one.
+    let broken: Vec<_> = BREAKING
+        .iter()
+        .filter_map(|(column, between)| Some((*column, one_line(cells.get(column)?, between))))
+        .collect();
     let mut cells = cells.clone();
-    cells.retain(|column, text| *column != "phone" || text.contains(char::is_numeric));
+    cells.extend(broken.iter().map(|(column, text)| (*column, text.as_str())));
+    cells.retain(|column, text| says_something(column, text));
+    if !cells.contains_key("emergency_name") {
+        cells.retain(|column, text| *column != "emergency_phone" || text.contains(char::is_numeric));
+    }
     let cells = &cells;
     if cells.is_empty() {
         return Ok(None);
@@ -114,18 +195,28 @@ fn field(profile: &mut Map<String, Value>, name: &str, column: &str, value: Valu
     }
 }
 
+/// Whether a line says nothing that one before it does not: the same of the person, and no group that is not there.
+fn says_no_more(first: &Value, second: &Value) -> bool {
+    let has = |enrolment: &Value| first["enrolments"].as_array().is_some_and(|all| all.contains(enrolment));
+    says_the_same(first, second) && second["enrolments"].as_array().into_iter().flatten().all(has)
+}
+
+fn says_the_same(first: &Value, second: &Value) -> bool {
+    let said = second["profile"].as_object();
+    said.into_iter().flatten().all(|(name, value)| first["profile"][name] == *value)
+}
+
 /// A second line of one person brings another group, and nothing else that is new.
 fn join(first: &mut Value, second: &Value) -> Result<(), String> {
     let line = first["line"].clone();
-    let (known, said) = (&first["profile"], second["profile"].as_object());
-    if said.into_iter().flatten().any(|(name, value)| known[name] != *value) {
+    if !says_the_same(first, second) {
         return Err(format!("line {line} has the same, with something else in other columns"));
     }
     let (Some(enrolments), Some(more)) = (first["enrolments"].as_array_mut(), second["enrolments"].as_array()) else {
         return Ok(());
     };
-    if more.is_empty() || enrolments.len() + more.len() > membership::LINE_ENROLMENTS_MAX {
-        return Err(format!("line {line} has the same, and this one brings no group that is possible"));
+    if enrolments.len() + more.len() > membership::LINE_ENROLMENTS_MAX {
+        return Err(format!("line {line} has the same, and no more groups are possible"));
     }
     enrolments.extend(more.iter().cloned());
     Ok(())
@@ -138,7 +229,7 @@ mod tests {
     use super::*;
 
     fn read(text: &[u8]) -> Result<Lines, FileError> {
-        super::read(text, &LocalDay::new("2026-06-01".parse().unwrap(), TimeZone::UTC))
+        super::read(text, &CsvForm::default(), &LocalDay::new("2026-06-01".parse().unwrap(), TimeZone::UTC))
     }
 
     #[test]
@@ -165,16 +256,16 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_utf_8_with_or_without_a_mark_and_its_columns_are_known() {
-        assert_eq!(read("\u{feff}alias\nÄnne\n".as_bytes()).unwrap().lines.len(), 1);
-        let wrong = read(b"alias,notes\nb,\nx,\xff\n").unwrap().wrong;
-        assert_eq!(wrong[0].to_string(), "line 3, column notes: is not UTF-8");
+    fn columns_are_known_and_a_file_that_names_none_is_not_quoted() {
         let error = read(b"alias,surname\n").unwrap_err().to_string();
         assert!(error.contains("`surname`") && error.contains("family_name"), "{error}");
         let error = read(b"Anna,Kowalska\n").unwrap_err().to_string();
         assert!(!error.contains("Anna") && error.contains("column 1"), "{error}");
         assert_eq!(read(b"alias,alias\n").unwrap_err(), FileError::Twice("alias".into()));
-        assert!(read(b"").is_err());
+        assert_eq!(read(b"alias; Alias\n").unwrap_err(), FileError::Twice("alias".into()));
+        assert!(read(b"").is_err() && read(b",,\n").is_err());
+        let found = read(b"alias,email\n").unwrap();
+        assert_eq!((found.lines.len(), found.wrong.len()), (0, 0), "nobody is in it");
     }
 
     #[test]
@@ -190,15 +281,37 @@ mod tests {
 
     #[test]
     fn a_row_in_which_nothing_stands_is_nobody() {
-        let found = read(b"alias,given_name,email\nAnn,,\n,,\n , ,\n").unwrap();
-        assert_eq!((found.lines.len(), found.wrong.len()), (1, 0));
+        for row in [
+            ",,",
+            " , ,\t",
+            "\"\",\"\",\"\"",
+            "\u{a0},\u{3000},\u{200b}",
+            "\u{feff},,\u{200e}",
+            " ",
+            "\"\n\",,",
+            "-,—,n/a",
+            ",\" \",?",
+        ] {
+            let text = format!("\u{feff}alias,given_name,phone\nAnn,,\n{row}\n\n{row}\nBea,,");
+            let found = read(text.as_bytes()).unwrap();
+            assert_eq!((found.lines.len(), found.wrong.len(), found.empty), (2, 0, 3), "{row:?}: {found:?}");
+            let last = text.lines().count() as u64;
+            assert_eq!(found.lines[1].at, last, "{row:?}");
+        }
     }
 
     #[test]
-    fn a_cell_without_a_number_says_nothing() {
-        let found = read("alias,phone\na,n/a\nb,none\nc,-\nd,\u{660}\u{661}\u{662} 345\n".as_bytes()).unwrap();
-        let phones: Vec<_> = found.lines.iter().map(|line| line.body["profile"].get("phone").is_some()).collect();
-        assert_eq!(phones, [false, false, false, true]);
+    fn a_cell_that_says_that_there_is_nothing_says_nothing() {
+        let text = "alias,phone,email,year_of_birth\na,n/a,,\nb,none,N/A,unknown\nc,-,-,-\nd,\u{660}\u{661}\u{662} 345,,\n\
+            🐝,keine,#N/A,?\nNa,,,\n";
+        let found = read(text.as_bytes()).unwrap();
+        assert!(found.wrong.is_empty(), "{found:?}");
+        let said = |field: &str| -> Vec<bool> {
+            found.lines.iter().map(|line| line.body["profile"].get(field).is_some()).collect()
+        };
+        assert_eq!(said("phone"), [false, false, false, true, false, false]);
+        assert_eq!((said("email"), said("year_of_birth")), (vec![false; 6], vec![false; 6]));
+        assert_eq!(said("alias"), [true; 6]);
     }
 
     #[test]
@@ -209,10 +322,33 @@ mod tests {
         let said = |line: u64| {
             format!("line {line}, column (all): stands after a quote that opens in line 3 and never closes")
         };
-        assert_eq!(wrong, [said(3), said(4), said(5)]);
-        let found = read(b"alias,notes\nAnn,\"likes\ntea\"\nBob,\"a \"\"b\"\"\"\n").unwrap();
-        assert_eq!(found.lines.len(), 1);
-        assert!(found.wrong[0].to_string().ends_with("quotes make one of lines 2 to 3"), "{}", found.wrong[0]);
+        assert_eq!((wrong, found.torn), (vec![said(3), said(4), said(5)], true));
+        for text in
+            ["alias,notes\nAnn,\"tea\nBob,x\nCid,\"y\"\nDee,z\n", "alias,notes\nAnn,\"tea\nBob,x\nCid,y\"\nDee,z\n"]
+        {
+            let found = read(text.as_bytes()).unwrap();
+            let wrong: Vec<_> = found.wrong.iter().map(|wrong| wrong.line).collect();
+            assert_eq!(
+                (found.lines.len(), wrong),
+                (1, vec![2, 3, 4]),
+                "it closes in a line of somebody else: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn notes_and_addresses_can_break_lines_and_names_cannot() {
+        let text =
+            "alias,notes,postal_address\r\nAnn,\"likes\r\ntea, and\ncoffee\",\"1 Road\n\nTown\"\r\n\"Bo\nb\",,\r\n";
+        let found = read(text.as_bytes()).unwrap();
+        let profile = &found.lines[0].body["profile"];
+        assert_eq!(
+            (&profile["notes"], &profile["postal_address"]),
+            (&json!("likes tea, and coffee"), &json!("1 Road, Town"))
+        );
+        let [wrong] = &found.wrong[..] else { panic!("{found:?}") };
+        assert_eq!((wrong.line, wrong.column.as_str()), (7, "alias"));
+        assert!(wrong.to_string().ends_with("quotes make one of lines 7 to 8"), "{wrong}");
     }
 
     #[test]
@@ -227,6 +363,18 @@ mod tests {
         let found = read(lines.as_bytes()).unwrap();
         assert_eq!((found.lines.len(), found.wrong.len()), (1, 0), "{found:?}");
         assert_eq!(found.lines[0].body["enrolments"][1]["group"], two.to_lowercase());
+    }
+
+    #[test]
+    fn the_template_is_a_file_of_nobody_and_goes_on_with_members() {
+        let template = template().unwrap();
+        let found = read(template.as_bytes()).unwrap();
+        assert_eq!((found.lines.len(), found.wrong.len(), found.explanations), (0, 0, 1), "{found:?}");
+        assert!(TEXTS.iter().all(|name| columns().contains(&format!("\n  {name} "))));
+        let filled = template.replace('"', "").replace(',', ";").lines().next().unwrap().to_owned() + "\r\nBee\r\n";
+        assert_eq!(read(filled.as_bytes()).unwrap().wrong.len(), 1, "cells are missing");
+        let row = format!("{template}Bee{}\r\n", ",".repeat(COLUMNS.len() - 1));
+        assert_eq!(read(row.as_bytes()).unwrap().lines.len(), 1);
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub(super) async fn send(
     let length = if dry_run { lines } else { 2 * lines };
     let answer = if lines == 0 { json!({ "dry_run": dry_run }) } else { request(kind, asked, body, length).await? };
     let report = Report { kind, file: &file, answer: &answer };
-    Ok((report.render(asked.dry_run)?, !stops || report.lacking() == 0))
+    Ok((report.render(asked.dry_run)?, !file.torn && (!stops || report.lacking() == 0)))
 }
 
 /// A file as the API takes it.
@@ -170,7 +170,11 @@ struct Report<'a> {
 
 impl Report<'_> {
     fn count(&self, of: &str) -> u64 {
-        let here = if of == "rejected" { self.file.wrong.len() as u64 } else { 0 };
+        let here = match of {
+            "rejected" => self.file.wrong.len() as u64,
+            "duplicate" => self.file.repeated.len() as u64,
+            _ => 0,
+        };
         self.answer[of].as_u64().unwrap_or_default() + here
     }
 
@@ -183,7 +187,7 @@ impl Report<'_> {
     fn named(&self) -> (Vec<Wrong>, Vec<Wrong>) {
         let of = |line: &Line| line.body["line"].as_u64().unwrap_or_default();
         let places: HashMap<_, _> = self.file.lines.iter().map(|line| (of(line), line)).collect();
-        let (mut left_out, mut remarks) = (self.file.wrong.clone(), vec![]);
+        let (mut left_out, mut remarks) = ([&self.file.wrong[..], &self.file.repeated].concat(), vec![]);
         for said in self.answer["lines"].as_array().into_iter().flatten() {
             let Some(line) = said["line"].as_u64().and_then(|line| places.get(&line)) else { continue };
             let text = |name: &str| said[name].as_str().unwrap_or_default();
@@ -194,9 +198,12 @@ impl Report<'_> {
             match text("became") {
                 "rejected" => left_out.push(wrong(text("field"), text("what").into())),
                 "unmatched" => left_out.push(wrong("external_id", "nobody is here whom this is about".into())),
-                "duplicate" if said["check_in"].is_null() => {
+                "duplicate" if said["check_in"].is_null() && other.is_empty() => {
                     let of = said["possible_duplicates"][0].as_str().unwrap_or_default();
                     left_out.push(wrong("(identity)", format!("may be member {of}: left out")));
+                }
+                "duplicate" if said["check_in"].is_null() => {
+                    left_out.push(wrong("(identity)", format!("{}{other}: left out", text("what"))));
                 }
                 "duplicate" => left_out.push(wrong("on", format!("{}{other}: left out", text("what")))),
                 _ => {}
@@ -224,6 +231,17 @@ impl Report<'_> {
         }
         let counts: Vec<_> = self.kind.counted.iter().map(|name| format!("{:8} {name}", self.count(name))).collect();
         writeln!(out, "{} {}", self.kind.noun, counts.join(" "))?;
+        for (rows, what) in [
+            (self.file.empty, "empty rows were left out: they are nobody"),
+            (self.file.explanations, "rows that explain columns were left out"),
+        ] {
+            if rows > 0 {
+                writeln!(out, "{rows:8} {what}")?;
+            }
+        }
+        if !["", "UTF-8"].contains(&self.file.encoding) {
+            writeln!(out, "the file was read as {}: if letters are wrong, say --encoding", self.file.encoding)?;
+        }
         self.kind.says.map_or(Ok(()), |says| writeln!(out, "{says}"))?;
         if dry_run {
             out.push_str("dry run: nothing was done\n");

@@ -93,7 +93,7 @@ impl Membership {
                 let position = self.members.look(&caller.org, member, |found| found.position).await;
                 Some((member, position.map_err(|error| halt("member", error))?))
             }
-            Step::Duplicate(_) | Step::Rejected(..) => None,
+            Step::Duplicate(..) | Step::Rejected(..) => None,
         })
     }
 

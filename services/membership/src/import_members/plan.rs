@@ -17,6 +17,13 @@ use web::{Became, IMPORT_LINES_AT_ONCE, IfDuplicate, LineReport, Planned, Proble
 use super::{LineEnrolment, MemberLine, SEALED_BYTES};
 use crate::{Membership, today};
 
+/// What is said of a line that says nothing new.
+const REPEATED: &str = "another line says the same";
+/// What is said of a line that may be about somebody of another one.
+const SHARED: &str = "another line has the same e-mail address, telephone number, or name and year of birth";
+/// Fields that must be given, for a line that says the same as another to be about the same person; a count.
+const REPEATED_FIELDS_MIN: usize = 2;
+
 /// A line and what is to be done with it.
 #[derive(Debug)]
 #[allow(clippy::struct_field_names)] // its number has no other name anywhere
@@ -27,6 +34,8 @@ pub(super) struct Line {
     pub step: Step,
     pub external: Vec<Blind>,
     pub others: Vec<Blind>,
+    /// What was said, as a digest: a line that says the same is a repetition.
+    said: [u8; 32],
 }
 
 #[derive(Debug)]
@@ -34,9 +43,17 @@ pub(super) enum Step {
     New(MemberId),
     /// Somebody who is here; whether something is said that is not known yet.
     Known(MemberId, bool),
-    Duplicate(Vec<MemberId>),
+    /// May be one of these, or somebody of a line before it.
+    Duplicate(Vec<MemberId>, Option<Before>),
     /// The field, and what is wrong with it.
     Rejected(&'static str, String),
+}
+
+/// A line before, and whether this one says the same.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Before {
+    line: u32,
+    repeated: bool,
 }
 
 impl Planned for Line {
@@ -46,9 +63,12 @@ impl Planned for Line {
             Step::New(member) => of(Became::New, *member),
             Step::Known(member, true) => of(Became::Changed, *member),
             Step::Known(member, false) => of(Became::Matched, *member),
-            Step::Duplicate(of) => {
-                LineReport { possible_duplicates: of.clone(), ..LineReport::new(self.line, Became::Duplicate) }
-            }
+            Step::Duplicate(of, before) => LineReport {
+                possible_duplicates: of.clone(),
+                other_line: before.map(|before| before.line),
+                what: before.map(|before| if before.repeated { REPEATED } else { SHARED }.to_owned()),
+                ..LineReport::new(self.line, Became::Duplicate)
+            },
             Step::Rejected(field, what) => LineReport::rejected(self.line, *field, what.clone()),
         }
     }
@@ -84,13 +104,14 @@ impl Membership {
         let org = run.org();
         let now = self.authenticator.clock.local(run.cause.at);
         let persons = self.known.persons(org).await?;
-        let (claimed, written, mut rosters) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let (claimed, said, written) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let mut rosters = HashMap::new();
         for group in groups {
             let today = self.groups.look(org, group, |known| today(&known.state, &now)).await?;
             let roster = self.rosters.look(org, group, |roster| roster.state.clone()).await?;
             rosters.insert(group, today.map(|today| (today, roster)));
         }
-        Ok(SoFar { claimed, written, rosters, persons })
+        Ok(SoFar { claimed, said, written, rosters, persons })
     }
 
     /// Whom a line is about, as far as can be said without the lines before it.
@@ -103,11 +124,13 @@ impl Membership {
         mode: IfDuplicate,
     ) -> Result<Line, Problem> {
         let MemberLine { line, member: named, profile, enrolments } = line;
+        let said = serde_json::to_string(&profile).unwrap_or_default() + &format!("\0{named:?}{enrolments:?}");
+        let said = org_key.digest(said.as_bytes());
         let external = Profile { external_ids: profile.external_ids.clone(), ..Profile::default() };
         give_way(SEALED_BYTES).await;
         let external = Blind::all(org_key, self.vault.country(), &external);
         let others = Blind::all(org_key, self.vault.country(), &Profile { external_ids: None, ..profile.clone() });
-        let mut line = Line { line, profile, enrolments, step: Step::New(id), external, others };
+        let mut line = Line { line, profile, enrolments, step: Step::New(id), external, others, said };
         if let Err(error) = line.profile.check(&self.today()) {
             line.step = Step::Rejected("profile", error.to_string());
             return Ok(line);
@@ -136,7 +159,7 @@ impl Membership {
         }
         Ok(match mode {
             IfDuplicate::Report if !similar.is_empty() => {
-                Step::Duplicate(similar.into_iter().map(|(member, _)| member).collect())
+                Step::Duplicate(similar.into_iter().map(|(member, _)| member).collect(), None)
             }
             _ => Step::New(id),
         })
@@ -210,6 +233,8 @@ fn id(Run { org_key, file, cause, .. }: &Run, line: &MemberLine) -> MemberId {
 /// What the lines so far do to those after them.
 struct SoFar {
     claimed: HashMap<Blind, (u32, MemberId)>,
+    /// By what they say.
+    said: HashMap<[u8; 32], (u32, MemberId)>,
     /// Members whose record a line writes: each has one line, as lines are done in no order.
     written: HashMap<MemberId, u32>,
     /// Rosters as they will be, and the day; none if there is no such group.
@@ -221,13 +246,19 @@ impl SoFar {
     /// Settles a line after those before it.
     fn settle(&mut self, line: &mut Line, mode: IfDuplicate) {
         let (Step::New(member) | Step::Known(member, _)) = line.step else { return };
+        let repeated = self.said.get(&line.said).map(|(other, of)| (*of, Before { line: *other, repeated: true }));
         if let Some((other, _)) = line.external.iter().find_map(|blind| self.claimed.get(blind)) {
-            line.step = Step::Rejected("external_ids", format!("line {other} has the same"));
+            line.step = match repeated {
+                Some((of, before)) => Step::Duplicate(vec![of], Some(before)),
+                None => Step::Rejected("external_ids", format!("line {other} has the same, and says something else")),
+            };
             return;
         }
         let alike = line.others.iter().find_map(|blind| self.claimed.get(blind));
-        if let (Some((_, other)), Step::New(_), IfDuplicate::Report) = (alike, &line.step, mode) {
-            line.step = Step::Duplicate(vec![*other]);
+        let alike = alike.map(|(other, of)| (*of, Before { line: *other, repeated: false }));
+        let repeated = repeated.filter(|_| line.profile.fields().len() >= REPEATED_FIELDS_MIN);
+        if let (Some((of, before)), Step::New(_), IfDuplicate::Report) = (repeated.or(alike), &line.step, mode) {
+            line.step = Step::Duplicate(vec![of], Some(before));
             return;
         }
         let writes = !matches!(line.step, Step::Known(_, false));
@@ -243,6 +274,7 @@ impl SoFar {
                 }
                 let claims = line.external.iter().chain(&line.others);
                 self.claimed.extend(claims.map(|blind| (*blind, (line.line, member))));
+                self.said.entry(line.said).or_insert((line.line, member));
                 self.written.extend(writes.then_some((member, line.line)));
             }
         }
