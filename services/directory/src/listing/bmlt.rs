@@ -90,3 +90,6 @@ fn name(body: Option<&str>, names: &BTreeMap<&str, &str>, remarks: &mut Remarks<
     });
     remarks.text(FIELD, Some(name)).unwrap_or_else(|| fallback.parse().expect("an id is short and plain"))
 }
+
+#[cfg(test)]
+mod tests;
