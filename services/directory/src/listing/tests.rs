@@ -27,7 +27,7 @@ fn meeting(kind: Kind, number: usize) -> Value {
         Kind::MeetingGuide => json!({ "slug": format!("a-{number}"), "name": "A", "day": number % 7, "time": "19:00",
             "entity": format!("E{}", number % 3) }),
         Kind::Naws => json!({ "Committee": format!("G{}", number / 2), "CommitteeName": "A", "Time": "1900",
-            "Day": ["Monday", "Sunday"][number % 2], "AreaRegion": format!("AR{}", number % 3) }),
+            "Day": (["Monday", "Sunday"][number % 2]), "AreaRegion": format!("AR{}", number % 3) }),
         Kind::Groups => json!({ "name": format!("A{number}"), "weekday": "Tue", "starts_at": "19:00",
             "programme": format!("P{}", number % 3) }),
     }
