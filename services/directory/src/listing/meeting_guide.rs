@@ -149,7 +149,7 @@ fn resolve(row: &Row, remarks: &mut Remarks<'_>) -> Types {
     const FIELD: &str = "types";
     let mut resolved = Types::default();
     for code in row.list(FIELD) {
-        let name = match types::of(&code.to_uppercase()) {
+        let name = match types::of(code).or_else(|| types::of(&code.to_uppercase())) {
             Some(Type::Closed) => {
                 resolved.closed = true;
                 continue;
