@@ -1,16 +1,20 @@
-//! Programmes, groups and their calendars; listings in from BMLT servers.
+//! Programmes, groups and their calendars; listings of meetings in.
 //!
-//! One operation, one file. What needs no log stands apart: [`calendar`] finds the meetings of a schedule, [`bmlt`]
+//! One operation, one file. What needs no log stands apart: [`calendar`] finds the meetings of a schedule, [`listing`]
 //! reads a listing.
 //!
 //! **Invariant:** nothing here asks what day it is: commands carry their time, plans their range.
 //! **Invariant:** `rrule`'s types stop at `calendar/rule.rs`.
 
-pub mod bmlt;
 pub mod calendar;
 mod change_group;
 mod change_occurrence;
 mod import_bmlt;
+mod import_groups;
+mod import_listing;
+mod import_meeting_guide;
+mod import_naws;
+pub mod listing;
 mod op;
 mod plan_meetings;
 mod planner;
@@ -18,6 +22,7 @@ mod register_group;
 mod register_programme;
 mod restore_occurrence;
 mod schedule_group;
+mod set_joining;
 mod settle;
 
 use axum::extract::FromRef;
@@ -27,15 +32,17 @@ use domain::{
     meeting::Meeting,
     programme::{self, Programme},
 };
-use eventlog::{Streams, TransactError};
-use host::{Built, Context, Host, Task};
+use eventlog::{Position, Streams, TransactError};
+use host::{Built, Context, Host, Need, Task, Views};
 use jiff::Timestamp;
+use tokio::sync::watch;
 use utoipa_axum::{router::OpenApiRouter, routes};
+use vault::Vault;
 use web::{Authenticator, Caller, Guarded, Problem};
 
 use planner::Planner;
 
-pub use import_bmlt::{Imported, REMARKS_MAX, Report, import};
+pub use import_listing::{Imported, Missing, MissingGroup, REMARKS_MAX, Report};
 pub use plan_meetings::{PlanError, Plans};
 pub use settle::plan_group;
 
@@ -53,6 +60,12 @@ pub struct Directory {
     groups: Guarded<Group>,
     /// Meetings, to plan them.
     meetings: Streams<Meeting>,
+    /// What not everybody may know is sealed with the organisation's key.
+    vault: Vault,
+    /// Where to look for groups that a listing does not name any more.
+    views: Views,
+    /// Where the log ends.
+    head: watch::Receiver<Position>,
     /// How many days ahead are planned by itself, 0 to [`calendar::PLAN_DAYS_MAX`].
     plan_days: u16,
 }
@@ -61,7 +74,7 @@ pub struct Directory {
 pub const CONTEXT: Context = Context {
     name: "directory",
     about: "Commands about programmes, groups, calendars",
-    needs: &[],
+    needs: &[Need::Vault],
     operations: op::OPERATIONS,
     views: &[],
     topics: &[],
@@ -76,6 +89,9 @@ fn build(host: &Host) -> Built {
         programmes: host.of().into(),
         groups: host.of().into(),
         meetings: host.of(),
+        vault: host.vault().clone(),
+        views: host.views.clone(),
+        head: host.streams.log().head(),
         plan_days: host.plan_days,
     };
     let routes = routes(directory.clone());
@@ -91,10 +107,14 @@ fn routes(directory: Directory) -> OpenApiRouter {
         .routes(routes!(register_group::register_group))
         .routes(routes!(change_group::change_group))
         .routes(routes!(schedule_group::schedule_group))
+        .routes(routes!(set_joining::set_joining))
         .routes(routes!(change_occurrence::change_occurrence))
         .routes(routes!(restore_occurrence::restore_occurrence))
         .routes(routes!(plan_meetings::plan_meetings))
         .routes(routes!(import_bmlt::import_bmlt))
+        .routes(routes!(import_meeting_guide::import_meeting_guide))
+        .routes(routes!(import_naws::import_naws))
+        .routes(routes!(import_groups::import_groups))
         .with_state(directory)
 }
 
@@ -119,6 +139,10 @@ impl Directory {
         if details.formats.len() > FORMATS_MAX {
             let what = format!("formats holds {}, at most {FORMATS_MAX} are possible", details.formats.len());
             return Err(Problem::malformed(what));
+        }
+        let kinds = &details.accessibility;
+        if let Some(twice) = kinds.iter().enumerate().find(|(n, kind)| kinds[..*n].contains(kind)) {
+            return Err(Problem::malformed(format!("accessibility names {} twice", twice.1.as_str())));
         }
         self.require_programme(org, details.programme).await
     }

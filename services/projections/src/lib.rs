@@ -35,6 +35,7 @@ mod register_view;
 mod rosters;
 mod search_members;
 mod show_group;
+mod show_joining;
 mod show_member;
 mod show_record;
 mod show_register;
@@ -71,7 +72,7 @@ use names::NameKeeper;
 pub use enrolment_view::{ENROLMENTS, Placed, placed};
 pub use follow_changes::{STREAM_TIME_MAX, STREAMS_MAX, STREAMS_OF_CALLER_MAX, STREAMS_OF_ORG_MAX};
 pub use followed::{ErasedMember, Plannable, ToPlan, erased_members, regrouped, to_plan};
-pub use group_view::{GROUPS, programme_of, there};
+pub use group_view::{GROUPS, from_source, programme_of, there};
 pub use person::{MemberAttendance, attendances};
 pub use record_view::{
     RECORDS, everybody, goes_on_as, is_registered, members_after, person as records_of, registered_since, same_person,
@@ -206,6 +207,7 @@ fn routes(projections: Projections) -> OpenApiRouter {
         .routes(routes!(list_programmes::list_programmes))
         .routes(routes!(list_groups::list_groups))
         .routes(routes!(show_group::show_group))
+        .routes(routes!(show_joining::show_joining))
         .routes(routes!(show_vitality::show_vitality))
         .routes(routes!(list_meetings::list_meetings))
         .routes(routes!(list_group_meetings::list_group_meetings))
