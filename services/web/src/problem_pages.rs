@@ -79,6 +79,7 @@ pages! {
     "not-found",
     "not-on-roster",
     "not-visible-yet",
+    "not-waiting",
     "on-roster",
     "other-recipient",
     "overloaded",

@@ -13,6 +13,7 @@ mod care;
 mod changes;
 mod command_line;
 mod connections;
+mod corrections;
 mod days;
 mod directory;
 mod door;

@@ -63,7 +63,7 @@ impl Things {
             "need" | "based_on" => self.need.to_string(),
             "referral" | "parent" => self.referral.to_string(),
             "endpoint" => self.endpoint.to_string(),
-            "into" | "from" => self.other.to_string(),
+            "into" | "from" | "after" => self.other.to_string(),
             "reference" => "none".into(),
             "purpose" => "statistics".into(),
             "instrument" => "gad-7".into(),

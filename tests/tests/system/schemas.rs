@@ -237,13 +237,16 @@ fn roster_refusals() -> Vec<roster::Refusal> {
     let all = vec![
         roster::Refusal::AlreadyEnrolled { since: day },
         roster::Refusal::Overlaps { ended_on: day },
+        roster::Refusal::Meets { starts_on: day, ends_on: Some(day) },
         roster::Refusal::NotEnrolled,
         roster::Refusal::EndsBeforeStart { starts_on: day },
         roster::Refusal::Full,
         roster::Refusal::Ended { ended_on: day },
         roster::Refusal::NoPlace { places: roster::Places::MOST, free_from: Some(day) },
         roster::Refusal::TooManyAsk,
+        roster::Refusal::NoPlaceOn { places: roster::Places::MOST, day },
         roster::Refusal::NotAsking,
+        roster::Refusal::NotWaiting,
         roster::Refusal::Started { starts_on: day },
         roster::Refusal::NothingSince { since: day },
     ];
@@ -251,13 +254,16 @@ fn roster_refusals() -> Vec<roster::Refusal> {
         match refusal {
             roster::Refusal::AlreadyEnrolled { .. }
             | roster::Refusal::Overlaps { .. }
+            | roster::Refusal::Meets { .. }
             | roster::Refusal::NotEnrolled
             | roster::Refusal::EndsBeforeStart { .. }
             | roster::Refusal::Full
             | roster::Refusal::Ended { .. }
             | roster::Refusal::NoPlace { .. }
             | roster::Refusal::TooManyAsk
+            | roster::Refusal::NoPlaceOn { .. }
             | roster::Refusal::NotAsking
+            | roster::Refusal::NotWaiting
             | roster::Refusal::Started { .. }
             | roster::Refusal::NothingSince { .. } => {}
         }

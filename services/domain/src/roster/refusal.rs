@@ -20,6 +20,14 @@ pub enum Refusal {
         /// Last day of the earlier enrolment.
         ended_on: Date,
     },
+    /// Would overlap another enrolment.
+    #[error("the member has another enrolment on some of these days, from {starts_on}{}", until(*.ends_on))]
+    Meets {
+        /// Its first day.
+        starts_on: Date,
+        /// Its last day, if it has one.
+        ends_on: Option<Date>,
+    },
     /// Not enrolled.
     #[error("the member is not enrolled in this group")]
     NotEnrolled,
@@ -46,12 +54,23 @@ pub enum Refusal {
         /// When one is free, as far as is known.
         free_from: Option<Date>,
     },
+    /// All places are taken on a day.
+    #[error("the group has {} places, and from today on {day} is the first of these days on which not one is free", .places.get())]
+    NoPlaceOn {
+        /// How many there are.
+        places: Places,
+        /// The first day without one.
+        day: Date,
+    },
     /// Too many ask.
     #[error("{APPLICATIONS_MAX} people ask this group for a place, the most that are possible")]
     TooManyAsk,
     /// Neither asks nor waits.
     #[error("the member neither asks nor waits for a place in this group")]
     NotAsking,
+    /// Whoever is to come before them does not wait.
+    #[error("whoever is to come before the member does not wait for a place in this group")]
+    NotWaiting,
     /// Too late to cancel.
     #[error("the enrolment has started on {starts_on}: the member can be withdrawn")]
     Started {
@@ -66,6 +85,10 @@ pub enum Refusal {
     },
 }
 
+fn until(ends_on: Option<Date>) -> String {
+    ends_on.map(|day| format!(" to {day}")).unwrap_or_default()
+}
+
 fn but_from(free: Option<Date>) -> String {
     free.map(|day| format!("; one is free from {day} on")).unwrap_or_default()
 }
@@ -74,14 +97,15 @@ impl crate::Refusal for Refusal {
     fn code(&self) -> &'static str {
         match self {
             Self::AlreadyEnrolled { .. } => "already-enrolled",
-            Self::Overlaps { .. } => "enrolments-overlap",
+            Self::Overlaps { .. } | Self::Meets { .. } => "enrolments-overlap",
             Self::NotEnrolled => "not-enrolled",
             Self::Ended { .. } => "enrolment-ended",
             Self::EndsBeforeStart { .. } => "ends-before-start",
             Self::Full => "roster-full",
-            Self::NoPlace { .. } => "group-full",
+            Self::NoPlace { .. } | Self::NoPlaceOn { .. } => "group-full",
             Self::TooManyAsk => "too-many-applications",
             Self::NotAsking => "not-asking",
+            Self::NotWaiting => "not-waiting",
             Self::Started { .. } => "enrolment-started",
             Self::NothingSince { .. } => "no-such-enrolment",
         }
@@ -91,12 +115,15 @@ impl crate::Refusal for Refusal {
             Self::NotEnrolled => RefusalKind::Absent,
             Self::AlreadyEnrolled { .. }
             | Self::Overlaps { .. }
+            | Self::Meets { .. }
             | Self::Ended { .. }
             | Self::EndsBeforeStart { .. }
             | Self::Full
             | Self::NoPlace { .. }
+            | Self::NoPlaceOn { .. }
             | Self::TooManyAsk
             | Self::NotAsking
+            | Self::NotWaiting
             | Self::Started { .. }
             | Self::NothingSince { .. } => RefusalKind::Conflict,
         }
