@@ -67,6 +67,7 @@ const PERSONAL: &[&str] = &[
     "import_members",
     "import_check_ins",
     "withdraw_member",
+    "move_turn",
     "cancel_meeting",
     "reinstate_meeting",
     "meeting_did_not_occur",
@@ -210,6 +211,7 @@ async fn sing(server: &Server, aviary: &mut Aviary, (group, meetings): (GroupId,
     command(&mut admin, Method::POST, &at(before, "did-not-occur"), &body).await;
     let body = aviary.body("set_mailbox");
     command(&mut admin, Method::PUT, "/v1/mailbox", &body).await;
+    sing_of_turns(&mut admin, aviary, bee).await;
     sing_of_care(&mut admin, aviary, bee).await;
     sing_of_referrals(server, &mut admin, aviary, bee).await;
     let mut body = aviary.body("withdraw_member");
@@ -224,6 +226,20 @@ async fn sing(server: &Server, aviary: &mut Aviary, (group, meetings): (GroupId,
     let imported = command(&mut admin, Method::POST, "/v1/imports/members", &body).await.json();
     assert!(imported.to_string().contains("\"new\""), "{imported}");
     (bee, position)
+}
+
+/// As [`sing`], of a turn on a waiting list.
+async fn sing_of_turns(admin: &mut Client, aviary: &mut Aviary, bee: MemberId) {
+    let (group, _) = group(admin).await;
+    let of = |what: &str| format!("/v1/groups/{group}/{what}");
+    command(admin, Method::PUT, &of("capacity"), &json!({ "places": 1 })).await;
+    let waits = |member: Option<MemberId>| json!({ "member": member, "starts_on": "2026-01-01", "if_full": "wait" });
+    for member in [None, None, Some(bee)] {
+        command(admin, Method::POST, &of("enrolments"), &waits(member)).await;
+    }
+    let mut body = aviary.body("move_turn");
+    body["after"] = Value::Null;
+    command(admin, Method::PUT, &of(&format!("applications/{bee}/turn")), &body).await;
 }
 
 /// As [`sing`], of somebody's care.

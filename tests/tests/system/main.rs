@@ -5,6 +5,7 @@ mod admission;
 mod alive;
 mod attack;
 mod attendance;
+mod attendance_table;
 mod audit;
 mod authority;
 mod backup;
