@@ -9,13 +9,16 @@
 pub mod bmlt;
 pub mod calendar;
 mod change_group;
+mod change_occurrence;
 mod import_bmlt;
 mod op;
 mod plan_meetings;
 mod planner;
 mod register_group;
 mod register_programme;
+mod restore_occurrence;
 mod schedule_group;
+mod settle;
 
 use axum::extract::FromRef;
 use domain::{
@@ -33,7 +36,8 @@ use web::{Authenticator, Caller, Guarded, Problem};
 use planner::Planner;
 
 pub use import_bmlt::{Imported, REMARKS_MAX, Report, import};
-pub use plan_meetings::{PlanError, Plans, plan_group};
+pub use plan_meetings::{PlanError, Plans};
+pub use settle::plan_group;
 
 /// Most streams that one command writes to at the same time, a count.
 const WRITES_AT_ONCE: usize = 32;
@@ -49,6 +53,8 @@ pub struct Directory {
     groups: Guarded<Group>,
     /// Meetings, to plan them.
     meetings: Streams<Meeting>,
+    /// How many days ahead are planned by itself, 0 to [`calendar::PLAN_DAYS_MAX`].
+    plan_days: u16,
 }
 
 /// The context.
@@ -70,12 +76,12 @@ fn build(host: &Host) -> Built {
         programmes: host.of().into(),
         groups: host.of().into(),
         meetings: host.of(),
+        plan_days: host.plan_days,
     };
     let routes = routes(directory.clone());
-    let (views, days) = (host.views.clone(), host.plan_days);
-    let planner = move || Planner { directory: directory.clone(), views: views.clone(), days };
-    let tasks = (days > 0).then(|| Task::following("planner", planner::RHYTHM, planner));
-    Built { routes, tasks: tasks.into_iter().collect(), ..Built::default() }
+    let views = host.views.clone();
+    let planner = move || Planner::new(directory.clone(), views.clone());
+    Built { routes, tasks: vec![Task::following("planner", planner::RHYTHM, planner)], ..Built::default() }
 }
 
 /// All operations.
@@ -85,6 +91,8 @@ fn routes(directory: Directory) -> OpenApiRouter {
         .routes(routes!(register_group::register_group))
         .routes(routes!(change_group::change_group))
         .routes(routes!(schedule_group::schedule_group))
+        .routes(routes!(change_occurrence::change_occurrence))
+        .routes(routes!(restore_occurrence::restore_occurrence))
         .routes(routes!(plan_meetings::plan_meetings))
         .routes(routes!(import_bmlt::import_bmlt))
         .with_state(directory)

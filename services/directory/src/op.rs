@@ -9,6 +9,10 @@ web::operations! {
     ChangeGroup = "change_group": Admin Coordinator;
     /// Set a group's calendar.
     ScheduleGroup = "schedule_group": Admin Coordinator;
+    /// Change one occurrence of a group's calendar.
+    ChangeOccurrence = "change_occurrence": Admin Coordinator Facilitator;
+    /// Restore one occurrence of a group's calendar.
+    RestoreOccurrence = "restore_occurrence": Admin Coordinator Facilitator;
     /// Plan a group's meetings.
     PlanMeetings = "plan_meetings": Admin Coordinator;
     /// Import a BMLT listing.
