@@ -5,6 +5,7 @@
 //! computed by those who read ("overdue"). A member without a mark is *not recorded*, never absent.
 
 mod mood;
+mod past;
 mod refusal;
 mod streaks;
 mod structure;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     mood::{MOOD_MAX, Mood, Rating},
+    past::{Past, PastMark, Stands},
     refusal::{MarkRefusal, Refusal},
     streaks::{LAPSED_AFTER_MEETINGS, Lapse, Streaks},
     structure::{FACILITATORS_MAX, PHASES_MAX, Phase, PhaseKind, PhaseRefusal, Structure, Topic},
@@ -355,6 +357,8 @@ pub enum Command {
     },
     /// Record how the meeting went.
     RecordStructure(Structure),
+    /// Say all that is known of it from somewhere else: it is planned, opened and closed as is needed.
+    Past(Past),
 }
 
 impl Decider for Meeting {
@@ -365,6 +369,7 @@ impl Decider for Meeting {
 
     fn decide(command: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
         let register = match (command, state) {
+            (Command::Past(known), _) => return past::past(state, known),
             (Command::Plan(plan), State::Unknown) => return Ok(vec![Event::Planned(Planned { plan: *plan })]),
             (Command::Replan(_) | Command::Unplan { .. }, State::Unknown) => return Ok(vec![]),
             (_, State::Unknown) => return Err(Refusal::Unknown),
@@ -391,6 +396,7 @@ impl Decider for Meeting {
             Command::Count { heads, reason } => count(register, heads, reason.as_ref()),
             Command::RecordMoods { moods, by } => record_moods(register, moods, by),
             Command::RecordStructure(structure) => record_structure(register, structure),
+            Command::Past(known) => past::past(state, known),
         }
     }
 

@@ -27,7 +27,7 @@ pub(crate) fn csv(table: &AttendanceTable) -> Result<Vec<u8>, csv::Error> {
     out.write_record(WHO.into_iter().chain(meetings).chain(COUNTS).map(|cell| text(cell).into_owned()))?;
     for person in &table.people {
         let who = [person.member.to_string(), person.called.clone().unwrap_or_default()];
-        let cells = person.cells.iter().zip(&table.meetings).map(|(cell, meeting)| said(*cell, meeting));
+        let cells = person.cells.iter().map(|cell| said(*cell));
         let all = who.into_iter().chain(cells).map(|cell| text(&cell).into_owned());
         out.write_record(all.chain(counts(&person.counts).map(|count| number(count))))?;
     }
@@ -38,7 +38,7 @@ pub(crate) fn csv(table: &AttendanceTable) -> Result<Vec<u8>, csv::Error> {
 pub(crate) fn xlsx(table: &AttendanceTable) -> Result<Vec<u8>, XlsxError> {
     let mut book = Workbook::new();
     let sheet = book.add_worksheet().set_name("Attendance")?;
-    let (bold, percent) = (Format::new().set_bold(), Format::new().set_num_format("0%"));
+    let (plain, bold, percent) = (Format::new(), Format::new().set_bold(), Format::new().set_num_format("0%"));
     let heads = heads(table);
     let columns = WHO.into_iter().chain(heads.iter().map(String::as_str)).chain(COUNTS);
     for (column, head) in (0..).zip(columns) {
@@ -49,20 +49,17 @@ pub(crate) fn xlsx(table: &AttendanceTable) -> Result<Vec<u8>, XlsxError> {
         sheet.write_string(row, 0, person.member.to_string())?;
         sheet.write_string(row, 1, person.called.as_deref().unwrap_or_default())?;
         let mut column = 2;
-        for (cell, meeting) in person.cells.iter().zip(&table.meetings) {
-            let said = said(*cell, meeting);
+        for cell in &person.cells {
+            let said = said(*cell);
             if !said.is_empty() {
                 sheet.write_string(row, column, said)?;
             }
             column += 1;
         }
         for (count, name) in counts(&person.counts).into_iter().zip(COUNTS) {
-            match count {
-                Some(rate) if name.starts_with("of_") => {
-                    drop(sheet.write_number_with_format(row, column, rate, &percent)?)
-                }
-                Some(count) => drop(sheet.write_number(row, column, count)?),
-                None => {}
+            if let Some(count) = count {
+                let format = if name.starts_with("of_") { &percent } else { &plain };
+                sheet.write_number_with_format(row, column, count, format)?;
             }
             column += 1;
         }
@@ -84,7 +81,7 @@ fn heads(table: &AttendanceTable) -> Vec<String> {
 }
 
 /// What a cell says.
-fn said(cell: Option<Cell>, _meeting: &TableMeeting) -> String {
+fn said(cell: Option<Cell>) -> String {
     let Some(Cell { mark, mode, walk_in }) = cell else { return String::new() };
     let Some(mark) = mark else { return NOT_RECORDED.to_owned() };
     let more: Vec<_> = mode.map(|mode| mode.as_str()).into_iter().chain(walk_in.then_some("walk_in")).collect();

@@ -66,6 +66,7 @@ const PERSONAL: &[&str] = &[
     "search_members",
     "import_members",
     "import_check_ins",
+    "import_attendance",
     "withdraw_member",
     "move_turn",
     "cancel_meeting",
@@ -225,6 +226,10 @@ async fn sing(server: &Server, aviary: &mut Aviary, (group, meetings): (GroupId,
     (body["lines"][0]["member"], body["lines"][0]["enrolments"]) = (Value::Null, json!([]));
     let imported = command(&mut admin, Method::POST, "/v1/imports/members", &body).await.json();
     assert!(imported.to_string().contains("\"new\""), "{imported}");
+    let mut body = aviary.body("import_attendance");
+    (body["dry_run"], body["lines"][0]["member"]) = (false.into(), Value::Null);
+    let imported = command(&mut admin, Method::POST, "/v1/imports/attendance", &body).await.json();
+    assert!(imported.to_string().contains("\"unmatched\""), "{imported}");
     (bee, position)
 }
 
