@@ -1,5 +1,7 @@
 //! `kith import`.
 
+mod attendance;
+mod attendance_file;
 mod check_ins;
 mod check_ins_file;
 mod csv_file;
@@ -25,6 +27,7 @@ use crate::{
     data_dir::random,
 };
 
+pub use attendance::attendance;
 pub use check_ins::check_ins;
 pub use hsds::hsds;
 pub use members::members;

@@ -27,6 +27,7 @@ mod full_disk;
 mod guide;
 mod house;
 mod idempotency;
+mod import_attendance;
 mod import_bmlt;
 mod import_check_ins;
 mod import_hsds;
