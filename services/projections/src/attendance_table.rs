@@ -149,13 +149,12 @@ impl TableMeeting {
     fn counts(&mut self, cells: impl Iterator<Item = Cell>) {
         for cell in cells {
             let is_here = cell.mark.is_some_and(came);
-            match cell.walk_in {
-                true => self.walk_ins += u32::from(is_here),
-                false => {
-                    self.enrolled += 1;
-                    self.recorded += u32::from(cell.mark.is_some());
-                    self.came += u32::from(is_here);
-                }
+            if cell.walk_in {
+                self.walk_ins += u32::from(is_here);
+            } else {
+                self.enrolled += 1;
+                self.recorded += u32::from(cell.mark.is_some());
+                self.came += u32::from(is_here);
             }
         }
     }

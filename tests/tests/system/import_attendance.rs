@@ -240,7 +240,9 @@ async fn a_dry_run_says_what_the_run_does_and_the_order_of_lines_that_do_not_mee
         let met: Vec<_> = became(&run).into_iter().map(|became| became == "duplicate").collect();
         let mut lines: Vec<_> = file.into_iter().zip(met).filter(|(_, met)| !met).map(|(line, _)| line).collect();
         lines.shuffle(&mut rng);
-        lines.iter_mut().for_each(|line| line["group"] = json!(other));
+        for line in &mut lines {
+            line["group"] = json!(other);
+        }
         import(&admin, json!({ "lines": lines })).await;
         world.settle().await;
         let table = async |group: GroupId| {

@@ -64,6 +64,9 @@ impl Attendance {
                 }
             }
         }
+        if marks.is_empty() {
+            return Ok((Position::START, refused));
+        }
         let mut reached = Position::START;
         match self.append(run, &permitted, &of.past, marks.iter().map(|(_, mark)| mark.clone()).collect()).await {
             Ok(position) => reached = reached.max(position),

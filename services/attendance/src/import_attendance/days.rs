@@ -92,10 +92,11 @@ impl Attendance {
             Some(Some(group)) => self.met_on(org, group, line).await?,
             _ => Err(("group", group::Refusal::Unknown.to_string())),
         };
-        let found = found.and_then(|met| match met.plan.starts_at > now {
-            true => Err(("on", "has a meeting that is still to come".to_owned())),
-            false => Ok(met),
-        });
+        let to_come = |met: &Met| met.plan.starts_at > now;
+        let found = match found {
+            Ok(met) if to_come(&met) => Err(("on", "has a meeting that is still to come".to_owned())),
+            found => found,
+        };
         days.found.insert(key, found.clone());
         Ok(found)
     }

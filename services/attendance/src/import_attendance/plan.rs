@@ -179,7 +179,7 @@ impl Attendance {
             }
             Stands::Otherwise | Stands::No => {}
         }
-        match self.would(run, state, &past) {
+        match would(run, state, &past) {
             Err(refusal) => Ok(Step::Rejected("mark".into(), refusal.to_string())),
             Ok(after) => {
                 of.state = Ok(after);
@@ -189,15 +189,14 @@ impl Attendance {
             }
         }
     }
+}
 
-    /// The meeting after a mark, as far as that can be said without sealing anything.
-    #[allow(clippy::unused_self)]
-    fn would(&self, run: &Run, state: &meeting::State, past: &PastMark) -> Result<meeting::State, meeting::Refusal> {
-        let nothing = run.org_key.seal(run.org(), past.person.member.0, vault::SealedAs::Correction, b"");
-        let reasons = past.person.records.iter().map(|record| (*record, nothing.clone())).collect();
-        let events = state.past_mark(&PastMark { reasons, ..past.clone() })?;
-        Ok(events.iter().fold(state.clone(), Meeting::evolve))
-    }
+/// The meeting after a mark, as far as that can be said without sealing anything.
+fn would(run: &Run, state: &meeting::State, past: &PastMark) -> Result<meeting::State, meeting::Refusal> {
+    let nothing = run.org_key.seal(run.org(), past.person.member.0, vault::SealedAs::Correction, b"");
+    let reasons = past.person.records.iter().map(|record| (*record, nothing.clone())).collect();
+    let events = state.past_mark(&PastMark { reasons, ..past.clone() })?;
+    Ok(events.iter().fold(state.clone(), Meeting::evolve))
 }
 
 impl SoFar {

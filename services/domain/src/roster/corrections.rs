@@ -63,6 +63,7 @@ pub struct Correction {
     /// First day on the roster.
     pub starts_on: Option<Date>,
     /// Last day on the roster; or that it has none.
+    #[allow(clippy::option_option)] // not said, said that there is none, said which
     pub ends_on: Option<Option<Date>>,
     /// Whether its end is the one that was agreed. Without effect while it lasts.
     pub completed: Option<bool>,
@@ -133,7 +134,7 @@ pub(super) fn correct(
     let (mut changed, mut lasts) = (vec![], false);
     for (record, one) in those {
         let (starts_on, end) = to.of(one);
-        if let Some(_) = end.filter(|end| end.on < starts_on) {
+        if end.is_some_and(|end| end.on < starts_on) {
             return Err(Refusal::EndsBeforeStart { starts_on });
         }
         for days in added(one, (starts_on, end.map(|end| end.on))) {
