@@ -156,3 +156,98 @@ impl Steps {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, civil::date, tz::TimeZone};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{
+        GroupId,
+        decider::spec::{asking_twice_changes_nothing, given},
+        group::MeetingMode,
+        meeting::{AttendanceCorrected, AttendanceRecorded, Cancelled, Event, Held, MarkRefusal, Opened, Planned},
+    };
+
+    const ANN: MemberId = MemberId(Uuid::from_u128(1));
+    const BOB: MemberId = MemberId(Uuid::from_u128(2));
+
+    /// A Tuesday of the past.
+    fn plan() -> Plan {
+        let local = date(2026, 1, 6).at(19, 0, 0, 0);
+        let starts_at = local.to_zoned(TimeZone::UTC).unwrap().timestamp();
+        let (group, mode) = (GroupId(Uuid::from_u128(9)), MeetingMode::InPerson);
+        let ends_at = starts_at + SignedDuration::from_mins(90);
+        Plan { group, starts_at_local: local, starts_at, ends_at, mode, place: None }
+    }
+
+    fn sealed() -> Sealed {
+        "imported".parse().unwrap()
+    }
+
+    fn mark(member: MemberId, mark: Mark, enrolled: bool) -> PastMark {
+        let person = Person { member, records: vec![member], enrolled, erased: false };
+        let reasons = vec![(member, sealed())];
+        PastMark { person, mark, mode: None, walks_in: false, replaces: false, reasons }
+    }
+
+    fn said(marks: Vec<PastMark>) -> Command {
+        Command::Past(Past { plan: plan(), at: plan().ends_at, marks })
+    }
+
+    fn recorded(member: MemberId, mark: Mark, walk_in: bool) -> Event {
+        let mode = mark.attended().then_some(AttendanceMode::InPerson);
+        Event::AttendanceRecorded(AttendanceRecorded { member, entry: Entry { mark, mode }, walk_in })
+    }
+
+    #[test]
+    fn a_meeting_of_the_past_is_planned_opened_filled_in_and_closed_at_once() {
+        let walks_in = PastMark { walks_in: true, ..mark(BOB, Mark::Late, false) };
+        let all = [
+            Event::Planned(Planned { plan: plan() }),
+            Event::Opened(Opened {}),
+            recorded(ANN, Mark::Absent, false),
+            recorded(BOB, Mark::Late, true),
+            Event::Held(Held {}),
+        ];
+        let command = said(vec![mark(ANN, Mark::Absent, true), walks_in]);
+        given::<Meeting>([]).when(&command).then(&all);
+        asking_twice_changes_nothing::<Meeting>(&[], &command);
+        given::<Meeting>(all[..1].to_vec()).when(&command).then(&all[1..]);
+        // Not over: whoever fills it in goes on.
+        let early =
+            Command::Past(Past { plan: plan(), at: plan().starts_at, marks: vec![mark(ANN, Mark::Absent, true)] });
+        given::<Meeting>([]).when(&early).then(&all[..3]);
+    }
+
+    #[test]
+    fn a_closed_register_gets_what_it_lacks_and_keeps_what_it_says_unless_that_is_replaced() {
+        let present = Entry { mark: Mark::Present, mode: Some(AttendanceMode::InPerson) };
+        let held = || {
+            let before = [Event::Planned(Planned { plan: plan() }), Event::Opened(Opened {})];
+            [&before[..], &[recorded(ANN, Mark::Present, false), Event::Held(Held {})]].concat()
+        };
+        let corrected = |member, was, mark| {
+            let now = Some(Entry { mark, mode: None });
+            Event::AttendanceCorrected(AttendanceCorrected { member, was, now, reason: sealed() })
+        };
+        let both = said(vec![mark(ANN, Mark::Absent, true), mark(BOB, Mark::Excused, true)]);
+        given::<Meeting>(held()).when(&both).then(&[corrected(BOB, None, Mark::Excused)]);
+        let replaces = PastMark { replaces: true, ..mark(ANN, Mark::Absent, true) };
+        given::<Meeting>(held()).when(&said(vec![replaces])).then(&[corrected(ANN, Some(present), Mark::Absent)]);
+        given::<Meeting>(held()).when(&said(vec![mark(ANN, Mark::Present, true)])).then_nothing();
+        let absent = PastMark { walks_in: true, ..mark(BOB, Mark::Absent, false) };
+        let refused = Refusal::Mark(MarkRefusal::WalkInAbsent);
+        given::<Meeting>(held()).when(&said(vec![absent])).then_refused(&refused);
+    }
+
+    #[test]
+    fn who_had_no_place_is_no_walk_in_unasked_and_a_cancelled_meeting_stays_so() {
+        let nobody = said(vec![mark(BOB, Mark::Present, false)]);
+        given::<Meeting>([]).when(&nobody).then_refused(&Refusal::Mark(MarkRefusal::NotOnRoster));
+        let cancelled = [Event::Planned(Planned { plan: plan() }), Event::Cancelled(Cancelled { reason: sealed() })];
+        let refused = Refusal::NotPossible { status: Status::Cancelled, to: Status::Open };
+        given::<Meeting>(cancelled).when(&said(vec![mark(ANN, Mark::Present, true)])).then_refused(&refused);
+    }
+}
