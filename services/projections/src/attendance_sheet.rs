@@ -4,7 +4,10 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use domain::{GroupId, meeting::Status};
+use domain::{
+    GroupId,
+    meeting::{AttendanceMode, Status},
+};
 use rust_xlsxwriter::{Format, Workbook, XlsxError};
 
 use crate::attendance_table::{AttendanceTable, Cell, Counts, TableMeeting};
@@ -29,7 +32,7 @@ pub(crate) fn csv(table: &AttendanceTable) -> Result<Vec<u8>, csv::Error> {
         let who = [person.member.to_string(), person.called.clone().unwrap_or_default()];
         let cells = person.cells.iter().map(|cell| said(*cell));
         let all = who.into_iter().chain(cells).map(|cell| text(&cell).into_owned());
-        out.write_record(all.chain(counts(&person.counts).map(|count| number(count))))?;
+        out.write_record(all.chain(counts(&person.counts).map(number)))?;
     }
     out.into_inner().map_err(|error| error.into_error().into())
 }
@@ -84,7 +87,7 @@ fn heads(table: &AttendanceTable) -> Vec<String> {
 fn said(cell: Option<Cell>) -> String {
     let Some(Cell { mark, mode, walk_in }) = cell else { return String::new() };
     let Some(mark) = mark else { return NOT_RECORDED.to_owned() };
-    let more: Vec<_> = mode.map(|mode| mode.as_str()).into_iter().chain(walk_in.then_some("walk_in")).collect();
+    let more: Vec<_> = mode.map(AttendanceMode::as_str).into_iter().chain(walk_in.then_some("walk_in")).collect();
     if more.is_empty() { mark.as_str().to_owned() } else { format!("{} ({})", mark.as_str(), more.join(", ")) }
 }
 

@@ -136,11 +136,11 @@ pub(crate) async fn show_attendance(
     Ok((At(position), headers, body).into_response())
 }
 
+/// Headers, and what follows them.
+type File = ([(header::HeaderName, String); 2], Vec<u8>);
+
 /// The table as a file. Its name says nothing of anybody.
-fn file(
-    table: &AttendanceTable,
-    query: &AttendanceQuery,
-) -> Result<([(header::HeaderName, String); 2], Vec<u8>), Problem> {
+fn file(table: &AttendanceTable, query: &AttendanceQuery) -> Result<File, Problem> {
     let (ending, kind, body) = match query.format {
         TableFormat::Xlsx => {
             let body = attendance_sheet::xlsx(table).map_err(|error| Problem::internal(&error))?;

@@ -194,12 +194,12 @@ fn said(column: &str, cell: &str, table: &AttendanceTable) -> Result<Option<Said
     if cell == NOT_RECORDED {
         return Ok(None);
     }
-    let (mark, more) = match cell.split_once(" (") {
-        Some((mark, more)) => (mark, more.strip_suffix(')').unwrap_or(more)),
+    let (mark, brackets) = match cell.split_once(" (") {
+        Some((mark, rest)) => (mark, rest.strip_suffix(')').unwrap_or(rest)),
         None => (cell, ""),
     };
     let mut said = Said { mark: word(column, mark)?, mode: None, walk_in: false };
-    for part in more.split(", ").filter(|part| !part.is_empty()) {
+    for part in brackets.split(", ").filter(|part| !part.is_empty()) {
         match part {
             "walk_in" => said.walk_in = true,
             mode => said.mode = Some(word(column, mode)?),
