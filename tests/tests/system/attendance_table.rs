@@ -148,7 +148,13 @@ async fn everybody_in_the_table_is_in_the_audit_and_facilitators_see_their_group
         (format!("groups={steps},{steps}&{DAYS}"), "twice"),
         (format!("groups={steps}&first=2026-06-02&last=2026-06-01"), "before first"),
         (format!("groups={steps}&first=2025-01-01&last=2026-06-01"), "at most 400"),
-        (format!("groups={}&{DAYS}", vec![uuid::Uuid::nil().to_string(); 21].join(",")), "at most 20"),
+        (
+            format!(
+                "groups={}&{DAYS}",
+                (1..=21).map(|n| uuid::Uuid::from_u128(n).to_string()).collect::<Vec<_>>().join(",")
+            ),
+            "at most 20",
+        ),
     ] {
         let problem = admin.get(&format!("/v1/attendance?{wrong}")).await.refused(422, "malformed");
         assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(says)), "{problem}");

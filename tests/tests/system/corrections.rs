@@ -251,7 +251,7 @@ async fn marks_outside_of_a_corrected_enrolment_stay() {
     };
     assert_eq!(of(ann)["mark"], "present", "{register}");
     assert_eq!(register["meeting"]["marks"]["present"], 1);
-    desk.who.mark(meeting, ann, "late").await.refused(409, "meeting-not-open");
+    desk.who.mark(meeting, ann, "late").await.refused(409, "register-closed");
     world.must_be_sound().await;
 }
 

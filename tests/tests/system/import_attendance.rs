@@ -196,13 +196,13 @@ async fn what_a_closed_register_lacks_is_a_correction_and_what_it_says_otherwise
 
 /// A file at random about some days and people of a group: some are wrong.
 fn random_lines(rng: &mut StdRng, group: GroupId, lines: u32) -> Vec<Value> {
-    let marks = ["present", "late", "excused", "absent"];
+    let (marks, extra) = (["present", "late", "excused", "absent"], rng.random_bool(0.5));
     let line = |n| {
         let on = date(2026, 2, 24) + (rng.random_range(0..8) * 7 + i64::from(rng.random_bool(0.1))).days();
         let external = rng.random_range(0..8).to_string();
         let mut line = line(n, &external, group, &on.to_string(), marks[rng.random_range(0..4)]);
         line["walk_in"] = rng.random_bool(0.5).into();
-        line["extra_meeting"] = rng.random_bool(0.5).into();
+        line["extra_meeting"] = extra.into();
         line
     };
     (1..=lines).map(line).collect()
