@@ -566,7 +566,7 @@ fn begin(
         (Some(free), _, _) if free == from => Ok(enrolled(None)),
         (_, IfFull::Wait, _) => wait(state, act, member, from),
         (_, IfFull::Exceed(reason), Some(_)) => within_most(state, act, enrolled(Some(reason))),
-        (free_from, IfFull::Refuse, Some(places)) => Err(Refusal::NoPlace { places, free_from }),
+        (free_from, IfFull::Refuse, Some(places)) => Err(Refusal::NoPlace { places, on: None, free_from }),
         (_, IfFull::Refuse | IfFull::Exceed(_), None) => Err(Refusal::Full),
     }
 }

@@ -1,6 +1,5 @@
 //! `kith import`.
 
-mod attendance;
 mod attendance_file;
 mod check_ins;
 mod check_ins_file;
@@ -8,6 +7,7 @@ mod csv_file;
 mod hsds;
 mod members;
 mod members_file;
+mod past_attendance;
 mod send;
 
 use std::fmt::Write;
@@ -27,10 +27,10 @@ use crate::{
     data_dir::random,
 };
 
-pub use attendance::attendance;
 pub use check_ins::check_ins;
 pub use hsds::hsds;
 pub use members::members;
+pub use past_attendance::attendance;
 
 /// Sends a BMLT listing to a running server; answers the report, ready to be printed.
 pub async fn bmlt(asked: ImportBmlt) -> anyhow::Result<String> {

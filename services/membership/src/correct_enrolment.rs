@@ -20,6 +20,7 @@ use crate::{
 /// Which, and what is right. What is not given stays.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = EnrolmentCorrection)]
 pub(crate) struct CorrectionBody {
     /// First day of the enrolment, as it is recorded.
     since: Date,

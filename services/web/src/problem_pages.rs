@@ -32,6 +32,7 @@ pages! {
     "ends-before-start",
     "enrolment-ended",
     "enrolment-started",
+    "enrolments-meet",
     "enrolments-overlap",
     "forbidden",
     "goal-ended",

@@ -114,7 +114,7 @@ async fn what_was_typed_wrong_is_put_right_in_a_group_that_is_full_today() {
     desk.enrol(cat, over).await.must(201);
     desk.enrol(cat, json!({ "starts_on": "2026-05-31", "ends_on": "2026-05-31" }))
         .await
-        .refused(409, "enrolments-overlap");
+        .refused(409, "enrolments-meet");
     world.settle().await;
     let both = [line("Ann", "2026-01-01", Some("2026-04-30")), line("Cat", "2026-02-01", Some("2026-05-31"))];
     assert_eq!(desk.on("2026-02-01").await, both);

@@ -263,9 +263,8 @@ fn roster_refusals() -> Vec<roster::Refusal> {
         roster::Refusal::EndsBeforeStart { starts_on: day },
         roster::Refusal::Full,
         roster::Refusal::Ended { ended_on: day },
-        roster::Refusal::NoPlace { places: roster::Places::MOST, free_from: Some(day) },
+        roster::Refusal::NoPlace { places: roster::Places::MOST, on: None, free_from: Some(day) },
         roster::Refusal::TooManyAsk,
-        roster::Refusal::NoPlaceOn { places: roster::Places::MOST, day },
         roster::Refusal::NotAsking,
         roster::Refusal::NotWaiting,
         roster::Refusal::Started { starts_on: day },
@@ -282,7 +281,6 @@ fn roster_refusals() -> Vec<roster::Refusal> {
             | roster::Refusal::Ended { .. }
             | roster::Refusal::NoPlace { .. }
             | roster::Refusal::TooManyAsk
-            | roster::Refusal::NoPlaceOn { .. }
             | roster::Refusal::NotAsking
             | roster::Refusal::NotWaiting
             | roster::Refusal::Started { .. }

@@ -169,7 +169,8 @@ fn which(person: &Person<'_>, since: Date, corrected: Option<Date>) -> (Vec<(Mem
     (those, others.into_iter().map(|(_, one)| one).collect())
 }
 
-/// Another end for a person whose last enrolment has one: it comes forward, comes later, or is of the other kind.
+/// Another end for a person whose last enrolment has one: it comes forward, or comes later. What ends on the same day, but
+/// otherwise, is corrected as such.
 pub(super) fn end_again(
     state: &State,
     act: Act<'_>,
@@ -183,15 +184,19 @@ pub(super) fn end_again(
     if comes_later && (act.by.is_some() || person.open().next().is_some()) {
         return Err(Refusal::Ended { ended_on });
     }
+    let lasts: Vec<_> =
+        person.0.iter().filter_map(|(record, known)| Some((*record, *known.enrolments.last()?))).collect();
+    if end.on == ended_on {
+        let is_so = lasts.iter().any(|(_, last)| last.end == Some(end));
+        return if is_so { Ok(vec![]) } else { Err(Refusal::Ended { ended_on }) };
+    }
     let mut events = vec![];
-    for (record, known) in &person.0 {
-        let Some((last, was)) = known.enrolments.last().and_then(|last| Some((last, last.end?))) else { continue };
-        let is_longer = was.on > end.on;
-        let is_last = was.on == ended_on && was != end;
-        if is_longer && last.starts_on > end.on {
+    for (record, last) in lasts {
+        let Some(was) = last.end else { continue };
+        if was.on > end.on && last.starts_on > end.on {
             return Err(Refusal::EndsBeforeStart { starts_on: last.starts_on });
         }
-        events.extend((is_longer || is_last).then(|| event(*record)));
+        events.extend((was.on > end.on || was.on == ended_on).then(|| event(record)));
     }
     with_places(state, act, IfFull::Refuse, |_| events.clone())
 }
@@ -230,6 +235,8 @@ fn with_places(
     match (state.capacity.and_then(|places| Some((places, beyond(places)?))), if_full) {
         (None, _) => Ok(within),
         (Some(_), IfFull::Exceed(reason)) => Ok(events(Some(reason))),
-        (Some((places, day)), IfFull::Refuse | IfFull::Wait) => Err(Refusal::NoPlaceOn { places, day }),
+        (Some((places, day)), IfFull::Refuse | IfFull::Wait) => {
+            Err(Refusal::NoPlace { places, on: Some(day), free_from: None })
+        }
     }
 }

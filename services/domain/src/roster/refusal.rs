@@ -47,20 +47,14 @@ pub enum Refusal {
     #[error("the group has {MEMBERS_MAX} members, the most that are possible")]
     Full,
     /// All places are taken.
-    #[error("the group has {} places and not one is free from that day on{}", .places.get(), but_from(*.free_from))]
+    #[error("the group has {} places and not one is free {}{}", .places.get(), when(*.on), but_from(*.free_from))]
     NoPlace {
         /// How many there are.
         places: Places,
-        /// When one is free, as far as is known.
+        /// The first day without one, of days of which both ends are known, or that a correction adds.
+        on: Option<Date>,
+        /// When one is free for good, as far as is known.
         free_from: Option<Date>,
-    },
-    /// All places are taken on a day.
-    #[error("the group has {} places, and from today on {day} is the first of these days on which not one is free", .places.get())]
-    NoPlaceOn {
-        /// How many there are.
-        places: Places,
-        /// The first day without one.
-        day: Date,
     },
     /// Too many ask.
     #[error("{APPLICATIONS_MAX} people ask this group for a place, the most that are possible")]
@@ -85,6 +79,10 @@ pub enum Refusal {
     },
 }
 
+fn when(on: Option<Date>) -> String {
+    on.map_or_else(|| "from that day on".to_owned(), |day| format!("on {day}, a day of today or later"))
+}
+
 fn until(ends_on: Option<Date>) -> String {
     ends_on.map(|day| format!(" to {day}")).unwrap_or_default()
 }
@@ -97,12 +95,13 @@ impl crate::Refusal for Refusal {
     fn code(&self) -> &'static str {
         match self {
             Self::AlreadyEnrolled { .. } => "already-enrolled",
-            Self::Overlaps { .. } | Self::Meets { .. } => "enrolments-overlap",
+            Self::Overlaps { .. } => "enrolments-overlap",
+            Self::Meets { .. } => "enrolments-meet",
             Self::NotEnrolled => "not-enrolled",
             Self::Ended { .. } => "enrolment-ended",
             Self::EndsBeforeStart { .. } => "ends-before-start",
             Self::Full => "roster-full",
-            Self::NoPlace { .. } | Self::NoPlaceOn { .. } => "group-full",
+            Self::NoPlace { .. } => "group-full",
             Self::TooManyAsk => "too-many-applications",
             Self::NotAsking => "not-asking",
             Self::NotWaiting => "not-waiting",
@@ -120,7 +119,6 @@ impl crate::Refusal for Refusal {
             | Self::EndsBeforeStart { .. }
             | Self::Full
             | Self::NoPlace { .. }
-            | Self::NoPlaceOn { .. }
             | Self::TooManyAsk
             | Self::NotAsking
             | Self::NotWaiting

@@ -145,11 +145,11 @@ fn nobody_leaves_who_is_not_enrolled_or_before_they_came() {
 }
 
 #[test]
-fn what_has_ended_ends_otherwise_if_that_is_said_but_facilitators_make_nothing_longer() {
+fn what_has_ended_ends_on_another_day_if_that_is_said_but_facilitators_make_nothing_longer() {
     let history = || [enrolled(ALICE, day(1, 5)), completed(ALICE, day(3, 1))];
     given::<Roster>(history()).when(&complete(ALICE, day(3, 1))).then_nothing();
     given::<Roster>(history()).when(&complete(ALICE, day(3, 2))).then(&[completed(ALICE, day(3, 2))]);
-    given::<Roster>(history()).when(&withdraw(ALICE, day(3, 1))).then(&[withdrawn(ALICE, day(3, 1))]);
+    given::<Roster>(history()).when(&withdraw(ALICE, day(3, 1))).then_refused(&Refusal::Ended { ended_on: day(3, 1) });
     given::<Roster>(history()).when(&withdraw(ALICE, day(1, 20))).then(&[withdrawn(ALICE, day(1, 20))]);
     let before = Refusal::EndsBeforeStart { starts_on: day(1, 5) };
     given::<Roster>(history()).when(&withdraw(ALICE, day(1, 4))).then_refused(&before);
@@ -177,13 +177,13 @@ fn an_application_is_answered_by_a_place_a_turn_or_a_no() {
 
 #[test]
 fn nobody_is_enrolled_beyond_the_places_unless_it_is_over() {
-    let no_place = Refusal::NoPlace { places: of(1), free_from: None };
+    let no_place = Refusal::NoPlace { places: of(1), on: None, free_from: None };
     assert!(no_place.to_string().ends_with("1 places and not one is free from that day on"), "{no_place}");
     given::<Roster>(one_place()).when(&enrol(DAN, day(2, 1))).then_refused(&no_place);
     given::<Roster>(one_place()).when(&enrol(BOB, day(9, 1))).then_refused(&no_place);
     // Alice leaves on 31 March: who comes the day after takes nobody's place.
     let leaves = [capacity(1), enrolled(ALICE, day(1, 5)), withdrawn(ALICE, day(3, 31))];
-    let later = Refusal::NoPlace { places: of(1), free_from: Some(day(4, 1)) };
+    let later = Refusal::NoPlace { places: of(1), on: None, free_from: Some(day(4, 1)) };
     assert!(later.to_string().ends_with("; one is free from 2026-04-01 on"), "{later}");
     given::<Roster>(leaves.clone()).when(&enrol(BOB, day(3, 31))).then_refused(&later);
     given::<Roster>(leaves.clone()).when(&enrol(BOB, day(4, 1))).then(&[enrolled(BOB, day(4, 1))]);

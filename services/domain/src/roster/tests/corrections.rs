@@ -62,14 +62,14 @@ fn an_end_that_was_typed_wrong_is_corrected_and_who_got_the_place_keeps_it() {
     given::<Roster>(left()).when(&correct(ALICE, day(1, 5), ends(day(1, 20)))).then(&shorter);
     // Bob has the place from today on: not a day of that, unless somebody decides so.
     for to in [ends(day(2, 1)), ends(day(6, 1)), lasts()] {
-        let taken = Refusal::NoPlaceOn { places: of(1), day: day(2, 1) };
+        let taken = Refusal::NoPlace { places: of(1), on: Some(day(2, 1)), free_from: None };
         given::<Roster>(left()).when(&correct(ALICE, day(1, 5), to)).then_refused(&taken);
         let command = beyond(correct(ALICE, day(1, 5), to));
         let events = Roster::decide(&command, &left().iter().fold(State::default(), Roster::evolve)).unwrap();
         assert!(matches!(&events[..], [Event::Corrected(now)] if now.beyond == Some(BeyondReason::OurMistake)));
         asking_twice_changes_nothing::<Roster>(&left(), &command);
     }
-    let taken = Refusal::NoPlaceOn { places: of(1), day: day(2, 1) };
+    let taken = Refusal::NoPlace { places: of(1), on: Some(day(2, 1)), free_from: None };
     given::<Roster>(left()).when(&withdraw(ALICE, day(2, 3))).then_refused(&taken);
     // Yesterday is past, whoever has the place now.
     let earlier = [left(), vec![withdrawn(ALICE, day(1, 9))]].concat();
@@ -85,7 +85,7 @@ fn an_end_in_the_future_comes_forward_and_the_place_goes_to_whoever_waits() {
     // Bob was to come from July on already: he still is.
     let known = || [planned(), vec![promoted(BOB, day(7, 1))]].concat();
     given::<Roster>(known()).when(&withdraw(ALICE, day(2, 9))).then(&sooner[..1]);
-    let later = Refusal::NoPlaceOn { places: of(1), day: day(7, 1) };
+    let later = Refusal::NoPlace { places: of(1), on: Some(day(7, 1)), free_from: None };
     given::<Roster>(known()).when(&complete(ALICE, day(7, 9))).then_refused(&later);
 }
 
@@ -110,7 +110,7 @@ fn a_start_that_was_typed_wrong_is_corrected_and_needs_no_place_for_what_is_past
     let soon = || vec![capacity(1), enrolled(ALICE, day(3, 1)), enrolled(BOB, day(1, 5)), withdrawn(BOB, day(2, 20))];
     let free = [corrected(ALICE, day(3, 1), day(2, 21), None)];
     given::<Roster>(soon()).when(&correct(ALICE, day(3, 1), starts(day(2, 21)))).then(&free);
-    let taken = Refusal::NoPlaceOn { places: of(1), day: day(2, 20) };
+    let taken = Refusal::NoPlace { places: of(1), on: Some(day(2, 20)), free_from: None };
     given::<Roster>(soon()).when(&correct(ALICE, day(3, 1), starts(day(2, 20)))).then_refused(&taken);
 }
 
@@ -139,7 +139,7 @@ fn who_lasts_by_a_correction_waits_no_more() {
     let waits = [capacity(2), enrolled(ALICE, day(1, 5)), withdrawn(ALICE, day(1, 9)), waitlisted(ALICE, day(3, 1))];
     let gives_up = Event::Cancelled(Cancelled { member: ALICE, reason: CancelReason::NotSaid });
     let history = [&waits[..1], &[enrolled(BOB, day(1, 5)), enrolled(CID, day(1, 5))], &waits[1..]].concat();
-    let taken = Refusal::NoPlaceOn { places: of(2), day: day(2, 1) };
+    let taken = Refusal::NoPlace { places: of(2), on: Some(day(2, 1)), free_from: None };
     given::<Roster>(history.clone()).when(&correct(ALICE, day(1, 5), lasts())).then_refused(&taken);
     let history = [history, vec![capacity(3)]].concat();
     let there = [gives_up, corrected(ALICE, day(1, 5), day(1, 5), None)];
@@ -150,7 +150,7 @@ fn who_lasts_by_a_correction_waits_no_more() {
 fn a_stay_of_the_past_is_recorded_in_a_group_that_is_full_today() {
     given::<Roster>(left()).when(&record(CID, day(1, 6), day(1, 31))).then(&[recorded(CID, day(1, 6), day(1, 31))]);
     asking_twice_changes_nothing::<Roster>(&left(), &record(CID, day(1, 6), day(1, 31)));
-    let today = Refusal::NoPlaceOn { places: of(1), day: day(2, 1) };
+    let today = Refusal::NoPlace { places: of(1), on: Some(day(2, 1)), free_from: None };
     given::<Roster>(left()).when(&record(CID, day(1, 6), day(2, 1))).then_refused(&today);
     let before = Refusal::EndsBeforeStart { starts_on: day(1, 6) };
     given::<Roster>(left()).when(&record(CID, day(1, 6), day(1, 5))).then_refused(&before);
@@ -179,7 +179,7 @@ fn what_was_taken_back_and_is_over_is_recorded_again_with_its_end_if_there_is_no
         given::<Roster>(taken_back()).when(&enrol(ALICE, right)).then(&again);
         asking_twice_changes_nothing::<Roster>(&taken_back(), &enrol(ALICE, right));
     }
-    let full = Refusal::NoPlace { places: of(1), free_from: None };
+    let full = Refusal::NoPlace { places: of(1), on: None, free_from: None };
     given::<Roster>(taken_back()).when(&enrol(ALICE, day(2, 1))).then_refused(&full);
     given::<Roster>(taken_back()).when(&enrol(CID, day(1, 5))).then_refused(&full);
     let room = [taken_back(), vec![capacity(2)]].concat();
