@@ -44,7 +44,7 @@ use planner::Planner;
 
 pub use import_listing::{Imported, Missing, MissingGroup, REMARKS_MAX, Report};
 pub use plan_meetings::{PlanError, Plans};
-pub use settle::plan_group;
+pub use settle::{plan_group, planned};
 
 /// Most streams that one command writes to at the same time, a count.
 const WRITES_AT_ONCE: usize = 32;

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use domain::{GroupId, OrgId};
+use domain::{GroupId, OrgId, meeting::Mark};
 use jiff::{Span, civil::Date};
 use serde::Serialize;
 use web::Role;
@@ -246,6 +246,75 @@ pub(crate) enum Import {
     Members(ImportMembers),
     /// Check-ins of the past as CSV, with columns such as `external_system,external_id,instrument,taken_on,score`
     CheckIns(ImportCheckIns),
+    /// Attendance of the past as CSV: a line for each mark, with columns such as `external_system,external_id,group,date,mark`,
+    /// or a line for each person with a column for each date
+    ///
+    /// Who is meant is said by `member`, `external_system` and `external_id`, `email` or `phone`. A mark is present, late,
+    /// excused or absent; an empty cell is not recorded. Each meeting is recorded at once: planned by the group's calendar if
+    /// it never was, opened, filled in, closed. The table of attendance that Kith writes can be read, too.
+    Attendance(ImportAttendance),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportAttendance {
+    #[command(flatten)]
+    pub lines: ImportLines,
+    #[command(flatten)]
+    pub table: AttendanceTable,
+}
+
+/// How a file of attendance is read.
+#[derive(Debug, Args)]
+pub(crate) struct AttendanceTable {
+    /// The group, by its id, of a file without a column `group`
+    #[arg(long)]
+    pub group: Option<GroupId>,
+    /// How dates are written that are not as in 2026-01-31
+    #[arg(long, value_enum, default_value = "iso")]
+    pub date_format: DateFormat,
+    /// Another word for a mark, such as `x=present`; `?=` is not recorded; may be given many times
+    #[arg(long, value_name = "WORD=MARK", value_parser = mark)]
+    pub mark: Vec<(String, Option<Mark>)>,
+    /// A column that is not read; may be given many times
+    #[arg(long, value_name = "COLUMN")]
+    pub ignore: Vec<String>,
+    /// Record who had no place on a day as a walk-in, instead of leaving the line out
+    #[arg(long)]
+    pub walk_ins: bool,
+    /// Record meetings on days on which the calendar has none, instead of leaving the lines out
+    #[arg(long)]
+    pub extra_meetings: bool,
+}
+
+/// How dates are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DateFormat {
+    /// 2026-01-31
+    Iso,
+    /// 31.1.2026, 31/01/2026 or 31-01-2026
+    DayMonthYear,
+    /// 1/31/2026, 01.31.2026 or 01-31-2026
+    MonthDayYear,
+}
+
+impl DateFormat {
+    /// What is said of a date that is written otherwise.
+    pub(crate) fn wants(self) -> &'static str {
+        match self {
+            Self::Iso => "must be a day such as 2026-01-31; say --date-format for another form",
+            Self::DayMonthYear => "must be a day such as 31.01.2026 or 2026-01-31",
+            Self::MonthDayYear => "must be a day such as 01/31/2026 or 2026-01-31",
+        }
+    }
+}
+
+fn mark(text: &str) -> Result<(String, Option<Mark>), String> {
+    let (theirs, ours) = pair(text)?;
+    let mark = serde_json::from_value::<Mark>(ours.as_str().into()).ok();
+    match (mark, ours.is_empty()) {
+        (None, false) => Err("must be present, late, excused, absent or nothing after the `=`".into()),
+        (mark, _) => Ok((theirs, mark)),
+    }
 }
 
 #[derive(Debug, Args)]

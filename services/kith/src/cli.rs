@@ -63,6 +63,11 @@ async fn command(command: Command) -> anyhow::Result<ExitCode> {
             out.write_all(report.as_bytes())?;
             return Ok(exit(well));
         }
+        Command::Import(Import::Attendance(asked)) => {
+            let (report, well) = import::attendance(asked).await?;
+            out.write_all(report.as_bytes())?;
+            return Ok(exit(well));
+        }
         Command::Suppress(asked) => return judged(&mut out, suppress::run(&asked)),
         Command::Attack(asked) => return judged(&mut out, attack::run(&asked)),
         Command::Report(asked) => out.write_all(report::run(&asked)?.as_bytes())?,

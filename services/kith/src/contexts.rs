@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::middleware::from_fn_with_state;
-use host::{Context, Derived, Host, Page, Task, Topic, Views};
+use host::{Context, Derived, Host, Page, Planned, Task, Topic, Views};
 use messaging::Subscriber;
 use utoipa_axum::router::OpenApiRouter;
 use web::May;
@@ -23,6 +23,9 @@ pub const CONTEXTS: &[&Context] = &[
     &projections::CONTEXT,
     &reporting::CONTEXT,
 ];
+
+/// Who knows what a calendar has.
+pub const PLANNED: Planned = directory::planned;
 
 /// Every operation of all contexts, and who may call it.
 pub fn operations() -> impl Iterator<Item = May> {

@@ -1,5 +1,6 @@
 //! `kith import`.
 
+mod attendance_file;
 mod check_ins;
 mod check_ins_file;
 mod csv_file;
@@ -7,6 +8,7 @@ mod hsds;
 mod listing;
 mod members;
 mod members_file;
+mod past_attendance;
 mod send;
 
 use std::fmt::Write;
@@ -27,6 +29,7 @@ pub use hsds::hsds;
 pub use listing::{bmlt, groups, meeting_guide, naws};
 pub use members::members;
 pub use members_file::columns as members_columns;
+pub use past_attendance::attendance;
 
 /// Sends all of something in one request; answers the report.
 async fn post(

@@ -267,6 +267,7 @@ fn host(
         views,
         operations: contexts::operations().collect(),
         data: data.path().into(),
+        planned: contexts::PLANNED,
         plan_days: 0,
         erasures_file: None,
         outgoing: Outgoing::default(),

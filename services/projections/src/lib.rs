@@ -5,6 +5,8 @@
 //!
 //! **Invariant:** no command reads a view.
 
+mod attendance_sheet;
+mod attendance_table;
 mod audit_view;
 mod enrolment_view;
 mod follow_changes;
@@ -34,6 +36,7 @@ mod recorded;
 mod register_view;
 mod rosters;
 mod search_members;
+mod show_attendance;
 mod show_group;
 mod show_joining;
 mod show_member;
@@ -213,6 +216,7 @@ fn routes(projections: Projections) -> OpenApiRouter {
         .routes(routes!(list_group_meetings::list_group_meetings))
         .routes(routes!(show_roster::show_roster))
         .routes(routes!(show_register::show_register))
+        .routes(routes!(show_attendance::show_attendance))
         .routes(routes!(show_member::show_member))
         .routes(routes!(list_overdue_registers::list_overdue_registers))
         .routes(routes!(list_unconfirmed_enrolments::list_unconfirmed_enrolments))

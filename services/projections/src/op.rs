@@ -19,6 +19,8 @@ web::operations! {
     ShowRoster = "show_roster": Admin Coordinator Facilitator Auditor;
     /// Show a meeting's register.
     ShowRegister = "show_register": Admin Coordinator Facilitator Auditor;
+    /// Show attendance as a table.
+    ShowAttendance = "show_attendance": Admin Coordinator Facilitator Auditor;
     /// Show a member.
     ShowMember = "show_member": Admin Coordinator Facilitator Member Auditor;
     /// Search members by name.

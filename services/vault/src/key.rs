@@ -48,6 +48,8 @@ pub enum SealedAs {
     Correction,
     /// Why an enrolment ended early.
     Withdrawal,
+    /// Why somebody got another turn on a waiting list.
+    Turn,
     /// Why a legal hold was placed.
     Hold,
     /// Why the glass was broken.
@@ -94,6 +96,7 @@ impl SealedAs {
             Self::Field(field) => field.as_str(),
             Self::Correction => "correction",
             Self::Withdrawal => "withdrawal",
+            Self::Turn => "turn",
             Self::Hold => "hold",
             Self::Glass => "glass",
             Self::Consent => "consent",

@@ -69,7 +69,9 @@ const PERSONAL: &[&str] = &[
     "search_members",
     "import_members",
     "import_check_ins",
+    "import_attendance",
     "withdraw_member",
+    "move_turn",
     "cancel_meeting",
     "reinstate_meeting",
     "meeting_did_not_occur",
@@ -232,6 +234,7 @@ async fn sing(server: &Server, aviary: &mut Aviary, (group, meetings): (GroupId,
     command(&mut admin, Method::PUT, &format!("/v1/groups/{group}/joining"), &body).await;
     let body = aviary.body("set_mailbox");
     command(&mut admin, Method::PUT, "/v1/mailbox", &body).await;
+    sing_of_turns(&mut admin, aviary, bee).await;
     sing_of_care(&mut admin, aviary, bee).await;
     sing_of_referrals(server, &mut admin, aviary, bee).await;
     let mut body = aviary.body("withdraw_member");
@@ -245,7 +248,25 @@ async fn sing(server: &Server, aviary: &mut Aviary, (group, meetings): (GroupId,
     (body["lines"][0]["member"], body["lines"][0]["enrolments"]) = (Value::Null, json!([]));
     let imported = command(&mut admin, Method::POST, "/v1/imports/members", &body).await.json();
     assert!(imported.to_string().contains("\"new\""), "{imported}");
+    let mut body = aviary.body("import_attendance");
+    (body["dry_run"], body["lines"][0]["member"]) = (false.into(), Value::Null);
+    let imported = command(&mut admin, Method::POST, "/v1/imports/attendance", &body).await.json();
+    assert!(imported.to_string().contains("\"unmatched\""), "{imported}");
     (bee, position)
+}
+
+/// As [`sing`], of a turn on a waiting list.
+async fn sing_of_turns(admin: &mut Client, aviary: &mut Aviary, bee: MemberId) {
+    let (group, _) = group(admin).await;
+    let of = |what: &str| format!("/v1/groups/{group}/{what}");
+    command(admin, Method::PUT, &of("capacity"), &json!({ "places": 1 })).await;
+    let waits = |member: Option<MemberId>| json!({ "member": member, "starts_on": "2026-01-01", "if_full": "wait" });
+    for member in [None, None, Some(bee)] {
+        command(admin, Method::POST, &of("enrolments"), &waits(member)).await;
+    }
+    let mut body = aviary.body("move_turn");
+    body["after"] = Value::Null;
+    command(admin, Method::PUT, &of(&format!("applications/{bee}/turn")), &body).await;
 }
 
 /// As [`sing`], of somebody's care.

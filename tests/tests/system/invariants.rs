@@ -76,6 +76,7 @@ const STOPS_AT: &[(&str, &[&str])] = &[
     ("rustix", &["eventlog/src/kurrent/at_once", "kith/src/private", "kith/src/room"]),
     ("polars", &["reporting/src"]),
     ("rrule", &["directory/src/calendar/rule"]),
+    ("rust_xlsxwriter", &["projections/src/attendance_sheet"]),
     ("ed25519_dalek", &["web/src/token", "web/src/signing"]),
     ("jsonwebtoken", &["web/src/token", "web/src/signing"]),
     ("clap", &["kith/src"]),

@@ -63,7 +63,7 @@ impl Things {
             "need" | "based_on" => self.need.to_string(),
             "referral" | "parent" => self.referral.to_string(),
             "endpoint" => self.endpoint.to_string(),
-            "into" | "from" => self.other.to_string(),
+            "into" | "from" | "after" => self.other.to_string(),
             "reference" => "none".into(),
             "purpose" => "statistics".into(),
             "instrument" => "gad-7".into(),
@@ -163,7 +163,7 @@ impl Operation {
     /// Its path with these things, and what its query needs.
     pub fn target(&self, things: &Things) -> String {
         let needed = self.query.iter().filter(|(name, needed)| *needed || name == "seconds");
-        let needed: Vec<_> = needed.map(|(name, _)| query_value(name)).collect();
+        let needed: Vec<_> = needed.map(|(name, _)| query_value(name, things)).collect();
         let path = self.path_with(|name| things.id(name));
         if needed.is_empty() { path } else { format!("{path}?{}", needed.join("&")) }
     }
@@ -204,11 +204,13 @@ impl Operation {
     }
 }
 
-fn query_value(name: &str) -> String {
+fn query_value(name: &str, things: &Things) -> String {
     let value = match name {
-        "from" | "through" => "2026-06",
-        "time_zone" => "America%2FNew_York",
-        "seconds" => "1",
+        "from" | "through" => "2026-06".into(),
+        "first" | "last" => "2026-06-02".into(),
+        "groups" => things.group.to_string(),
+        "time_zone" => "America%2FNew_York".into(),
+        "seconds" => "1".to_owned(),
         other => panic!("what is the query's `{other}`? say so here"),
     };
     format!("{name}={value}")
