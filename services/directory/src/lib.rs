@@ -16,6 +16,7 @@ mod planner;
 mod register_group;
 mod register_programme;
 mod schedule_group;
+mod set_joining;
 
 use axum::extract::FromRef;
 use domain::{
@@ -25,9 +26,10 @@ use domain::{
     programme::{self, Programme},
 };
 use eventlog::{Streams, TransactError};
-use host::{Built, Context, Host, Task};
+use host::{Built, Context, Host, Need, Task};
 use jiff::Timestamp;
 use utoipa_axum::{router::OpenApiRouter, routes};
+use vault::Vault;
 use web::{Authenticator, Caller, Guarded, Problem};
 
 use planner::Planner;
@@ -49,13 +51,15 @@ pub struct Directory {
     groups: Guarded<Group>,
     /// Meetings, to plan them.
     meetings: Streams<Meeting>,
+    /// What not everybody may know is sealed with the organisation's key.
+    vault: Vault,
 }
 
 /// The context.
 pub const CONTEXT: Context = Context {
     name: "directory",
     about: "Commands about programmes, groups, calendars",
-    needs: &[],
+    needs: &[Need::Vault],
     operations: op::OPERATIONS,
     views: &[],
     topics: &[],
@@ -70,6 +74,7 @@ fn build(host: &Host) -> Built {
         programmes: host.of().into(),
         groups: host.of().into(),
         meetings: host.of(),
+        vault: host.vault().clone(),
     };
     let routes = routes(directory.clone());
     let (views, days) = (host.views.clone(), host.plan_days);
@@ -85,6 +90,7 @@ fn routes(directory: Directory) -> OpenApiRouter {
         .routes(routes!(register_group::register_group))
         .routes(routes!(change_group::change_group))
         .routes(routes!(schedule_group::schedule_group))
+        .routes(routes!(set_joining::set_joining))
         .routes(routes!(plan_meetings::plan_meetings))
         .routes(routes!(import_bmlt::import_bmlt))
         .with_state(directory)
@@ -111,6 +117,10 @@ impl Directory {
         if details.formats.len() > FORMATS_MAX {
             let what = format!("formats holds {}, at most {FORMATS_MAX} are possible", details.formats.len());
             return Err(Problem::malformed(what));
+        }
+        let kinds = &details.accessibility;
+        if let Some(twice) = kinds.iter().enumerate().find(|(n, kind)| kinds[..*n].contains(kind)) {
+            return Err(Problem::malformed(format!("accessibility names {} twice", twice.1.as_str())));
         }
         self.require_programme(org, details.programme).await
     }

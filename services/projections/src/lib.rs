@@ -33,6 +33,7 @@ mod register_view;
 mod rosters;
 mod search_members;
 mod show_group;
+mod show_joining;
 mod show_member;
 mod show_record;
 mod show_register;
@@ -201,6 +202,7 @@ fn routes(projections: Projections) -> OpenApiRouter {
         .routes(routes!(list_programmes::list_programmes))
         .routes(routes!(list_groups::list_groups))
         .routes(routes!(show_group::show_group))
+        .routes(routes!(show_joining::show_joining))
         .routes(routes!(show_vitality::show_vitality))
         .routes(routes!(list_meetings::list_meetings))
         .routes(routes!(show_roster::show_roster))
