@@ -3,6 +3,7 @@
 mod access;
 mod joining;
 mod link;
+mod meeting_type;
 
 use jiff::Zoned;
 use schemars::JsonSchema;
@@ -13,6 +14,7 @@ use utoipa::ToSchema;
 pub use access::{Accessibility, Cost};
 pub use joining::{Joining, Online};
 pub use link::{Link, LinkError};
+pub use meeting_type::MeetingType;
 
 use crate::{Decider, LocalDay, ProgrammeId, RefusalKind, Schedule, event::events, text::Text, there};
 
