@@ -1,15 +1,19 @@
-//! Programmes, groups and their calendars; listings in from BMLT servers.
+//! Programmes, groups and their calendars; listings of meetings in.
 //!
-//! One operation, one file. What needs no log stands apart: [`calendar`] finds the meetings of a schedule, [`bmlt`]
+//! One operation, one file. What needs no log stands apart: [`calendar`] finds the meetings of a schedule, [`listing`]
 //! reads a listing.
 //!
 //! **Invariant:** nothing here asks what day it is: commands carry their time, plans their range.
 //! **Invariant:** `rrule`'s types stop at `calendar/rule.rs`.
 
-pub mod bmlt;
 pub mod calendar;
 mod change_group;
 mod import_bmlt;
+mod import_groups;
+mod import_listing;
+mod import_meeting_guide;
+mod import_naws;
+pub mod listing;
 mod op;
 mod plan_meetings;
 mod planner;
@@ -25,16 +29,17 @@ use domain::{
     meeting::Meeting,
     programme::{self, Programme},
 };
-use eventlog::{Streams, TransactError};
-use host::{Built, Context, Host, Need, Task};
+use eventlog::{Position, Streams, TransactError};
+use host::{Built, Context, Host, Need, Task, Views};
 use jiff::Timestamp;
+use tokio::sync::watch;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use vault::Vault;
 use web::{Authenticator, Caller, Guarded, Problem};
 
 use planner::Planner;
 
-pub use import_bmlt::{Imported, REMARKS_MAX, Report, import};
+pub use import_listing::{Imported, Missing, MissingGroup, REMARKS_MAX, Report};
 pub use plan_meetings::{PlanError, Plans, plan_group};
 
 /// Most streams that one command writes to at the same time, a count.
@@ -53,6 +58,10 @@ pub struct Directory {
     meetings: Streams<Meeting>,
     /// What not everybody may know is sealed with the organisation's key.
     vault: Vault,
+    /// Where to look for groups that a listing does not name any more.
+    views: Views,
+    /// Where the log ends.
+    head: watch::Receiver<Position>,
 }
 
 /// The context.
@@ -75,6 +84,8 @@ fn build(host: &Host) -> Built {
         groups: host.of().into(),
         meetings: host.of(),
         vault: host.vault().clone(),
+        views: host.views.clone(),
+        head: host.streams.log().head(),
     };
     let routes = routes(directory.clone());
     let (views, days) = (host.views.clone(), host.plan_days);
@@ -93,6 +104,9 @@ fn routes(directory: Directory) -> OpenApiRouter {
         .routes(routes!(set_joining::set_joining))
         .routes(routes!(plan_meetings::plan_meetings))
         .routes(routes!(import_bmlt::import_bmlt))
+        .routes(routes!(import_meeting_guide::import_meeting_guide))
+        .routes(routes!(import_naws::import_naws))
+        .routes(routes!(import_groups::import_groups))
         .with_state(directory)
 }
 

@@ -28,7 +28,10 @@ pub const GROUPS: View = View {
             PRIMARY KEY (org, id)
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX groups_by_name ON groups (org, name, id);",
-    tables: &[("groups", "SELECT org, hex(id), name, hex(programme), details, schedule, online FROM groups ORDER BY org, id")],
+    tables: &[(
+        "groups",
+        "SELECT org, hex(id), name, hex(programme), details, schedule, online FROM groups ORDER BY org, id",
+    )],
     once_caught_up: "",
     kinds: &[Event::CATEGORY],
     fold: || Box::new(fold),
@@ -166,4 +169,17 @@ pub(crate) fn online(connection: &Connection, org: &str, id: GroupId) -> rusqlit
         .prepare_cached("SELECT online FROM groups WHERE org = ?1 AND id = ?2")?
         .query_row(params![org, id.0.as_bytes()], |row| row::maybe_json(row, 0))
         .optional()
+}
+
+/// Groups that say of themselves that they were imported from this source.
+///
+/// # Errors
+/// What SQLite says.
+pub fn from_source(connection: &Connection, org: &str, source: &str) -> rusqlite::Result<Vec<GroupId>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id FROM groups
+         WHERE org = ?1 AND substr(details ->> '$.source', 1, length(?2) + 1) = ?2 || ':' ORDER BY id",
+    )?;
+    let rows = statement.query_map(params![org, source], |row| row::uuid(row, 0).map(GroupId))?;
+    rows.collect()
 }

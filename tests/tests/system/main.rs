@@ -28,6 +28,7 @@ mod idempotency;
 mod import_bmlt;
 mod import_check_ins;
 mod import_hsds;
+mod import_listings;
 mod import_members;
 mod index;
 mod invariants;
