@@ -21,7 +21,8 @@ const VISIBLE_WITHIN: Duration = Duration::from_mins(5);
 /// The organisation.
 const ORG: &str = "near";
 /// What is asked for besides the place: little, all around, and what only few have, so that all are looked at.
-const MORE: [&str; 4] = ["", "&within_km=20000", "&within_km=500&weekday=monday&mode=in_person", "&within_km=20000&language=cy"];
+const MORE: [&str; 4] =
+    ["", "&within_km=20000", "&within_km=500&weekday=monday&mode=in_person", "&within_km=20000&language=cy"];
 
 /// Measures it.
 ///
