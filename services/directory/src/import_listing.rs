@@ -8,7 +8,7 @@ use domain::{
     programme::{self, Programme},
 };
 use eventlog::{Cause, Done, Position, Reply, TransactError};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -177,10 +177,10 @@ impl Import<'_> {
         let last = groups.last().map(|group| group.id).or_else(|| missing.as_ref()?.last());
         let programmes =
             programmes.into_iter().map(|listed| (listed.id.0, programme::Command::Describe(listed.details))).collect();
-        let programmes = self.each::<Programme>(&self.directory.programmes, programmes).await?;
+        let programmes = tally(self.each::<Programme>(&self.directory.programmes, programmes)).await?;
         let key = self.directory.vault.org_key(&self.caller.org).await?;
         let groups = groups.into_iter().map(|listed| (listed.id.0, self.command(listed, &key))).collect();
-        let groups = self.each::<Group>(&self.directory.groups, groups).await?;
+        let groups = self.groups(groups).await?;
         let (missing, unlisting) = self.unlist(missing, when_missing).await?;
         let remarks_left_out = remarks.len().saturating_sub(REMARKS_MAX);
         remarks.truncate(REMARKS_MAX);
@@ -251,31 +251,56 @@ impl Import<'_> {
         Ok(others)
     }
 
+    /// Carries out each command on its group, and settles what is planned of those that changed.
+    async fn groups(&self, commands: Vec<(Uuid, group::Command)>) -> Result<(Imported, Position), Problem> {
+        let outcomes = self.each::<Group>(&self.directory.groups, commands).and_then(|(outcome, position, id)| {
+            let is_changed = matches!(outcome, Outcome::Changed) && !self.dry_run;
+            async move {
+                let settled = if is_changed {
+                    self.directory.settled(&self.caller.org, GroupId(id), &self.cause, position).await
+                } else {
+                    position
+                };
+                Ok((outcome, settled, id))
+            }
+        });
+        Ok(tally(outcomes).await?)
+    }
+
     /// Carries out each command on its stream, [`WRITES_AT_ONCE`] at a time.
-    async fn each<D: Decider>(
+    fn each<D: Decider>(
         &self,
         streams: &Guarded<D>,
         commands: Vec<(Uuid, D::Command)>,
-    ) -> Result<(Imported, Position), TransactError<D::Refusal>>
+    ) -> impl Stream<Item = Result<(Outcome, Position, Uuid), TransactError<D::Refusal>>> + use<D>
     where
         D::Command: 'static,
     {
-        let outcomes = stream::iter(commands).map(|(id, command)| {
-            let (streams, permitted, cause) =
-                (streams.clone(), self.caller.within_organisation(id), self.cause.clone());
-            let dry_run = self.dry_run;
-            async move { one(&streams, &permitted, cause, command, dry_run).await }
-        });
-        let count = |(mut imported, reached): (Imported, Position), (outcome, position): (Outcome, Position)| {
-            match outcome {
-                Outcome::Created => imported.created += 1,
-                Outcome::Changed => imported.changed += 1,
-                Outcome::Unchanged => imported.unchanged += 1,
+        let (streams, caller, cause, dry_run) =
+            (streams.clone(), self.caller.clone(), self.cause.clone(), self.dry_run);
+        let outcomes = stream::iter(commands).map(move |(id, command)| {
+            let (streams, permitted, cause) = (streams.clone(), caller.within_organisation(id), cause.clone());
+            async move {
+                let (outcome, position) = one(&streams, &permitted, cause, command, dry_run).await?;
+                Ok((outcome, position, id))
             }
-            std::future::ready(Ok((imported, reached.max(position))))
-        };
-        outcomes.buffer_unordered(WRITES_AT_ONCE).try_fold((Imported::default(), Position::START), count).await
+        });
+        outcomes.buffer_unordered(WRITES_AT_ONCE)
     }
+}
+
+async fn tally<E>(
+    outcomes: impl Stream<Item = Result<(Outcome, Position, Uuid), E>>,
+) -> Result<(Imported, Position), E> {
+    let count = |(mut imported, reached): (Imported, Position), (outcome, position, _): (Outcome, Position, Uuid)| {
+        match outcome {
+            Outcome::Created => imported.created += 1,
+            Outcome::Changed => imported.changed += 1,
+            Outcome::Unchanged => imported.unchanged += 1,
+        }
+        std::future::ready(Ok((imported, reached.max(position))))
+    };
+    outcomes.try_fold((Imported::default(), Position::START), count).await
 }
 
 /// What became of one thing.

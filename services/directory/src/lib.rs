@@ -8,6 +8,7 @@
 
 pub mod calendar;
 mod change_group;
+mod change_occurrence;
 mod import_bmlt;
 mod import_groups;
 mod import_listing;
@@ -19,8 +20,10 @@ mod plan_meetings;
 mod planner;
 mod register_group;
 mod register_programme;
+mod restore_occurrence;
 mod schedule_group;
 mod set_joining;
+mod settle;
 
 use axum::extract::FromRef;
 use domain::{
@@ -40,7 +43,8 @@ use web::{Authenticator, Caller, Guarded, Problem};
 use planner::Planner;
 
 pub use import_listing::{Imported, Missing, MissingGroup, REMARKS_MAX, Report};
-pub use plan_meetings::{PlanError, Plans, plan_group};
+pub use plan_meetings::{PlanError, Plans};
+pub use settle::plan_group;
 
 /// Most streams that one command writes to at the same time, a count.
 const WRITES_AT_ONCE: usize = 32;
@@ -62,6 +66,8 @@ pub struct Directory {
     views: Views,
     /// Where the log ends.
     head: watch::Receiver<Position>,
+    /// How many days ahead are planned by itself, 0 to [`calendar::PLAN_DAYS_MAX`].
+    plan_days: u16,
 }
 
 /// The context.
@@ -86,12 +92,12 @@ fn build(host: &Host) -> Built {
         vault: host.vault().clone(),
         views: host.views.clone(),
         head: host.streams.log().head(),
+        plan_days: host.plan_days,
     };
     let routes = routes(directory.clone());
-    let (views, days) = (host.views.clone(), host.plan_days);
-    let planner = move || Planner { directory: directory.clone(), views: views.clone(), days };
-    let tasks = (days > 0).then(|| Task::following("planner", planner::RHYTHM, planner));
-    Built { routes, tasks: tasks.into_iter().collect(), ..Built::default() }
+    let views = host.views.clone();
+    let planner = move || Planner::new(directory.clone(), views.clone());
+    Built { routes, tasks: vec![Task::following("planner", planner::RHYTHM, planner)], ..Built::default() }
 }
 
 /// All operations.
@@ -102,6 +108,8 @@ fn routes(directory: Directory) -> OpenApiRouter {
         .routes(routes!(change_group::change_group))
         .routes(routes!(schedule_group::schedule_group))
         .routes(routes!(set_joining::set_joining))
+        .routes(routes!(change_occurrence::change_occurrence))
+        .routes(routes!(restore_occurrence::restore_occurrence))
         .routes(routes!(plan_meetings::plan_meetings))
         .routes(routes!(import_bmlt::import_bmlt))
         .routes(routes!(import_meeting_guide::import_meeting_guide))

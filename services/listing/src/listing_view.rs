@@ -70,6 +70,8 @@ fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
             let joining = online.as_ref().and_then(Online::public).map(json);
             set(folding, "joining", joining.as_ref(), at)
         }
+        // What is otherwise at one meeting, the planned meetings say.
+        Event::OccurrenceChanged(_) | Event::OccurrenceRestored(_) => Ok(()),
     }
 }
 

@@ -5,10 +5,7 @@
 
 use std::collections::HashSet;
 
-use domain::{
-    GroupId,
-    group::{self, Group},
-};
+use domain::{GroupId, group};
 use eventlog::Position;
 use projections::{GROUPS, from_source};
 use serde::Serialize;
@@ -100,7 +97,7 @@ impl Import<'_> {
         let found = self.directory.groups.look(&self.caller.org, id, |group| {
             let details = group.state.details.as_ref()?;
             let meeting = self.origin.id_in_listing(id, details.source.as_ref()?.as_str())?.to_owned();
-            let (name, scheduled) = (details.name.to_string(), group.state.schedule.is_some());
+            let (name, scheduled) = (details.name.to_string(), group.state.series.schedule.is_some());
             Some(MissingGroup { group: id, name, meeting, listed: details.listed, scheduled })
         });
         Ok(found.await?)
@@ -117,7 +114,7 @@ impl Import<'_> {
             return Ok((Some(missing), Position::START));
         }
         let commands = missing.all.iter().map(|group| (group.0, group::Command::Unlist)).collect();
-        let (done, position) = self.each::<Group>(&self.directory.groups, commands).await?;
+        let (done, position) = self.groups(commands).await?;
         Ok((Some(Missing { unlisted: done.changed, ..missing }), position))
     }
 }

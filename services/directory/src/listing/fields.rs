@@ -53,11 +53,10 @@ pub(super) fn weekly(days: &[usize], starts_at: Time, duration_minutes: u16, tim
     }
 }
 
-/// A day of the week by its English name, or the first two or three letters of it: 0 (Sunday) to 6.
+/// A day of the week by its English name, or two or more of its first letters: 0 (Sunday) to 6.
 pub(super) fn weekday(text: &str) -> Option<usize> {
     let text = text.trim().trim_end_matches('.').to_lowercase();
-    let begins = |name: &str| name == text || ((2..=3).contains(&text.len()) && name.starts_with(&text));
-    WEEKDAYS.iter().position(|(_, _, name)| begins(name))
+    WEEKDAYS.iter().position(|(_, _, name)| text.len() >= 2 && name.starts_with(&text))
 }
 
 /// Hours, minutes and seconds of `HH:MM` or `HH:MM:SS`.
@@ -174,11 +173,13 @@ pub(super) fn link(field: &'static str, row: &Row, remarks: &mut Remarks<'_>) ->
     link
 }
 
-/// An address, also one that was written without `https://`.
+/// An address, also one that was written without `https://`: of a host that ends in letters, as numbers of rooms do not.
 fn address(value: &str) -> Option<Link> {
     let bare = || {
-        let host = value.split(['/', '?', '#']).next().filter(|host| host.contains('.') && !host.contains(':'))?;
-        (!host.ends_with('.')).then(|| format!("https://{value}").parse().ok()).flatten()
+        let host = value.split(['/', '?', '#']).next()?;
+        let (name, end) = host.rsplit_once('.')?;
+        let named = !name.is_empty() && end.len() >= 2 && end.bytes().all(|b| b.is_ascii_alphabetic());
+        named.then(|| format!("https://{value}").parse().ok()).flatten()
     };
     value.parse().ok().or_else(bare)
 }

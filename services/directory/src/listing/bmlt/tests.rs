@@ -259,6 +259,7 @@ fn of_what_there_is_to_join_nothing_is_quoted_and_only_pages_are_links() {
             Some("Zoom 123 456, secret"),
             Some("is not the address of a page; it is kept as an instruction"),
         ),
+        ("123.456.789", None, Some("123.456.789"), Some("is not the address of a page; it is kept as an instruction")),
         ("javascript:alert(1)", None, None, Some("is not the address of a page; it is left out")),
         ("https://secret@zoom.example/", None, None, Some("is not the address of a page; it is left out")),
     ] {

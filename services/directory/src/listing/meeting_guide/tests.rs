@@ -102,6 +102,7 @@ fn types_become_formats_languages_and_what_is_offered() {
     assert_eq!(details.language.unwrap().as_str(), "es");
     assert_eq!(details.accessibility, [Accessibility::WheelchairAccess, Accessibility::SignLanguage]);
     assert_eq!(remarks, ["types: is not a type of the Meeting Guide; the code stands for its name"]);
+    assert_eq!(names(&one(&json!({ "types": ["12x12"] })).0.unwrap().details.formats), ["12 Steps & 12 Traditions"]);
     assert_eq!(names(&one(&json!({ "types": "C, D" })).0.unwrap().details.formats), ["Closed", "Discussion"]);
 }
 
