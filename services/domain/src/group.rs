@@ -3,6 +3,7 @@
 mod access;
 mod joining;
 mod link;
+mod meeting_type;
 mod series;
 
 use jiff::{Zoned, civil::Date};
@@ -16,6 +17,7 @@ use crate::{Decider, LocalDay, ProgrammeId, RefusalKind, Schedule, event::events
 pub use access::{Accessibility, Cost};
 pub use joining::{Joining, Online};
 pub use link::{Link, LinkError};
+pub use meeting_type::MeetingType;
 
 /// Stream kind of groups.
 #[derive(Debug)]

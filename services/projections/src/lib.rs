@@ -25,6 +25,7 @@ mod list_queue;
 mod list_unconfirmed_enrolments;
 mod meetings;
 mod names;
+mod next_meeting;
 mod op;
 mod opening;
 mod person;
@@ -76,6 +77,7 @@ pub use enrolment_view::{ENROLMENTS, Placed, placed};
 pub use follow_changes::{STREAM_TIME_MAX, STREAMS_MAX, STREAMS_OF_CALLER_MAX, STREAMS_OF_ORG_MAX};
 pub use followed::{ErasedMember, Plannable, ToPlan, erased_members, regrouped, to_plan};
 pub use group_view::{GROUPS, from_source, programme_of, there};
+pub use next_meeting::{MeetingAhead, next_meeting};
 pub use person::{MemberAttendance, attendances};
 pub use record_view::{
     RECORDS, everybody, goes_on_as, is_registered, members_after, person as records_of, registered_since, same_person,
