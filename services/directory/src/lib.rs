@@ -4,27 +4,36 @@
 //! reads a listing.
 //!
 //! **Invariant:** nothing here asks what day it is: commands carry their time, plans their range.
-//! **Invariant:** `rrule`'s types stop at `calendar/rule.rs`.
 
 pub mod bmlt;
 pub mod calendar;
 mod change_group;
+mod feeds;
+mod icalendar;
 mod import_bmlt;
+mod issue_calendar;
+mod list_calendars;
 mod op;
 mod plan_meetings;
 mod planner;
 mod register_group;
 mod register_programme;
+mod revoke_calendar;
 mod schedule_group;
+mod show_calendar;
+mod show_group_calendar;
+
+use std::sync::Arc;
 
 use axum::extract::FromRef;
 use domain::{
     GroupId, LocalDay, OrgId, ProgrammeId, Schedule,
+    access::Access,
     group::{self, FORMATS_MAX, Group},
     meeting::Meeting,
     programme::{self, Programme},
 };
-use eventlog::{Streams, TransactError};
+use eventlog::{EventLog, Streams, TransactError};
 use host::{Built, Context, Host, Task};
 use jiff::Timestamp;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -49,6 +58,12 @@ pub struct Directory {
     groups: Guarded<Group>,
     /// Meetings, to plan them.
     meetings: Streams<Meeting>,
+    /// Who leads which groups, and has which calendars.
+    access: Streams<Access>,
+    /// The log, to know how far a read reaches.
+    log: Arc<dyn EventLog>,
+    /// Draws 256 random bits: chance is an argument.
+    new_secret: fn() -> [u8; 32],
 }
 
 /// The context.
@@ -70,12 +85,15 @@ fn build(host: &Host) -> Built {
         programmes: host.of().into(),
         groups: host.of().into(),
         meetings: host.of(),
+        access: host.of(),
+        log: host.streams.log().clone(),
+        new_secret: host.new_secret,
     };
-    let routes = routes(directory.clone());
+    let (routes, public) = (routes(directory.clone()), public(directory.clone()));
     let (views, days) = (host.views.clone(), host.plan_days);
     let planner = move || Planner { directory: directory.clone(), views: views.clone(), days };
     let tasks = (days > 0).then(|| Task::following("planner", planner::RHYTHM, planner));
-    Built { routes, tasks: tasks.into_iter().collect(), ..Built::default() }
+    Built { routes, public, tasks: tasks.into_iter().collect(), ..Built::default() }
 }
 
 /// All operations.
@@ -87,6 +105,16 @@ fn routes(directory: Directory) -> OpenApiRouter {
         .routes(routes!(schedule_group::schedule_group))
         .routes(routes!(plan_meetings::plan_meetings))
         .routes(routes!(import_bmlt::import_bmlt))
+        .routes(routes!(issue_calendar::issue_calendar, list_calendars::list_calendars))
+        .routes(routes!(revoke_calendar::revoke_calendar))
+        .with_state(directory)
+}
+
+/// Those that need no token.
+fn public(directory: Directory) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(show_calendar::show_calendar))
+        .routes(routes!(show_group_calendar::show_group_calendar))
         .with_state(directory)
 }
 

@@ -13,4 +13,14 @@ web::operations! {
     PlanMeetings = "plan_meetings": Admin Coordinator;
     /// Import a BMLT listing.
     ImportBmlt = "import_bmlt": Admin;
+    /// Issue a calendar to subscribe to.
+    IssueCalendar = "issue_calendar": Admin Coordinator Facilitator;
+    /// Revoke one.
+    RevokeCalendar = "revoke_calendar": Admin Coordinator Facilitator, WhenFull;
+    /// List those that were issued.
+    ListCalendars = "list_calendars": Admin Coordinator Facilitator;
+    /// Show one to whoever has its address.
+    ShowCalendar = "show_calendar":, Public;
+    /// Show a listed group's calendar.
+    ShowGroupCalendar = "show_group_calendar":, Public;
 }

@@ -8,6 +8,7 @@ mod attendance;
 mod audit;
 mod authority;
 mod backup;
+mod calendars;
 mod canary;
 mod care;
 mod changes;

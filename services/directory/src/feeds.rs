@@ -1,0 +1,111 @@
+//! What calendars to subscribe to are made of: read from the log, so that they are never behind it.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    http::{HeaderValue, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use domain::{
+    GroupId, MeetingId, OrgId, Schedule,
+    group::{self, Details},
+    meeting::{self, Status},
+};
+use eventlog::TransactError;
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::{Timestamp, ToSpan, civil::Date};
+use web::Problem;
+
+use crate::{
+    Directory,
+    calendar::{Days, Occurrence, occurrences},
+    icalendar::{GroupCalendar, Other},
+};
+
+/// Streams that are looked at at the same time for one calendar, a count.
+const LOOKS_AT_ONCE: usize = 16;
+/// For how long a meeting that was cancelled is shown so, in days.
+const SHOWN_AFTER_DAYS: i32 = 60;
+/// How far ahead meetings are looked at whether they were cancelled, in days.
+const SHOWN_BEFORE_DAYS: i32 = 300;
+
+/// A calendar as it is sent.
+pub(crate) fn sent(text: String) -> Response {
+    let mut response = text.into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/calendar; charset=utf-8"));
+    response
+}
+
+/// What is known of a group that has a calendar.
+struct Known {
+    details: Details,
+    schedule: Schedule,
+    others: BTreeMap<Date, Other>,
+    revision: u64,
+}
+
+impl Directory {
+    /// A group as calendars show it; nothing if it is not there, or has no calendar. `listed`: only if it may be shown in
+    /// public.
+    pub(crate) async fn group_calendar(
+        &self,
+        org: &OrgId,
+        group: GroupId,
+        listed: bool,
+        now: Timestamp,
+    ) -> Result<Option<GroupCalendar>, Problem> {
+        let found = self.groups.look(org, group, |loaded| {
+            let group::State { details, schedule, .. } = &loaded.state;
+            let details = details.as_ref().filter(|details| details.listed || !listed)?;
+            let (details, schedule) = (details.clone(), schedule.clone()?);
+            Some(Known { details, schedule, others: BTreeMap::new(), revision: loaded.revision.unwrap_or(0) })
+        });
+        let Some(Known { details, schedule, mut others, revision }) = found.await? else { return Ok(None) };
+        let events = self.groups.events(org, group).await?;
+        let mut changed_at = events.last().map_or(now, |last| last.recorded_at);
+        let mut sequence = revision;
+        for (date, meeting, revision, at) in self.cancelled(org, group, &schedule, now).await? {
+            others.entry(date).or_default().cancelled = meeting;
+            // What is cancelled, and what no longer is, are changes of the calendar, too.
+            sequence += revision;
+            changed_at = changed_at.max(at);
+        }
+        others.retain(|_, other| *other != Other::default());
+        Ok(Some(GroupCalendar { group, details, schedule, others, sequence, changed_at }))
+    }
+
+    /// Of each meeting around now that was changed since it was planned: its date, whether it is cancelled, how often it
+    /// was changed, and when last.
+    async fn cancelled(
+        &self,
+        org: &OrgId,
+        group: GroupId,
+        schedule: &Schedule,
+        now: Timestamp,
+    ) -> Result<Vec<(Date, bool, u64, Timestamp)>, Problem> {
+        let today = self.authenticator.clock.local(now).date();
+        let (from, through) = (today.saturating_sub(SHOWN_AFTER_DAYS.days()), today.saturating_add(SHOWN_BEFORE_DAYS.days()));
+        let days = Days::new(from, through).map_err(|error| Problem::internal(&error))?;
+        // A calendar that cannot be used any more shows no meeting.
+        let meetings = occurrences(schedule, days).unwrap_or_default();
+        let looks = meetings.into_iter().map(|Occurrence { local, .. }| async move {
+            let id = MeetingId::of(group, local);
+            let look = self.meetings.look(org, id, |loaded| {
+                let cancelled = match &loaded.state {
+                    meeting::State::Known(register) => register.status == Status::Cancelled,
+                    meeting::State::Unknown => false,
+                };
+                (cancelled, loaded.revision.unwrap_or(0))
+            });
+            let (cancelled, revision) = look.await?;
+            if revision == 0 {
+                return Ok(None);
+            }
+            let events = self.meetings.events(org, id).await?;
+            let at = events.last().map_or(now, |last| last.recorded_at);
+            Ok::<_, TransactError<meeting::Refusal>>(Some((local.date(), cancelled, revision, at)))
+        });
+        let found = stream::iter(looks).buffered(LOOKS_AT_ONCE).try_filter_map(|found| async move { Ok(found) });
+        Ok(found.try_collect().await?)
+    }
+}
