@@ -20,6 +20,7 @@ mod register_group;
 mod register_programme;
 mod revoke_calendar;
 mod schedule_group;
+mod set_joining;
 mod show_calendar;
 mod show_group_calendar;
 
@@ -34,9 +35,10 @@ use domain::{
     programme::{self, Programme},
 };
 use eventlog::{EventLog, Streams, TransactError};
-use host::{Built, Context, Host, Task};
+use host::{Built, Context, Host, Need, Task};
 use jiff::Timestamp;
 use utoipa_axum::{router::OpenApiRouter, routes};
+use vault::Vault;
 use web::{Authenticator, Caller, Guarded, Problem};
 
 use planner::Planner;
@@ -64,13 +66,15 @@ pub struct Directory {
     log: Arc<dyn EventLog>,
     /// Draws 256 random bits: chance is an argument.
     new_secret: fn() -> [u8; 32],
+    /// What not everybody may know is sealed with the organisation's key.
+    vault: Vault,
 }
 
 /// The context.
 pub const CONTEXT: Context = Context {
     name: "directory",
     about: "Commands about programmes, groups, calendars",
-    needs: &[],
+    needs: &[Need::Vault],
     operations: op::OPERATIONS,
     views: &[],
     topics: &[],
@@ -88,6 +92,7 @@ fn build(host: &Host) -> Built {
         access: host.of(),
         log: host.streams.log().clone(),
         new_secret: host.new_secret,
+        vault: host.vault().clone(),
     };
     let (routes, public) = (routes(directory.clone()), public(directory.clone()));
     let (views, days) = (host.views.clone(), host.plan_days);
@@ -103,6 +108,7 @@ fn routes(directory: Directory) -> OpenApiRouter {
         .routes(routes!(register_group::register_group))
         .routes(routes!(change_group::change_group))
         .routes(routes!(schedule_group::schedule_group))
+        .routes(routes!(set_joining::set_joining))
         .routes(routes!(plan_meetings::plan_meetings))
         .routes(routes!(import_bmlt::import_bmlt))
         .routes(routes!(issue_calendar::issue_calendar, list_calendars::list_calendars))
@@ -139,6 +145,10 @@ impl Directory {
         if details.formats.len() > FORMATS_MAX {
             let what = format!("formats holds {}, at most {FORMATS_MAX} are possible", details.formats.len());
             return Err(Problem::malformed(what));
+        }
+        let kinds = &details.accessibility;
+        if let Some(twice) = kinds.iter().enumerate().find(|(n, kind)| kinds[..*n].contains(kind)) {
+            return Err(Problem::malformed(format!("accessibility names {} twice", twice.1.as_str())));
         }
         self.require_programme(org, details.programme).await
     }

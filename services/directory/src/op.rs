@@ -9,6 +9,8 @@ web::operations! {
     ChangeGroup = "change_group": Admin Coordinator;
     /// Set a group's calendar.
     ScheduleGroup = "schedule_group": Admin Coordinator;
+    /// Say how to take part in a group from elsewhere.
+    SetJoining = "set_joining": Admin Coordinator Facilitator;
     /// Plan a group's meetings.
     PlanMeetings = "plan_meetings": Admin Coordinator;
     /// Import a BMLT listing.

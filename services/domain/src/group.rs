@@ -1,10 +1,20 @@
 //! A group: people who meet about something they share, somewhere or online, by a calendar.
 
+mod access;
+mod joining;
+mod link;
+mod meeting_type;
+
 use jiff::Zoned;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
+
+pub use access::{Accessibility, Cost};
+pub use joining::{Joining, Online};
+pub use link::{Link, LinkError};
+pub use meeting_type::MeetingType;
 
 use crate::{Decider, LocalDay, ProgrammeId, RefusalKind, Schedule, event::events, text::Text, there};
 
@@ -139,6 +149,18 @@ pub struct Details {
     /// Anything a newcomer should know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comments: Option<Text<500>>,
+    /// What it offers to those who could not come without it, of each kind once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accessibility: Vec<Accessibility>,
+    /// What taking part costs, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+    /// How much, and what for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_details: Option<Text<200>>,
+    /// Its page on the web. Not where it meets online: that is set apart, because not everybody may know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub website: Option<Link>,
     /// Whether it may be shown in public listings.
     pub listed: bool,
     /// Where it was imported from, if it was.
@@ -174,6 +196,14 @@ pub struct Scheduled {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unscheduled {}
 
+/// It was said how to take part from elsewhere, or that nobody can any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct JoiningSet {
+    /// As it is now; none if nobody can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub online: Option<Online>,
+}
+
 events! {
     /// What can have happened to a group.
     pub enum Event of "group" {
@@ -185,6 +215,8 @@ events! {
         Scheduled = "group.scheduled" v 1,
         /// Its calendar was taken away.
         Unscheduled = "group.unscheduled" v 1,
+        /// It was said how to take part from elsewhere.
+        JoiningSet = "group.joining_set" v 1,
     }
 }
 
@@ -195,6 +227,8 @@ pub struct State {
     pub details: Option<Details>,
     /// Its calendar, if it has one.
     pub schedule: Option<Schedule>,
+    /// How to take part from elsewhere, if somebody can.
+    pub online: Option<Online>,
 }
 
 impl State {
@@ -212,8 +246,12 @@ pub enum Command {
     Describe(Details),
     /// Set its calendar, or take it away.
     Schedule(Option<Schedule>),
-    /// Both in one: only what differs is written.
+    /// Say how to take part from elsewhere, or that nobody can.
+    SetJoining(Option<Online>),
+    /// Details and calendar in one: only what differs is written.
     Import(Details, Option<Schedule>),
+    /// All that a listing says of it in one: only what differs is written, and what it cannot know stays.
+    List(Details, Option<Schedule>, Option<Online>),
 }
 
 /// Why something was refused.
@@ -259,12 +297,20 @@ impl Decider for Group {
             Some(schedule) => Some(Event::Scheduled(Scheduled { schedule: schedule.clone() })),
             None => Some(Event::Unscheduled(Unscheduled {})),
         };
+        let joining = |online: &Option<Online>| {
+            (*online != state.online).then(|| Event::JoiningSet(JoiningSet { online: online.clone() }))
+        };
         match command {
             Command::Describe(details) => Ok(described(details).into_iter().collect()),
             Command::Import(details, schedule) => {
                 Ok(described(details).into_iter().chain(scheduled(schedule)).collect())
             }
+            Command::List(details, schedule, online) => {
+                let online = Online::listed(state.online.as_ref(), online.as_ref());
+                Ok(described(details).into_iter().chain(scheduled(schedule)).chain(joining(&online)).collect())
+            }
             _ if state.details.is_none() => Err(Refusal::Unknown),
+            Command::SetJoining(online) => Ok(joining(online).into_iter().collect()),
             Command::Schedule(schedule) => Ok(scheduled(schedule).into_iter().collect()),
         }
     }
@@ -276,6 +322,7 @@ impl Decider for Group {
             }
             Event::Scheduled(Scheduled { schedule }) => State { schedule: Some(schedule.clone()), ..state },
             Event::Unscheduled(Unscheduled {}) => State { schedule: None, ..state },
+            Event::JoiningSet(JoiningSet { online }) => State { online: online.clone(), ..state },
         }
     }
 }
@@ -295,6 +342,10 @@ mod tests {
             venue: None,
             language: None,
             comments: None,
+            accessibility: vec![],
+            cost: None,
+            cost_details: None,
+            website: None,
             listed: true,
             source: None,
         }
@@ -326,6 +377,36 @@ mod tests {
             .when(&Command::Import(details("Steps"), None))
             .then(&[Event::Unscheduled(Unscheduled {})]);
         asking_twice_changes_nothing::<Group>(&history, &Command::Import(details("Other"), None));
+    }
+
+    #[test]
+    fn how_to_join_is_set_and_taken_away_and_a_listing_gives_away_nothing_that_is_kept_from_the_public() {
+        let registered = Event::Registered(Registered { details: details("Steps") });
+        let joining = Joining { url: Some("https://meet.example.org/a".parse().unwrap()), ..Joining::default() };
+        let other = Joining { url: Some("https://meet.example.org/b".parse().unwrap()), ..Joining::default() };
+        let Ok(sealed) = "s1.sealed".parse();
+        let (public, other, private) = (Online::Public(joining), Online::Public(other), Online::Private(sealed));
+        let set = |online: &Online| Event::JoiningSet(JoiningSet { online: Some(online.clone()) });
+        let gone = Event::JoiningSet(JoiningSet { online: None });
+        given::<Group>([]).when(&Command::SetJoining(Some(public.clone()))).then_refused(&Refusal::Unknown);
+        given::<Group>([registered.clone()])
+            .when(&Command::SetJoining(Some(private.clone())))
+            .then(&[set(&private)]);
+        let listed = |online: &Option<Online>| Command::List(details("Steps"), None, online.clone());
+        for (now, says, then) in [
+            (None, Some(&public), Some(set(&public))),
+            (Some(&public), Some(&other), Some(set(&other))),
+            (Some(&public), Some(&private), Some(set(&private))),
+            (Some(&public), None, Some(gone.clone())),
+            (Some(&private), Some(&public), None),
+            (Some(&private), None, None),
+        ] {
+            let history: Vec<_> = [registered.clone()].into_iter().chain(now.map(set)).collect();
+            let then: Vec<_> = then.into_iter().collect();
+            given::<Group>(history.clone()).when(&listed(&says.cloned())).then(&then);
+            asking_twice_changes_nothing::<Group>(&history, &listed(&says.cloned()));
+            asking_twice_changes_nothing::<Group>(&history, &Command::SetJoining(says.cloned()));
+        }
     }
 
     #[test]

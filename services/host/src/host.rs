@@ -6,7 +6,7 @@ use domain::Decider;
 use eventlog::{AllStreams, Position, Streams};
 use tokio::sync::watch;
 use vault::{Names, Vault};
-use web::{Audit, Authenticator, Imports, May, Signer};
+use web::{Audit, Authenticator, Door, Imports, May, Signer};
 
 use crate::{Boards, Outgoing, Topic, Views};
 
@@ -15,6 +15,8 @@ use crate::{Boards, Outgoing, Topic, Views};
 pub struct Host {
     /// Who calls, what time it is, and where long work is done.
     pub authenticator: Authenticator,
+    /// What holds for all who ask without a token.
+    pub door: Door,
     /// The log, and the streams of every kind in it.
     pub streams: AllStreams,
     /// Where it is written down who was shown whom.

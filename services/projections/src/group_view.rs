@@ -2,7 +2,7 @@
 
 use domain::{
     AnyEvent, DomainEvent, GroupId, ProgrammeId, Schedule,
-    group::{Changed, Details, Event, MeetingMode, Registered, Scheduled, Unscheduled},
+    group::{Changed, Details, Event, JoiningSet, MeetingMode, Online, Registered, Scheduled, Unscheduled},
 };
 use host::{Folding, Scope, View, row};
 use jiff::Zoned;
@@ -24,10 +24,11 @@ pub const GROUPS: View = View {
             programme BLOB NOT NULL,
             details TEXT NOT NULL, -- JSON
             schedule TEXT, -- JSON
+            online TEXT, -- JSON: how to take part from elsewhere, sealed if not everybody may know it
             PRIMARY KEY (org, id)
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX groups_by_name ON groups (org, name, id);",
-    tables: &[("groups", "SELECT org, hex(id), name, hex(programme), details, schedule FROM groups ORDER BY org, id")],
+    tables: &[("groups", "SELECT org, hex(id), name, hex(programme), details, schedule, online FROM groups ORDER BY org, id")],
     once_caught_up: "",
     kinds: &[Event::CATEGORY],
     fold: || Box::new(fold),
@@ -53,6 +54,7 @@ fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
         Event::Registered(Registered { details }) | Event::Changed(Changed { details }) => describe(folding, details),
         Event::Scheduled(Scheduled { schedule }) => set_schedule(folding, Some(schedule)),
         Event::Unscheduled(Unscheduled {}) => set_schedule(folding, None),
+        Event::JoiningSet(JoiningSet { online }) => set_online(folding, online.as_ref()),
     }
 }
 
@@ -73,6 +75,17 @@ fn set_schedule(folding: &Folding<'_>, schedule: Option<&Schedule>) -> rusqlite:
     let id = folding.event.stream.id();
     let json = schedule.map(|schedule| serde_json::to_string(schedule).expect("string keys only"));
     folding.rows.prepare_cached("UPDATE groups SET schedule = ?3 WHERE org = ?1 AND id = ?2")?.execute(params![
+        folding.org(),
+        id.as_bytes(),
+        json
+    ])?;
+    Ok(())
+}
+
+fn set_online(folding: &Folding<'_>, online: Option<&Online>) -> rusqlite::Result<()> {
+    let id = folding.event.stream.id();
+    let json = online.map(|online| serde_json::to_string(online).expect("string keys only"));
+    folding.rows.prepare_cached("UPDATE groups SET online = ?3 WHERE org = ?1 AND id = ?2")?.execute(params![
         folding.org(),
         id.as_bytes(),
         json
@@ -144,5 +157,13 @@ pub(crate) fn find(
     connection
         .prepare_cached("SELECT details, schedule FROM groups WHERE org = ?1 AND id = ?2")?
         .query_row(params![org, id.0.as_bytes()], |row| Ok((row::json(row, 0)?, row::maybe_json(row, 1)?)))
+        .optional()
+}
+
+/// How to take part in a group from elsewhere, if there is such a group, and if somebody can.
+pub(crate) fn online(connection: &Connection, org: &str, id: GroupId) -> rusqlite::Result<Option<Option<Online>>> {
+    connection
+        .prepare_cached("SELECT online FROM groups WHERE org = ?1 AND id = ?2")?
+        .query_row(params![org, id.0.as_bytes()], |row| row::maybe_json(row, 0))
         .optional()
 }

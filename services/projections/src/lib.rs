@@ -22,6 +22,7 @@ mod list_queue;
 mod list_unconfirmed_enrolments;
 mod meetings;
 mod names;
+mod next_meeting;
 mod op;
 mod opening;
 mod person;
@@ -33,6 +34,7 @@ mod register_view;
 mod rosters;
 mod search_members;
 mod show_group;
+mod show_joining;
 mod show_member;
 mod show_record;
 mod show_register;
@@ -70,6 +72,7 @@ pub use enrolment_view::{ENROLMENTS, Placed, placed};
 pub use follow_changes::{STREAM_TIME_MAX, STREAMS_MAX, STREAMS_OF_CALLER_MAX, STREAMS_OF_ORG_MAX};
 pub use followed::{ErasedMember, Plannable, erased_members, plannable, regrouped};
 pub use group_view::{GROUPS, programme_of, there};
+pub use next_meeting::{MeetingAhead, next_meeting};
 pub use person::{MemberAttendance, attendances};
 pub use record_view::{
     RECORDS, everybody, goes_on_as, is_registered, members_after, person as records_of, registered_since, same_person,
@@ -201,6 +204,7 @@ fn routes(projections: Projections) -> OpenApiRouter {
         .routes(routes!(list_programmes::list_programmes))
         .routes(routes!(list_groups::list_groups))
         .routes(routes!(show_group::show_group))
+        .routes(routes!(show_joining::show_joining))
         .routes(routes!(show_vitality::show_vitality))
         .routes(routes!(list_meetings::list_meetings))
         .routes(routes!(show_roster::show_roster))

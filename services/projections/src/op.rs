@@ -7,6 +7,8 @@ web::operations! {
     ListGroups = "list_groups": Admin Coordinator Facilitator Auditor;
     /// Show a group.
     ShowGroup = "show_group": Admin Coordinator Facilitator Auditor;
+    /// Show how to take part in a group from elsewhere.
+    ShowJoining = "show_joining": Admin Coordinator Facilitator Member;
     /// Show a group's vitality.
     ShowVitality = "show_vitality": Admin Coordinator Facilitator;
     /// List a group's meetings.

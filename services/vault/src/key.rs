@@ -79,6 +79,8 @@ pub enum SealedAs {
     Endpoint,
     /// With what is signed that goes to an endpoint.
     Secret,
+    /// How to take part in a group from elsewhere.
+    Joining,
     /// Where somebody who works here is written to.
     Address,
     /// What shows that somebody reads what goes there.
@@ -107,6 +109,7 @@ impl SealedAs {
             Self::Projection => "projection",
             Self::Endpoint => "endpoint",
             Self::Secret => "secret",
+            Self::Joining => "joining",
             Self::Address => "address",
             Self::Code => "code",
         }

@@ -1,7 +1,8 @@
 //! What every operation over HTTP has in common: who calls and what they may, commands that happen once, reads that
 //! see what was written, problems, limits.
 //!
-//! An operation's signature says it all: [`Command`] or [`CallerMay`] is its authority and cannot be forgotten.
+//! An operation's signature says it all: [`Command`], [`CallerMay`] or, without a token, [`Anybody`] is its authority and
+//! cannot be forgotten.
 
 #[cfg(test)]
 mod attacks;
@@ -25,6 +26,7 @@ mod positions;
 mod private;
 mod problem;
 mod problem_pages;
+mod public;
 mod rate_limits;
 mod read;
 mod room;
@@ -52,8 +54,9 @@ pub use page::{PAGE_ROWS_MAX, Page, PageQuery};
 pub use permitted::{Guarded, Permitted};
 pub use positions::{POSITION_DIGITS_MAX, Seal};
 pub use private::{Private, Sealable};
-pub use problem::{Problem, ProblemBody, Problems};
+pub use problem::{Problem, ProblemBody, Problems, PublicProblems};
 pub use problem_pages::PAGES;
+pub use public::{Anybody, Door, KEPT_SECONDS, PUBLIC_AT_ONCE_MAX, Unshared, for_anybody};
 pub use rate_limits::{Crowded, Network, Peer, Rate, Rates};
 pub use read::{AFTER_POSITIONS_MAX, After, At, LogEnd, Read, VISIBLE_WAIT_MAX};
 pub use room::{Looks, Room, Rooms};

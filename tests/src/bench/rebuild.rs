@@ -200,6 +200,10 @@ fn group(org: &OrgId, number: u64) -> Append {
         venue: None,
         language: None,
         comments: None,
+        accessibility: vec![],
+        cost: None,
+        cost_details: None,
+        website: None,
         listed: true,
         source: None,
     };

@@ -90,6 +90,7 @@ const PERSONAL: &[&str] = &[
     "record_link_step",
     "lift_rest",
     "set_mailbox",
+    "set_joining",
 ];
 
 /// Every place in a body where anything can be written, as JSON pointers.

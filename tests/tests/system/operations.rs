@@ -236,7 +236,7 @@ fn resolved(document: &Value, schema: &Value) -> Value {
 
 /// A value that fits the schema of the field `name`.
 fn sample(name: &str, schema: &Value, things: &Things) -> Value {
-    if let Some(example) = schema.get("example") {
+    if let Some(example) = schema.get("example").or_else(|| schema["examples"].get(0)) {
         return example.clone();
     }
     if let Some(words) = schema["enum"].as_array() {

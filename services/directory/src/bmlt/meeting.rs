@@ -56,6 +56,10 @@ pub(super) fn read(
         mode: formats.mode,
         language: language(row, remarks),
         comments: remarks.text("comments", row.text("comments")),
+        accessibility: vec![],
+        cost: None,
+        cost_details: None,
+        website: None,
         listed: listed(row, remarks),
         source: origin.source_of(id),
     };

@@ -104,7 +104,7 @@ impl Rows {
             Event::Registered(group::Registered { details }) | Event::Changed(group::Changed { details }) => {
                 self.groups.push((id, details.programme, at));
             }
-            Event::Scheduled(_) | Event::Unscheduled(_) => {}
+            Event::Scheduled(_) | Event::Unscheduled(_) | Event::JoiningSet(_) => {}
         }
     }
 
