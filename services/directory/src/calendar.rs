@@ -11,6 +11,8 @@ mod rule;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use domain::{Schedule, ScheduleError};
 use jiff::{
     SignedDuration, Timestamp,
@@ -80,12 +82,16 @@ pub fn first(schedule: &Schedule) -> Result<Option<Occurrence>, ScheduleError> {
     Ok(Calendar::of(schedule)?.days_from(FIRST_DAY).next())
 }
 
-/// Whether the rule names a day, whether its meeting is left out or not.
+/// Those of these days that the rule names, whether their meetings are left out or not.
 ///
 /// # Errors
 /// As [`occurrences`].
-pub fn names(schedule: &Schedule, day: Date) -> Result<bool, ScheduleError> {
-    Ok(Calendar::of(schedule)?.days_from(day).next().is_some_and(|occurrence| occurrence.local.date() == day))
+pub fn named(schedule: &Schedule, days: &BTreeSet<Date>) -> Result<BTreeSet<Date>, ScheduleError> {
+    let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(BTreeSet::new()) };
+    let calendar = Calendar::of(schedule)?;
+    // One way through the rule, however many they are: what is counted is counted from its start.
+    let named = calendar.days_from(*first).map(|occurrence| occurrence.local.date());
+    Ok(named.take_while(|day| day <= last).filter(|day| days.contains(day)).collect())
 }
 
 /// The last instant at which a meeting of the rule can start, if the rule says so.

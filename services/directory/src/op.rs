@@ -22,7 +22,7 @@ web::operations! {
     /// List those that were issued.
     ListCalendars = "list_calendars": Admin Coordinator Facilitator;
     /// Show one to whoever has its address.
-    ShowCalendar = "show_calendar":, Public;
+    ShowCalendar = "show_calendar": , Public;
     /// Show a listed group's calendar.
-    ShowGroupCalendar = "show_group_calendar":, Public;
+    ShowGroupCalendar = "show_group_calendar": , Public;
 }

@@ -1,5 +1,6 @@
 //! `kith import`.
 
+mod calendar;
 mod check_ins;
 mod check_ins_file;
 mod csv_file;
@@ -25,6 +26,7 @@ use crate::{
     data_dir::random,
 };
 
+pub use calendar::calendar;
 pub use check_ins::check_ins;
 pub use hsds::hsds;
 pub use members::members;

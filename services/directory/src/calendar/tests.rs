@@ -189,6 +189,21 @@ fn the_fifth_weekday_from_the_end_is_the_first_of_months_that_have_five() {
 }
 
 #[test]
+fn weeks_are_those_of_iso_8601_and_counted_from_the_end_as_well() {
+    for (week, from_end) in [(1, None), (20, None), (52, None), (53, None), (53, Some(-1))] {
+        let rule = format!("FREQ=YEARLY;BYWEEKNO={};BYDAY=MO,TU,WE,TH,FR,SA,SU", from_end.unwrap_or(week));
+        let named: Vec<_> = Rule::parse(&schedule(date(2000, 1, 1), &rule)).unwrap().days(FIRST_DAY).collect();
+        let is = |day: &Date| {
+            let iso = day.iso_week_date();
+            let last = date(iso.year(), 12, 28).iso_week_date().week();
+            if from_end.is_some() { iso.week() == last } else { iso.week() == week }
+        };
+        let days = date(2000, 1, 1).series(jiff::Span::new().days(1)).take_while(|day| *day <= LAST_DAY);
+        assert_eq!(named, days.filter(is).collect::<Vec<_>>(), "{rule}");
+    }
+}
+
+#[test]
 fn each_day_of_a_list_is_one_of_its_own_with_a_place_or_without() {
     let both = dates_2026("FREQ=MONTHLY;BYDAY=MO,-1FR;BYMONTH=1");
     assert_eq!(both, ["2026-01-05", "2026-01-12", "2026-01-19", "2026-01-26", "2026-01-30"]);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     GroupId, Schedule, ScheduleError,
-    group::{Details, MeetingMode, Venue},
+    group::{Details, MeetingMode, Override, Venue},
 };
 use jiff::{
     SignedDuration, Timestamp, ToSpan,
@@ -17,6 +17,7 @@ use jiff::{
 
 use super::{
     line::{Lines, escaped},
+    read::CANCELLED,
     zone::{self, local, utc},
 };
 use crate::calendar::{self, Occurrence};
@@ -45,6 +46,14 @@ pub(crate) struct Other {
     pub called_off: bool,
     /// Whether it was cancelled.
     pub cancelled: bool,
+}
+
+impl From<&Override> for Other {
+    fn from(change: &Override) -> Self {
+        let Override { starts_at_local, duration_minutes, mode, note, called_off } = change.clone();
+        let note = note.map(|note| note.to_string());
+        Self { starts_at_local, duration_minutes, mode, note, called_off, cancelled: false }
+    }
 }
 
 /// A group as a calendar shows it.
@@ -114,8 +123,8 @@ impl<'a> Series<'a> {
     fn of(group: &'a GroupCalendar) -> Result<Option<Self>, ScheduleError> {
         let zone = calendar::zone(group.schedule.time_zone.as_str())?;
         let Some(first) = calendar::first(&group.schedule)? else { return Ok(None) };
-        let named = |date: &Date| calendar::names(&group.schedule, *date).unwrap_or(false);
-        let named: Vec<_> = group.others.iter().filter(|(date, _)| named(date)).collect();
+        let named = calendar::named(&group.schedule, &group.others.keys().copied().collect())?;
+        let named: Vec<_> = group.others.iter().filter(|(date, _)| named.contains(date)).collect();
         let called_off = named.iter().filter(|(_, other)| other.called_off).map(|(date, _)| **date);
         let left_out: BTreeSet<_> = group.schedule.except.iter().copied().chain(called_off).collect();
         let others = named.into_iter().filter(|(date, _)| !left_out.contains(date)).map(|(d, other)| (*d, other));
@@ -148,7 +157,12 @@ impl<'a> Series<'a> {
         lines.line(&self.at("DTSTART", other.starts_at_local.unwrap_or(planned)));
         lines.line(&format!("DURATION:PT{}M", other.duration_minutes.unwrap_or(schedule.duration_minutes)));
         self.describe(lines, other.mode.unwrap_or(details.mode), other.note.as_deref());
-        lines.line(if other.cancelled { "STATUS:CANCELLED" } else { "STATUS:CONFIRMED" });
+        if other.cancelled {
+            lines.line("STATUS:CANCELLED");
+            lines.line(&format!("X-KITH-STATE:{CANCELLED}"));
+        } else {
+            lines.line("STATUS:CONFIRMED");
+        }
         lines.line("END:VEVENT");
     }
 
@@ -163,7 +177,7 @@ impl<'a> Series<'a> {
     }
 
     fn describe(&self, lines: &mut Lines, mode: MeetingMode, note: Option<&str>) {
-        let Details { name, comments, formats, venue, .. } = &self.of.details;
+        let Details { name, comments, formats, venue, website, .. } = &self.of.details;
         lines.text("SUMMARY", name.as_str());
         let said = note.into_iter().chain(comments.as_ref().map(|comments| comments.as_str()));
         let said = said.collect::<Vec<_>>().join("\n\n");
@@ -177,6 +191,9 @@ impl<'a> Series<'a> {
         }
         if let Some(at) = venue.and_then(|venue| venue.coordinates) {
             lines.line(&format!("GEO:{:.6};{:.6}", at.latitude, at.longitude));
+        }
+        if let Some(website) = website {
+            lines.line(&format!("URL:{website}"));
         }
         if !formats.is_empty() {
             let formats: Vec<_> = formats.iter().map(|format| escaped(format.as_str())).collect();

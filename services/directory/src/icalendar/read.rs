@@ -25,7 +25,7 @@ use crate::calendar;
 /// Largest file, in bytes.
 pub(crate) const CALENDAR_BYTES_MAX: usize = 4 << 20;
 /// Most events of one file, a count; those that change single occurrences are counted, too.
-pub(crate) const EVENTS_MAX: usize = 20_000;
+pub(crate) const EVENTS_MAX: usize = 5_000;
 /// Length of a meeting of which the file does not say it, in minutes.
 const MINUTES_DEFAULT: u16 = 60;
 /// Longest value that a remark quotes, in characters.
@@ -207,8 +207,8 @@ impl Series<'_> {
             calendar.schedule = None;
             return Ok(calendar);
         }
-        for event in self.events.iter().filter(|event| event.property("RECURRENCE-ID").is_some()) {
-            if let Some((on, change)) = self.change(&calendar, &schedule, (master, event), remarks) {
+        for (on, event) in self.single(&schedule, remarks) {
+            if let Some(change) = self.change(&calendar, (&schedule, on), (master, event), remarks) {
                 calendar.overrides.insert(on, change);
             }
         }
@@ -237,40 +237,51 @@ impl Series<'_> {
         Ok(latest)
     }
 
-    /// What an event says is otherwise at one occurrence, and at which.
+    /// The events of single occurrences that there are, and their places in the series.
+    fn single(&self, schedule: &Schedule, remarks: &mut Remarks<'_>) -> Vec<(Date, &Component)> {
+        let mut single = vec![];
+        for event in self.events {
+            let Some(which) = event.property("RECURRENCE-ID") else { continue };
+            let at = (which.line, "RECURRENCE-ID");
+            if which.parameter("RANGE").is_some() {
+                let what = "is of all from there on, which cannot be kept; it is taken for this one alone";
+                remarks.note(at, &which.value, what);
+            }
+            match self.times.read(which, &schedule.time_zone) {
+                Ok(When::Local(local)) => single.push((local.date(), *event)),
+                Ok(When::Day(day)) => single.push((day, *event)),
+                Err(what) => remarks.note(at, &which.value, format!("{what}; the change is left out")),
+            }
+        }
+        let named = calendar::named(schedule, &single.iter().map(|(on, _)| *on).collect()).unwrap_or_default();
+        single.retain(|(on, event)| {
+            let there = named.contains(on) && !schedule.except.contains(on);
+            if !there && let Some(which) = event.property("RECURRENCE-ID") {
+                let what = "is on a day on which the rule has no meeting; the change is left out";
+                remarks.note((which.line, "RECURRENCE-ID"), &which.value, what);
+            }
+            there
+        });
+        single
+    }
+
+    /// What an event says is otherwise at one occurrence.
     fn change(
         &self,
         calendar: &ReadCalendar,
-        schedule: &Schedule,
+        (schedule, on): (&Schedule, Date),
         (master, event): (&Component, &Component),
         remarks: &mut Remarks<'_>,
-    ) -> Option<(Date, Override)> {
-        let which = event.property("RECURRENCE-ID")?;
-        let at = (which.line, "RECURRENCE-ID");
-        if which.parameter("RANGE").is_some() {
-            remarks.note(at, &which.value, "is of all from there on, which cannot be kept; it is taken for this one alone");
-        }
-        let on = match self.times.read(which, &schedule.time_zone) {
-            Ok(When::Local(local)) => local.date(),
-            Ok(When::Day(day)) => day,
-            Err(what) => {
-                remarks.note(at, &which.value, format!("{what}; the change is left out"));
-                return None;
-            }
-        };
-        if !calendar::names(schedule, on).unwrap_or(false) || schedule.except.contains(&on) {
-            remarks.note(at, &which.value, "is on a day on which the rule has no meeting; the change is left out");
-            return None;
-        }
+    ) -> Option<Override> {
         if event.text("X-KITH-STATE").as_deref() == Some(CANCELLED) {
             return None;
         }
         if is_cancelled(event) {
-            return Some((on, Override { called_off: true, ..Override::default() }));
+            return Some(Override { called_off: true, ..Override::default() });
         }
         let mut change = self.otherwise(calendar, (schedule, on), event, remarks);
         change.note = note(master, event);
-        (change != Override::default()).then_some((on, change))
+        (change != Override::default()).then_some(change)
     }
 
     fn otherwise(

@@ -128,7 +128,7 @@ impl Times<'_> {
             except: vec![],
         };
         calendar::validate(&schedule).map_err(|error| reject("RRULE", &rule, error.to_string()))?;
-        if !calendar::names(&schedule, local.date()).unwrap_or(false) {
+        if calendar::first(&schedule).ok().flatten().is_none_or(|first| first.local != local) {
             let what = "is on a day that the rule does not name; there is no meeting then";
             remarks.note((start.line, "DTSTART"), &start.value, what);
         }
@@ -161,7 +161,7 @@ impl Times<'_> {
                 };
             }
         }
-        days.retain(|day| calendar::names(schedule, *day).unwrap_or(false));
+        let days = calendar::named(schedule, &days).unwrap_or_default();
         if days.len() > Schedule::EXCEPT_MAX {
             let what = format!("names {} days, at most {} are possible; the oldest go", days.len(), Schedule::EXCEPT_MAX);
             remarks.note((event.line, "EXDATE"), "", what);
