@@ -155,6 +155,11 @@ impl World {
         &*self.running().log
     }
 
+    /// The same, to keep: what is written there beneath a running server is not in what that has in memory.
+    pub fn shared_log(&self) -> Arc<dyn EventLog> {
+        self.running().log.clone()
+    }
+
     /// Its data directory; of four, the folder that they share, in which theirs are.
     pub fn data(&self) -> &Path {
         let config = &self.configs[0];

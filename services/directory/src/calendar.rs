@@ -60,6 +60,11 @@ impl Days {
         let days = from.duration_until(through).as_hours() / 24 + 1;
         if days > PLAN_DAYS_MAX.into() { Err(TooManyDays(days)) } else { Ok(Self { from, through }) }
     }
+
+    /// Those of `dates` that are among them.
+    pub fn within(self, dates: impl IntoIterator<Item = Date>) -> impl Iterator<Item = Date> {
+        dates.into_iter().filter(move |date| (self.from..=self.through).contains(date))
+    }
 }
 
 /// Whether a calendar can be used.
@@ -115,6 +120,14 @@ pub fn occurrences(schedule: &Schedule, days: Days) -> Result<Vec<Occurrence>, S
     let calendar = Calendar::of(schedule)?;
     let meetings = calendar.days_from(days.from).take_while(|occurrence| occurrence.local.date() <= days.through);
     Ok(meetings.filter(|Occurrence { local, .. }| !schedule.except.contains(&local.date())).collect())
+}
+
+/// A meeting of a calendar at another local time than the rule says. Nothing where the calendar of `jiff` ends, or the
+/// zone is not one.
+pub fn at(schedule: &Schedule, local: DateTime, minutes: u16) -> Option<Occurrence> {
+    let starts_at = zone(schedule.time_zone.as_str()).ok()?.to_ambiguous_zoned(local).compatible().ok()?.timestamp();
+    let ends_at = starts_at.checked_add(SignedDuration::from_mins(minutes.into())).ok()?;
+    Some(Occurrence { local, starts_at, ends_at })
 }
 
 /// A schedule whose parts have been read.

@@ -24,6 +24,9 @@ pub(crate) async fn change_group(
     directory.require_group(&caller.org, group).await?;
     directory.check(&caller.org, &details).await?;
     let describe = group::Command::Describe(details);
-    let group = caller.require_group(group)?;
-    Ok(directory.groups.transact(&group, cause, describe, Reply::DONE).await?)
+    let (permitted, part) = (caller.require_group(group)?, cause.part());
+    let Answer(mut done) = directory.groups.transact(&permitted, cause, describe, Reply::DONE).await?;
+    // What is planned takes place as the group meets.
+    done.position = directory.settled(&caller.org, group, &part, done.position).await;
+    Ok(Answer(done))
 }

@@ -147,7 +147,19 @@ pub async fn import(
         .into_iter()
         .map(|listed| (listed.id.0, group::Command::Import(listed.details, listed.schedule)))
         .collect();
-    let groups = tally(each::<Group>(&directory.groups, caller, &cause, groups, dry_run)).await?;
+    let groups =
+        each::<Group>(&directory.groups, caller, &cause, groups, dry_run).and_then(|(outcome, position, id)| {
+            let (cause, is_changed) = (&cause, matches!(outcome, Outcome::Changed) && !dry_run);
+            async move {
+                let settled = if is_changed {
+                    directory.settled(&caller.org, domain::GroupId(id), cause, position).await
+                } else {
+                    position
+                };
+                Ok((outcome, settled, id))
+            }
+        });
+    let groups = tally(groups).await?;
     let remarks_left_out = remarks.len().saturating_sub(REMARKS_MAX);
     remarks.truncate(REMARKS_MAX);
     let position = programmes.1.max(groups.1);
@@ -169,7 +181,7 @@ fn each<D: Decider>(
     cause: &Cause,
     commands: Vec<(Uuid, D::Command)>,
     dry_run: bool,
-) -> impl Stream<Item = Result<(Outcome, Position), TransactError<D::Refusal>>>
+) -> impl Stream<Item = Result<(Outcome, Position, Uuid), TransactError<D::Refusal>>>
 where
     D::Command: 'static,
 {
@@ -177,7 +189,10 @@ where
     stream::iter(commands)
         .map(move |(id, command)| {
             let (streams, permitted, cause) = (streams.clone(), caller.within_organisation(id), cause.clone());
-            async move { one(&streams, &permitted, cause, command, dry_run).await }
+            async move {
+                let (outcome, position) = one(&streams, &permitted, cause, command, dry_run).await?;
+                Ok((outcome, position, id))
+            }
         })
         .buffer_unordered(WRITES_AT_ONCE)
 }
@@ -207,8 +222,10 @@ where
     Ok((outcome, done.position))
 }
 
-async fn tally<E>(outcomes: impl Stream<Item = Result<(Outcome, Position), E>>) -> Result<(Imported, Position), E> {
-    let count = |(mut imported, reached): (Imported, Position), (outcome, position): (Outcome, Position)| {
+async fn tally<E>(
+    outcomes: impl Stream<Item = Result<(Outcome, Position, Uuid), E>>,
+) -> Result<(Imported, Position), E> {
+    let count = |(mut imported, reached): (Imported, Position), (outcome, position, _): (Outcome, Position, Uuid)| {
         match outcome {
             Outcome::Created => imported.created += 1,
             Outcome::Changed => imported.changed += 1,

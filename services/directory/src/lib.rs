@@ -8,6 +8,7 @@
 pub mod bmlt;
 pub mod calendar;
 mod change_group;
+mod change_occurrence;
 mod feeds;
 mod icalendar;
 mod import_bmlt;
@@ -18,9 +19,11 @@ mod plan_meetings;
 mod planner;
 mod register_group;
 mod register_programme;
+mod restore_occurrence;
 mod revoke_calendar;
 mod schedule_group;
 mod set_joining;
+mod settle;
 mod show_calendar;
 mod show_group_calendar;
 
@@ -44,7 +47,8 @@ use web::{Authenticator, Caller, Guarded, Problem};
 use planner::Planner;
 
 pub use import_bmlt::{Imported, REMARKS_MAX, Report, import};
-pub use plan_meetings::{PlanError, Plans, plan_group};
+pub use plan_meetings::{PlanError, Plans};
+pub use settle::plan_group;
 
 /// Most streams that one command writes to at the same time, a count.
 const WRITES_AT_ONCE: usize = 32;
@@ -68,6 +72,8 @@ pub struct Directory {
     new_secret: fn() -> [u8; 32],
     /// What not everybody may know is sealed with the organisation's key.
     vault: Vault,
+    /// How many days ahead are planned by itself, 0 to [`calendar::PLAN_DAYS_MAX`].
+    plan_days: u16,
 }
 
 /// The context.
@@ -93,12 +99,12 @@ fn build(host: &Host) -> Built {
         log: host.streams.log().clone(),
         new_secret: host.new_secret,
         vault: host.vault().clone(),
+        plan_days: host.plan_days,
     };
     let (routes, public) = (routes(directory.clone()), public(directory.clone()));
-    let (views, days) = (host.views.clone(), host.plan_days);
-    let planner = move || Planner { directory: directory.clone(), views: views.clone(), days };
-    let tasks = (days > 0).then(|| Task::following("planner", planner::RHYTHM, planner));
-    Built { routes, public, tasks: tasks.into_iter().collect(), ..Built::default() }
+    let views = host.views.clone();
+    let planner = move || Planner::new(directory.clone(), views.clone());
+    Built { routes, public, tasks: vec![Task::following("planner", planner::RHYTHM, planner)], ..Built::default() }
 }
 
 /// All operations.
@@ -109,6 +115,8 @@ fn routes(directory: Directory) -> OpenApiRouter {
         .routes(routes!(change_group::change_group))
         .routes(routes!(schedule_group::schedule_group))
         .routes(routes!(set_joining::set_joining))
+        .routes(routes!(change_occurrence::change_occurrence))
+        .routes(routes!(restore_occurrence::restore_occurrence))
         .routes(routes!(plan_meetings::plan_meetings))
         .routes(routes!(import_bmlt::import_bmlt))
         .routes(routes!(issue_calendar::issue_calendar, list_calendars::list_calendars))

@@ -11,6 +11,10 @@ web::operations! {
     ScheduleGroup = "schedule_group": Admin Coordinator;
     /// Say how to take part in a group from elsewhere.
     SetJoining = "set_joining": Admin Coordinator Facilitator;
+    /// Change one occurrence of a group's calendar.
+    ChangeOccurrence = "change_occurrence": Admin Coordinator Facilitator;
+    /// Restore one occurrence of a group's calendar.
+    RestoreOccurrence = "restore_occurrence": Admin Coordinator Facilitator;
     /// Plan a group's meetings.
     PlanMeetings = "plan_meetings": Admin Coordinator;
     /// Import a BMLT listing.

@@ -1,22 +1,17 @@
 //! Plan a group's meetings.
 
 use axum::extract::State;
-use domain::{
-    GroupId, LocalDay, MeetingId, OrgId, Schedule, ScheduleError,
-    group::{self, MeetingMode},
-    meeting::{self, Plan},
-};
-use eventlog::{Cause, Position, Reply, TransactError};
-use futures::{StreamExt, TryStreamExt, stream};
+use domain::{GroupId, LocalDay, ScheduleError, group, meeting};
+use eventlog::{Position, Reply, TransactError};
 use jiff::{Span, civil::Date};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use web::{Answer, Command, Path, Problem, Problems, Undone};
 
 use crate::{
-    Directory, WRITES_AT_ONCE,
-    calendar::{Days, Occurrence, PLAN_DAYS_MAX, occurrences},
-    op,
+    Directory,
+    calendar::{Days, PLAN_DAYS_MAX},
+    op, plan_group,
 };
 
 /// The days to plan for, local to the group, both included.
@@ -36,6 +31,8 @@ pub struct Plans {
     pub planned: usize,
     /// Meetings that were planned so already, or have begun; a count.
     pub unchanged: usize,
+    /// Meetings that were planned and are taken away, because the calendar no longer has them; a count.
+    pub unplanned: usize,
     /// Up to where to read to see them.
     #[serde(skip)]
     pub position: Position,
@@ -76,8 +73,8 @@ impl From<PlanError> for Problem {
 
 /// Plan a group's meetings
 ///
-/// Plans the meetings that the group's calendar has on these days. Planning twice changes nothing; meetings that
-/// have begun or were cancelled stay as they are.
+/// Plans the meetings that the group's calendar has on these days, and takes away those still to come that it no longer
+/// has, on whatever day. Planning twice changes nothing; meetings that have begun or were cancelled stay as they are.
 #[utoipa::path(post, path = "/v1/groups/{group}/meetings", tag = "directory", request_body = PlanBody,
     params(("group" = GroupId, Path, description = "The group")),
     responses((status = 200, description = "The meetings are planned", body = Plans), Problems))]
@@ -111,55 +108,4 @@ fn days(PlanBody { from, through }: PlanBody, day: &LocalDay) -> Result<Days, Pr
         return Err(Problem::malformed(what));
     }
     Days::new(from, through).map_err(|error| Problem::malformed(error.to_string()))
-}
-
-/// Plans the meetings that a group's calendar has on these days. Each meeting is a stream of its own, so a failure
-/// leaves those before it planned; planning again does the rest.
-///
-/// `cause.id` must be a new one for each new run: ids of events are derived from it. Its key is not used.
-///
-/// # Errors
-/// If the group is not there, has no calendar, or the log does not answer.
-pub async fn plan_group(
-    directory: &Directory,
-    org: &OrgId,
-    group: GroupId,
-    days: Days,
-    cause: &Cause,
-) -> Result<Plans, PlanError> {
-    let (mode, schedule) = calendar(directory, org, group).await?;
-    // A calendar that began long ago is gone through from there on.
-    let meetings =
-        directory.authenticator.compute.run((org, cause.actor.clone()), move || occurrences(&schedule, days)).await?;
-    let meetings = meetings.map_err(|source| PlanError::Calendar { group, source })?;
-    let cause = cause.part();
-    let plans = meetings.into_iter().map(|Occurrence { local, starts_at, ends_at }| {
-        let (directory, org, cause) = (directory.clone(), org.clone(), cause.clone());
-        let plan = meeting::Command::Plan(Plan { group, starts_at_local: local, starts_at, ends_at, mode });
-        async move { directory.meetings.transact(&org, MeetingId::of(group, local), cause, plan, Reply::DONE).await }
-    });
-    let done = stream::iter(plans).buffer_unordered(WRITES_AT_ONCE);
-    let count = |plans: Plans, done: eventlog::Done| async move {
-        let planned = usize::from(done.events > 0);
-        Ok(Plans {
-            planned: plans.planned + planned,
-            unchanged: plans.unchanged + 1 - planned,
-            position: plans.position.max(done.position),
-        })
-    };
-    Ok(done.try_fold(Plans::default(), count).await?)
-}
-
-/// How a group meets, and when.
-async fn calendar(
-    directory: &Directory,
-    org: &OrgId,
-    group: GroupId,
-) -> Result<(MeetingMode, Schedule), TransactError<group::Refusal>> {
-    let look = directory.groups.look(org, group, |loaded| match (&loaded.state.details, &loaded.state.schedule) {
-        (None, _) => Err(group::Refusal::Unknown),
-        (Some(_), None) => Err(group::Refusal::NoSchedule),
-        (Some(details), Some(schedule)) => Ok((details.mode, schedule.clone())),
-    });
-    look.await?.map_err(TransactError::Refused)
 }

@@ -9,8 +9,9 @@ use crate::{Directory, op};
 
 /// Set a group's calendar
 ///
-/// Replaces the group's calendar, or takes it away if the body is `null`. Meetings that are planned already stay as
-/// they are: cancel those that will not take place.
+/// Replaces the group's calendar, or takes it away if the body is `null`. What is planned moves with it: a meeting that is
+/// at another time is the same one, one that the calendar no longer has is taken away and does not count as cancelled.
+/// Meetings whose register was opened, and cancelled ones, stay as they are. What was changed at single occurrences stays.
 #[utoipa::path(put, path = "/v1/groups/{group}/schedule", tag = "directory", request_body = Option<Schedule>,
     params(("group" = GroupId, Path, description = "The group")),
     responses((status = 204, description = "The calendar stands"), Problems))]
@@ -23,6 +24,8 @@ pub(crate) async fn schedule_group(
     let Command { caller, cause, body: schedule, .. } = command;
     directory.check_schedule(&caller, schedule.as_ref()).await?;
     let schedule = group::Command::Schedule(schedule);
-    let group = caller.require_group(group)?;
-    Ok(directory.groups.transact(&group, cause, schedule, Reply::DONE).await?)
+    let (permitted, part) = (caller.require_group(group)?, cause.part());
+    let Answer(mut done) = directory.groups.transact(&permitted, cause, schedule, Reply::DONE).await?;
+    done.position = directory.settled(&caller.org, group, &part, done.position).await;
+    Ok(Answer(done))
 }

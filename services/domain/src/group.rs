@@ -4,8 +4,9 @@ mod access;
 mod joining;
 mod link;
 mod meeting_type;
+mod series;
 
-use jiff::Zoned;
+use jiff::{Zoned, civil::Date};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
@@ -15,7 +16,7 @@ pub use access::{Accessibility, Cost};
 pub use joining::{Joining, Online};
 pub use link::{Link, LinkError};
 pub use meeting_type::MeetingType;
-
+pub use self::series::{EARLIER_MAX, MOVED_DAYS_MAX, OVERRIDES_MAX, Override, Series};
 use crate::{Decider, LocalDay, ProgrammeId, RefusalKind, Schedule, event::events, text::Text, there};
 
 /// Stream kind of groups.
@@ -204,6 +205,22 @@ pub struct JoiningSet {
     pub online: Option<Online>,
 }
 
+/// Something is otherwise at one occurrence than the calendar says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OccurrenceChanged {
+    /// Its place in the series: the local date on which the calendar has it.
+    pub on: Date,
+    /// All that is otherwise.
+    pub change: Override,
+}
+
+/// One occurrence is as the calendar says again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OccurrenceRestored {
+    /// Its place in the series.
+    pub on: Date,
+}
+
 events! {
     /// What can have happened to a group.
     pub enum Event of "group" {
@@ -217,6 +234,10 @@ events! {
         Unscheduled = "group.unscheduled" v 1,
         /// It was said how to take part from elsewhere.
         JoiningSet = "group.joining_set" v 1,
+        /// Something is otherwise at one occurrence.
+        OccurrenceChanged = "group.occurrence_changed" v 1,
+        /// One occurrence is as the calendar says again.
+        OccurrenceRestored = "group.occurrence_restored" v 1,
     }
 }
 
@@ -225,8 +246,8 @@ events! {
 pub struct State {
     /// Nothing before it is registered.
     pub details: Option<Details>,
-    /// Its calendar, if it has one.
-    pub schedule: Option<Schedule>,
+    /// Its calendar, as it is and as it was.
+    pub series: Series,
     /// How to take part from elsewhere, if somebody can.
     pub online: Option<Online>,
 }
@@ -234,7 +255,7 @@ pub struct State {
 impl State {
     /// The day where the group meets; that of `now` if it has no calendar, which says where.
     pub fn today(&self, now: &Zoned) -> LocalDay {
-        LocalDay::of(&there(now, self.schedule.as_ref().map(|schedule| schedule.time_zone.as_str())))
+        LocalDay::of(&there(now, self.series.schedule.as_ref().map(|schedule| schedule.time_zone.as_str())))
     }
 }
 
@@ -252,6 +273,15 @@ pub enum Command {
     Import(Details, Option<Schedule>),
     /// All that a listing says of it in one: only what differs is written, and what it cannot know stays.
     List(Details, Option<Schedule>, Option<Online>),
+    /// Set all that is otherwise at one occurrence; nothing: it is as the calendar says.
+    ChangeOccurrence {
+        /// Its place in the series.
+        on: Date,
+        /// All that is otherwise.
+        change: Override,
+        /// The day where the group meets: what was changed at occurrences before it is past.
+        today: Date,
+    },
 }
 
 /// Why something was refused.
@@ -263,6 +293,15 @@ pub enum Refusal {
     /// Nothing to plan by.
     #[error("the group has no schedule to plan meetings by")]
     NoSchedule,
+    /// Nothing that could be otherwise.
+    #[error("the calendar has no meeting on {0}")]
+    NoOccurrence(Date),
+    /// The register says what became of it.
+    #[error("the register of that meeting was opened, or it was cancelled or did not occur")]
+    OccurrencePast,
+    /// Too much is otherwise.
+    #[error("{OVERRIDES_MAX} occurrences ahead are otherwise than the calendar says, no more are possible")]
+    TooManyOverrides,
 }
 
 impl crate::Refusal for Refusal {
@@ -270,12 +309,16 @@ impl crate::Refusal for Refusal {
         match self {
             Self::Unknown => "unknown-group",
             Self::NoSchedule => "no-schedule",
+            Self::NoOccurrence(_) => "no-occurrence",
+            Self::OccurrencePast => "occurrence-past",
+            Self::TooManyOverrides => "too-many-overrides",
         }
     }
     fn kind(&self) -> RefusalKind {
         match self {
             Self::Unknown => RefusalKind::Absent,
-            Self::NoSchedule => RefusalKind::Conflict,
+            Self::NoOccurrence(_) => RefusalKind::Absent,
+            Self::NoSchedule | Self::OccurrencePast | Self::TooManyOverrides => RefusalKind::Conflict,
         }
     }
 }
@@ -293,7 +336,7 @@ impl Decider for Group {
             Some(_) => Some(Event::Changed(Changed { details: details.clone() })),
         };
         let scheduled = |schedule: &Option<Schedule>| match schedule {
-            now if *now == state.schedule => None,
+            now if *now == state.series.schedule => None,
             Some(schedule) => Some(Event::Scheduled(Scheduled { schedule: schedule.clone() })),
             None => Some(Event::Unscheduled(Unscheduled {})),
         };
@@ -312,18 +355,34 @@ impl Decider for Group {
             _ if state.details.is_none() => Err(Refusal::Unknown),
             Command::SetJoining(online) => Ok(joining(online).into_iter().collect()),
             Command::Schedule(schedule) => Ok(scheduled(schedule).into_iter().collect()),
+            Command::ChangeOccurrence { on, change, today } => change_occurrence(&state.series, *on, change, *today),
         }
     }
 
-    fn evolve(state: State, event: &Event) -> State {
+    fn evolve(mut state: State, event: &Event) -> State {
         match event {
             Event::Registered(Registered { details }) | Event::Changed(Changed { details }) => {
-                State { details: Some(details.clone()), ..state }
+                state.details = Some(details.clone());
             }
-            Event::Scheduled(Scheduled { schedule }) => State { schedule: Some(schedule.clone()), ..state },
-            Event::Unscheduled(Unscheduled {}) => State { schedule: None, ..state },
-            Event::JoiningSet(JoiningSet { online }) => State { online: online.clone(), ..state },
+            Event::Scheduled(Scheduled { schedule }) => state.series.reschedule(Some(schedule.clone())),
+            Event::Unscheduled(Unscheduled {}) => state.series.reschedule(None),
+            Event::OccurrenceChanged(OccurrenceChanged { on, change }) => state.series.set(*on, Some(change)),
+            Event::OccurrenceRestored(OccurrenceRestored { on }) => state.series.set(*on, None),
+            Event::JoiningSet(JoiningSet { online }) => state.online.clone_from(online),
         }
+        state
+    }
+}
+
+fn change_occurrence(series: &Series, on: Date, change: &Override, today: Date) -> Result<Vec<Event>, Refusal> {
+    let before = series.overrides.get(&on);
+    let ahead = || series.overrides.range(today..).filter(|(other, _)| **other != on).count();
+    match (before, *change == Override::default()) {
+        (None, true) => Ok(vec![]),
+        (Some(before), false) if before == change => Ok(vec![]),
+        (Some(_), true) => Ok(vec![Event::OccurrenceRestored(OccurrenceRestored { on })]),
+        (_, false) if ahead() >= OVERRIDES_MAX => Err(Refusal::TooManyOverrides),
+        (_, false) => Ok(vec![Event::OccurrenceChanged(OccurrenceChanged { on, change: change.clone() })]),
     }
 }
 
@@ -412,11 +471,80 @@ mod tests {
     #[test]
     fn its_day_is_the_one_where_it_meets_or_else_the_one_that_is_given() {
         let now = "2026-02-01T04:30:00Z".parse::<jiff::Timestamp>().unwrap().to_zoned(jiff::tz::TimeZone::UTC);
-        let day = |schedule| State { schedule, ..State::default() }.today(&now).to_string();
+        let day = |schedule| {
+            let mut series = Series::default();
+            series.reschedule(schedule);
+            State { series, ..State::default() }.today(&now).to_string()
+        };
         assert_eq!(day(Some(tuesdays())), "2026-01-31 in America/New_York");
         assert_eq!(day(None), "2026-02-01 in UTC");
         let elsewhere = Schedule { time_zone: "Mars/Olympus".parse().unwrap(), ..tuesdays() };
         assert_eq!(day(Some(elsewhere)), "2026-02-01 in UTC", "another database of time zones took it");
+    }
+
+    #[test]
+    fn what_is_otherwise_at_an_occurrence_stays_when_the_calendar_changes() {
+        let on = jiff::civil::date(2026, 3, 10);
+        let online = Override { mode: Some(MeetingMode::Virtual), ..Override::default() };
+        let change = |change| Command::ChangeOccurrence { on, change, today: on };
+        let registered = Event::Registered(Registered { details: details("Steps") });
+        let scheduled = Event::Scheduled(Scheduled { schedule: tuesdays() });
+        let changed = Event::OccurrenceChanged(OccurrenceChanged { on, change: online.clone() });
+        let later = Schedule { starts_at: jiff::civil::time(19, 30, 0, 0), ..tuesdays() };
+        let moved = Event::Scheduled(Scheduled { schedule: later });
+        let history = [registered, scheduled, changed.clone(), moved];
+        given::<Group>(history[..2].to_vec()).when(&change(online.clone())).then(&[changed]);
+        given::<Group>(history[..2].to_vec()).when(&change(Override::default())).then_nothing();
+        given::<Group>(history.clone()).when(&change(online.clone())).then_nothing();
+        let restored = Event::OccurrenceRestored(OccurrenceRestored { on });
+        given::<Group>(history.clone()).when(&change(Override::default())).then(&[restored]);
+        asking_twice_changes_nothing::<Group>(&history, &change(Override { called_off: true, ..online.clone() }));
+        asking_twice_changes_nothing::<Group>(&history, &change(Override::default()));
+        given::<Group>([]).when(&change(online)).then_refused(&Refusal::Unknown);
+    }
+
+    #[test]
+    fn no_more_is_otherwise_than_can_be_kept_and_what_is_past_makes_room() {
+        let first = jiff::civil::date(2026, 3, 10);
+        let called_off = Override { called_off: true, ..Override::default() };
+        let changed = |days: i32| {
+            let on = first.saturating_add(jiff::Span::new().days(days));
+            Event::OccurrenceChanged(OccurrenceChanged { on, change: called_off.clone() })
+        };
+        let registered = Event::Registered(Registered { details: details("Steps") });
+        let most = i32::try_from(OVERRIDES_MAX).unwrap();
+        let history: Vec<_> = std::iter::once(registered).chain((0..most).map(changed)).collect();
+        let on = first.saturating_add(jiff::Span::new().days(most));
+        let another = |today| Command::ChangeOccurrence { on, change: called_off.clone(), today };
+        given::<Group>(history.clone()).when(&another(first)).then_refused(&Refusal::TooManyOverrides);
+        given::<Group>(history.clone()).when(&another(first.tomorrow().unwrap())).then(&[changed(most)]);
+        let state = history.iter().chain(&[changed(most)]).fold(State::default(), Group::evolve);
+        assert_eq!((state.series.overrides.len(), state.series.overrides.contains_key(&first)), (OVERRIDES_MAX, false));
+    }
+
+    #[test]
+    fn a_meeting_is_the_same_whatever_time_its_calendar_has() {
+        let group = crate::GroupId(uuid::Uuid::from_u128(7));
+        let at = |hour| Schedule { starts_at: jiff::civil::time(hour, 0, 0, 0), ..tuesdays() };
+        let mut series = Series::default();
+        let on = jiff::civil::date(2026, 3, 10);
+        let first = |series: &Series| series.meetings(group, on).next();
+        assert_eq!(first(&series), None);
+        series.reschedule(Some(at(19)));
+        let id = first(&series);
+        assert_eq!(id, Some(crate::MeetingId::of(group, on.at(19, 0, 0, 0))));
+        for hour in [20, 7, 19] {
+            series.reschedule(Some(at(hour)));
+            assert_eq!(first(&series), id);
+        }
+        series.reschedule(None);
+        assert_eq!(first(&series), id);
+        assert_eq!(series.meetings(group, on).count(), 3, "and what an older Kith called it");
+        assert_eq!(series.earlier.len(), 3, "each once");
+        for hour in 0..24 {
+            series.reschedule(Some(at(hour)));
+        }
+        assert_eq!((series.earlier.len(), first(&series)), (EARLIER_MAX, id));
     }
 
     #[test]

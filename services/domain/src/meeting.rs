@@ -1,6 +1,7 @@
 //! A meeting and its register: who came, how, and how many more.
 //!
-//! planned → open → held, or cancelled, or did not occur. A register that nobody filled in is not a state: it is
+//! planned → open → held, or cancelled, or did not occur; what the calendar no longer has is taken away as if it had never
+//! been planned. A register that nobody filled in is not a state: it is
 //! computed by those who read ("overdue"). A member without a mark is *not recorded*, never absent.
 
 mod mood;
@@ -48,6 +49,9 @@ pub struct Replanned {
     #[serde(flatten)]
     pub plan: Plan,
 }
+/// A planned meeting was taken away: the calendar no longer has it. It was not cancelled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unplanned {}
 /// A meeting's register was opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Opened {}
@@ -130,6 +134,8 @@ events! {
         Planned = "meeting.planned" v 1,
         /// It was planned anew.
         Replanned = "meeting.replanned" v 1,
+        /// The calendar no longer has it.
+        Unplanned = "meeting.unplanned" v 1,
         /// Its register was opened.
         Opened = "meeting.opened" v 1,
         /// It took place.
@@ -290,6 +296,13 @@ pub struct NewMood {
 pub enum Command {
     /// Plan it, or plan it anew if it has not begun.
     Plan(Plan),
+    /// As [`Self::Plan`], if it was ever planned.
+    Replan(Plan),
+    /// Take it away, because the calendar no longer has it: if nothing was said of it, and it is still to come.
+    Unplan {
+        /// When.
+        at: Timestamp,
+    },
     /// Open its register.
     Open {
         /// When.
@@ -353,11 +366,16 @@ impl Decider for Meeting {
     fn decide(command: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
         let register = match (command, state) {
             (Command::Plan(plan), State::Unknown) => return Ok(vec![Event::Planned(Planned { plan: *plan })]),
+            (Command::Replan(_) | Command::Unplan { .. }, State::Unknown) => return Ok(vec![]),
             (_, State::Unknown) => return Err(Refusal::Unknown),
             (_, State::Known(register)) => register,
         };
         match command {
             Command::Plan(plan) => Ok(replan(register, *plan)),
+            // Only what is planned moves: what was taken away does not come back by the way.
+            Command::Replan(plan) if register.status == Status::Planned => Ok(replan(register, *plan)),
+            Command::Replan(_) => Ok(vec![]),
+            Command::Unplan { at } => Ok(unplan(register, *at)),
             Command::Open { at } => open(register, *at),
             Command::Hold => hold(register),
             Command::Cancel { reason } => {
@@ -385,7 +403,11 @@ impl Decider for Meeting {
             (State::Known(register), _) => register,
         };
         match event {
-            Event::Planned(Planned { plan }) | Event::Replanned(Replanned { plan }) => register.plan = *plan,
+            Event::Planned(Planned { plan }) | Event::Replanned(Replanned { plan }) => {
+                register.plan = *plan;
+                register.status = Status::Planned;
+            }
+            Event::Unplanned(Unplanned {}) => register.status = Status::Unplanned,
             Event::Opened(Opened {}) => register.status = Status::Open,
             Event::Held(Held {}) => {
                 register.status = Status::Held;
@@ -413,10 +435,18 @@ impl Decider for Meeting {
 
 /// A changed calendar moves only meetings that have not begun.
 fn replan(register: &Register, plan: Plan) -> Vec<Event> {
-    if register.status == Status::Planned && register.plan != plan {
-        vec![Event::Replanned(Replanned { plan })]
-    } else {
-        vec![]
+    match register.status {
+        Status::Planned if register.plan != plan => vec![Event::Replanned(Replanned { plan })],
+        Status::Unplanned => vec![Event::Replanned(Replanned { plan })],
+        _ => vec![],
+    }
+}
+
+fn unplan(register: &Register, at: Timestamp) -> Vec<Event> {
+    let untouched = register.entries.is_empty() && register.heads.is_empty();
+    match register.status {
+        Status::Planned if untouched && register.plan.starts_at > at => vec![Event::Unplanned(Unplanned {})],
+        _ => vec![],
     }
 }
 
@@ -426,7 +456,7 @@ fn open(register: &Register, at: Timestamp) -> Result<Vec<Event>, Refusal> {
         Status::Planned if at < starts_at - OPENS_EARLY_MAX => Err(Refusal::TooEarly { starts_at }),
         Status::Planned => Ok(vec![Event::Opened(Opened {})]),
         Status::Open => Ok(vec![]),
-        status @ (Status::Held | Status::Cancelled | Status::DidNotOccur) => {
+        status @ (Status::Held | Status::Cancelled | Status::DidNotOccur | Status::Unplanned) => {
             Err(Refusal::NotPossible { status, to: Status::Open })
         }
     }
@@ -436,7 +466,9 @@ fn hold(register: &Register) -> Result<Vec<Event>, Refusal> {
     match register.status {
         Status::Open => Ok(vec![Event::Held(Held {})]),
         Status::Held => Ok(vec![]),
-        status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur) => Err(Refusal::NotOpen { status }),
+        status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur | Status::Unplanned) => {
+            Err(Refusal::NotOpen { status })
+        }
     }
 }
 
@@ -454,7 +486,9 @@ fn reinstate(register: &Register, reason: &Sealed) -> Result<Vec<Event>, Refusal
     match register.status {
         Status::Cancelled | Status::DidNotOccur => Ok(vec![Event::Reinstated(Reinstated { reason: reason.clone() })]),
         Status::Planned => Ok(vec![]),
-        status @ (Status::Open | Status::Held) => Err(Refusal::NotPossible { status, to: Status::Planned }),
+        status @ (Status::Open | Status::Held | Status::Unplanned) => {
+            Err(Refusal::NotPossible { status, to: Status::Planned })
+        }
     }
 }
 
@@ -544,7 +578,9 @@ fn correct(
             };
             Ok(records.iter().filter(|(member, _)| changed.contains(member)).map(corrected).collect())
         }
-        status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur) => Err(Refusal::NotOpen { status }),
+        status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur | Status::Unplanned) => {
+            Err(Refusal::NotOpen { status })
+        }
     }
 }
 
@@ -559,7 +595,9 @@ fn count(register: &Register, heads: &Headcount, reason: Option<&Sealed>) -> Res
         Status::Open | Status::Held => {
             Ok(vec![Event::HeadcountRecorded(HeadcountRecorded { heads, reason: reason.cloned() })])
         }
-        status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur) => Err(Refusal::NotOpen { status }),
+        status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur | Status::Unplanned) => {
+            Err(Refusal::NotOpen { status })
+        }
     }
 }
 
@@ -568,7 +606,7 @@ fn record_moods(register: &Register, moods: &[NewMood], by: &Subject) -> Result<
         Status::Open => {}
         // Whoever could send the same again without being refused could try out what somebody said.
         Status::Held => return Err(Refusal::RegisterClosed),
-        status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur) => {
+        status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur | Status::Unplanned) => {
             return Err(Refusal::NotOpen { status });
         }
     }
@@ -598,7 +636,9 @@ fn record_mood(register: &Register, person: &Person, mood: &BTreeMap<MemberId, S
 
 fn record_structure(register: &Register, structure: &Structure) -> Result<Vec<Event>, Refusal> {
     match (register.status, structure.impossible(&register.plan)) {
-        (status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur), _) => Err(Refusal::NotOpen { status }),
+        (status @ (Status::Planned | Status::Cancelled | Status::DidNotOccur | Status::Unplanned), _) => {
+            Err(Refusal::NotOpen { status })
+        }
         (Status::Open | Status::Held, _) if *structure == register.structure => Ok(vec![]),
         (Status::Open | Status::Held, Some((nth, why))) => Err(Refusal::Phase(nth, why)),
         (Status::Open | Status::Held, None) => {

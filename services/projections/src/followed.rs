@@ -3,7 +3,7 @@
 use domain::{GroupId, MemberId, OrgId};
 use host::row;
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 /// A group whose calendar can be planned by.
 #[derive(Debug, Clone)]
@@ -14,20 +14,46 @@ pub struct Plannable {
     pub group: GroupId,
 }
 
-/// Groups with a calendar of which nothing is planned after `horizon`: for the planner.
+/// What there is for the planner.
+#[derive(Debug, Default)]
+pub struct ToPlan {
+    /// Groups whose calendar, or something at an occurrence, was changed.
+    pub changed: Vec<Plannable>,
+    /// Where that was said last.
+    pub last: u64,
+    /// Groups with a calendar of which nothing is planned near the horizon.
+    pub ahead: Vec<Plannable>,
+}
+
+/// What was changed after a position, and of what nothing is planned after `horizon`, if anything is planned ahead.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn plannable(connection: &Connection, horizon: Timestamp) -> rusqlite::Result<Vec<Plannable>> {
+pub fn to_plan(connection: &Connection, settled: u64, horizon: Option<Timestamp>) -> rusqlite::Result<ToPlan> {
+    let from = i64::try_from(settled).unwrap_or(i64::MAX);
+    let mut statement =
+        connection.prepare_cached("SELECT org, id, rescheduled FROM groups WHERE rescheduled > max(?1, 0)")?;
+    let mut last = settled;
+    let changed = statement.query_map([from], |row| {
+        last = last.max(row.get::<_, i64>(2)?.unsigned_abs());
+        plannable(row)
+    })?;
+    let changed = changed.collect::<Result<_, _>>()?;
+    let ahead = horizon.map(|horizon| ahead(connection, horizon)).transpose()?.unwrap_or_default();
+    Ok(ToPlan { changed, last, ahead })
+}
+
+fn ahead(connection: &Connection, horizon: Timestamp) -> rusqlite::Result<Vec<Plannable>> {
     let mut statement = connection.prepare_cached(
         "SELECT org, id FROM groups WHERE schedule IS NOT NULL AND NOT EXISTS (
                  SELECT 1 FROM meetings
                  WHERE meetings.org = groups.org AND grp = groups.id AND starts_at >= ?1)",
     )?;
-    let rows = statement.query_map([horizon.as_second()], |row| {
-        Ok(Plannable { org: row::text(row, 0)?, group: GroupId(row::uuid(row, 1)?) })
-    })?;
-    rows.collect()
+    statement.query_map([horizon.as_second()], plannable)?.collect()
+}
+
+fn plannable(row: &Row<'_>) -> rusqlite::Result<Plannable> {
+    Ok(Plannable { org: row::text(row, 0)?, group: GroupId(row::uuid(row, 1)?) })
 }
 
 /// Groups in which somebody waits, and in which records stand of which it was said after a position whose they are; and

@@ -2,10 +2,13 @@
 
 use domain::{
     AnyEvent, DomainEvent, GroupId, ProgrammeId, Schedule,
-    group::{Changed, Details, Event, JoiningSet, MeetingMode, Online, Registered, Scheduled, Unscheduled},
+    group::{
+        Changed, Details, Event, JoiningSet, MeetingMode, OccurrenceChanged, OccurrenceRestored, Online, Override,
+        Registered, Scheduled, Unscheduled,
+    },
 };
 use host::{Folding, Scope, View, row};
-use jiff::Zoned;
+use jiff::{Zoned, civil::Date};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -25,10 +28,26 @@ pub const GROUPS: View = View {
             details TEXT NOT NULL, -- JSON
             schedule TEXT, -- JSON
             online TEXT, -- JSON: how to take part from elsewhere, sealed if not everybody may know it
+            -- Where it was said last what changes meetings that may be planned already; 0: the calendar is the first one.
+            rescheduled INTEGER,
             PRIMARY KEY (org, id)
         ) STRICT, WITHOUT ROWID;
-        CREATE INDEX groups_by_name ON groups (org, name, id);",
-    tables: &[("groups", "SELECT org, hex(id), name, hex(programme), details, schedule, online FROM groups ORDER BY org, id")],
+        CREATE INDEX groups_by_name ON groups (org, name, id);
+        CREATE INDEX groups_rescheduled ON groups (rescheduled) WHERE rescheduled > 0;
+        CREATE TABLE occurrences (
+            org TEXT NOT NULL,
+            grp BLOB NOT NULL,
+            place TEXT NOT NULL, -- in the series: a local date
+            change TEXT NOT NULL, -- JSON
+            PRIMARY KEY (org, grp, place)
+        ) STRICT, WITHOUT ROWID;",
+    tables: &[
+        (
+            "groups",
+            "SELECT org, hex(id), name, hex(programme), details, schedule, online, rescheduled FROM groups ORDER BY org, id",
+        ),
+        ("occurrences", "SELECT org, hex(grp), place, change FROM occurrences ORDER BY org, grp, place"),
+    ],
     once_caught_up: "",
     kinds: &[Event::CATEGORY],
     fold: || Box::new(fold),
@@ -55,6 +74,8 @@ fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
         Event::Scheduled(Scheduled { schedule }) => set_schedule(folding, Some(schedule)),
         Event::Unscheduled(Unscheduled {}) => set_schedule(folding, None),
         Event::JoiningSet(JoiningSet { online }) => set_online(folding, online.as_ref()),
+        Event::OccurrenceChanged(OccurrenceChanged { on, change }) => set_occurrence(folding, *on, Some(change)),
+        Event::OccurrenceRestored(OccurrenceRestored { on }) => set_occurrence(folding, *on, None),
     }
 }
 
@@ -65,19 +86,55 @@ fn describe(folding: &Folding<'_>, details: &Details) -> rusqlite::Result<()> {
         .rows
         .prepare_cached(
             "INSERT INTO groups (org, id, name, programme, details) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT DO UPDATE SET name = ?3, programme = ?4, details = ?5",
+             ON CONFLICT DO UPDATE SET name = ?3, programme = ?4, details = ?5,
+                 -- How it meets is how its meetings are planned.
+                 rescheduled = iif(details ->> '$.mode' = ?5 ->> '$.mode', rescheduled, ?6)",
         )?
-        .execute(params![folding.org(), id.as_bytes(), details.name.as_str(), details.programme.0.as_bytes(), json])?;
+        .execute(params![
+            folding.org(),
+            id.as_bytes(),
+            details.name.as_str(),
+            details.programme.0.as_bytes(),
+            json,
+            position(folding),
+        ])?;
     Ok(())
+}
+
+/// Where the event is.
+fn position(folding: &Folding<'_>) -> i64 {
+    i64::try_from(folding.event.position.0).unwrap_or(i64::MAX)
 }
 
 fn set_schedule(folding: &Folding<'_>, schedule: Option<&Schedule>) -> rusqlite::Result<()> {
     let id = folding.event.stream.id();
     let json = schedule.map(|schedule| serde_json::to_string(schedule).expect("string keys only"));
-    folding.rows.prepare_cached("UPDATE groups SET schedule = ?3 WHERE org = ?1 AND id = ?2")?.execute(params![
+    folding
+        .rows
+        .prepare_cached(
+            "UPDATE groups SET schedule = ?3, rescheduled = iif(rescheduled IS NULL, 0, ?4) WHERE org = ?1 AND id = ?2",
+        )?
+        .execute(params![folding.org(), id.as_bytes(), json, position(folding)])?;
+    Ok(())
+}
+
+fn set_occurrence(folding: &Folding<'_>, on: Date, change: Option<&Override>) -> rusqlite::Result<()> {
+    let id = folding.event.stream.id();
+    let key = params![folding.org(), id.as_bytes(), on.to_string()];
+    folding.rows.prepare_cached("DELETE FROM occurrences WHERE org = ?1 AND grp = ?2 AND place = ?3")?.execute(key)?;
+    if let Some(change) = change {
+        let json = serde_json::to_string(change).expect("string keys only");
+        folding.rows.prepare_cached("INSERT INTO occurrences VALUES (?1, ?2, ?3, ?4)")?.execute(params![
+            folding.org(),
+            id.as_bytes(),
+            on.to_string(),
+            json
+        ])?;
+    }
+    folding.rows.prepare_cached("UPDATE groups SET rescheduled = ?3 WHERE org = ?1 AND id = ?2")?.execute(params![
         folding.org(),
         id.as_bytes(),
-        json
+        position(folding)
     ])?;
     Ok(())
 }
@@ -91,6 +148,31 @@ fn set_online(folding: &Folding<'_>, online: Option<&Online>) -> rusqlite::Resul
         json
     ])?;
     Ok(())
+}
+
+/// An occurrence at which something is otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct ChangedOccurrence {
+    /// Its place in the series: the local date on which the calendar has it.
+    pub on: Date,
+    /// What is otherwise.
+    pub change: Override,
+}
+
+/// What is otherwise at the occurrences of a group from this day on.
+pub(crate) fn changed_occurrences(
+    connection: &Connection,
+    org: &str,
+    group: GroupId,
+    from: Date,
+) -> rusqlite::Result<Vec<ChangedOccurrence>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT place, change FROM occurrences WHERE org = ?1 AND grp = ?2 AND place >= ?3 ORDER BY place",
+    )?;
+    let found = statement.query_map(params![org, group.0.as_bytes(), from.to_string()], |row| {
+        Ok(ChangedOccurrence { on: row::text(row, 0)?, change: row::json(row, 1)? })
+    })?;
+    found.collect()
 }
 
 /// Groups by name, after the one with this name and id; `own` are the only ones that the caller may see.

@@ -70,7 +70,7 @@ use names::NameKeeper;
 
 pub use enrolment_view::{ENROLMENTS, Placed, placed};
 pub use follow_changes::{STREAM_TIME_MAX, STREAMS_MAX, STREAMS_OF_CALLER_MAX, STREAMS_OF_ORG_MAX};
-pub use followed::{ErasedMember, Plannable, erased_members, plannable, regrouped};
+pub use followed::{ErasedMember, Plannable, ToPlan, erased_members, regrouped, to_plan};
 pub use group_view::{GROUPS, programme_of, there};
 pub use next_meeting::{MeetingAhead, next_meeting};
 pub use person::{MemberAttendance, attendances};

@@ -30,6 +30,11 @@ pub(crate) struct MeetingRow {
     #[schema(value_type = String)]
     pub starts_at_local: DateTime,
     pub mode: MeetingMode,
+    /// Its place in the group's series, the date on which the calendar has it: another one than that of its start, if it
+    /// was moved.
+    pub place: Date,
+    /// What is to be known of this one, if something is.
+    pub note: Option<String>,
     pub status: Status,
     pub marks: MarkCounts,
     /// Anonymous heads by category; unit: anonymous head.
@@ -119,7 +124,10 @@ macro_rules! meeting_columns {
               CROSS JOIN attendance AS other ON other.meeting = key AND other.member = same.record
               WHERE persons.org = meetings.org AND persons.record = attendance.member
                 AND (other.mark > attendance.mark
-                     OR (other.mark = attendance.mark AND other.member < attendance.member))))"
+                     OR (other.mark = attendance.mark AND other.member < attendance.member)))),
+         place, (SELECT change ->> '$.note' FROM occurrences
+                 WHERE occurrences.org = meetings.org AND occurrences.grp = meetings.grp
+                   AND occurrences.place = meetings.place)"
     };
 }
 
@@ -134,6 +142,8 @@ fn meeting_row(row: &Row<'_>) -> rusqlite::Result<MeetingRow> {
         status: row::word(row, 7)?,
         heads: row::json(row, 8)?,
         marks: row::json(row, 9)?,
+        place: row::text(row, 10)?,
+        note: row.get(11)?,
     })
 }
 

@@ -7,7 +7,7 @@ use domain::{
     meeting::{
         AttendanceCorrected, AttendanceMode, AttendanceRecorded, Cancelled, DidNotOccur, Entry, Event, Headcount,
         HeadcountRecorded, Held, MoodRecorded, Opened, Plan, Planned, Reinstated, Replanned, Status, Structure,
-        StructureRecorded,
+        StructureRecorded, Unplanned,
     },
 };
 use eventlog::StreamName;
@@ -34,6 +34,7 @@ pub const REGISTERS: View = View {
             starts_at INTEGER NOT NULL, -- seconds since 1970 (UTC)
             ends_at INTEGER NOT NULL, -- the same
             starts_at_local TEXT NOT NULL,
+            place TEXT NOT NULL, -- in the group's series: a local date
             mode TEXT NOT NULL,
             status TEXT NOT NULL,
             heads TEXT NOT NULL DEFAULT '{}', -- JSON, by category
@@ -63,7 +64,7 @@ pub const REGISTERS: View = View {
     tables: &[
         (
             "meetings",
-            "SELECT org, hex(id), hex(grp), starts_at, ends_at, starts_at_local, mode, status, heads,
+            "SELECT org, hex(id), hex(grp), starts_at, ends_at, starts_at_local, place, mode, status, heads,
                     structure
              FROM meetings ORDER BY org, id",
         ),
@@ -102,6 +103,10 @@ impl Fold for Registers {
         tell(folding, event, group);
         match event {
             Event::Planned(_) | Event::Replanned(_) => Ok(()),
+            Event::Unplanned(Unplanned {}) => {
+                self.0.pop(&folding.event.stream);
+                remove(folding, meeting)
+            }
             Event::Opened(Opened {}) => set_status(folding, meeting, Status::Open),
             Event::Held(Held {}) => set_status(folding, meeting, Status::Held),
             Event::Cancelled(Cancelled { .. }) => set_status(folding, meeting, Status::Cancelled),
@@ -166,10 +171,10 @@ fn set_plan(folding: &Folding<'_>, plan: &Plan) -> rusqlite::Result<()> {
     folding
         .rows
         .prepare_cached(
-            "INSERT INTO meetings (org, id, grp, starts_at, ends_at, starts_at_local, mode, status)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'planned')
+            "INSERT INTO meetings (org, id, grp, starts_at, ends_at, starts_at_local, mode, place, status)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'planned')
              ON CONFLICT (org, id) DO UPDATE
-             SET grp = ?3, starts_at = ?4, ends_at = ?5, starts_at_local = ?6, mode = ?7",
+             SET grp = ?3, starts_at = ?4, ends_at = ?5, starts_at_local = ?6, mode = ?7, place = ?8",
         )?
         .execute(params![
             folding.org(),
@@ -179,7 +184,14 @@ fn set_plan(folding: &Folding<'_>, plan: &Plan) -> rusqlite::Result<()> {
             plan.ends_at.as_second(),
             plan.starts_at_local.to_string(),
             plan.mode.as_str(),
+            plan.place().to_string(),
         ])?;
+    Ok(())
+}
+
+/// A meeting that the calendar no longer has: nothing was said of it.
+fn remove(folding: &Folding<'_>, key: i64) -> rusqlite::Result<()> {
+    folding.rows.prepare_cached("DELETE FROM meetings WHERE key = ?1")?.execute([key])?;
     Ok(())
 }
 

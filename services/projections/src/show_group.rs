@@ -1,16 +1,21 @@
 //! Show a group.
 
 use axum::extract::State;
-use domain::{GroupId, LocalDay, MeetingId, Schedule, group::Details, meeting::Status};
+use domain::{
+    GroupId, LocalDay, MeetingId, Schedule,
+    group::{Details, MOVED_DAYS_MAX},
+    meeting::Status,
+};
 use host::row;
-use jiff::{Timestamp, Zoned, civil::DateTime};
+use jiff::{Span, Timestamp, Zoned, civil::DateTime};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 use web::{After, CallerMay, Path, Problem, Problems, Read, Role};
 
 use crate::{
-    OF_MEMBERS, Projections, group_view,
+    OF_MEMBERS, Projections,
+    group_view::{self, ChangedOccurrence},
     meetings::{self, MeetingRow, StructureCounts},
     op,
     rosters::{self, PlaceCounts},
@@ -32,6 +37,8 @@ pub(crate) struct GroupView {
     /// group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub online: Option<JoiningView>,
+    /// Occurrences of the last month and ahead at which something is otherwise than the calendar says, at most 431.
+    pub occurrences: Vec<ChangedOccurrence>,
     /// Members enrolled today, where the group meets; unit: person.
     pub roster_size: u32,
     pub places: PlaceCounts,
@@ -98,11 +105,13 @@ fn page(connection: &Connection, org: &str, id: GroupId, now: &Zoned) -> rusqlit
     let Some((details, schedule)) = found else { return Ok(None) };
     let today = LocalDay::of(&group_view::there(connection, org, id, now)?);
     let now = now.timestamp();
+    let last_month = today.date().saturating_sub(Span::new().days(MOVED_DAYS_MAX));
     Ok(Some(GroupView {
         id,
         details,
         schedule,
         online: None,
+        occurrences: group_view::changed_occurrences(connection, org, id, last_month)?,
         roster_size: rosters::roster_size(connection, (org, id), &today)?,
         places: rosters::places(connection, org, id)?,
         next_meetings: next_meetings(connection, org, id, now)?,

@@ -96,8 +96,14 @@ impl World {
             self.happened::<Roster>(&org, GROUP.0, &[enrolled]).await;
             let starts_at_local = jiff::civil::datetime(2026, 6, 2, 19, 0, 0, 0);
             let starts_at: Timestamp = "2026-06-02T23:00:00Z".parse().unwrap();
-            let plan =
-                Plan { group: GROUP, starts_at_local, starts_at, ends_at: starts_at, mode: MeetingMode::InPerson };
+            let plan = Plan {
+                group: GROUP,
+                starts_at_local,
+                starts_at,
+                ends_at: starts_at,
+                mode: MeetingMode::InPerson,
+                place: None,
+            };
             let entry = Entry { mark: Mark::Present, mode: None };
             let meeting = MeetingId::of(GROUP, starts_at_local);
             let events = [

@@ -97,7 +97,7 @@ impl History {
 
     pub fn plan(&mut self, org: &OrgId, meeting: MeetingId, group: GroupId, local: DateTime, mode: MeetingMode) {
         let starts_at = local.to_zoned(domain::time_zone("America/New_York").unwrap()).unwrap().timestamp();
-        let plan = Plan { group, starts_at_local: local, starts_at, ends_at: starts_at, mode };
+        let plan = Plan { group, starts_at_local: local, starts_at, ends_at: starts_at, mode, place: None };
         self.meeting(org, meeting, &meeting::Event::Replanned(meeting::Replanned { plan }));
     }
 
@@ -110,6 +110,7 @@ impl History {
             Status::Held => Event::Held(meeting::Held {}),
             Status::Cancelled => Event::Cancelled(meeting::Cancelled { reason }),
             Status::DidNotOccur => Event::DidNotOccur(meeting::DidNotOccur { reason }),
+            Status::Unplanned => Event::Unplanned(meeting::Unplanned {}),
         };
         self.meeting(org, meeting, &event);
     }

@@ -235,7 +235,7 @@ fn roster(org: &OrgId, number: u64) -> Append {
 fn plan(org: &OrgId, number: u64, local: DateTime) -> Append {
     let (group, starts_at) = (group_id(number), instant(local));
     let ends_at = starts_at + SignedDuration::from_mins(90);
-    let plan = Plan { group, starts_at_local: local, starts_at, ends_at, mode: MeetingMode::InPerson };
+    let plan = Plan { group, starts_at_local: local, starts_at, ends_at, mode: MeetingMode::InPerson, place: None };
     let planned_at = starts_at - SignedDuration::from_hours(24 * 56);
     let event = meeting::Event::Planned(meeting::Planned { plan });
     append::<meeting::Meeting>(org, MeetingId::of(group, local).0, 0, planned_at, &[event])

@@ -120,11 +120,11 @@ async fn planning_twice_writes_nothing_and_a_longer_range_only_what_is_new() {
     let (world, programme) = in_march().await;
     let group = group(&world, programme, tuesdays()).await;
     let planned = async |days| plan(&world, group, days).await.must(200).json();
-    assert_eq!(planned(("2026-03-01", "2026-03-31")).await, json!({ "planned": 5, "unchanged": 0 }));
+    assert_eq!(planned(("2026-03-01", "2026-03-31")).await, json!({ "planned": 5, "unchanged": 0, "unplanned": 0 }));
     let before = types(&world).await.len();
-    assert_eq!(planned(("2026-03-01", "2026-03-31")).await, json!({ "planned": 0, "unchanged": 5 }));
+    assert_eq!(planned(("2026-03-01", "2026-03-31")).await, json!({ "planned": 0, "unchanged": 5, "unplanned": 0 }));
     assert_eq!(types(&world).await.len(), before);
-    assert_eq!(planned(("2026-03-31", "2026-04-30")).await, json!({ "planned": 4, "unchanged": 1 }));
+    assert_eq!(planned(("2026-03-31", "2026-04-30")).await, json!({ "planned": 4, "unchanged": 1, "unplanned": 0 }));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,7 +134,7 @@ async fn a_year_of_days_is_planned_at_once() {
     daily["recurrence"] = "FREQ=DAILY".into();
     let group = group(&world, programme, daily).await;
     let plans = plan(&world, group, ("2026-01-10", "2027-01-09")).await.must(200).json();
-    assert_eq!(plans, json!({ "planned": 365, "unchanged": 0 }));
+    assert_eq!(plans, json!({ "planned": 365, "unchanged": 0, "unplanned": 0 }));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,7 +146,10 @@ async fn planned_meetings_follow_a_group_that_goes_online() {
     let mut online = details(programme, "Steps");
     online["mode"] = "virtual".into();
     world.admin().put(&format!("/v1/groups/{group}"), online).await.must(204);
-    assert_eq!(plan(&world, group, week).await.must(200).json(), json!({ "planned": 1, "unchanged": 0 }));
+    assert_eq!(
+        plan(&world, group, week).await.must(200).json(),
+        json!({ "planned": 1, "unchanged": 0, "unplanned": 0 })
+    );
     assert_eq!(types(&world).await.last().expect("an event"), "meeting.replanned");
 }
 

@@ -54,6 +54,7 @@ mod referral_clocks;
 mod referrals;
 mod report;
 mod schemas;
+mod series;
 mod shut;
 mod values;
 mod vitality;

@@ -68,6 +68,7 @@ impl Things {
             "purpose" => "statistics".into(),
             "instrument" => "gad-7".into(),
             "language" => "en".into(),
+            "on" => "2026-06-02".into(),
             // Nobody has them: what is asked of them is understood, and refused.
             "consent" | "hold" | "glass" | "check_in" | "goal" | "revises" | "concern" | "link" | "takes_over"
             | "message" => "018f3c7a-0000-7000-8000-000000000099".into(),
@@ -77,7 +78,7 @@ impl Things {
 }
 
 /// What is the same for all organisations; and references, which are sealed: of another organisation none opens.
-const NO_THINGS: [&str; 3] = ["{instrument}", "{language}", "{reference}"];
+const NO_THINGS: [&str; 4] = ["{instrument}", "{language}", "{on}", "{reference}"];
 
 /// The document that the server serves.
 #[derive(Debug)]

@@ -232,6 +232,27 @@ fn meeting_refusals() -> Vec<Refusal> {
     all
 }
 
+fn group_refusals() -> Vec<group::Refusal> {
+    use group::Refusal;
+    let all = vec![
+        Refusal::Unknown,
+        Refusal::NoSchedule,
+        Refusal::NoOccurrence(jiff::civil::date(2026, 3, 10)),
+        Refusal::OccurrencePast,
+        Refusal::TooManyOverrides,
+    ];
+    for refusal in &all {
+        match refusal {
+            Refusal::Unknown
+            | Refusal::NoSchedule
+            | Refusal::NoOccurrence(_)
+            | Refusal::OccurrencePast
+            | Refusal::TooManyOverrides => {}
+        }
+    }
+    all
+}
+
 fn roster_refusals() -> Vec<roster::Refusal> {
     let day = date(2026, 6, 1);
     let all = vec![
@@ -558,11 +579,7 @@ fn every_refusal_has_a_page_and_says_what_happened_in_a_sentence() {
     said.extend(endpoint_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(mailbox_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend(access_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
-    said.extend(
-        [group::Refusal::Unknown, group::Refusal::NoSchedule]
-            .iter()
-            .map(|refusal| (refusal.code(), refusal.to_string())),
-    );
+    said.extend(group_refusals().iter().map(|refusal| (refusal.code(), refusal.to_string())));
     said.extend([programme::Refusal::Unknown].iter().map(|refusal| (refusal.code(), refusal.to_string())));
     let codes: BTreeSet<_> = said.iter().map(|(code, _)| *code).collect();
     assert_eq!(codes.len(), said.len(), "two refusals share a page");
@@ -589,7 +606,8 @@ fn every_problem_that_the_sources_name_has_a_page_and_no_page_is_of_none() {
         .chain(route_refusals().iter().map(domain::Refusal::code))
         .chain(endpoint_refusals().iter().map(domain::Refusal::code))
         .chain(mailbox_refusals().iter().map(domain::Refusal::code))
-        .chain([group::Refusal::Unknown.code(), group::Refusal::NoSchedule.code(), programme::Refusal::Unknown.code()])
+        .chain(group_refusals().iter().map(Refusal::code))
+        .chain([programme::Refusal::Unknown.code()])
         .collect();
     for (code, _) in web::PAGES {
         assert!(named(code) || domain.contains(code), "nothing leads to schemas/problems/{code}.md");

@@ -1,6 +1,9 @@
 //! What a meeting promises.
 
-use jiff::{SignedDuration, civil::datetime};
+use jiff::{
+    SignedDuration,
+    civil::{date, datetime},
+};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -25,6 +28,7 @@ fn plan() -> Plan {
         starts_at: at("2026-06-02T23:00:00Z"),
         ends_at: at("2026-06-03T00:30:00Z"),
         mode: MeetingMode::Hybrid,
+        place: None,
     }
 }
 
@@ -96,6 +100,39 @@ fn planning_anew_moves_only_a_meeting_that_has_not_begun() {
     given::<Meeting>([planned()]).when(&Command::Plan(later)).then(&[Event::Replanned(Replanned { plan: later })]);
     given::<Meeting>([planned(), opened()]).when(&Command::Plan(later)).then_nothing();
     given::<Meeting>([planned(), cancelled()]).when(&Command::Plan(later)).then_nothing();
+}
+
+#[test]
+fn what_the_calendar_no_longer_has_is_taken_away_unless_something_was_said_of_it_or_it_has_begun() {
+    let before = Command::Unplan { at: plan().starts_at - SignedDuration::from_secs(1) };
+    let unplanned = Event::Unplanned(Unplanned {});
+    given::<Meeting>([planned()]).when(&before).then(&[unplanned.clone()]);
+    given::<Meeting>([planned()]).when(&Command::Unplan { at: plan().starts_at }).then_nothing();
+    for history in [vec![], vec![planned(), opened()], vec![planned(), cancelled()], vec![planned(), unplanned.clone()]]
+    {
+        given::<Meeting>(history).when(&before).then_nothing();
+    }
+    let gone = [planned(), unplanned];
+    let (open, cancel) = (Command::Open { at: plan().starts_at }, Command::Cancel { reason: why("snow") });
+    for (command, to) in [(open, Status::Open), (cancel, Status::Cancelled)] {
+        let refused = Refusal::NotPossible { status: Status::Unplanned, to };
+        given::<Meeting>(gone.clone()).when(&command).then_refused(&refused);
+    }
+}
+
+#[test]
+fn what_was_taken_away_comes_back_when_it_is_planned_and_not_when_others_move() {
+    let later = Plan { place: Some(date(2026, 6, 2)), ..plan() };
+    let gone = [planned(), Event::Unplanned(Unplanned {})];
+    given::<Meeting>(gone.clone()).when(&Command::Replan(later)).then_nothing();
+    let back = Event::Replanned(Replanned { plan: plan() });
+    given::<Meeting>(gone.clone()).when(&Command::Plan(plan())).then(&[back.clone()]);
+    let [planned, unplanned] = gone;
+    given::<Meeting>([planned, unplanned, back]).when(&Command::Open { at: plan().starts_at }).then(&[opened()]);
+    given::<Meeting>([]).when(&Command::Replan(later)).then_nothing();
+    given::<Meeting>([self::planned()])
+        .when(&Command::Replan(later))
+        .then(&[Event::Replanned(Replanned { plan: later })]);
 }
 
 #[test]
@@ -424,6 +461,7 @@ fn commands() -> impl Strategy<Value = Command> {
     );
     prop_oneof![
         1 => (0u32..3).prop_map(|n| Command::Plan(Plan { ends_at: plan().ends_at + SignedDuration::from_mins(n.into()), ..plan() })),
+        1 => (0i64..2).prop_map(|late| Command::Unplan { at: plan().starts_at + SignedDuration::from_secs(late - 1) }),
         3 => Just(Command::Open { at: plan().starts_at }),
         1 => Just(Command::Hold),
         1 => Just(Command::Cancel { reason: why("snow") }),

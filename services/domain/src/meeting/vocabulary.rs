@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp, civil::DateTime};
+use jiff::{
+    SignedDuration, Timestamp,
+    civil::{Date, DateTime},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray};
@@ -35,6 +38,9 @@ pub enum Status {
     Cancelled,
     /// It did not take place.
     DidNotOccur,
+    /// The calendar no longer has it, and nothing was said of it. It is not shown: for whoever reads there is no such
+    /// meeting.
+    Unplanned,
 }
 
 impl Status {
@@ -139,6 +145,16 @@ pub struct Plan {
     pub ends_at: Timestamp,
     /// How it meets.
     pub mode: MeetingMode,
+    /// Its place in the group's series, if it was moved to another day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Date>,
+}
+
+impl Plan {
+    /// Its place in the group's series: the local date on which the calendar has it.
+    pub fn place(&self) -> Date {
+        self.place.unwrap_or_else(|| self.starts_at_local.date())
+    }
 }
 
 /// What the register says of one member.

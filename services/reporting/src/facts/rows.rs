@@ -104,7 +104,11 @@ impl Rows {
             Event::Registered(group::Registered { details }) | Event::Changed(group::Changed { details }) => {
                 self.groups.push((id, details.programme, at));
             }
-            Event::Scheduled(_) | Event::Unscheduled(_) | Event::JoiningSet(_) => {}
+            Event::Scheduled(_)
+            | Event::Unscheduled(_)
+            | Event::OccurrenceChanged(_)
+            | Event::OccurrenceRestored(_)
+            | Event::JoiningSet(_) => {}
         }
     }
 
@@ -129,9 +133,12 @@ impl Rows {
         use meeting::Event;
         let mut status = |status| self.statuses.push((meeting, status, at));
         match event {
-            Event::Planned(meeting::Planned { plan }) | Event::Replanned(meeting::Replanned { plan }) => {
+            Event::Planned(meeting::Planned { plan }) => self.plans.push((meeting, *plan, at)),
+            Event::Replanned(meeting::Replanned { plan }) => {
+                status(Status::Planned); // it may have been taken away
                 self.plans.push((meeting, *plan, at));
             }
+            Event::Unplanned(_) => status(Status::Unplanned),
             Event::Opened(_) => status(Status::Open),
             Event::Held(_) => status(Status::Held),
             Event::Cancelled(_) => status(Status::Cancelled),

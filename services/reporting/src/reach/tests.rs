@@ -76,8 +76,10 @@ impl Reference {
         } else {
             match event.of::<meeting::Event>().expect("nothing else is in these histories").clone() {
                 Event::Planned(meeting::Planned { plan }) | Event::Replanned(meeting::Replanned { plan }) => {
+                    self.statuses.remove(&meeting);
                     self.plans.insert(meeting, plan);
                 }
+                Event::Unplanned(_) => status(Status::Unplanned),
                 Event::Opened(_) => status(Status::Open),
                 Event::Held(_) => status(Status::Held),
                 Event::Cancelled(_) => status(Status::Cancelled),
