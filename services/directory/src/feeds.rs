@@ -8,7 +8,7 @@ use axum::{
 };
 use domain::{
     GroupId, MeetingId, OrgId, Schedule,
-    group::{self, Details},
+    group::{self, Details, Series},
     meeting::{self, Status},
 };
 use eventlog::TransactError;
@@ -40,7 +40,7 @@ pub(crate) fn sent(text: String) -> Response {
 struct Known {
     details: Details,
     schedule: Schedule,
-    others: BTreeMap<Date, Other>,
+    series: Series,
     revision: u64,
 }
 
@@ -55,17 +55,18 @@ impl Directory {
         now: Timestamp,
     ) -> Result<Option<GroupCalendar>, Problem> {
         let found = self.groups.look(org, group, |loaded| {
-            let group::State { details, schedule, .. } = &loaded.state;
+            let group::State { details, series, .. } = &loaded.state;
             let details = details.as_ref().filter(|details| details.listed || !listed)?;
-            let (details, schedule) = (details.clone(), schedule.clone()?);
-            Some(Known { details, schedule, others: BTreeMap::new(), revision: loaded.revision.unwrap_or(0) })
+            let (details, schedule) = (details.clone(), series.schedule.clone()?);
+            Some(Known { details, schedule, series: series.clone(), revision: loaded.revision.unwrap_or(0) })
         });
-        let Some(Known { details, schedule, mut others, revision }) = found.await? else { return Ok(None) };
+        let Some(Known { details, schedule, series, revision }) = found.await? else { return Ok(None) };
+        let mut others: BTreeMap<_, Other> = series.overrides.iter().map(|(on, change)| (*on, change.into())).collect();
         let events = self.groups.events(org, group).await?;
         let mut changed_at = events.last().map_or(now, |last| last.recorded_at);
         let mut sequence = revision;
-        for (date, meeting, revision, at) in self.cancelled(org, group, &schedule, now).await? {
-            others.entry(date).or_default().cancelled = meeting;
+        for (date, cancelled, revision, at) in self.cancelled(org, group, &series, now).await? {
+            others.entry(date).or_default().cancelled = cancelled;
             // What is cancelled, and what no longer is, are changes of the calendar, too.
             sequence += revision;
             changed_at = changed_at.max(at);
@@ -74,36 +75,41 @@ impl Directory {
         Ok(Some(GroupCalendar { group, details, schedule, others, sequence, changed_at }))
     }
 
-    /// Of each meeting around now that was changed since it was planned: its date, whether it is cancelled, how often it
-    /// was changed, and when last.
+    /// Of each place in the series around now whose meeting was changed since it was planned: whether it is cancelled, how
+    /// often it was changed, and when last.
     async fn cancelled(
         &self,
         org: &OrgId,
         group: GroupId,
-        schedule: &Schedule,
+        series: &Series,
         now: Timestamp,
     ) -> Result<Vec<(Date, bool, u64, Timestamp)>, Problem> {
         let today = self.authenticator.clock.local(now).date();
-        let (from, through) = (today.saturating_sub(SHOWN_AFTER_DAYS.days()), today.saturating_add(SHOWN_BEFORE_DAYS.days()));
+        let from = today.saturating_sub(SHOWN_AFTER_DAYS.days());
+        let through = today.saturating_add(SHOWN_BEFORE_DAYS.days());
         let days = Days::new(from, through).map_err(|error| Problem::internal(&error))?;
         // A calendar that cannot be used any more shows no meeting.
-        let meetings = occurrences(schedule, days).unwrap_or_default();
+        let meetings = series.schedule.as_ref().and_then(|schedule| occurrences(schedule, days).ok()).unwrap_or_default();
         let looks = meetings.into_iter().map(|Occurrence { local, .. }| async move {
-            let id = MeetingId::of(group, local);
-            let look = self.meetings.look(org, id, |loaded| {
-                let cancelled = match &loaded.state {
-                    meeting::State::Known(register) => register.status == Status::Cancelled,
-                    meeting::State::Unknown => false,
-                };
-                (cancelled, loaded.revision.unwrap_or(0))
-            });
-            let (cancelled, revision) = look.await?;
-            if revision == 0 {
-                return Ok(None);
+            let place = local.date();
+            let ids = series.meetings(group, place);
+            let (mut cancelled, mut changes, mut changed_at) = (false, 0, Timestamp::MIN);
+            for id in ids {
+                let look = self.meetings.look(org, id, |loaded| {
+                    let is_cancelled = match &loaded.state {
+                        meeting::State::Known(register) => register.status == Status::Cancelled,
+                        meeting::State::Unknown => false,
+                    };
+                    (is_cancelled, loaded.revision.unwrap_or(0))
+                });
+                let (is_cancelled, revision) = look.await?;
+                if revision > 0 {
+                    let events = self.meetings.events(org, id).await?;
+                    changed_at = events.last().map_or(changed_at, |last| changed_at.max(last.recorded_at));
+                    (cancelled, changes) = (cancelled || is_cancelled, changes + revision);
+                }
             }
-            let events = self.meetings.events(org, id).await?;
-            let at = events.last().map_or(now, |last| last.recorded_at);
-            Ok::<_, TransactError<meeting::Refusal>>(Some((local.date(), cancelled, revision, at)))
+            Ok::<_, TransactError<meeting::Refusal>>((changes > 0).then_some((place, cancelled, changes, changed_at)))
         });
         let found = stream::iter(looks).buffered(LOOKS_AT_ONCE).try_filter_map(|found| async move { Ok(found) });
         Ok(found.try_collect().await?)

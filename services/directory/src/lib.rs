@@ -12,6 +12,7 @@ mod change_occurrence;
 mod feeds;
 mod icalendar;
 mod import_bmlt;
+mod import_calendar;
 mod issue_calendar;
 mod list_calendars;
 mod op;
@@ -119,6 +120,7 @@ fn routes(directory: Directory) -> OpenApiRouter {
         .routes(routes!(restore_occurrence::restore_occurrence))
         .routes(routes!(plan_meetings::plan_meetings))
         .routes(routes!(import_bmlt::import_bmlt))
+        .routes(routes!(import_calendar::import_calendar))
         .routes(routes!(issue_calendar::issue_calendar, list_calendars::list_calendars))
         .routes(routes!(revoke_calendar::revoke_calendar))
         .with_state(directory)

@@ -19,6 +19,8 @@ web::operations! {
     PlanMeetings = "plan_meetings": Admin Coordinator;
     /// Import a BMLT listing.
     ImportBmlt = "import_bmlt": Admin;
+    /// Import a file of calendars.
+    ImportCalendar = "import_calendar": Admin;
     /// Issue a calendar to subscribe to.
     IssueCalendar = "issue_calendar": Admin Coordinator Facilitator;
     /// Revoke one.

@@ -97,7 +97,7 @@ impl Component {
 
     /// The first property of this name.
     pub fn property(&self, name: &str) -> Option<&Property> {
-        self.all(name).next()
+        self.properties.iter().find(|property| property.name == name)
     }
 
     /// All properties of this name.
@@ -127,10 +127,10 @@ pub(super) fn read(file: &[u8]) -> Result<(Vec<Component>, Vec<usize>), FileErro
             odd.push(line);
             continue;
         };
-        let name = property.value.trim().to_ascii_uppercase();
+        let (name, depth) = (property.value.trim().to_ascii_uppercase(), open.len());
         match (property.name.as_str(), open.last_mut()) {
             ("BEGIN", None) if name != "VCALENDAR" => return Err(FileError::NoCalendar(line)),
-            ("BEGIN", _) if open.len() >= DEPTH_MAX => return Err(FileError::Deep(line)),
+            ("BEGIN", _) if depth >= DEPTH_MAX => return Err(FileError::Deep(line)),
             ("BEGIN", _) => open.push(Component::new(line, name)),
             ("END", Some(last)) if last.name == name => {
                 let ended = open.pop().into_iter();

@@ -158,7 +158,8 @@ pub(crate) fn read(file: &[u8], time_zone: &str) -> Result<ReadFile, ReadError> 
     for uid in order {
         let events = &series[&uid];
         let mut remarks = Remarks { uid: Some(short(&uid)), all: &mut read.remarks };
-        match Series { uid: &uid, events, times: Times { zones: &zones, default: &default } }.read(&mut remarks) {
+        let series = Series { uid: &uid, events, times: Times { zones: &zones, default: &default } };
+        match series.read(&mut remarks) {
             Ok(calendar) => read.calendars.push(calendar),
             Err(Rejected { line, property, value, what }) => {
                 remarks.add((line, property), &value, what, true);
