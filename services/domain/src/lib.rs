@@ -34,7 +34,7 @@ mod sealed;
 mod subject;
 mod text;
 
-pub use day::{LocalDay, there, time_zone};
+pub use day::{LocalDay, there, time_zone, zone_name};
 pub use decider::{Decider, Refusal, RefusalKind};
 pub use event::{DecodeError, DomainEvent, EventType, stored};
 pub use id::{
