@@ -47,6 +47,8 @@ mod outbox;
 mod outcomes;
 mod partners;
 mod people;
+mod public;
+mod public_lists;
 mod queue;
 mod queue_scan;
 mod reads;

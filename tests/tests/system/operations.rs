@@ -85,6 +85,7 @@ const NO_THINGS: [&str; 4] = ["{instrument}", "{language}", "{on}", "{reference}
 pub struct Operations {
     pub document: Value,
     operations: Vec<Operation>,
+    public: Vec<Operation>,
 }
 
 /// One operation.
@@ -112,17 +113,24 @@ impl Operations {
     /// The operations of a document. What takes something away comes last, and erasing last of all: nothing can be asked of
     /// whoever is gone.
     pub fn read(document: Value) -> Self {
-        let mut operations = Vec::new();
+        let (mut operations, mut public) = (Vec::new(), Vec::new());
         for (path, item) in document["paths"].as_object().expect("paths") {
             for (method, operation) in item.as_object().expect("operations") {
-                operations.push(Operation::read(&document, path, method, operation));
+                let whose = if operation["x-kith-public"] == true { &mut public } else { &mut operations };
+                whose.push(Operation::read(&document, path, method, operation));
             }
         }
         let last = ["remove_endpoint", "remove_mailbox", "erase_member"];
         operations.sort_by_key(|operation| last.iter().position(|id| operation.id == *id));
-        Self { document, operations }
+        Self { document, operations, public }
     }
 
+    /// Those that need no token: what holds for them is in `public.rs`.
+    pub fn public(&self) -> impl Iterator<Item = &Operation> {
+        self.public.iter()
+    }
+
+    /// All that need a token.
     pub fn all(&self) -> impl Iterator<Item = &Operation> {
         self.operations.iter()
     }
