@@ -1,7 +1,7 @@
 //! Show a group's calendar in public.
 
 use axum::{extract::State, response::Response};
-use domain::{GroupId, OrgId, group};
+use domain::{GroupId, OrgId};
 use web::{Anybody, Path, Problem, PublicProblems};
 
 use crate::{Directory, feeds, icalendar::Feed, op};
@@ -19,7 +19,7 @@ pub(crate) async fn show_group_calendar(
     _: Anybody<op::ShowGroupCalendar>,
     Path((org, group)): Path<(String, GroupId)>,
 ) -> Result<Response, Problem> {
-    let unknown = || Problem::refused(&group::Refusal::Unknown);
+    let unknown = || Problem::not_found("no group with a calendar is listed under this address: `listed` in its details says whether it may be shown");
     let org: OrgId = org.parse().map_err(|_| unknown())?;
     let now = directory.authenticator.clock.now();
     let shown = directory.group_calendar(&org, group, true, now).await?.ok_or_else(unknown)?;

@@ -7,8 +7,10 @@ use icalendar::{Calendar, Component, Event, EventLike};
 use serde_json::{Value, json};
 use tests::{
     http::Answer,
-    world::{World, at, details, get, tuesdays},
+    world::{World, details, get, tuesdays},
 };
+
+use crate::guide::{self, Shell};
 
 /// A group with this calendar; `listed`: whether it may be shown in public.
 async fn group_with(world: &World, schedule: &Value, listed: bool) -> GroupId {
@@ -100,7 +102,7 @@ async fn a_group_that_is_not_listed_or_somebody_elses_has_no_public_calendar() {
         public_path(listed).replace(tests::world::ORG, "south-star"),
         public_path(listed).replace(tests::world::ORG, "NOT-ONE"),
     ] {
-        read(&world, &path).await.refused(404, "unknown-group");
+        read(&world, &path).await.refused(404, "not-found");
     }
 }
 
@@ -212,4 +214,58 @@ async fn an_address_is_kept_nowhere_and_ends_when_it_is_revoked_or_its_subject_i
     read(&world, &path(&second)).await.must(200);
     world.admin().post("/v1/access/revocations", json!({ "subject": "fay" })).await.must(204);
     read(&world, &path(&second)).await.refused(404, "unknown-calendar");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_meeting_that_is_moved_is_seen_as_moved_and_one_that_is_called_off_is_not_there() {
+    let world = World::start().await;
+    let group = group_with(&world, &tuesdays(), true).await;
+    planned(&world, group, ("2026-06-02", "2026-06-30")).await;
+    let before = events_of(&text_of(&read(&world, &public_path(group)).await.must(200)));
+    let place = |day: &str| format!("/v1/groups/{group}/occurrences/{day}");
+    let moved = json!({ "starts_at_local": "2026-06-10T20:15:00", "duration_minutes": 45, "mode": "virtual", "note": "from home" });
+    world.admin().put(&place("2026-06-09"), moved).await.must(204);
+    world.admin().put(&place("2026-06-16"), json!({ "called_off": true })).await.must(204);
+    let text = text_of(&read(&world, &public_path(group)).await.must(200));
+    let events = events_of(&text);
+    let [master, other] = &events[..] else { panic!("two events: {text}") };
+    let sequence = |event: &Event| event.property_value("SEQUENCE").unwrap().parse::<u64>().unwrap();
+    assert_eq!(other.get_uid(), before[0].get_uid());
+    assert!(sequence(other) > sequence(&before[0]) && sequence(master) > sequence(&before[0]));
+    assert_eq!(other.property_value("RECURRENCE-ID"), Some("20260609T190000"));
+    assert_eq!((other.property_value("DTSTART"), other.property_value("DURATION")), (Some("20260610T201500"), Some("PT45M")));
+    assert_eq!(other.get_location(), Some("Online"));
+    assert!(other.get_description().is_some_and(|said| said.starts_with("from home")), "{text}");
+    // What was planned is what another library finds, with what is moved in its place.
+    let expected: Vec<_> = planned(&world, group, ("2026-06-02", "2026-06-30")).await.iter().map(second).collect();
+    let moved = tests::world::time("2026-06-11T00:15:00Z").as_second();
+    let from = tests::world::time("2026-06-02T00:00:00Z").as_second();
+    let mut found: Vec<_> = starts(&text, 60).into_iter().filter(|start| *start >= from).take(4).collect();
+    found[1] = moved; // by its RECURRENCE-ID
+    assert_eq!(found, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guide_subscribes_and_imports_as_it_is_written() {
+    let world = World::start().await;
+    let group = group_with(&world, &tuesdays(), true).await;
+    assign(&world, "fay", group).await;
+    let fay = world.facilitator([]);
+    let ics = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nSUMMARY:Walk\nDTSTART:20260107T100000\nDURATION:PT1H\n\
+               RRULE:FREQ=WEEKLY\nEND:VEVENT\nEND:VCALENDAR\n";
+    let variables = [
+        ("TOKEN", fay.token()),
+        ("ADMIN", format!("Authorization: Bearer {}", world.admin().token())),
+        ("ORG", tests::world::ORG.to_owned()),
+        ("GROUP", group.to_string()),
+        ("ICS", ics.to_owned()),
+    ];
+    let mut shell = Shell::new(world.nobody(), variables);
+    let mut said = vec![];
+    for line in guide::lines(include_str!("../../../deploy/guides/calendars.md")) {
+        said.push(shell.run(line).await);
+    }
+    let created: Vec<_> = said.iter().filter_map(|said| said["groups"]["created"].as_u64()).collect();
+    assert_eq!(created, [1, 1, 0], "a dry run, an import, and one into a group");
+    world.must_be_sound().await;
 }

@@ -33,6 +33,7 @@ const PUBLIC: &[(&str, &str)] = &[
     ("schedule_group", "a calendar"),
     ("plan_meetings", "days"),
     ("import_bmlt", "a public listing"),
+    ("import_calendar", "a file of calendars: details of groups, of which no person's name is read"),
     ("end_revocation", "subjects are ids of the organisation's choice that say nothing: README"),
     ("revoke_token", "subjects are ids of the organisation's choice that say nothing: README"),
     ("assign_facilitator", "subjects are ids of the organisation's choice that say nothing: README"),

@@ -27,6 +27,7 @@ mod guide;
 mod house;
 mod idempotency;
 mod import_bmlt;
+mod import_calendar;
 mod import_check_ins;
 mod import_hsds;
 mod import_members;
