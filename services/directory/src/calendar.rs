@@ -20,8 +20,8 @@ use jiff::{
     tz::TimeZone,
 };
 
-use self::rule::{Rule, Until};
 pub use self::rule::{COUNT_MAX, FIRST_DAY, INTERVAL_MAX, LAST_DAY};
+use self::rule::{Rule, Until};
 
 /// Longest range that is expanded at once, in days.
 pub const PLAN_DAYS_MAX: i32 = 400;

@@ -89,7 +89,8 @@ impl Directory {
         let through = today.saturating_add(SHOWN_BEFORE_DAYS.days());
         let days = Days::new(from, through).map_err(|error| Problem::internal(&error))?;
         // A calendar that cannot be used any more shows no meeting.
-        let meetings = series.schedule.as_ref().and_then(|schedule| occurrences(schedule, days).ok()).unwrap_or_default();
+        let meetings =
+            series.schedule.as_ref().and_then(|schedule| occurrences(schedule, days).ok()).unwrap_or_default();
         let looks = meetings.into_iter().map(|Occurrence { local, .. }| async move {
             let place = local.date();
             let ids = series.meetings(group, place);

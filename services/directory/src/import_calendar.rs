@@ -157,7 +157,9 @@ impl Directory {
     ) -> Result<Tally, Problem> {
         let origin = Origin::new(&caller.org, query, file.name)?;
         match &origin.programme_named {
-            Some(name) if !file.calendars.is_empty() => self.import_programme(caller, cause, &origin, name, query.dry_run).await?,
+            Some(name) if !file.calendars.is_empty() => {
+                self.import_programme(caller, cause, &origin, name, query.dry_run).await?
+            }
             Some(_) => {}
             None => self.require_programme(&caller.org, origin.programme).await?,
         }
@@ -165,11 +167,8 @@ impl Directory {
         for calendar in file.calendars {
             let id = origin.group(&calendar.uid);
             let details = self.details(&origin, id, &calendar).await?;
-            let imported = ImportedCalendar {
-                details: Some(details),
-                schedule: calendar.schedule,
-                overrides: calendar.overrides,
-            };
+            let imported =
+                ImportedCalendar { details: Some(details), schedule: calendar.schedule, overrides: calendar.overrides };
             tally = self.import_one(caller, cause, (id, imported), query.dry_run, tally).await?;
         }
         Ok(tally)

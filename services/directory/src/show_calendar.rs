@@ -4,11 +4,7 @@ use axum::{extract::State, response::Response};
 use domain::access;
 use web::{CalendarKey, Path, Problem, PublicProblems};
 
-use crate::{
-    Directory, feeds,
-    icalendar::Feed,
-    op,
-};
+use crate::{Directory, feeds, icalendar::Feed, op};
 
 /// What programs call it.
 const NAME: &str = "My groups";

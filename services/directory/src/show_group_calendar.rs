@@ -19,7 +19,11 @@ pub(crate) async fn show_group_calendar(
     _: Anybody<op::ShowGroupCalendar>,
     Path((org, group)): Path<(String, GroupId)>,
 ) -> Result<Response, Problem> {
-    let unknown = || Problem::not_found("no group with a calendar is listed under this address: `listed` in its details says whether it may be shown");
+    let unknown = || {
+        Problem::not_found(
+            "no group with a calendar is listed under this address: `listed` in its details says whether it may be shown",
+        )
+    };
     let org: OrgId = org.parse().map_err(|_| unknown())?;
     let now = directory.authenticator.clock.now();
     let shown = directory.group_calendar(&org, group, true, now).await?.ok_or_else(unknown)?;

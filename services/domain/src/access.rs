@@ -15,7 +15,8 @@ use uuid::Uuid;
 
 pub use self::calendar::{CALENDARS_MAX, CALENDARS_OF_ONE_MAX, Calendar, CalendarIssued, CalendarRevoked};
 use crate::{
-    CalendarId, ClientId, Decider, GroupId, LocalDay, OrgId, RefusalKind, Role, Subject, TokenId, event::events, text::Text,
+    CalendarId, ClientId, Decider, GroupId, LocalDay, OrgId, RefusalKind, Role, Subject, TokenId, event::events,
+    text::Text,
 };
 
 /// Stream kind of access: one for each organisation, under [`id`].

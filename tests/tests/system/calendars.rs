@@ -233,7 +233,10 @@ async fn a_meeting_that_is_moved_is_seen_as_moved_and_one_that_is_called_off_is_
     assert_eq!(other.get_uid(), before[0].get_uid());
     assert!(sequence(other) > sequence(&before[0]) && sequence(master) > sequence(&before[0]));
     assert_eq!(other.property_value("RECURRENCE-ID"), Some("20260609T190000"));
-    assert_eq!((other.property_value("DTSTART"), other.property_value("DURATION")), (Some("20260610T201500"), Some("PT45M")));
+    assert_eq!(
+        (other.property_value("DTSTART"), other.property_value("DURATION")),
+        (Some("20260610T201500"), Some("PT45M"))
+    );
     assert_eq!(other.get_location(), Some("Online"));
     assert!(other.get_description().is_some_and(|said| said.starts_with("from home")), "{text}");
     // What was planned is what another library finds, with what is moved in its place.

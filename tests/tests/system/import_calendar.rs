@@ -57,7 +57,11 @@ async fn each_event_that_recurs_becomes_a_group_and_importing_it_again_changes_n
     let rows = groups(&world).await;
     let [steps, walk] = &rows[..] else { panic!("two groups: {rows:?}") };
     assert_eq!((&steps["name"], &walk["name"]), (&json!("Steps, evening"), &json!("Walk")));
-    assert_eq!((&steps["listed"], &walk["listed"]), (&json!(false), &json!(false)), "nobody said that everybody may know");
+    assert_eq!(
+        (&steps["listed"], &walk["listed"]),
+        (&json!(false), &json!(false)),
+        "nobody said that everybody may know"
+    );
     let steps = shown(&world, steps["id"].as_str().unwrap()).await;
     assert_eq!(steps["schedule"]["time_zone"], "Europe/Berlin");
     assert_eq!(steps["schedule"]["except"], json!(["2026-06-16"]));
@@ -88,7 +92,10 @@ async fn what_the_file_says_otherwise_later_is_so_and_what_was_set_here_stays() 
     let report = import(&world, "k2", PATH, moved).await.must(200).json();
     assert_eq!(counts(&report), [0, 1, 1, 1]);
     let steps = shown(&world, &id).await;
-    assert_eq!((&steps["schedule"]["starts_at"], &steps["schedule"]["duration_minutes"]), (&json!("18:30:00"), &json!(120)));
+    assert_eq!(
+        (&steps["schedule"]["starts_at"], &steps["schedule"]["duration_minutes"]),
+        (&json!("18:30:00"), &json!(120))
+    );
     let kept = (&steps["details"]["listed"], &steps["details"]["language"], &steps["details"]["comments"]);
     assert_eq!(kept, (&json!(true), &json!("de"), &json!("Ring once")));
     // What the file no longer has is as the rule says again.

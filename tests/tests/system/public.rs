@@ -94,7 +94,8 @@ async fn a_token_makes_no_difference_and_nothing_is_written() {
     let before = world.events().await.len();
     for target in targets(&world, ORG).await {
         let shown = world.nobody().get(&target).await.must(200);
-        let strangers = [world.admin_of("south-star"), world.bearer("garbage"), world.anyone(Role::Member), admin.clone()];
+        let strangers =
+            [world.admin_of("south-star"), world.bearer("garbage"), world.anyone(Role::Member), admin.clone()];
         for caller in strangers {
             let answer = caller.get(&target).await.must(200);
             assert_eq!(answer.body, shown.body, "{target}");
@@ -131,7 +132,10 @@ async fn nothing_is_shown_but_what_is_listed() {
             "public": public })
     };
     admin.put(&format!("/v1/groups/{open}/joining"), join("https://meet.example.org/open", true)).await.must(204);
-    admin.put(&format!("/v1/groups/{private}/joining"), join("https://meet.example.org/secretlink", false)).await.must(204);
+    admin
+        .put(&format!("/v1/groups/{private}/joining"), join("https://meet.example.org/secretlink", false))
+        .await
+        .must(204);
     let member = admin.register(json!({ "alias": "Secretmember", "email": "secretmail@example.org" })).await;
     admin.enrols(open.parse().expect("an id"), member, "2026-01-01").await;
     world.settle().await;
@@ -194,14 +198,18 @@ async fn what_is_shown_may_be_kept_and_used_by_any_page_until_it_changes() {
     world.settle().await;
     let nobody = world.nobody();
     let ask = async |target: &str, tag: &str| {
-        nobody.send(Request::get(target).header("if-none-match", tag).header("origin", "https://site.example"), "").await
+        nobody
+            .send(Request::get(target).header("if-none-match", tag).header("origin", "https://site.example"), "")
+            .await
     };
     let kept = format!("public, max-age={}", web::KEPT_SECONDS);
     let mut tags = vec![];
     for target in targets(&world, ORG).await {
         let first = ask(&target, "\"other\"").await.must(200);
         let tag = first.header("etag").expect("a tag").to_owned();
-        for answer in [&first, &ask(&target, &tag).await.must(304), &ask(&target, &format!("\"a\", W/{tag}")).await.must(304)] {
+        for answer in
+            [&first, &ask(&target, &tag).await.must(304), &ask(&target, &format!("\"a\", W/{tag}")).await.must(304)]
+        {
             assert_eq!(answer.header("etag"), Some(&*tag), "{target}");
             assert_eq!(answer.header("cache-control"), Some(&*kept), "{target}");
             assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{target}");
@@ -328,7 +336,8 @@ async fn where_somebody_looked_is_in_no_log_and_no_metric() {
     let after = group.at();
     admin.get("/v1/groups", after).await.expect("an answer").must(200);
     let mut nobody = Client::new(server.address, "");
-    let near = format!("/v1/public/north-star/groups/near?latitude={}&longitude={}&within_km=4321.125", WHERE[0], WHERE[1]);
+    let near =
+        format!("/v1/public/north-star/groups/near?latitude={}&longitude={}&within_km=4321.125", WHERE[0], WHERE[1]);
     let asked = async |nobody: &mut Client, target: &str| {
         nobody.send(Request::get(target).header("x-request-id", "looked-here"), Bytes::new()).await.expect("an answer")
     };

@@ -93,7 +93,8 @@ impl Feed {
         let series: Vec<_> = self.groups.iter().filter_map(|group| Series::of(group).ok().flatten()).collect();
         let mut zones = BTreeMap::<&str, (&TimeZone, Timestamp)>::new();
         for one in &series {
-            let (_, first) = zones.entry(one.of.schedule.time_zone.as_str()).or_insert((&one.zone, one.first.starts_at));
+            let (_, first) =
+                zones.entry(one.of.schedule.time_zone.as_str()).or_insert((&one.zone, one.first.starts_at));
             *first = one.first.starts_at.min(*first);
         }
         let through = today.saturating_add(ZONE_YEARS.years()).at(0, 0, 0, 0);
@@ -212,9 +213,9 @@ impl<'a> Series<'a> {
         let schedule = &self.of.schedule;
         let rule = schedule.recurrence.as_str().to_ascii_uppercase();
         let Some(until) = calendar::until(schedule).ok().flatten() else { return rule };
-        let parts = rule.split(';').map(|part| {
-            if part.starts_with("UNTIL=") { format!("UNTIL={}", utc(until)) } else { part.to_owned() }
-        });
+        let parts = rule
+            .split(';')
+            .map(|part| if part.starts_with("UNTIL=") { format!("UNTIL={}", utc(until)) } else { part.to_owned() });
         parts.collect::<Vec<_>>().join(";")
     }
 }

@@ -297,7 +297,8 @@ impl Series<'_> {
         if let Some(start) = event.property("DTSTART") {
             match self.times.read(start, &schedule.time_zone) {
                 Ok(When::Local(local)) if (local.date() - on).get_days().abs() > MOVED_DAYS_MAX => {
-                    let what = format!("is further than {MOVED_DAYS_MAX} days from where the rule has it; it stays there");
+                    let what =
+                        format!("is further than {MOVED_DAYS_MAX} days from where the rule has it; it stays there");
                     remarks.note((start.line, "DTSTART"), &start.value, what);
                 }
                 Ok(When::Local(local)) => change.starts_at_local = Some(local).filter(|local| *local != planned),

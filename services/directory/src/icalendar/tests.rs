@@ -68,7 +68,9 @@ fn only(file: &str) -> (ReadCalendar, Vec<Remark>) {
 /// An event with these lines.
 fn event(lines: &str) -> String {
     let lines = lines.lines().map(str::trim).collect::<Vec<_>>().join("\r\n");
-    format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:1\r\nSUMMARY:Steps\r\n{lines}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n")
+    format!(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:1\r\nSUMMARY:Steps\r\n{lines}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
 }
 
 fn whats(file: &str) -> Vec<(usize, &'static str, String, bool)> {
@@ -98,7 +100,10 @@ fn what_is_otherwise_at_single_occurrences_is_read_as_it_was_written() {
     assert_eq!(calendar.overrides.into_iter().collect::<Vec<_>>(), [overrides.into_iter().next().unwrap()]);
     let left_out = Schedule { except: vec![date(2026, 3, 17)], ..schedule("FREQ=WEEKLY;BYDAY=TU") };
     assert_eq!(calendar.schedule, Some(left_out), "what is called off is left out for programs");
-    assert_eq!((calendar.name, calendar.comments, calendar.formats), (details().name, details().comments, details().formats));
+    assert_eq!(
+        (calendar.name, calendar.comments, calendar.formats),
+        (details().name, details().comments, details().formats)
+    );
     assert_eq!(calendar.mode, MeetingMode::Hybrid);
 }
 
@@ -157,8 +162,7 @@ fn changes_of_single_occurrences_are_read_as_others_write_them() {
                 BEGIN:VEVENT\nUID:1\nRECURRENCE-ID;TZID=Europe/Berlin:20260121T190000\nSUMMARY:Extra\nEND:VEVENT\n\
                 BEGIN:VEVENT\nUID:2\nRECURRENCE-ID:20260113T180000Z\nSUMMARY:Lost\nEND:VEVENT\nEND:VCALENDAR\n";
     let ReadFile { calendars, remarks, rejected, .. } = read(file.as_bytes(), "UTC").unwrap();
-    let online =
-        Override { duration_minutes: Some(60), mode: Some(MeetingMode::Virtual), ..Override::default() };
+    let online = Override { duration_minutes: Some(60), mode: Some(MeetingMode::Virtual), ..Override::default() };
     let called_off = Override { called_off: true, ..Override::default() };
     assert_eq!(calendars[0].overrides, BTreeMap::from([(date(2026, 1, 13), online), (date(2026, 1, 20), called_off)]));
     let lines: Vec<_> = remarks.iter().map(|remark| (remark.line, remark.rejected)).collect();
@@ -167,13 +171,19 @@ fn changes_of_single_occurrences_are_read_as_others_write_them() {
 
 fn rules() -> impl Strategy<Value = String> {
     let days = prop::sample::subsequence(vec!["MO", "TU", "WE", "TH", "FR", "SA", "SU"], 1..4);
-    let weekly = (1..5, days.clone()).prop_map(|(n, days)| format!("FREQ=WEEKLY;INTERVAL={n};BYDAY={}", days.join(",")));
+    let weekly =
+        (1..5, days.clone()).prop_map(|(n, days)| format!("FREQ=WEEKLY;INTERVAL={n};BYDAY={}", days.join(",")));
     let places = prop::sample::select(vec![-5, -2, -1, 1, 2, 3, 5]);
     let monthly = (1..4, places, days).prop_map(|(n, place, days)| {
         let days: Vec<_> = days.iter().map(|day| format!("{place}{day}")).collect();
         format!("FREQ=MONTHLY;INTERVAL={n};BYDAY={}", days.join(","))
     });
-    let rule = prop_oneof![weekly, monthly, (1..9).prop_map(|n| format!("FREQ=DAILY;INTERVAL={n}")), Just("FREQ=YEARLY".into())];
+    let rule = prop_oneof![
+        weekly,
+        monthly,
+        (1..9).prop_map(|n| format!("FREQ=DAILY;INTERVAL={n}")),
+        Just("FREQ=YEARLY".into())
+    ];
     let end = prop_oneof![
         Just(String::new()),
         (1..40).prop_map(|n| format!(";COUNT={n}")),

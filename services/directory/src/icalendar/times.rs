@@ -118,7 +118,8 @@ impl Times<'_> {
             remarks.note((event.line, "DTEND"), "", what);
         }
         let rule = rule(event, local, remarks);
-        let recurrence: Text<256> = rule.parse().map_err(|_| reject("RRULE", &rule, "is longer than a rule can be".into()))?;
+        let recurrence: Text<256> =
+            rule.parse().map_err(|_| reject("RRULE", &rule, "is longer than a rule can be".into()))?;
         let mut schedule = Schedule {
             starts_on: local.date(),
             starts_at: local.time(),
@@ -163,7 +164,8 @@ impl Times<'_> {
         }
         let days = calendar::named(schedule, &days).unwrap_or_default();
         if days.len() > Schedule::EXCEPT_MAX {
-            let what = format!("names {} days, at most {} are possible; the oldest go", days.len(), Schedule::EXCEPT_MAX);
+            let what =
+                format!("names {} days, at most {} are possible; the oldest go", days.len(), Schedule::EXCEPT_MAX);
             remarks.note((event.line, "EXDATE"), "", what);
         }
         let too_many = days.len().saturating_sub(Schedule::EXCEPT_MAX);
@@ -194,7 +196,11 @@ impl Times<'_> {
         };
         match u16::try_from((seconds + 59) / 60) {
             Ok(minutes) if (1..=Schedule::MINUTES_MAX).contains(&minutes) => Ok(Some(minutes)),
-            _ => Err(format!("is {} minutes after the start; a meeting has 1 to {}", seconds / 60, Schedule::MINUTES_MAX)),
+            _ => Err(format!(
+                "is {} minutes after the start; a meeting has 1 to {}",
+                seconds / 60,
+                Schedule::MINUTES_MAX
+            )),
         }
     }
 }

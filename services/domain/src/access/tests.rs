@@ -228,7 +228,9 @@ fn nobody_has_more_addresses_for_calendars_than_devices() {
     let issued = |number| Event::CalendarIssued(calendar(number, "ben", now));
     let history: Vec<_> = [Event::Assigned(assigned)].into_iter().chain((0..10).map(issued)).collect();
     let more = Command::IssueCalendar(calendar(10, "ben", now));
-    given::<Access>(history.clone()).when(&more).then_refused(&Refusal::Full("10 calendars of one subject: revoke one"));
+    given::<Access>(history.clone())
+        .when(&more)
+        .then_refused(&Refusal::Full("10 calendars of one subject: revoke one"));
     let revoked = Event::CalendarRevoked(CalendarRevoked { calendar: CalendarId(Uuid::from_u128(3)) });
     given::<Access>([history, vec![revoked]].concat()).when(&more).then(&[issued(10)]);
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 
 use super::{
-    Changed, Details, Event, OVERRIDES_MAX, OccurrenceChanged, OccurrenceRestored, Override, Refusal, Registered, Scheduled,
-    State, Unscheduled,
+    Changed, Details, Event, OVERRIDES_MAX, OccurrenceChanged, OccurrenceRestored, Override, Refusal, Registered,
+    Scheduled, State, Unscheduled,
 };
 use crate::Schedule;
 
@@ -46,6 +46,7 @@ pub(super) fn import(imported: &ImportedCalendar, state: &State, today: Date) ->
         let matters = all_fit || **on >= today;
         matters && known.get(on) != Some(change) && **change != Override::default()
     });
-    let other = other.map(|(on, change)| Event::OccurrenceChanged(OccurrenceChanged { on: *on, change: change.clone() }));
+    let other =
+        other.map(|(on, change)| Event::OccurrenceChanged(OccurrenceChanged { on: *on, change: change.clone() }));
     Ok(described.into_iter().chain(scheduled).chain(gone).chain(other).collect())
 }
