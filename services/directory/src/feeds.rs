@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::{
-    GroupId, MeetingId, OrgId, Schedule,
+    GroupId, OrgId, Schedule,
     group::{self, Details, Series},
     meeting::{self, Status},
 };
