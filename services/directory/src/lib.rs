@@ -1,11 +1,10 @@
-//! Programmes, groups and their calendars; listings in from BMLT servers.
+//! Programmes, groups and their calendars; listings of meetings in.
 //!
-//! One operation, one file. What needs no log stands apart: [`calendar`] finds the meetings of a schedule, [`bmlt`]
+//! One operation, one file. What needs no log stands apart: [`calendar`] finds the meetings of a schedule, [`listing`]
 //! reads a listing.
 //!
 //! **Invariant:** nothing here asks what day it is: commands carry their time, plans their range.
 
-pub mod bmlt;
 pub mod calendar;
 mod change_group;
 mod change_occurrence;
@@ -13,8 +12,13 @@ mod feeds;
 mod icalendar;
 mod import_bmlt;
 mod import_calendar;
+mod import_groups;
+mod import_listing;
+mod import_meeting_guide;
+mod import_naws;
 mod issue_calendar;
 mod list_calendars;
+pub mod listing;
 mod op;
 mod plan_meetings;
 mod planner;
@@ -38,16 +42,17 @@ use domain::{
     meeting::Meeting,
     programme::{self, Programme},
 };
-use eventlog::{EventLog, Streams, TransactError};
-use host::{Built, Context, Host, Need, Task};
+use eventlog::{EventLog, Position, Streams, TransactError};
+use host::{Built, Context, Host, Need, Task, Views};
 use jiff::Timestamp;
+use tokio::sync::watch;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use vault::Vault;
 use web::{Authenticator, Caller, Guarded, Problem};
 
 use planner::Planner;
 
-pub use import_bmlt::{Imported, REMARKS_MAX, Report, import};
+pub use import_listing::{Imported, Missing, MissingGroup, REMARKS_MAX, Report};
 pub use plan_meetings::{PlanError, Plans};
 pub use settle::plan_group;
 
@@ -73,6 +78,10 @@ pub struct Directory {
     new_secret: fn() -> [u8; 32],
     /// What not everybody may know is sealed with the organisation's key.
     vault: Vault,
+    /// Where to look for groups that a listing does not name any more.
+    views: Views,
+    /// Where the log ends.
+    head: watch::Receiver<Position>,
     /// How many days ahead are planned by itself, 0 to [`calendar::PLAN_DAYS_MAX`].
     plan_days: u16,
 }
@@ -100,6 +109,8 @@ fn build(host: &Host) -> Built {
         log: host.streams.log().clone(),
         new_secret: host.new_secret,
         vault: host.vault().clone(),
+        views: host.views.clone(),
+        head: host.streams.log().head(),
         plan_days: host.plan_days,
     };
     let (routes, public) = (routes(directory.clone()), public(directory.clone()));
@@ -120,6 +131,9 @@ fn routes(directory: Directory) -> OpenApiRouter {
         .routes(routes!(restore_occurrence::restore_occurrence))
         .routes(routes!(plan_meetings::plan_meetings))
         .routes(routes!(import_bmlt::import_bmlt))
+        .routes(routes!(import_meeting_guide::import_meeting_guide))
+        .routes(routes!(import_naws::import_naws))
+        .routes(routes!(import_groups::import_groups))
         .routes(routes!(import_calendar::import_calendar))
         .routes(routes!(issue_calendar::issue_calendar, list_calendars::list_calendars))
         .routes(routes!(revoke_calendar::revoke_calendar))

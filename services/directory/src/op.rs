@@ -19,6 +19,12 @@ web::operations! {
     PlanMeetings = "plan_meetings": Admin Coordinator;
     /// Import a BMLT listing.
     ImportBmlt = "import_bmlt": Admin;
+    /// Import a Meeting Guide feed.
+    ImportMeetingGuide = "import_meeting_guide": Admin;
+    /// Import rows of a NAWS export.
+    ImportNaws = "import_naws": Admin;
+    /// Import groups from rows.
+    ImportGroups = "import_groups": Admin;
     /// Import a file of calendars.
     ImportCalendar = "import_calendar": Admin;
     /// Issue a calendar to subscribe to.

@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
+pub use self::import::ImportedCalendar;
+pub use self::series::{EARLIER_MAX, MOVED_DAYS_MAX, OVERRIDES_MAX, Override, Series};
 pub use access::{Accessibility, Cost};
 pub use joining::{Joining, Online};
 pub use link::{Link, LinkError};
 pub use meeting_type::MeetingType;
-pub use self::import::ImportedCalendar;
-pub use self::series::{EARLIER_MAX, MOVED_DAYS_MAX, OVERRIDES_MAX, Override, Series};
 use crate::{Decider, LocalDay, ProgrammeId, RefusalKind, Schedule, event::events, text::Text, there};
 
 /// Stream kind of groups.
@@ -271,6 +271,8 @@ pub enum Command {
     Schedule(Option<Schedule>),
     /// Say how to take part from elsewhere, or that nobody can.
     SetJoining(Option<Online>),
+    /// Show it in public no more. It goes on meeting.
+    Unlist,
     /// Details and calendar in one: only what differs is written.
     Import(Details, Option<Schedule>),
     /// All that a listing says of it in one: only what differs is written, and what it cannot know stays.
@@ -348,6 +350,10 @@ impl Decider for Group {
             (*online != state.online).then(|| Event::JoiningSet(JoiningSet { online: online.clone() }))
         };
         match command {
+            Command::Unlist => match &state.details {
+                None => Err(Refusal::Unknown),
+                Some(now) => Ok(described(&Details { listed: false, ..now.clone() }).into_iter().collect()),
+            },
             Command::Describe(details) => Ok(described(details).into_iter().collect()),
             Command::Import(details, schedule) => {
                 Ok(described(details).into_iter().chain(scheduled(schedule)).collect())
@@ -453,9 +459,7 @@ mod tests {
         let set = |online: &Online| Event::JoiningSet(JoiningSet { online: Some(online.clone()) });
         let gone = Event::JoiningSet(JoiningSet { online: None });
         given::<Group>([]).when(&Command::SetJoining(Some(public.clone()))).then_refused(&Refusal::Unknown);
-        given::<Group>([registered.clone()])
-            .when(&Command::SetJoining(Some(private.clone())))
-            .then(&[set(&private)]);
+        given::<Group>([registered.clone()]).when(&Command::SetJoining(Some(private.clone()))).then(&[set(&private)]);
         let listed = |online: &Option<Online>| Command::List(details("Steps"), None, online.clone());
         for (now, says, then) in [
             (None, Some(&public), Some(set(&public))),
@@ -471,6 +475,20 @@ mod tests {
             asking_twice_changes_nothing::<Group>(&history, &listed(&says.cloned()));
             asking_twice_changes_nothing::<Group>(&history, &Command::SetJoining(says.cloned()));
         }
+    }
+
+    #[test]
+    fn a_group_that_is_unlisted_keeps_its_calendar_and_is_listed_again_by_a_listing() {
+        let registered = Event::Registered(Registered { details: details("Steps") });
+        let scheduled = Event::Scheduled(Scheduled { schedule: tuesdays() });
+        let unlisted = Event::Changed(Changed { details: Details { listed: false, ..details("Steps") } });
+        given::<Group>([]).when(&Command::Unlist).then_refused(&Refusal::Unknown);
+        let history = [registered, scheduled];
+        given::<Group>(history.clone()).when(&Command::Unlist).then(&[unlisted.clone()]);
+        asking_twice_changes_nothing::<Group>(&history, &Command::Unlist);
+        given::<Group>(history.into_iter().chain([unlisted]))
+            .when(&Command::List(details("Steps"), Some(tuesdays()), None))
+            .then(&[Event::Changed(Changed { details: details("Steps") })]);
     }
 
     #[test]

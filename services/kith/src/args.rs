@@ -11,8 +11,10 @@ use web::Role;
 use crate::Service;
 
 mod disclosure;
+mod listing;
 
 pub(crate) use disclosure::{Attack, Suppress};
+pub(crate) use listing::{ImportGroups, ImportListing, ReadListing};
 
 /// The record of peer-support groups: who came, how, and how many more.
 #[derive(Debug, Parser)]
@@ -218,7 +220,13 @@ pub(crate) struct Token {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Import {
     /// A BMLT server's listing as JSON
-    Bmlt(ImportBmlt),
+    Bmlt(ImportListing),
+    /// A feed of meetings in the Meeting Guide format (TSML JSON)
+    MeetingGuide(ImportListing),
+    /// A NAWS export of a BMLT server as CSV
+    Naws(ImportListing),
+    /// Groups as CSV, with columns such as `name,programme,weekday,starts_at,street,online_url`
+    Groups(ImportGroups),
     /// Partners and their services from an HSDS 3.0 directory: JSON documents, or the CSV datapackage
     ///
     /// Kept are organizations (id, name) and services (id, name, status, description, application process, eligibility, ages,
@@ -354,26 +362,6 @@ impl Duplicates {
     pub(crate) fn is_import(self) -> bool {
         self == Self::Import
     }
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ImportBmlt {
-    /// The listing
-    pub file: PathBuf,
-    /// Organisation to import into
-    #[arg(long)]
-    pub org: OrgId,
-    /// Say what would be done, but do nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// IANA time zone of meetings that do not name theirs, such as UTC
-    #[arg(long)]
-    pub time_zone: String,
-    /// Short name of the BMLT server: ids of meetings are taken to be its own
-    #[arg(long, default_value = "bmlt")]
-    pub source: String,
-    #[command(flatten)]
-    pub server: Server,
 }
 
 #[derive(Debug, Args)]

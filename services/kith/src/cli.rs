@@ -48,6 +48,11 @@ async fn command(command: Command) -> anyhow::Result<ExitCode> {
         Command::Token(asked) => writeln!(out, "{}", token::make(asked)?)?,
         Command::Import(Import::Bmlt(asked)) => out.write_all(import::bmlt(asked).await?.as_bytes())?,
         Command::Import(Import::Calendar(asked)) => out.write_all(import::calendar(asked).await?.as_bytes())?,
+        Command::Import(Import::MeetingGuide(asked)) => {
+            out.write_all(import::meeting_guide(asked).await?.as_bytes())?;
+        }
+        Command::Import(Import::Naws(asked)) => out.write_all(import::naws(asked).await?.as_bytes())?,
+        Command::Import(Import::Groups(asked)) => out.write_all(import::groups(asked).await?.as_bytes())?,
         Command::Import(Import::Hsds(asked)) => out.write_all(import::hsds(asked).await?.as_bytes())?,
         Command::Import(Import::Members(asked)) => {
             let (report, well) = import::members(asked).await?;

@@ -407,7 +407,7 @@ impl Config {
     /// # Errors
     /// If it is no zone.
     pub(crate) fn zone(&self) -> anyhow::Result<TimeZone> {
-        let zone = domain::time_zone(&self.time_zone);
+        let zone = domain::zone_name(&self.time_zone).and_then(|name| domain::time_zone(&name));
         zone.context("time_zone must be the name of a zone of the IANA database, such as Europe/Berlin")
     }
 

@@ -249,3 +249,16 @@ pub(crate) fn online(connection: &Connection, org: &str, id: GroupId) -> rusqlit
         .query_row(params![org, id.0.as_bytes()], |row| row::maybe_json(row, 0))
         .optional()
 }
+
+/// Groups that say of themselves that they were imported from this source.
+///
+/// # Errors
+/// What SQLite says.
+pub fn from_source(connection: &Connection, org: &str, source: &str) -> rusqlite::Result<Vec<GroupId>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id FROM groups
+         WHERE org = ?1 AND substr(details ->> '$.source', 1, length(?2) + 1) = ?2 || ':' ORDER BY id",
+    )?;
+    let rows = statement.query_map(params![org, source], |row| row::uuid(row, 0).map(GroupId))?;
+    rows.collect()
+}

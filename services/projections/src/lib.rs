@@ -71,7 +71,7 @@ use names::NameKeeper;
 pub use enrolment_view::{ENROLMENTS, Placed, placed};
 pub use follow_changes::{STREAM_TIME_MAX, STREAMS_MAX, STREAMS_OF_CALLER_MAX, STREAMS_OF_ORG_MAX};
 pub use followed::{ErasedMember, Plannable, ToPlan, erased_members, regrouped, to_plan};
-pub use group_view::{GROUPS, programme_of, there};
+pub use group_view::{GROUPS, from_source, programme_of, there};
 pub use next_meeting::{MeetingAhead, next_meeting};
 pub use person::{MemberAttendance, attendances};
 pub use record_view::{

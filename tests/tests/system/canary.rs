@@ -34,6 +34,9 @@ const PUBLIC: &[(&str, &str)] = &[
     ("plan_meetings", "days"),
     ("import_bmlt", "a public listing"),
     ("import_calendar", "a file of calendars: details of groups, of which no person's name is read"),
+    ("import_meeting_guide", "a public listing"),
+    ("import_naws", "a public listing, of which nothing of contacts is kept"),
+    ("import_groups", "details of groups are public: never a person's name; how to join is sealed"),
     ("end_revocation", "subjects are ids of the organisation's choice that say nothing: README"),
     ("revoke_token", "subjects are ids of the organisation's choice that say nothing: README"),
     ("assign_facilitator", "subjects are ids of the organisation's choice that say nothing: README"),
@@ -210,6 +213,9 @@ async fn sing(server: &Server, aviary: &mut Aviary, (group, meetings): (GroupId,
     command(&mut admin, Method::POST, &at(yesterday, "reinstate"), &body).await;
     let body = aviary.body("meeting_did_not_occur");
     command(&mut admin, Method::POST, &at(before, "did-not-occur"), &body).await;
+    let mut body = aviary.body("set_joining");
+    body["public"] = false.into();
+    command(&mut admin, Method::PUT, &format!("/v1/groups/{group}/joining"), &body).await;
     let body = aviary.body("set_mailbox");
     command(&mut admin, Method::PUT, "/v1/mailbox", &body).await;
     sing_of_care(&mut admin, aviary, bee).await;

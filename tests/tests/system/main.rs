@@ -30,6 +30,7 @@ mod import_bmlt;
 mod import_calendar;
 mod import_check_ins;
 mod import_hsds;
+mod import_listings;
 mod import_members;
 mod index;
 mod invariants;

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{PartialSchema, ToSchema};
 
 /// What an address looks like, as far as an expression can say.
-const PATTERN: &str = r#"^[Hh][Tt][Tt][Pp][Ss]?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?([/?#][^\s<>"\\^`{|}\x00-\x1f\x7f-\x9f]*)?$"#;
+const PATTERN: &str =
+    r#"^[Hh][Tt][Tt][Pp][Ss]?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?([/?#][^\s<>"\\^`{|}\x00-\x1f\x7f-\x9f]*)?$"#;
 
 /// An address that begins with `http://` or `https://`: nothing that runs, no name and password before the host, of 1 to
 /// [`Link::CHARS_MAX`] characters.

@@ -106,9 +106,9 @@ impl Rows {
             }
             Event::Scheduled(_)
             | Event::Unscheduled(_)
+            | Event::JoiningSet(_)
             | Event::OccurrenceChanged(_)
-            | Event::OccurrenceRestored(_)
-            | Event::JoiningSet(_) => {}
+            | Event::OccurrenceRestored(_) => {}
         }
     }
 

@@ -4,6 +4,8 @@ use domain::Text;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::ListedGroup;
+
 /// Longest value that a remark quotes, in characters.
 pub const VALUE_CHARS_MAX: usize = 60;
 
@@ -12,7 +14,7 @@ pub const VALUE_CHARS_MAX: usize = 60;
 pub struct Remark {
     /// The meeting's place in the listing, from 0.
     pub index: usize,
-    /// The meeting's id on the server, if it has one.
+    /// The meeting's id in the listing, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub meeting: Option<String>,
     /// Which field, by its name in the listing.
@@ -24,6 +26,20 @@ pub struct Remark {
     pub what: String,
     /// How much it matters.
     pub severity: Severity,
+}
+
+impl Remark {
+    /// That a group that was read cannot be used after all.
+    pub(crate) fn rejecting(group: &ListedGroup, field: &'static str, what: &str) -> Self {
+        Self {
+            index: group.index,
+            meeting: Some(group.source_id.clone()),
+            field,
+            value: String::new(),
+            what: what.into(),
+            severity: Severity::Rejected,
+        }
+    }
 }
 
 /// How much a remark matters.
@@ -56,6 +72,11 @@ impl<'a> Remarks<'a> {
         self.remark(field, value, what.into(), Severity::Rejected);
     }
 
+    /// A note that does not quote what it is about.
+    pub(super) fn unsaid(&mut self, field: &'static str, what: impl Into<String>) {
+        self.note(field, None, what);
+    }
+
     fn remark(&mut self, field: &'static str, value: Option<&str>, what: String, severity: Severity) {
         let value = clean(value.unwrap_or_default()).chars().take(VALUE_CHARS_MAX).collect();
         self.all.push(Remark {
@@ -71,11 +92,29 @@ impl<'a> Remarks<'a> {
     /// The value on one line, cut to what its field takes; a cut is remarked on.
     pub(super) fn text<const MAX: usize>(&mut self, field: &'static str, value: Option<&str>) -> Option<Text<MAX>> {
         let text = clean(value?);
+        self.cut(field, &text, Some(&text))
+    }
+
+    /// As [`Self::text`], of what is not quoted.
+    pub(super) fn unsaid_text<const MAX: usize>(
+        &mut self,
+        field: &'static str,
+        value: Option<&str>,
+    ) -> Option<Text<MAX>> {
+        self.cut(field, &clean(value?), None)
+    }
+
+    fn cut<const MAX: usize>(&mut self, field: &'static str, text: &str, quoted: Option<&str>) -> Option<Text<MAX>> {
         let long = text.chars().count();
         if long > MAX {
-            self.note(field, Some(&text), format!("is {long} characters long; it is cut to {MAX}"));
+            self.note(field, quoted, format!("is {long} characters long; it is cut to {MAX}"));
         }
-        text.chars().take(MAX).collect::<String>().parse().ok()
+        let cut = text.chars().take(MAX).collect::<String>();
+        let kept = cut.parse().ok();
+        if kept.is_none() && !cut.is_empty() {
+            self.note(field, quoted, "has characters that nobody can read; it is left out");
+        }
+        kept
     }
 }
 

@@ -2,58 +2,55 @@
 //!
 //! Only the fields that Kith reads are kept, so that what is kept stays in proportion to what was sent.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashSet},
+    fmt,
+    sync::LazyLock,
+};
 
 use serde::{
     Deserialize, Deserializer,
     de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-use super::MEETINGS_MAX;
+use super::{MEETINGS_MAX, bmlt, groups, meeting_guide, naws};
 
-/// Fields of meetings, formats and service bodies that Kith reads.
-pub(super) const FIELDS: [&str; 31] = [
-    "id_bigint",
-    "service_body_bigint",
-    "weekday_tinyint",
-    "start_time",
-    "duration_time",
-    "time_zone",
-    "formats",
-    "venue_type",
-    "lang_enum",
-    "longitude",
-    "latitude",
-    "published",
-    "meeting_name",
-    "location_text",
-    "location_info",
-    "location_street",
-    "location_city_subsection",
-    "location_neighborhood",
-    "location_municipality",
-    "location_province",
-    "location_postal_code_1",
-    "location_nation",
-    "comments",
-    "train_lines",
-    "bus_lines",
-    "key_string",
-    "name_string",
-    "lang",
-    "world_id",
-    "id",
-    "name",
-];
+/// Fields that some kind of listing has and Kith reads, in small letters.
+static FIELDS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+    let all = [bmlt::FIELDS, meeting_guide::FIELDS, naws::FIELDS];
+    all.into_iter().flatten().copied().chain(groups::COLUMNS.iter().map(|column| column.name)).collect()
+});
+/// Most items of a list in a row that are kept, a count.
+const ITEMS_MAX: usize = 100;
+
+/// What a field says.
+#[derive(Debug)]
+enum Value {
+    Text(Box<str>),
+    List(Vec<Box<str>>),
+}
 
 /// One row: its values that are not empty, trimmed, by field.
 #[derive(Debug, Default)]
-pub(super) struct Row(BTreeMap<&'static str, Box<str>>);
+pub(super) struct Row(BTreeMap<&'static str, Value>);
 
 impl Row {
     /// The value of a field; none if it is missing, empty, or no text.
     pub(super) fn text(&self, field: &str) -> Option<&str> {
-        self.0.get(field).map(AsRef::as_ref)
+        match self.0.get(field)? {
+            Value::Text(text) => Some(text),
+            Value::List(_) => None,
+        }
+    }
+
+    /// The values of a field that is a list, or a text with commas.
+    pub(super) fn list(&self, field: &str) -> Vec<&str> {
+        match self.0.get(field) {
+            None => vec![],
+            Some(Value::Text(text)) => text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect(),
+            Some(Value::List(items)) => items.iter().map(AsRef::as_ref).collect(),
+        }
     }
 }
 
@@ -96,6 +93,7 @@ impl<'de> Visitor<'de> for RowsVisitor {
 enum Cell {
     Nothing,
     Text(Box<str>),
+    List(Vec<Box<str>>),
     Row(Row),
 }
 
@@ -135,20 +133,29 @@ impl<'de> Visitor<'de> for CellVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Cell, A::Error> {
+        let mut items = Vec::new();
+        while items.len() < ITEMS_MAX {
+            match list.next_element::<Cell>()? {
+                None => break,
+                Some(Cell::Text(text)) => items.push(text),
+                Some(_) => {}
+            }
+        }
         while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Cell::Nothing)
+        Ok(if items.is_empty() { Cell::Nothing } else { Cell::List(items) })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Cell, A::Error> {
         let mut row = Row::default();
         while let Some(key) = map.next_key::<Cow<'_, str>>()? {
-            match FIELDS.iter().find(|field| **field == key) {
-                None => drop(map.next_value::<IgnoredAny>()?),
-                Some(field) => {
-                    if let Cell::Text(text) = map.next_value()? {
-                        row.0.insert(field, text);
-                    }
-                }
+            let Some(field) = FIELDS.get(key.trim().to_ascii_lowercase().as_str()).copied() else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            match map.next_value()? {
+                Cell::Text(text) => drop(row.0.insert(field, Value::Text(text))),
+                Cell::List(items) => drop(row.0.insert(field, Value::List(items))),
+                Cell::Nothing | Cell::Row(_) => {}
             }
         }
         Ok(Cell::Row(row))

@@ -1,17 +1,26 @@
 use std::collections::BTreeSet;
 
-use domain::group::{Coordinates, Focus, MeetingMode};
+use domain::{
+    Text,
+    group::{Accessibility, Coordinates, Focus, Joining, MeetingMode},
+};
 use jiff::civil::{Weekday, date, time};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::super::{
+    Kind, LISTING_BYTES_MAX, Links, ListedGroup, ListingError, MEETINGS_MAX, Severity, SourceName, SourceNameError,
+    read,
+};
 use super::*;
 
-const GREATER_NEW_YORK: &[u8] = include_bytes!("../../../../tests/data/bmlt-greater-new-york.json");
+const GREATER_NEW_YORK: &[u8] = include_bytes!("../../../../../tests/data/bmlt-greater-new-york.json");
 
 fn origin() -> Origin {
     Origin {
         org: "north-star".parse().unwrap(),
+        kind: Kind::Bmlt,
+        links: Links::AsListed,
         source: "bmlt".parse().unwrap(),
         time_zone: "America/New_York".parse().unwrap(),
         focus: Focus::Addiction,
@@ -180,6 +189,99 @@ fn how_a_meeting_takes_place_is_told_by_formats_and_venue_type() {
     }
 }
 
+/// The mode of a meeting with one format, and with this `venue_type`.
+fn mode_with(format: &Value, venue_type: &str) -> MeetingMode {
+    let mut listing: Value =
+        serde_json::from_slice(&listing_of(&json!({ "formats": format["key_string"], "venue_type": venue_type })))
+            .unwrap();
+    listing["formats"] = json!([format]);
+    let listing = read(listing.to_string().as_bytes(), &origin()).unwrap();
+    listing.groups[0].details.mode
+}
+
+#[test]
+fn venue_type_decides_before_words_in_the_name_of_a_format_and_codes_before_both() {
+    use MeetingMode::{Hybrid, InPerson, Virtual};
+    let format = |key: &str, name: &str, world: &str| json!({ "key_string": key, "name_string": name, "lang": "en", "world_id": world });
+    for (format, venue_type, mode) in [
+        (format("OL", "Online Literature", ""), "1", InPerson),
+        (format("OL", "Online Literature", ""), "", InPerson),
+        (format("OL", "Online Literature", ""), "2", Virtual),
+        (format("OL", "Online Literature", "LIT"), "3", Hybrid),
+        (format("VR", "Virtual Reality Steps", ""), "", InPerson),
+        (format("HF", "Hybrid Format", ""), "1", InPerson),
+        (format("HF", "Hybrid Format", ""), "", Hybrid),
+        (format("ON", "Online Meeting (Zoom)", ""), "", Virtual),
+        (format("ON", "Online Meeting", ""), "1", InPerson),
+        (format("ON", "Online Meeting", ""), "3", Hybrid),
+        (format("X", "Anything", "VM"), "1", Virtual),
+        (format("X", "Anything", "HYBR"), "", Hybrid),
+        (format("VM", "Vietnamese Men", ""), "1", InPerson),
+        (format("VM", "Vietnamese Men", ""), "", Virtual),
+        (format("VM", "Virtual Meeting", "VM"), "3", Virtual),
+        (format("HY", "Hymns", "MED"), "", InPerson),
+    ] {
+        assert_eq!(mode_with(&format, venue_type), mode, "{format} {venue_type}");
+    }
+    let (_, remarks) = group(&json!({ "venue_type": "4" }));
+    assert_eq!(remarks, ["venue_type: is not 1 (in person), 2 (virtual) or 3 (hybrid); formats decide"]);
+}
+
+#[test]
+fn how_to_join_is_kept_and_public_if_the_meeting_is_published() {
+    let fields = json!({ "virtual_meeting_link": "https://zoom.example/j/1?pwd=x", "phone_meeting_number": "+1 212 555 0142",
+        "virtual_meeting_additional_info": "ID 1,\npassword: steps", "venue_type": "2" });
+    let (listed, remarks) = group(&fields);
+    assert_eq!(remarks, Vec::<String>::new());
+    let joining = Joining {
+        url: Some("https://zoom.example/j/1?pwd=x".parse().unwrap()),
+        instructions: Some("ID 1, password: steps".parse().unwrap()),
+        telephone: Some("+1 212 555 0142".parse().unwrap()),
+        telephone_instructions: None,
+    };
+    assert_eq!((listed.joining.as_ref(), listed.joining_public), (Some(&joining), true));
+    let mut unpublished = fields.clone();
+    unpublished["published"] = "0".into();
+    assert!(!group(&unpublished).0.joining_public);
+    let private = read(&listing_of(&fields), &Origin { links: Links::Private, ..origin() }).unwrap();
+    assert!(!private.groups[0].joining_public);
+    assert_eq!(private.groups[0].joining, Some(joining));
+    assert_eq!(group(&json!({})).0.joining, None);
+}
+
+#[test]
+fn of_what_there_is_to_join_nothing_is_quoted_and_only_pages_are_links() {
+    for (link, url, instructions, remark) in [
+        ("zoom.example/j/1", Some("https://zoom.example/j/1"), None, None),
+        (
+            "Zoom 123 456, secret",
+            None,
+            Some("Zoom 123 456, secret"),
+            Some("is not the address of a page; it is kept as an instruction"),
+        ),
+        ("123.456.789", None, Some("123.456.789"), Some("is not the address of a page; it is kept as an instruction")),
+        ("javascript:alert(1)", None, None, Some("is not the address of a page; it is left out")),
+        ("https://secret@zoom.example/", None, None, Some("is not the address of a page; it is left out")),
+    ] {
+        let listing = read_one(&json!({ "virtual_meeting_link": link }));
+        let joining = listing.groups[0].joining.clone().unwrap_or_default();
+        assert_eq!(joining.url.as_ref().map(|url| url.as_str()), url, "{link}");
+        assert_eq!(joining.instructions.as_ref().map(Text::as_str), instructions, "{link}");
+        assert_eq!(listing.remarks.first().map(|remark| remark.what.as_str()), remark, "{link}");
+        assert!(listing.remarks.iter().all(|remark| remark.value.is_empty()), "{link}");
+    }
+    let long = read_one(&json!({ "virtual_meeting_additional_info": "secret ".repeat(100) }));
+    assert_eq!((long.remarks.len(), long.remarks[0].value.as_str()), (1, ""));
+}
+
+#[test]
+fn a_wheelchair_is_known_by_the_code_that_is_the_same_everywhere() {
+    let mut listing: Value = serde_json::from_slice(&listing_of(&json!({ "formats": "O,WC" }))).unwrap();
+    listing["formats"] = json!([{ "key_string": "WC", "name_string": "Rollstuhl", "lang": "de", "world_id": "WCHR" }]);
+    let listing = read(listing.to_string().as_bytes(), &origin()).unwrap();
+    assert_eq!(listing.groups[0].details.accessibility, [Accessibility::WheelchairAccess]);
+}
+
 #[test]
 fn a_meeting_whose_place_is_closed_plans_nothing_unless_it_goes_on_online() {
     let (closed, remarks) = group(&json!({ "formats": "FC" }));
@@ -250,6 +352,13 @@ fn odd_values_are_left_out_or_kept_and_remarked_on() {
 fn a_meetings_own_time_zone_is_kept() {
     let schedule = group(&json!({ "time_zone": "America/Chicago" })).0.schedule.unwrap();
     assert_eq!(schedule.time_zone.as_str(), "America/Chicago");
+    for (given, kept) in [("america/chicago", "America/Chicago"), ("US/CENTRAL", "US/Central"), ("utc", "UTC")] {
+        let (group, remarks) = group(&json!({ "time_zone": given }));
+        assert_eq!((group.schedule.unwrap().time_zone.as_str(), remarks.len()), (kept, 0), "{given}");
+    }
+    let elsewhere = Origin { time_zone: "europe/BERLIN".parse().unwrap(), ..origin() };
+    let listing = read(&listing_of(&json!({})), &elsewhere).unwrap();
+    assert_eq!(listing.groups[0].schedule.as_ref().unwrap().time_zone.as_str(), "Europe/Berlin");
 }
 
 #[test]
@@ -336,7 +445,7 @@ proptest! {
 
     #[test]
     fn whatever_a_meeting_says_reading_it_gives_a_group_or_a_rejection(
-        changes in prop::collection::vec((prop::sample::select(&rows::FIELDS[..]), any_json()), 0..12),
+        changes in prop::collection::vec((prop::sample::select(FIELDS), any_json()), 0..12),
     ) {
         let changes: serde_json::Map<_, _> = changes.into_iter().map(|(field, value)| (field.to_owned(), value)).collect();
         let listing = read_one(&Value::from(changes));
@@ -387,7 +496,7 @@ proptest! {
     #[test]
     fn a_source_is_read_as_it_is_written_or_not_at_all(name in prop_oneof!["\\PC{0,50}", "[a-z0-9.-]{0,50}"]) {
         if let Ok(source) = name.parse::<SourceName>() {
-            prop_assert!(*source.0 == *name && name.len() <= SourceName::CHARS_MAX && name.is_ascii());
+            prop_assert!(source.as_str() == name && name.len() <= SourceName::CHARS_MAX && name.is_ascii());
         }
     }
 
