@@ -13,7 +13,9 @@ use tokio::{net::TcpListener, sync::watch};
 use utoipa::openapi::PathItem;
 use uuid::Uuid;
 use vault::{Names, Vault};
-use web::{Audit, Authenticator, Clock, Issuer, Limits, Door, LogEnd, Looks, Rates, Role, Rooms, SecurityHeaders, Signer};
+use web::{
+    Audit, Authenticator, Clock, Door, Issuer, Limits, LogEnd, Looks, Rates, Role, Rooms, SecurityHeaders, Signer,
+};
 
 use crate::{
     Config, DataDir, Service, Services,

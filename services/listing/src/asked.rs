@@ -59,7 +59,8 @@ where
     T: for<'de> Deserialize<'de> + Serialize,
 {
     let given = given.into_iter().flat_map(|text| text.split(',')).map(str::trim).filter(|word| !word.is_empty());
-    let read = |word| T::deserialize(StrDeserializer::<serde::de::value::Error>::new(word)).map_err(|_| none_of(name, all));
+    let read =
+        |word| T::deserialize(StrDeserializer::<serde::de::value::Error>::new(word)).map_err(|_| none_of(name, all));
     given.map(read).collect()
 }
 

@@ -120,10 +120,13 @@ fn phone(id: GroupId, joining: &Joining) -> Option<Value> {
         ("service_id", Some(id.to_string().into())),
         ("number", text(Some(number))),
         ("type", Some("voice".into())),
-        ("description", Some(match &joining.telephone_instructions {
-            Some(more) => format!("To take part by telephone. {more}").into(),
-            None => "To take part by telephone".into(),
-        })),
+        (
+            "description",
+            Some(match &joining.telephone_instructions {
+                Some(more) => format!("To take part by telephone. {more}").into(),
+                None => "To take part by telephone".into(),
+            }),
+        ),
     ]))
 }
 
@@ -141,9 +144,9 @@ fn places((org, id): (&OrgId, GroupId), details: &Details, joining: Option<&Join
 fn physical((org, id): (&OrgId, GroupId), details: &Details) -> Value {
     let location = id_of(id, "place");
     let venue = details.venue.clone().unwrap_or_default();
-    let accessibility = details.accessibility.iter().map(|offer| {
-        json!({ "id": id_of(id, offer.as_str()), "location_id": location, "description": described(*offer) })
-    });
+    let accessibility = details.accessibility.iter().map(
+        |offer| json!({ "id": id_of(id, offer.as_str()), "location_id": location, "description": described(*offer) }),
+    );
     object([
         ("id", Some(location.clone())),
         ("location_type", Some("physical".into())),
@@ -159,9 +162,9 @@ fn physical((org, id): (&OrgId, GroupId), details: &Details) -> Value {
 
 fn online((org, id): (&OrgId, GroupId), details: &Details, joining: Option<&Joining>) -> Value {
     let location = id_of(id, "online");
-    let accessibility = details.accessibility.iter().filter(|_| details.mode == MeetingMode::Virtual).map(|offer| {
-        json!({ "id": id_of(id, offer.as_str()), "location_id": location, "description": described(*offer) })
-    });
+    let accessibility = details.accessibility.iter().filter(|_| details.mode == MeetingMode::Virtual).map(
+        |offer| json!({ "id": id_of(id, offer.as_str()), "location_id": location, "description": described(*offer) }),
+    );
     object([
         ("id", Some(location.clone())),
         ("location_type", Some("virtual".into())),
@@ -229,11 +232,17 @@ fn schedule(id: GroupId, schedule: &Schedule, mode: MeetingMode) -> Value {
         ("closes_at", Some(closes.into())),
         ("description", Some(words.into())),
         ("notes", (!except.is_empty()).then(|| format!("Not on {}", except.join(", ")).into())),
-        ("attending_type", Some(match mode {
-            MeetingMode::InPerson => "in person",
-            MeetingMode::Virtual => "online",
-            MeetingMode::Hybrid => "in person or online",
-        }.into())),
+        (
+            "attending_type",
+            Some(
+                match mode {
+                    MeetingMode::InPerson => "in person",
+                    MeetingMode::Virtual => "online",
+                    MeetingMode::Hybrid => "in person or online",
+                }
+                .into(),
+            ),
+        ),
     ])
 }
 
@@ -250,10 +259,14 @@ fn frequency(rule: &Rule<'_>) -> Option<&'static str> {
 
 fn by_day(rule: &Rule<'_>) -> Option<String> {
     let numbered: Vec<_> = match rule.frequency {
-        Frequency::Monthly => rule.by_day.iter().map(|(nth, day)| match nth {
-            0 => day.code().to_owned(),
-            nth => format!("{nth}{}", day.code()),
-        }).collect(),
+        Frequency::Monthly => rule
+            .by_day
+            .iter()
+            .map(|(nth, day)| match nth {
+                0 => day.code().to_owned(),
+                nth => format!("{nth}{}", day.code()),
+            })
+            .collect(),
         _ => rule.weekdays().days().map(Weekday::code).map(str::to_owned).collect(),
     };
     (!numbered.is_empty()).then(|| numbered.join(","))

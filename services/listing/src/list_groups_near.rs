@@ -77,7 +77,9 @@ pub(crate) async fn list_groups_near(
     let Asked { mode, focus, language, cost, accessibility, weekday, limit, after, .. } = asked;
     let wanted = Words { mode, focus, language, cost, accessibility, weekday }.wanted()?;
     if wanted.modes == [MeetingMode::Virtual] {
-        return Err(Problem::malformed("mode: groups that meet online only are near nowhere; list them without a place"));
+        return Err(Problem::malformed(
+            "mode: groups that meet online only are near nowhere; list them without a place",
+        ));
     }
     let page = PageQuery { limit, after };
     let limit = page.limit()?;

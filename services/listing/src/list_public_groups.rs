@@ -55,7 +55,9 @@ pub(crate) async fn list_public_groups(
     let (limit, after) = (page.limit()?, page.after::<(String, GroupId)>()?);
     let choose = move |index: &Index| {
         let chosen = index.by_name(&wanted, after.as_ref(), limit + 1).into_iter();
-        Page::new(chosen.map(|key| Chosen { id: key.1, apart: None, key }).collect(), limit, |chosen| chosen.key.clone())
+        Page::new(chosen.map(|key| Chosen { id: key.1, apart: None, key }).collect(), limit, |chosen| {
+            chosen.key.clone()
+        })
     };
     listing.page(&org, choose).await.map(Shown)
 }

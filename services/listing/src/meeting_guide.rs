@@ -77,7 +77,13 @@ pub(crate) struct GuideMeeting {
 pub(crate) fn can_say<E>(listed: &Listed, goes_on: impl FnOnce() -> Result<bool, E>) -> Result<bool, E> {
     match listed.schedule.as_ref().map(Rule::of) {
         None => Ok(true),
-        Some(Some(rule)) if rule.is_weekly() => if rule.ends() { goes_on() } else { Ok(true) },
+        Some(Some(rule)) if rule.is_weekly() => {
+            if rule.ends() {
+                goes_on()
+            } else {
+                Ok(true)
+            }
+        }
         Some(_) => Ok(false),
     }
 }

@@ -51,7 +51,8 @@ async fn the_document_says_of_every_operation_who_may_and_the_table_knows_it() {
     let world = World::start().await;
     let operations = Operations::of(&world).await;
     assert!(NOT_PROBED.is_empty(), "the list of operations without probes only shrinks");
-    let documented: BTreeSet<_> = operations.all().chain(operations.public()).map(|operation| operation.id.as_str()).collect();
+    let documented: BTreeSet<_> =
+        operations.all().chain(operations.public()).map(|operation| operation.id.as_str()).collect();
     let known: BTreeSet<_> = kith::operations().map(|operation| operation.id).collect();
     assert_eq!(documented, known);
     for operation in operations.all() {

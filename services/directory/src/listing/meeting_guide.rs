@@ -1,10 +1,8 @@
 //! Feeds in the Meeting Guide format (also called TSML JSON): a list of meetings, as websites of fellowships publish it.
 
-mod types;
-
 use domain::{
     Schedule, Text,
-    group::{self, Accessibility, Joining, MeetingMode, Venue},
+    group::{self, Accessibility, Joining, MeetingMode, MeetingType, Venue},
 };
 
 use super::{
@@ -12,7 +10,6 @@ use super::{
     remark::Remarks,
     rows::{Row, Rows},
 };
-use types::Type;
 
 /// Fields that Kith reads. What is known of contacts (names, telephones, e-mails) is not among them.
 pub(super) const FIELDS: &[&str] = &[
@@ -149,25 +146,25 @@ fn resolve(row: &Row, remarks: &mut Remarks<'_>) -> Types {
     const FIELD: &str = "types";
     let mut resolved = Types::default();
     for code in row.list(FIELD) {
-        let name = match types::of(code).or_else(|| types::of(&code.to_uppercase())) {
-            Some(Type::Closed) => {
+        let name = match MeetingType::of(code).or_else(|| MeetingType::of(&code.to_uppercase())) {
+            Some(MeetingType::Closed) => {
                 resolved.closed = true;
                 continue;
             }
-            Some(Type::Online) => {
+            Some(MeetingType::Online) => {
                 resolved.online = true;
                 continue;
             }
-            Some(Type::Offers(offer)) => {
+            Some(MeetingType::Offers(offer)) => {
                 let known = resolved.accessibility.contains(&offer);
                 resolved.accessibility.extend((!known).then_some(offer));
                 continue;
             }
-            Some(Type::Language(_, tag)) if resolved.language.is_none() => {
+            Some(MeetingType::Language(_, tag)) if resolved.language.is_none() => {
                 resolved.language = tag.parse().ok();
                 continue;
             }
-            Some(Type::Language(name, _) | Type::Format(name)) => name,
+            Some(MeetingType::Language(name, _) | MeetingType::Format(name)) => name,
             None => {
                 remarks.note(FIELD, Some(code), "is not a type of the Meeting Guide; the code stands for its name");
                 code

@@ -29,7 +29,8 @@ fn place() -> impl Strategy<Value = (f64, f64)> {
 }
 
 fn groups() -> impl Strategy<Value = Vec<Entry>> {
-    let one = (place(), select(MeetingMode::VARIANTS), select(vec![None, Some("es"), Some("es-mx"), Some("est")]), 0u8..4);
+    let one =
+        (place(), select(MeetingMode::VARIANTS), select(vec![None, Some("es"), Some("es-mx"), Some("est")]), 0u8..4);
     vec(one, 0..60).prop_map(|all| {
         let one = |(n, (place, mode, language, lacks)): (usize, ((f64, f64), MeetingMode, Option<&str>, u8))| Entry {
             mode,
