@@ -193,7 +193,8 @@ async fn an_address_is_kept_nowhere_and_ends_when_it_is_revoked_or_its_subject_i
         let path = added["path"].as_str().unwrap().strip_suffix(".ics").unwrap().to_owned();
         path.rsplit('_').next().unwrap().to_owned()
     };
-    let log = world.events().await.iter().map(|event| String::from_utf8_lossy(&event.data).into_owned());
+    let events = world.events().await;
+    let log = events.iter().map(|event| String::from_utf8_lossy(&event.data).into_owned());
     let log = log.collect::<Vec<_>>().join("\n");
     assert!(!log.contains(&secret(&first)) && secret(&first).len() == 64);
     world.coordinator().post("/v1/calendars", Value::Null).await.must(201);

@@ -606,7 +606,7 @@ fn every_problem_that_the_sources_name_has_a_page_and_no_page_is_of_none() {
         .chain(route_refusals().iter().map(domain::Refusal::code))
         .chain(endpoint_refusals().iter().map(domain::Refusal::code))
         .chain(mailbox_refusals().iter().map(domain::Refusal::code))
-        .chain(group_refusals().iter().map(Refusal::code))
+        .chain(group_refusals().iter().map(domain::Refusal::code))
         .chain([programme::Refusal::Unknown.code()])
         .collect();
     for (code, _) in web::PAGES {
