@@ -38,9 +38,16 @@ pub struct Group {
     pub programme: ProgrammeId,
     /// How it meets, all year.
     pub mode: MeetingMode,
+    /// Its calendar at the beginning of the year, as Kith shows it.
+    pub schedule: Value,
     /// Its meetings.
     pub meetings: Vec<Meeting>,
 }
+
+/// One group in so many meets at another time from the middle of the year on.
+const EVERY_RESCHEDULED: usize = 5;
+/// Local starts, in hours, at which half an hour later is the same day and nobody sleeps.
+const MOVABLE: std::ops::Range<i8> = 6..22;
 
 /// A planned meeting.
 #[derive(Debug, Clone, Copy)]
@@ -108,6 +115,8 @@ pub struct Year {
 enum Happening<'a> {
     Withdraws(&'a Enrolment, Date),
     Enrols(&'a Enrolment, Date),
+    /// From this day on the group meets half an hour later, and what is planned moves.
+    Reschedules(Date, Value),
     Meets(Meeting),
 }
 
@@ -132,7 +141,7 @@ pub fn simulate(seed: u64, members: usize, groups: &[Group]) -> Year {
         let keys = format!("sim-{seed}-{number}");
         let mut clerk = Clerk::new(group, roster, &people, facilitator, keys, &mut rng);
         let enrolments = first_enrolments(&mut clerk, roster);
-        for happening in calendar(group, roster) {
+        for happening in calendar(group, roster, number % EVERY_RESCHEDULED == 0) {
             happens(&mut clerk, &happening, &mut truth);
         }
         walk_ins += clerk.new_people;
@@ -156,7 +165,11 @@ fn first_enrolments(clerk: &mut Clerk<'_>, roster: &[Enrolment]) -> Vec<Command>
 }
 
 /// All that happens in a group after the first enrolments, by date.
-fn calendar<'a>(group: &Group, roster: &'a [Enrolment]) -> impl Iterator<Item = Happening<'a>> {
+fn calendar<'a>(
+    group: &Group,
+    roster: &'a [Enrolment],
+    is_rescheduled: bool,
+) -> impl Iterator<Item = Happening<'a>> + use<'a> {
     let mut days = BTreeMap::<(Date, u8), Vec<Happening<'_>>>::new();
     for enrolment in roster {
         for (number, (from, until)) in enrolment.roster.iter().enumerate() {
@@ -168,10 +181,23 @@ fn calendar<'a>(group: &Group, roster: &'a [Enrolment]) -> impl Iterator<Item = 
             }
         }
     }
+    if let Some((from, schedule)) = half_an_hour_later(group).filter(|_| is_rescheduled) {
+        days.entry((from, 1)).or_default().push(Happening::Reschedules(from, schedule));
+    }
     for meeting in &group.meetings {
         days.entry((meeting.starts_at_local.date(), 2)).or_default().push(Happening::Meets(*meeting));
     }
     days.into_values().flatten()
+}
+
+/// The group's calendar half an hour later, and the day of the meeting in the middle of the year.
+fn half_an_hour_later(group: &Group) -> Option<(Date, Value)> {
+    let middle = group.meetings.get(group.meetings.len() / 2)?.starts_at_local;
+    let later =
+        middle.time().checked_add(jiff::Span::new().minutes(30)).ok().filter(|_| MOVABLE.contains(&middle.hour()))?;
+    let mut schedule = group.schedule.clone();
+    schedule["starts_at"] = later.to_string().into();
+    Some((middle.date(), schedule))
 }
 
 fn happens(clerk: &mut Clerk<'_>, happening: &Happening<'_>, truth: &mut Truth) {
@@ -181,6 +207,13 @@ fn happens(clerk: &mut Clerk<'_>, happening: &Happening<'_>, truth: &mut Truth) 
             clerk.send(Method::POST, path, json!({ "ends_on": until, "reason": "no longer comes" }));
         }
         Happening::Enrols(enrolment, from) => enrol(clerk, enrolment, *from),
+        Happening::Reschedules(from, schedule) => {
+            let group = clerk.group;
+            clerk.send(Method::PUT, format!("/v1/groups/{}/schedule", group.id), schedule.clone());
+            let last = group.meetings.last().map_or(*from, |meeting| meeting.starts_at_local.date());
+            let days = json!({ "from": from, "through": last });
+            clerk.send(Method::POST, format!("/v1/groups/{}/meetings", group.id), days);
+        }
         Happening::Meets(meeting) => truth.held.extend(clerk.meets(meeting)),
     }
 }

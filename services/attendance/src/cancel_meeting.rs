@@ -8,7 +8,8 @@ use crate::{Attendance, Why, op};
 
 /// Cancel a meeting
 ///
-/// It was called off beforehand. Not possible once attendance was recorded.
+/// It was called off beforehand. Also of a meeting whose register was opened, or closed, by mistake: not possible as long as
+/// the register says that somebody came.
 #[utoipa::path(post, path = "/v1/meetings/{meeting}/cancel", tag = "attendance", request_body = Why,
     params(("meeting" = MeetingId, Path, description = "The meeting")),
     responses((status = 204, description = "The meeting is cancelled"), Problems))]

@@ -17,6 +17,9 @@ mod record_moods;
 mod record_register;
 mod record_structure;
 mod reinstate_meeting;
+mod reopen_register;
+mod report_meeting;
+mod take_back_attendance;
 
 use axum::extract::FromRef;
 use domain::{
@@ -86,7 +89,10 @@ fn routes(attendance: Attendance) -> OpenApiRouter {
         .routes(routes!(cancel_meeting::cancel_meeting))
         .routes(routes!(meeting_did_not_occur::meeting_did_not_occur))
         .routes(routes!(reinstate_meeting::reinstate_meeting))
+        .routes(routes!(reopen_register::reopen_register))
+        .routes(routes!(report_meeting::report_meeting))
         .routes(routes!(record_attendance::record_attendance))
+        .routes(routes!(take_back_attendance::take_back_attendance))
         .routes(routes!(record_register::record_register))
         .routes(routes!(add_walk_in::add_walk_in))
         .routes(routes!(correct_attendance::correct_attendance))
@@ -189,10 +195,16 @@ impl Attendance {
 
     /// Refuses members who are not there, or were erased.
     async fn known(&self, caller: &Caller, member: MemberId) -> Result<(), Problem> {
+        let known = self.is_known(caller, member).await?;
+        known.then_some(()).ok_or_else(|| Problem::refused(&member::Refusal::Unknown))
+    }
+
+    /// Whether there is such a member, who was not erased.
+    async fn is_known(&self, caller: &Caller, member: MemberId) -> Result<bool, Problem> {
         let org = &caller.org;
         let known = self.members.look(org, member, |member| member.state.record().is_some()).await?;
         let erased = self.people.look(org, people::stream_id(org), |people| people.state.is_erased(member)).await?;
-        if known && !erased { Ok(()) } else { Err(Problem::refused(&member::Refusal::Unknown)) }
+        Ok(known && !erased)
     }
 }
 

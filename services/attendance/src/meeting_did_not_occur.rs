@@ -8,7 +8,8 @@ use crate::{Attendance, Why, op};
 
 /// Say that a meeting did not occur
 ///
-/// It was not called off, and did not take place all the same. Not possible once attendance was recorded.
+/// It was not called off, and did not take place all the same. Also of a meeting whose register was closed by mistake: not
+/// possible as long as the register says that somebody came.
 #[utoipa::path(post, path = "/v1/meetings/{meeting}/did-not-occur", tag = "attendance", request_body = Why,
     params(("meeting" = MeetingId, Path, description = "The meeting")),
     responses((status = 204, description = "The meeting did not occur"), Problems))]

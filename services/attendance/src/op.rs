@@ -11,8 +11,14 @@ web::operations! {
     MeetingDidNotOccur = "meeting_did_not_occur": Admin Coordinator Facilitator;
     /// Take back a cancellation.
     ReinstateMeeting = "reinstate_meeting": Admin Coordinator Facilitator;
+    /// Open a register again.
+    ReopenRegister = "reopen_register": Admin Coordinator Facilitator;
+    /// Say all of a meeting at once.
+    ReportMeeting = "report_meeting": Admin Coordinator Facilitator;
     /// Mark one member.
     RecordAttendance = "record_attendance": Admin Coordinator Facilitator;
+    /// Take a mark back.
+    TakeBackAttendance = "take_back_attendance": Admin Coordinator Facilitator;
     /// Mark many members.
     RecordRegister = "record_register": Admin Coordinator Facilitator;
     /// Add a walk-in.

@@ -17,7 +17,7 @@ static REGISTER_NOT_REPORTED: Kind = Kind {
     name: "register_not_reported",
     about: "meetings",
     why: "the meeting is over, and nobody has said whether it took place",
-    resolved_by: &[op::CloseRegister::MAY, op::MeetingDidNotOccur::MAY, op::CancelMeeting::MAY],
+    resolved_by: &[op::ReportMeeting::MAY, op::CloseRegister::MAY, op::MeetingDidNotOccur::MAY, op::CancelMeeting::MAY],
 };
 
 /// Registers that wait.

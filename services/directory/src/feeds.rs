@@ -63,27 +63,22 @@ impl Directory {
         let Some(Known { details, schedule, series, revision }) = found.await? else { return Ok(None) };
         let mut others: BTreeMap<_, Other> = series.overrides.iter().map(|(on, change)| (*on, change.into())).collect();
         let events = self.groups.events(org, group).await?;
-        let mut changed_at = events.last().map_or(now, |last| last.recorded_at);
-        let mut sequence = revision;
-        for (date, cancelled, revision, at) in self.cancelled(org, group, &series, now).await? {
-            others.entry(date).or_default().cancelled = cancelled;
-            // What is cancelled, and what no longer is, are changes of the calendar, too.
-            sequence += revision;
-            changed_at = changed_at.max(at);
+        let changed_at = events.last().map_or(now, |last| last.recorded_at);
+        for (place, cancelled) in self.cancelled(org, group, &series, now).await? {
+            others.entry(place).or_default().cancelled = Some(cancelled);
         }
-        others.retain(|_, other| *other != Other::default());
-        Ok(Some(GroupCalendar { group, details, schedule, others, sequence, changed_at }))
+        Ok(Some(GroupCalendar { group, details, schedule, others, sequence: revision, changed_at }))
     }
 
-    /// Of each place in the series around now whose meeting was changed since it was planned: whether it is cancelled, how
-    /// often it was changed, and when last.
+    /// The places in the series around now whose meetings are cancelled: by how many changes, and when by the last. Of
+    /// others nothing is looked at: how often they were changed says how many came.
     async fn cancelled(
         &self,
         org: &OrgId,
         group: GroupId,
         series: &Series,
         now: Timestamp,
-    ) -> Result<Vec<(Date, bool, u64, Timestamp)>, Problem> {
+    ) -> Result<Vec<(Date, (u64, Timestamp))>, Problem> {
         let today = self.authenticator.clock.local(now).date();
         let from = today.saturating_sub(SHOWN_AFTER_DAYS.days());
         let through = today.saturating_add(SHOWN_BEFORE_DAYS.days());
@@ -93,24 +88,21 @@ impl Directory {
             series.schedule.as_ref().and_then(|schedule| occurrences(schedule, days).ok()).unwrap_or_default();
         let looks = meetings.into_iter().map(|Occurrence { local, .. }| async move {
             let place = local.date();
-            let ids = series.meetings(group, place);
-            let (mut cancelled, mut changes, mut changed_at) = (false, 0, Timestamp::MIN);
-            for id in ids {
+            for id in series.meetings(group, place) {
                 let look = self.meetings.look(org, id, |loaded| {
                     let is_cancelled = match &loaded.state {
                         meeting::State::Known(register) => register.status == Status::Cancelled,
                         meeting::State::Unknown => false,
                     };
-                    (is_cancelled, loaded.revision.unwrap_or(0))
+                    loaded.revision.filter(|_| is_cancelled)
                 });
-                let (is_cancelled, revision) = look.await?;
-                if revision > 0 {
+                if let Some(revision) = look.await? {
                     let events = self.meetings.events(org, id).await?;
-                    changed_at = events.last().map_or(changed_at, |last| changed_at.max(last.recorded_at));
-                    (cancelled, changes) = (cancelled || is_cancelled, changes + revision);
+                    let at = events.last().map_or(now, |last| last.recorded_at);
+                    return Ok(Some((place, (revision, at))));
                 }
             }
-            Ok::<_, TransactError<meeting::Refusal>>((changes > 0).then_some((place, cancelled, changes, changed_at)))
+            Ok::<_, TransactError<meeting::Refusal>>(None)
         });
         let found = stream::iter(looks).buffered(LOOKS_AT_ONCE).try_filter_map(|found| async move { Ok(found) });
         Ok(found.try_collect().await?)

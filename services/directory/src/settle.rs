@@ -36,7 +36,7 @@ struct Calendar {
 enum Todo {
     /// It is planned so.
     Plan(Plan),
-    /// It is planned so, if it is planned.
+    /// It is planned so, if it ever was planned.
     Move(Plan),
     /// It is not planned.
     TakeAway,

@@ -322,8 +322,7 @@ impl crate::Refusal for Refusal {
     }
     fn kind(&self) -> RefusalKind {
         match self {
-            Self::Unknown => RefusalKind::Absent,
-            Self::NoOccurrence(_) => RefusalKind::Absent,
+            Self::Unknown | Self::NoOccurrence(_) => RefusalKind::Absent,
             Self::NoSchedule | Self::OccurrencePast | Self::TooManyOverrides => RefusalKind::Conflict,
         }
     }

@@ -1,16 +1,21 @@
 //! A meeting and its register: who came, how, and how many more.
 //!
-//! planned → open → held, or cancelled, or did not occur; what the calendar no longer has is taken away as if it had never
-//! been planned. A register that nobody filled in is not a state: it is
-//! computed by those who read ("overdue"). A member without a mark is *not recorded*, never absent.
+//! planned → open → held, or cancelled, or did not occur; and back, where that was said by mistake (`meeting/undo.rs`). What
+//! the calendar no longer has is taken away as if it had never been planned. A register that nobody filled in is not a
+//! state: it is computed by those who read ("overdue"). A member without a mark is *not recorded*, never absent.
 
 mod mood;
 mod refusal;
+mod report;
 mod streaks;
 mod structure;
+mod undo;
 mod vocabulary;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -19,6 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     mood::{MOOD_MAX, Mood, Rating},
     refusal::{MarkRefusal, Refusal},
+    report::{Became, Line, Report, Reported, ReportedHeads, ReportedMark, Said},
     streaks::{LAPSED_AFTER_MEETINGS, Lapse, Streaks},
     structure::{FACILITATORS_MAX, PHASES_MAX, Phase, PhaseKind, PhaseRefusal, Structure, Topic},
     vocabulary::{
@@ -76,6 +82,13 @@ pub struct Reinstated {
     /// Why.
     pub reason: Sealed,
 }
+/// The register of a meeting that was held was opened again: it had been closed by mistake. What members had said of how
+/// they feel ended when it was closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reopened {
+    /// Why.
+    pub reason: Sealed,
+}
 /// A member's attendance was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AttendanceRecorded {
@@ -87,6 +100,14 @@ pub struct AttendanceRecorded {
     /// Not on the roster: came to have a look.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub walk_in: bool,
+}
+/// A mark was taken back while the register was open: it is not recorded whether the member came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AttendanceTakenBack {
+    /// Whose.
+    pub member: MemberId,
+    /// What the register said before.
+    pub was: Entry,
 }
 /// A member's attendance was corrected after the register was closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -146,8 +167,12 @@ events! {
         DidNotOccur = "meeting.did_not_occur" v 1,
         /// It was planned again.
         Reinstated = "meeting.reinstated" v 1,
+        /// Its register was opened again.
+        Reopened = "meeting.reopened" v 1,
         /// A member's attendance was recorded.
         AttendanceRecorded = "attendance.recorded" v 1,
+        /// A mark was taken back.
+        AttendanceTakenBack = "attendance.taken_back" v 1,
         /// A member's attendance was corrected.
         AttendanceCorrected = "attendance.corrected" v 1,
         /// Anonymous heads were counted.
@@ -248,6 +273,17 @@ impl State {
         }
     }
 
+    /// What is answered to a report that is carried out now.
+    ///
+    /// # Errors
+    /// If it would be refused as a whole.
+    pub fn reported(&self, said: &Report) -> Result<Reported, Refusal> {
+        match self {
+            Self::Unknown => Err(Refusal::Unknown),
+            Self::Known(register) => report::report(register, said).map(|(_, reported)| reported),
+        }
+    }
+
     /// The group that meets, if the meeting is known.
     pub fn group(&self) -> Option<GroupId> {
         match self {
@@ -325,10 +361,19 @@ pub enum Command {
         /// Why.
         reason: Sealed,
     },
+    /// Open its register again, which was closed by mistake.
+    Reopen {
+        /// Why.
+        reason: Sealed,
+    },
     /// Mark members: all or none of them.
     Record(Vec<NewMark>),
     /// Add someone who is not on the roster and came.
     AddWalkIn(NewMark),
+    /// Take somebody's mark back while the register is open.
+    TakeBack(Person),
+    /// All that somebody has to say of it: each line for itself.
+    Report(Arc<Report>),
     /// Correct one member's attendance.
     Correct {
         /// All records of the person, first the one under which they are marked if none has a mark yet; and why, sealed
@@ -371,22 +416,18 @@ impl Decider for Meeting {
             (_, State::Known(register)) => register,
         };
         match command {
-            Command::Plan(plan) => Ok(replan(register, *plan)),
-            // Only what is planned moves: what was taken away does not come back by the way.
-            Command::Replan(plan) if register.status == Status::Planned => Ok(replan(register, *plan)),
-            Command::Replan(_) => Ok(vec![]),
+            Command::Plan(plan) | Command::Replan(plan) => Ok(replan(register, *plan)),
             Command::Unplan { at } => Ok(unplan(register, *at)),
             Command::Open { at } => open(register, *at),
             Command::Hold => hold(register),
-            Command::Cancel { reason } => {
-                end(register, Status::Cancelled, Event::Cancelled(Cancelled { reason: reason.clone() }))
-            }
-            Command::DidNotOccur { reason } => {
-                end(register, Status::DidNotOccur, Event::DidNotOccur(DidNotOccur { reason: reason.clone() }))
-            }
+            Command::Cancel { reason } => undo::end(register, Status::Cancelled, reason),
+            Command::DidNotOccur { reason } => undo::end(register, Status::DidNotOccur, reason),
             Command::Reinstate { reason } => reinstate(register, reason),
+            Command::Reopen { reason } => undo::reopen(register, reason),
             Command::Record(marks) => record(register, marks),
             Command::AddWalkIn(mark) => add_walk_in(register, mark),
+            Command::TakeBack(person) => undo::take_back(register, person),
+            Command::Report(said) => report::report(register, said).map(|(events, _)| events),
             Command::Correct { records, to, enrolled } => correct(register, records, *to, *enrolled),
             Command::Count { heads, reason } => count(register, heads, reason.as_ref()),
             Command::RecordMoods { moods, by } => record_moods(register, moods, by),
@@ -408,7 +449,7 @@ impl Decider for Meeting {
                 register.status = Status::Planned;
             }
             Event::Unplanned(Unplanned {}) => register.status = Status::Unplanned,
-            Event::Opened(Opened {}) => register.status = Status::Open,
+            Event::Opened(Opened {}) | Event::Reopened(Reopened { .. }) => register.status = Status::Open,
             Event::Held(Held {}) => {
                 register.status = Status::Held;
                 register.moods.clear();
@@ -420,7 +461,8 @@ impl Decider for Meeting {
             | Event::AttendanceCorrected(AttendanceCorrected { member, now: Some(entry), .. }) => {
                 register.entries.insert(*member, *entry);
             }
-            Event::AttendanceCorrected(AttendanceCorrected { member, now: None, .. }) => {
+            Event::AttendanceTakenBack(AttendanceTakenBack { member, .. })
+            | Event::AttendanceCorrected(AttendanceCorrected { member, now: None, .. }) => {
                 register.entries.remove(member);
             }
             Event::HeadcountRecorded(HeadcountRecorded { heads, .. }) => register.heads.clone_from(heads),
@@ -472,13 +514,12 @@ fn hold(register: &Register) -> Result<Vec<Event>, Refusal> {
     }
 }
 
-fn end(register: &Register, to: Status, event: Event) -> Result<Vec<Event>, Refusal> {
-    match register.status {
-        Status::Planned => Ok(vec![event]),
-        Status::Open if register.entries.is_empty() && register.heads.is_empty() => Ok(vec![event]),
-        Status::Open | Status::Held => Err(Refusal::AttendanceRecorded { to }),
-        status if status == to => Ok(vec![]),
-        status => Err(Refusal::NotPossible { status, to }),
+/// That a meeting was cancelled, or else did not occur.
+fn end_of(to: Status, reason: &Sealed) -> Event {
+    let reason = reason.clone();
+    match to {
+        Status::Cancelled => Event::Cancelled(Cancelled { reason }),
+        _ => Event::DidNotOccur(DidNotOccur { reason }),
     }
 }
 

@@ -30,5 +30,5 @@ pub use log::{
     APPEND_BYTES_MAX, Append, AppendError, Appended, EventLog, LogError, NewEvent, Position, Receipt, ReceiptKey,
     Recorded, StreamName, UnknownStream,
 };
-pub use transact::{Cause, Done, Loaded, Reply, Streams, TransactError};
+pub use transact::{Answers, Cause, Done, Loaded, Reply, Streams, TransactError};
 pub use verified::{Finding, Verified};

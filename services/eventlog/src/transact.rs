@@ -49,7 +49,7 @@ impl Cause {
     }
 }
 
-/// The answer to a command, known before it is carried out.
+/// The answer to a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// HTTP status.
@@ -65,6 +65,29 @@ impl Reply {
     /// Done, and this came of it.
     pub fn json(status: u16, body: &impl Serialize) -> Self {
         Self { status, body: serde_json::to_vec(body).expect("answers have string keys only") }
+    }
+}
+
+/// How a command is answered.
+pub enum Answers<S> {
+    /// So, whatever it meets.
+    Known(Reply),
+    /// By what is known when it is carried out, before what follows from it.
+    Of(Box<dyn Fn(&S) -> Reply + Send + Sync>),
+}
+
+impl<S> From<Reply> for Answers<S> {
+    fn from(reply: Reply) -> Self {
+        Self::Known(reply)
+    }
+}
+
+impl<S> Answers<S> {
+    fn to(&self, state: &S) -> Reply {
+        match self {
+            Self::Known(reply) => reply.clone(),
+            Self::Of(answer) => answer(state),
+        }
     }
 }
 
@@ -203,18 +226,20 @@ impl<D: Decider> Streams<D> {
         id: impl Into<Uuid>,
         cause: Cause,
         command: D::Command,
-        reply: Reply,
+        answers: impl Into<Answers<D::State>>,
     ) -> Result<Done, TransactError<D::Refusal>>
     where
         D::Command: 'static,
+        D::State: 'static,
     {
-        let (streams, org, id) = (self.clone(), org.clone(), id.into());
+        let (streams, org, id, answers) = (self.clone(), org.clone(), id.into(), answers.into());
         let task = tokio::spawn(async move {
             let mut entry = streams.entry(&org, id).lock_owned().await;
             // What a panic interrupts is read anew: only what came to its end is put back.
             let mut loaded = std::mem::take(&mut *entry);
-            let done =
-                streams.run(StreamName::new(D::Event::CATEGORY, &org, id), &mut loaded, &cause, &command, reply).await;
+            let done = streams
+                .run(StreamName::new(D::Event::CATEGORY, &org, id), &mut loaded, &cause, &command, &answers)
+                .await;
             *entry = loaded;
             done
         });
@@ -227,7 +252,7 @@ impl<D: Decider> Streams<D> {
         entry: &mut Loaded<D::State>,
         cause: &Cause,
         command: &D::Command,
-        reply: Reply,
+        answers: &Answers<D::State>,
     ) -> Result<Done, TransactError<D::Refusal>> {
         let mut fresh = self.0.log.exclusive();
         if !entry.known {
@@ -247,6 +272,7 @@ impl<D: Decider> Streams<D> {
                 Ok(events) => events,
                 Err(refusal) => return self.replayed(cause).await?.ok_or(TransactError::Refused(refusal)),
             };
+            let reply = answers.to(&entry.state);
             if events.is_empty() && cause.key.is_none() {
                 return Ok(Done { position: entry.position, events: 0, reply, replayed: false });
             }

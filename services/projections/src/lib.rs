@@ -14,6 +14,7 @@ mod list_accesses;
 mod list_audit;
 mod list_broken_glass;
 mod list_caseloads;
+mod list_group_meetings;
 mod list_groups;
 mod list_meetings;
 mod list_overdue_registers;
@@ -207,6 +208,7 @@ fn routes(projections: Projections) -> OpenApiRouter {
         .routes(routes!(show_joining::show_joining))
         .routes(routes!(show_vitality::show_vitality))
         .routes(routes!(list_meetings::list_meetings))
+        .routes(routes!(list_group_meetings::list_group_meetings))
         .routes(routes!(show_roster::show_roster))
         .routes(routes!(show_register::show_register))
         .routes(routes!(show_member::show_member))

@@ -192,7 +192,7 @@ pub(crate) fn last_structures(
 }
 
 /// Meetings of a group that start on these days, local to the group, after the one with this start and id.
-pub(crate) fn list(
+pub(crate) fn of_group(
     connection: &Connection,
     (org, group): (&str, GroupId),
     (first, last): (Date, Date),
@@ -221,23 +221,94 @@ fn second(day: Date) -> i64 {
     DAY * i64::from((day - date(1970, 1, 1)).get_days())
 }
 
-/// Meetings that are over and of which nobody said what became of them, oldest first.
-pub(crate) fn all_overdue(
+/// Which of an organisation's meetings.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    /// The local days on which they start.
+    pub days: (Date, Date),
+    /// What became of them; all if none.
+    pub status: Option<Status>,
+    /// Of these groups; of all if none.
+    pub groups: Option<Vec<GroupId>>,
+}
+
+/// Meetings of an organisation by start, after the one with this start and id.
+pub(crate) fn list(
     connection: &Connection,
     org: &str,
+    wanted: &Wanted,
+    after: Option<(i64, MeetingId)>,
+    rows: usize,
+) -> rusqlite::Result<Vec<MeetingRow>> {
+    let Wanted { days: (first, last), status, groups } = wanted;
+    let (start, id) = after.map_or((second(*first) - DAY, vec![]), |(start, id)| (start, id.0.as_bytes().to_vec()));
+    // By the index, with a day more on both sides for time zones; then exactly.
+    macro_rules! meetings {
+        ($index:literal, $of:literal) => {
+            concat!(
+                "SELECT ",
+                meeting_columns!(),
+                " FROM meetings INDEXED BY ",
+                $index,
+                " WHERE org = ?1 AND ",
+                $of,
+                " AND (starts_at, id) > (?4, ?5) AND starts_at < ?6 AND substr(starts_at_local, 1, 10) BETWEEN ?7 AND ?8
+                  ORDER BY starts_at, id LIMIT ?9"
+            )
+        };
+    }
+    let sql = match (groups, status) {
+        (Some(_), _) => {
+            meetings!(
+                "meetings_by_group",
+                "grp IN (SELECT unhex(value) FROM json_each(?2)) AND (?3 IS NULL OR status = ?3)"
+            )
+        }
+        (None, Some(_)) => meetings!("meetings_by_status", "?2 IS NULL AND status = ?3"),
+        (None, None) => meetings!("meetings_by_start", "?2 IS NULL AND ?3 IS NULL"),
+    };
+    let (groups, end) = (groups.as_deref().map(hex_of), second(*last) + 2 * DAY);
+    let (first, last, status) = (first.to_string(), last.to_string(), status.map(Status::as_str));
+    let params = params![org, groups, status, start, id, end, first, last, row::limit(rows)];
+    connection.prepare_cached(sql)?.query_map(params, meeting_row)?.collect()
+}
+
+/// Their ids, as `json_each` and `unhex` read them.
+fn hex_of(groups: &[GroupId]) -> String {
+    let ids: Vec<_> = groups.iter().map(|group| group.0.simple().to_string()).collect();
+    serde_json::to_string(&ids).expect("strings")
+}
+
+/// Meetings that are over and of which nobody said what became of them, oldest first; of these groups, or of all.
+pub(crate) fn all_overdue(
+    connection: &Connection,
+    (org, groups): (&str, Option<&[GroupId]>),
     now: Timestamp,
     after: Option<(i64, MeetingId)>,
     rows: usize,
 ) -> rusqlite::Result<Vec<MeetingRow>> {
     let (end, id) = after.map_or((i64::MIN, vec![]), |(end, id)| (end, id.0.as_bytes().to_vec()));
-    let mut statement = connection.prepare_cached(concat!(
-        "SELECT ",
-        meeting_columns!(),
-        " FROM meetings WHERE org = ?1 AND ",
-        overdue!("?2"),
-        " AND (ends_at, id) > (?3, ?4) ORDER BY ends_at, id LIMIT ?5"
-    ))?;
-    statement.query_map(params![org, now.as_second(), end, id, row::limit(rows)], meeting_row)?.collect()
+    macro_rules! meetings {
+        ($index:literal, $of:literal) => {
+            concat!(
+                "SELECT ",
+                meeting_columns!(),
+                " FROM meetings INDEXED BY ",
+                $index,
+                " WHERE org = ?1 AND ",
+                overdue!("?2"),
+                " AND (ends_at, id) > (?3, ?4) AND ",
+                $of,
+                " ORDER BY ends_at, id LIMIT ?6"
+            )
+        };
+    }
+    let sql = match groups {
+        Some(_) => meetings!("meetings_by_group", "grp IN (SELECT unhex(value) FROM json_each(?5))"),
+        None => meetings!("meetings_unreported", "?5 IS NULL"),
+    };
+    let params = params![org, now.as_second(), end, id, groups.map(hex_of), row::limit(rows)];
+    connection.prepare_cached(sql)?.query_map(params, meeting_row)?.collect()
 }
 
 /// How many of a group's meetings are over without anybody saying what became of them, and the oldest ones.

@@ -11,8 +11,10 @@ web::operations! {
     ShowJoining = "show_joining": Admin Coordinator Facilitator Member;
     /// Show a group's vitality.
     ShowVitality = "show_vitality": Admin Coordinator Facilitator;
-    /// List a group's meetings.
+    /// List meetings across groups.
     ListMeetings = "list_meetings": Admin Coordinator Facilitator Auditor;
+    /// List a group's meetings.
+    ListGroupMeetings = "list_group_meetings": Admin Coordinator Facilitator Auditor;
     /// Show a group's roster.
     ShowRoster = "show_roster": Admin Coordinator Facilitator Auditor;
     /// Show a meeting's register.
@@ -40,5 +42,5 @@ web::operations! {
     /// Follow what changes.
     FollowChanges = "follow_changes": Admin Coordinator Facilitator Member Auditor;
     /// List overdue registers.
-    ListOverdueRegisters = "list_overdue_registers": Admin Coordinator;
+    ListOverdueRegisters = "list_overdue_registers": Admin Coordinator Facilitator;
 }

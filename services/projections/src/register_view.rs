@@ -1,13 +1,13 @@
 //! The view of meetings and their registers.
 
-use std::num::NonZeroUsize;
+use std::{borrow::Cow, num::NonZeroUsize};
 
 use domain::{
     AnyEvent, DomainEvent, GroupId, MeetingId, MemberId, Sealed, Subject,
     meeting::{
-        AttendanceCorrected, AttendanceMode, AttendanceRecorded, Cancelled, DidNotOccur, Entry, Event, Headcount,
-        HeadcountRecorded, Held, MoodRecorded, Opened, Plan, Planned, Reinstated, Replanned, Status, Structure,
-        StructureRecorded, Unplanned,
+        AttendanceCorrected, AttendanceMode, AttendanceRecorded, AttendanceTakenBack, Cancelled, DidNotOccur, Entry,
+        Event, Headcount, HeadcountRecorded, Held, MoodRecorded, Opened, Plan, Planned, Reinstated, Reopened,
+        Replanned, Status, Structure, StructureRecorded, Unplanned,
     },
 };
 use eventlog::StreamName;
@@ -15,6 +15,7 @@ use host::{Fold, Folding, Scope, View, row};
 use jiff::Timestamp;
 use lru::LruCache;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Deserialize;
 
 use crate::topics;
 
@@ -42,6 +43,8 @@ pub const REGISTERS: View = View {
             UNIQUE (org, id)
         ) STRICT;
         CREATE INDEX meetings_by_group ON meetings (org, grp, starts_at);
+        CREATE INDEX meetings_by_start ON meetings (org, starts_at, id);
+        CREATE INDEX meetings_by_status ON meetings (org, status, starts_at, id);
         CREATE INDEX meetings_unreported ON meetings (org, ends_at, key) WHERE status IN ('planned', 'open');
         CREATE TABLE attendance (
             meeting INTEGER NOT NULL,
@@ -50,6 +53,8 @@ pub const REGISTERS: View = View {
             mode TEXT,
             walk_in INTEGER NOT NULL,
             corrected INTEGER NOT NULL,
+            recorded_by TEXT, -- whose command it was; none if the log does not say it
+            recorded_at INTEGER NOT NULL, -- seconds since 1970 (UTC)
             PRIMARY KEY (meeting, member)
         ) STRICT, WITHOUT ROWID;
         CREATE TABLE moods (
@@ -58,6 +63,7 @@ pub const REGISTERS: View = View {
             meeting INTEGER NOT NULL,
             mood TEXT NOT NULL, -- sealed
             entered_by TEXT NOT NULL,
+            ended INTEGER NOT NULL DEFAULT 0, -- whether the register was closed since
             PRIMARY KEY (org, member, meeting)
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX moods_by_meeting ON moods (meeting);",
@@ -70,12 +76,13 @@ pub const REGISTERS: View = View {
         ),
         (
             "attendance",
-            "SELECT org, hex(id), hex(member), mark, attendance.mode, walk_in, corrected
+            "SELECT org, hex(id), hex(member), mark, attendance.mode, walk_in, corrected, recorded_by,
+                    recorded_at
              FROM meetings CROSS JOIN attendance ON meeting = key ORDER BY org, id, member",
         ),
         (
             "moods",
-            "SELECT moods.org, hex(member), hex(id), moods.mood, entered_by
+            "SELECT moods.org, hex(member), hex(id), moods.mood, entered_by, ended
              FROM moods CROSS JOIN meetings ON meeting = key ORDER BY moods.org, member, id",
         ),
     ],
@@ -107,8 +114,11 @@ impl Fold for Registers {
                 self.0.pop(&folding.event.stream);
                 remove(folding, meeting)
             }
-            Event::Opened(Opened {}) => set_status(folding, meeting, Status::Open),
-            Event::Held(Held {}) => set_status(folding, meeting, Status::Held),
+            Event::Opened(Opened {}) | Event::Reopened(Reopened { .. }) => set_status(folding, meeting, Status::Open),
+            Event::Held(Held {}) => {
+                end_moods(folding, meeting)?;
+                set_status(folding, meeting, Status::Held)
+            }
             Event::Cancelled(Cancelled { .. }) => set_status(folding, meeting, Status::Cancelled),
             Event::DidNotOccur(DidNotOccur { .. }) => set_status(folding, meeting, Status::DidNotOccur),
             Event::Reinstated(Reinstated { .. }) => set_status(folding, meeting, Status::Planned),
@@ -118,7 +128,8 @@ impl Fold for Registers {
             Event::AttendanceCorrected(AttendanceCorrected { member, now: Some(entry), .. }) => {
                 set_mark(folding, (meeting, *member), *entry, false, true)
             }
-            Event::AttendanceCorrected(AttendanceCorrected { member, now: None, .. }) => {
+            Event::AttendanceTakenBack(AttendanceTakenBack { member, .. })
+            | Event::AttendanceCorrected(AttendanceCorrected { member, now: None, .. }) => {
                 remove_mark(folding, meeting, *member)
             }
             Event::HeadcountRecorded(HeadcountRecorded { heads, .. }) => set_heads(folding, meeting, heads),
@@ -155,7 +166,10 @@ fn tell(folding: &Folding<'_>, event: &Event, group: GroupId) {
     match event {
         // Whoever leads the group sees only the moods that they entered.
         Event::MoodRecorded(MoodRecorded { member, .. }) => folding.tell(&topics::MEMBERS, Scope::Member(*member)),
-        Event::AttendanceRecorded(_) | Event::HeadcountRecorded(_) | Event::StructureRecorded(_) => {
+        Event::AttendanceRecorded(_)
+        | Event::AttendanceTakenBack(_)
+        | Event::HeadcountRecorded(_)
+        | Event::StructureRecorded(_) => {
             folding.tell(&topics::REGISTERS, Scope::Group(group));
         }
         Event::AttendanceCorrected(_) => {
@@ -191,7 +205,15 @@ fn set_plan(folding: &Folding<'_>, plan: &Plan) -> rusqlite::Result<()> {
 
 /// A meeting that the calendar no longer has: nothing was said of it.
 fn remove(folding: &Folding<'_>, key: i64) -> rusqlite::Result<()> {
-    folding.rows.prepare_cached("DELETE FROM meetings WHERE key = ?1")?.execute([key])?;
+    // The number of its row can be another meeting's some day: nothing of it may be left, also of a register that was
+    // opened, cancelled and reinstated.
+    for sql in [
+        "DELETE FROM moods WHERE meeting = ?1",
+        "DELETE FROM attendance WHERE meeting = ?1",
+        "DELETE FROM meetings WHERE key = ?1",
+    ] {
+        folding.rows.prepare_cached(sql)?.execute([key])?;
+    }
     Ok(())
 }
 
@@ -214,8 +236,9 @@ fn set_mark(
     folding
         .rows
         .prepare_cached(
-            "INSERT INTO attendance VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT DO UPDATE SET mark = ?3, mode = ?4, walk_in = max(walk_in, ?5), corrected = max(corrected, ?6)",
+            "INSERT INTO attendance VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             ON CONFLICT DO UPDATE SET mark = ?3, mode = ?4, walk_in = max(walk_in, ?5), corrected = max(corrected, ?6),
+                 recorded_by = ?7, recorded_at = ?8",
         )?
         .execute(params![
             key,
@@ -223,9 +246,21 @@ fn set_mark(
             entry.mark.as_str(),
             entry.mode.map(AttendanceMode::as_str),
             walk_in,
-            corrected
+            corrected,
+            actor(&folding.event.metadata),
+            folding.event.recorded_at.as_second(),
         ])?;
     Ok(())
+}
+
+/// Whose command led to an event.
+fn actor(metadata: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct By<'a> {
+        #[serde(borrow)]
+        actor: Cow<'a, str>,
+    }
+    serde_json::from_slice::<By<'_>>(metadata).ok().map(|by| by.actor.into_owned())
 }
 
 fn remove_mark(folding: &Folding<'_>, key: i64, member: MemberId) -> rusqlite::Result<()> {
@@ -249,13 +284,19 @@ fn set_mood(folding: &Folding<'_>, key: i64, recorded: &MoodRecorded) -> rusqlit
     if folding.is_erased(*member)? {
         return Ok(()); // nothing follows an erasure
     }
-    folding.rows.prepare_cached("INSERT OR REPLACE INTO moods VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
+    folding.rows.prepare_cached("INSERT OR REPLACE INTO moods VALUES (?1, ?2, ?3, ?4, ?5, 0)")?.execute(params![
         folding.org(),
         member.0.as_bytes(),
         key,
         mood.as_str(),
         entered_by.as_str(),
     ])?;
+    Ok(())
+}
+
+/// Nobody reads them on the register any more, also if it is opened again.
+fn end_moods(folding: &Folding<'_>, key: i64) -> rusqlite::Result<()> {
+    folding.rows.prepare_cached("UPDATE moods SET ended = 1 WHERE meeting = ?1")?.execute([key])?;
     Ok(())
 }
 
@@ -308,10 +349,12 @@ fn sealed_mood(row: &Row<'_>) -> rusqlite::Result<SealedMood> {
     })
 }
 
-/// The moods at a meeting, by the number of its row, that this caller entered.
+/// The moods at a meeting, by the number of its row, that this caller entered since its register was last closed.
 pub(crate) fn moods_entered_by(connection: &Connection, key: i64, by: &Subject) -> rusqlite::Result<Vec<SealedMood>> {
-    let mut statement = connection
-        .prepare_cached(concat!(sealed_moods!(), " WHERE meeting = ?1 AND entered_by = ?2 ORDER BY member"))?;
+    let mut statement = connection.prepare_cached(concat!(
+        sealed_moods!(),
+        " WHERE meeting = ?1 AND entered_by = ?2 AND NOT ended ORDER BY member"
+    ))?;
     statement.query_map(params![key, by.as_str()], sealed_mood)?.collect()
 }
 

@@ -9,6 +9,7 @@ use domain::{
     meeting::{AttendanceMode, Mark, Mood, Phase, Status, Structure},
 };
 use host::{is_erased, row};
+use jiff::Timestamp;
 use rusqlite::Connection;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -73,6 +74,13 @@ pub(crate) struct RegisterLine {
     pub walk_in: bool,
     /// Whether the mark was changed after the register was closed.
     pub corrected: bool,
+    /// Who set the mark that stands: the subject of their token, or `client:` and the id of an API client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Subject>)]
+    pub recorded_by: Option<String>,
+    /// When.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recorded_at: Option<Timestamp>,
     /// How they said they feel, as long as the register is open and for whoever entered it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mood: Option<Mood>,
@@ -82,7 +90,7 @@ pub(crate) struct RegisterLine {
 ///
 /// Everyone on the roster of the meeting's date and everyone who was marked. Without a mark means not recorded. Who was
 /// registered twice and merged is one person, under the record under which they go on; of two marks the better attended
-/// counts.
+/// counts. Of a register that was opened again, it shows no mood of before.
 /// Facilitators read what those are called whose records are open to the group, and what was typed in by themselves or
 /// at its meetings. Moods are read by whoever entered them, until the register is closed.
 #[utoipa::path(get, path = "/v1/meetings/{meeting}/register", tag = "views",
@@ -209,25 +217,44 @@ impl OnRegister {
         let other_enrolled = enrolled.iter().any(|record| marks.iter().all(|line| line.member != *record));
         let walk_in = !other_enrolled && !marks.is_empty() && marks.iter().all(|line| line.walk_in);
         let corrected = marks.iter().any(|line| line.corrected);
-        let counts = marks.into_iter().min_by_key(|line| (line.mark, line.member != member));
-        let (mark, mode) = counts.map(|line| (line.mark, line.mode)).unwrap_or_default();
-        RegisterLine { member, called: None, unreadable: false, mark, mode, walk_in, corrected, mood: None }
+        match marks.into_iter().min_by_key(|line| (line.mark, line.member != member)) {
+            Some(counts) => RegisterLine { member, walk_in, corrected, ..counts },
+            None => RegisterLine::not_recorded(member),
+        }
+    }
+}
+
+impl RegisterLine {
+    /// Of somebody without a mark.
+    fn not_recorded(member: MemberId) -> Self {
+        Self {
+            member,
+            called: None,
+            unreadable: false,
+            mark: None,
+            mode: None,
+            walk_in: false,
+            corrected: false,
+            recorded_by: None,
+            recorded_at: None,
+            mood: None,
+        }
     }
 }
 
 fn marked(connection: &Connection, meeting: i64) -> rusqlite::Result<Vec<RegisterLine>> {
-    let mut statement = connection
-        .prepare_cached("SELECT member, mark, mode, walk_in, corrected FROM attendance WHERE meeting = ?1")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT member, mark, mode, walk_in, corrected, recorded_by, recorded_at FROM attendance WHERE meeting = ?1",
+    )?;
     let rows = statement.query_map([meeting], |row| {
         Ok(RegisterLine {
-            member: MemberId(row::uuid(row, 0)?),
-            called: None,
-            unreadable: false,
             mark: Some(row::word(row, 1)?),
             mode: row::maybe_word(row, 2)?,
             walk_in: row.get(3)?,
             corrected: row.get(4)?,
-            mood: None,
+            recorded_by: row.get(5)?,
+            recorded_at: Some(row::time(row, 6)?),
+            ..RegisterLine::not_recorded(MemberId(row::uuid(row, 0)?))
         })
     })?;
     rows.collect()

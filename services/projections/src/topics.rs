@@ -15,7 +15,8 @@ pub static GROUPS: Topic = Topic { name: "groups", reads: &[op::ListGroups::MAY,
 pub static ENROLMENTS: Topic = Topic { name: "enrolments", reads: &[op::ShowRoster::MAY] };
 
 /// Meetings, and what became of them; also what a register says that was closed before.
-pub static MEETINGS: Topic = Topic { name: "meetings", reads: &[op::ListMeetings::MAY, op::ShowVitality::MAY] };
+pub static MEETINGS: Topic =
+    Topic { name: "meetings", reads: &[op::ListMeetings::MAY, op::ListGroupMeetings::MAY, op::ShowVitality::MAY] };
 
 /// What registers say.
 pub static REGISTERS: Topic = Topic { name: "registers", reads: &[op::ShowRegister::MAY] };

@@ -119,6 +119,16 @@ impl History {
         self.status(org, meeting, meeting::Status::Held);
     }
 
+    pub fn reopened(&mut self, org: &OrgId, meeting: MeetingId) {
+        let reason = "why".parse().unwrap();
+        self.meeting(org, meeting, &meeting::Event::Reopened(meeting::Reopened { reason }));
+    }
+
+    pub fn take_back(&mut self, org: &OrgId, meeting: MeetingId, member: MemberId, was: Entry) {
+        let taken = meeting::AttendanceTakenBack { member, was };
+        self.meeting(org, meeting, &meeting::Event::AttendanceTakenBack(taken));
+    }
+
     pub fn mark(&mut self, org: &OrgId, meeting: MeetingId, member: MemberId, entry: Entry) {
         let recorded = meeting::AttendanceRecorded { member, entry, walk_in: false };
         self.meeting(org, meeting, &meeting::Event::AttendanceRecorded(recorded));

@@ -50,6 +50,9 @@ pub struct Caller {
 /// What links are good for: the ids of these operations.
 const LINK_SCOPES: [&str; 2] = ["follow_link", "record_link_step"];
 
+/// Scopes that clients were given before an operation had the name that it has now, each with that name: they go on.
+const FORMER_SCOPES: &[(&str, &str)] = &[("list_meetings", "list_group_meetings")];
+
 /// A link by which somebody comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Linked {
@@ -163,7 +166,8 @@ impl Caller {
     }
 
     fn in_scope(&self, id: &str) -> bool {
-        self.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope.as_str() == id))
+        let is = |scope: &Text<64>| scope.as_str() == id || FORMER_SCOPES.contains(&(scope.as_str(), id));
+        self.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(is))
     }
 
     /// Holds callers to their role, and clients to their scopes.

@@ -1,7 +1,7 @@
 //! What a caller may act on: a value that only a check of the caller makes, so that no command can do without it.
 
 use domain::{Decider, GroupId, MeetingId, MemberId, OrgId, PartnerId, people::Persons, referral};
-use eventlog::{Cause, Done, Loaded, Position, Recorded, Reply, Streams, TransactError};
+use eventlog::{Answers, Cause, Done, Loaded, Position, Recorded, Reply, Streams, TransactError};
 use uuid::Uuid;
 
 use crate::{Answer, Caller, Linked, Problem, Role};
@@ -161,12 +161,13 @@ impl<D: Decider> Guarded<D> {
         permitted: &Permitted<T>,
         cause: Cause,
         command: D::Command,
-        reply: Reply,
+        answers: impl Into<Answers<D::State>>,
     ) -> Result<Answer, TransactError<D::Refusal>>
     where
         D::Command: 'static,
+        D::State: 'static,
     {
-        self.0.transact(&permitted.org, permitted.id, cause, command, reply).await.map(Answer)
+        self.0.transact(&permitted.org, permitted.id, cause, command, answers).await.map(Answer)
     }
 
     /// As [`Streams::keep`], of what the caller is permitted to act on.

@@ -38,6 +38,10 @@ const KNOWN_WALK_IN: f64 = 0.5;
 const HEADS: f64 = 0.7;
 /// Chance of each of the ways in which a closed register is corrected.
 const CORRECTED: f64 = 0.02;
+/// Chance that a register is opened again, because it was closed by mistake.
+const REOPENED: f64 = 0.02;
+/// Chance that a register is opened and closed although the meeting did not take place.
+const HELD_BY_MISTAKE: f64 = 0.005;
 /// Chance that a mark is tried too late.
 const TOO_LATE: f64 = 0.01;
 /// Chance that commands of a meeting are sent again.
@@ -87,6 +91,7 @@ enum Fate {
     Forgotten,
     Begun,
     Reinstated,
+    HeldByMistake,
     Held,
 }
 
@@ -161,6 +166,12 @@ impl<'a> Clerk<'a> {
                 self.post(meeting, "reinstate", json!({ "reason": "it was the other group's meeting" }));
                 Some(self.hold(meeting))
             }
+            Fate::HeldByMistake => {
+                self.post(meeting, "open", Value::Null);
+                self.post(meeting, "hold", Value::Null);
+                self.post(meeting, "did-not-occur", json!({ "reason": "it was the other group's meeting" }));
+                None
+            }
             Fate::Held => Some(self.hold(meeting)),
         };
         self.send_again(first);
@@ -176,6 +187,7 @@ impl<'a> Clerk<'a> {
             () if rng.random_bool(forgets) && rng.random_bool(BEGUN) => Fate::Begun,
             () if rng.random_bool(forgets) => Fate::Forgotten,
             () if rng.random_bool(REINSTATED) => Fate::Reinstated,
+            () if rng.random_bool(HELD_BY_MISTAKE) => Fate::HeldByMistake,
             () => Fate::Held,
         }
     }
@@ -196,6 +208,7 @@ impl<'a> Clerk<'a> {
         self.post(meeting, "hold", Value::Null);
         self.mark_too_late(meeting, &register);
         self.correct(meeting, &mut register);
+        self.reopen(meeting, &mut register);
         let day = meeting.starts_at_local.date();
         Held {
             month: format!("{:04}-{:02}", day.year(), day.month()).parse().expect("a month of the calendar"),
@@ -350,6 +363,31 @@ impl<'a> Clerk<'a> {
         if self.facilitator.counts_heads && self.rng.random_bool(CORRECTED) {
             self.count_heads(meeting, register, Some("counted again from the photo of the circle of chairs"));
         }
+    }
+
+    /// Opens the register again: somebody was there after all, and somebody's mark goes. Then it is closed once more.
+    fn reopen(&mut self, meeting: &Meeting, register: &mut Register) {
+        if !self.rng.random_bool(REOPENED) {
+            return;
+        }
+        self.post(meeting, "reopen", json!({ "reason": "closed before everybody had been seen" }));
+        let absent = register.entries.iter().find(|(_, (_, mode))| mode.is_none()).map(|(member, _)| *member);
+        if let Some(member) = absent {
+            let mode = match self.group.mode {
+                MeetingMode::Virtual => AttendanceMode::Video,
+                MeetingMode::InPerson | MeetingMode::Hybrid => AttendanceMode::InPerson,
+            };
+            self.send(Method::PUT, mark_path(meeting, member), json!({ "mark": Mark::Late }));
+            register.entries.insert(member, (Mark::Late, Some(mode)));
+        }
+        // Of walk-ins, Kith alone knows the ids.
+        let members = self.roster.iter().map(|enrolment| self.id_of(enrolment));
+        let marked: Vec<_> = members.filter(|member| register.entries.contains_key(member)).collect();
+        if let Some(member) = marked.last() {
+            self.send(Method::DELETE, mark_path(meeting, *member), Value::Null);
+            register.entries.remove(member);
+        }
+        self.post(meeting, "hold", Value::Null);
     }
 
     /// Sends some of the commands since `first` again, as a phone does that did not see the answer.

@@ -74,6 +74,8 @@ const PERSONAL: &[&str] = &[
     "cancel_meeting",
     "reinstate_meeting",
     "meeting_did_not_occur",
+    "reopen_register",
+    "report_meeting",
     "add_walk_in",
     "correct_attendance",
     "record_headcount",
@@ -202,11 +204,24 @@ async fn sing(server: &Server, aviary: &mut Aviary, (group, meetings): (GroupId,
     let mut body = aviary.body("correct_attendance");
     (body["mark"], body["mode"]) = ("late".into(), Value::Null);
     command(&mut admin, Method::POST, &at(today, &format!("attendance/{bee}/correction")), &body).await;
+    let mut body = aviary.body("report_meeting");
+    let seen = json!({ "mark": "late", "mode": "in_person" });
+    body["marks"] = json!([{ "member": bee, "mark": "present", "based_on": seen }]);
+    (body["walk_ins"], body["outcome"]) = (json!([]), "held".into());
+    let told = command(&mut admin, Method::POST, &at(today, "report"), &body).await.json();
+    assert_eq!(
+        (&told["marks"][0]["became"], &told["heads"]["became"]),
+        (&json!("applied"), &json!("differs")),
+        "{told}"
+    );
     let body = aviary.body("record_headcount");
     command(&mut admin, Method::PUT, &at(today, "headcount"), &body).await;
     let mut body = aviary.body("record_structure");
     body["phases"] = json!([]);
     command(&mut admin, Method::PUT, &at(today, "structure"), &body).await;
+    let body = aviary.body("reopen_register");
+    command(&mut admin, Method::POST, &at(today, "reopen"), &body).await;
+    command(&mut admin, Method::POST, &at(today, "hold"), &Value::Null).await;
     let body = aviary.body("cancel_meeting");
     command(&mut admin, Method::POST, &at(yesterday, "cancel"), &body).await;
     let body = aviary.body("reinstate_meeting");

@@ -56,6 +56,7 @@ mod queue_scan;
 mod reads;
 mod referral_clocks;
 mod referrals;
+mod registers;
 mod report;
 mod schemas;
 mod series;

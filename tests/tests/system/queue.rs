@@ -100,7 +100,10 @@ async fn each_item_is_shown_to_those_who_can_resolve_it_and_goes_with_its_cause(
         (&json!({ "type": "meetings", "id": meeting }), &json!(false)),
         "{item}"
     );
-    assert_eq!(item["resolved_by"], json!(["close_register", "meeting_did_not_occur", "cancel_meeting"]));
+    assert_eq!(
+        item["resolved_by"],
+        json!(["report_meeting", "close_register", "meeting_did_not_occur", "cancel_meeting"])
+    );
     world.set_time("2026-06-04T12:00:00Z");
     assert_eq!(read(&world, &leads, "").await["items"][0]["overdue"], true, "after a day");
     for operation in ["open", "hold"] {

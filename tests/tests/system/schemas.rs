@@ -183,6 +183,7 @@ fn meeting_refusals() -> Vec<Refusal> {
         MarkRefusal::NotOnRoster,
         MarkRefusal::Twice,
         MarkRefusal::ModeOfAbsent,
+        MarkRefusal::UnknownMember,
         MarkRefusal::WalkInAbsent,
         MarkRefusal::Full,
     ];
@@ -191,6 +192,7 @@ fn meeting_refusals() -> Vec<Refusal> {
             MarkRefusal::NotOnRoster
             | MarkRefusal::Twice
             | MarkRefusal::ModeOfAbsent
+            | MarkRefusal::UnknownMember
             | MarkRefusal::WalkInAbsent
             | MarkRefusal::Full => {}
         }

@@ -44,15 +44,15 @@ pub(crate) struct Other {
     pub note: Option<String>,
     /// Whether it is left out.
     pub called_off: bool,
-    /// Whether it was cancelled.
-    pub cancelled: bool,
+    /// Whether it was cancelled: by how many changes of the meeting, and when by the last.
+    pub cancelled: Option<(u64, Timestamp)>,
 }
 
 impl From<&Override> for Other {
     fn from(change: &Override) -> Self {
         let Override { starts_at_local, duration_minutes, mode, note, called_off } = change.clone();
         let note = note.map(|note| note.to_string());
-        Self { starts_at_local, duration_minutes, mode, note, called_off, cancelled: false }
+        Self { starts_at_local, duration_minutes, mode, note, called_off, cancelled: None }
     }
 }
 
@@ -135,7 +135,7 @@ impl<'a> Series<'a> {
 
     fn write(&self, lines: &mut Lines) {
         let GroupCalendar { details, schedule, .. } = self.of;
-        self.begin(lines);
+        self.begin(lines, None);
         lines.line(&self.at("DTSTART", self.first.local));
         lines.line(&format!("DURATION:PT{}M", schedule.duration_minutes));
         lines.line(&format!("RRULE:{}", self.rule()));
@@ -153,12 +153,12 @@ impl<'a> Series<'a> {
     fn write_other(&self, lines: &mut Lines, date: Date, other: &Other) {
         let GroupCalendar { details, schedule, .. } = self.of;
         let planned = date.to_datetime(schedule.starts_at);
-        self.begin(lines);
+        self.begin(lines, other.cancelled);
         lines.line(&self.at("RECURRENCE-ID", planned));
         lines.line(&self.at("DTSTART", other.starts_at_local.unwrap_or(planned)));
         lines.line(&format!("DURATION:PT{}M", other.duration_minutes.unwrap_or(schedule.duration_minutes)));
         self.describe(lines, other.mode.unwrap_or(details.mode), other.note.as_deref());
-        if other.cancelled {
+        if other.cancelled.is_some() {
             lines.line("STATUS:CANCELLED");
             lines.line(&format!("X-KITH-STATE:{CANCELLED}"));
         } else {
@@ -167,13 +167,15 @@ impl<'a> Series<'a> {
         lines.line("END:VEVENT");
     }
 
-    /// What an event of the group begins with.
-    fn begin(&self, lines: &mut Lines) {
+    /// What an event of the group begins with; `more`: changes beyond those of the group, and when by the last.
+    fn begin(&self, lines: &mut Lines, more: Option<(u64, Timestamp)>) {
         let GroupCalendar { group, sequence, changed_at, .. } = self.of;
+        let (more, at) = more.unwrap_or((0, *changed_at));
+        let (sequence, changed_at) = (sequence + more, at.max(*changed_at));
         lines.line("BEGIN:VEVENT");
         lines.line(&format!("UID:{group}"));
-        lines.line(&format!("DTSTAMP:{}", utc(*changed_at)));
-        lines.line(&format!("LAST-MODIFIED:{}", utc(*changed_at)));
+        lines.line(&format!("DTSTAMP:{}", utc(changed_at)));
+        lines.line(&format!("LAST-MODIFIED:{}", utc(changed_at)));
         lines.line(&format!("SEQUENCE:{sequence}"));
     }
 

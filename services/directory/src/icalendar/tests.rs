@@ -90,7 +90,10 @@ fn what_is_otherwise_at_single_occurrences_is_read_as_it_was_written() {
     let called_off = Override { called_off: true, ..Override::default() };
     let overrides = BTreeMap::from([(date(2026, 3, 10), moved), (date(2026, 3, 17), called_off.clone())]);
     let mut others: BTreeMap<_, Other> = overrides.iter().map(|(on, change)| (*on, change.into())).collect();
-    others.insert(date(2026, 3, 24), Other { cancelled: true, ..Other::default() });
+    others.insert(
+        date(2026, 3, 24),
+        Other { cancelled: Some((2, "2026-03-02T12:00:00Z".parse().unwrap())), ..Other::default() },
+    );
     // Of a day that the rule does not name there is no meeting.
     others.insert(date(2026, 3, 25), (&called_off).into());
     let text = written(&schedule("FREQ=WEEKLY;BYDAY=TU"), others);

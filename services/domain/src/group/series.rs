@@ -22,7 +22,7 @@ pub const MOVED_DAYS_MAX: i32 = 31;
 /// Calendars before the one of now that are remembered, a count. What an older one had planned was seen to by then.
 pub const EARLIER_MAX: usize = 20;
 
-/// What is otherwise at one occurrence than the calendar says (RFC 5545: a component with `RECURRENCE-ID`; JSCalendar:
+/// What is otherwise at one occurrence than the calendar says (RFC 5545: a component with `RECURRENCE-ID`; `JSCalendar`:
 /// `recurrenceOverrides`). What is not given is as the calendar has it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -30,8 +30,8 @@ pub enum Refusal {
     /// It is held: marks are corrected, with a reason, and moods are not.
     #[error("the register is closed; a mark is changed by a correction, with a reason, a mood not at all")]
     RegisterClosed,
-    /// It took place, or someone was recorded.
-    #[error("attendance was recorded, so the meeting cannot be {}", to.as_str())]
+    /// Somebody came.
+    #[error("the register says that somebody came, so the meeting cannot be {}", to.as_str())]
     AttendanceRecorded {
         /// What was asked.
         to: Status,
@@ -82,6 +82,9 @@ pub enum MarkRefusal {
     /// How someone took part who did not.
     #[error("someone who did not come has no mode")]
     ModeOfAbsent,
+    /// A walk-in whom nobody knows.
+    #[error("there is no such member")]
+    UnknownMember,
     /// A walk-in who did not come.
     #[error("a walk-in is present or late")]
     WalkInAbsent,
@@ -96,6 +99,7 @@ impl MarkRefusal {
             Self::NotOnRoster => "not-on-roster",
             Self::Twice => "marked-twice",
             Self::ModeOfAbsent => "mode-of-absent",
+            Self::UnknownMember => "unknown-member",
             Self::WalkInAbsent => "walk-in-absent",
             Self::Full => "register-full",
         }

@@ -14,14 +14,14 @@ use crate::{
     group::MeetingMode,
 };
 
-const ALICE: MemberId = MemberId(Uuid::from_u128(1));
-const BOB: MemberId = MemberId(Uuid::from_u128(2));
+pub(super) const ALICE: MemberId = MemberId(Uuid::from_u128(1));
+pub(super) const BOB: MemberId = MemberId(Uuid::from_u128(2));
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn plan() -> Plan {
+pub(super) fn plan() -> Plan {
     Plan {
         group: GroupId(Uuid::from_u128(9)),
         starts_at_local: datetime(2026, 6, 2, 19, 0, 0, 0),
@@ -32,41 +32,41 @@ fn plan() -> Plan {
     }
 }
 
-fn why(reason: &str) -> Sealed {
+pub(super) fn why(reason: &str) -> Sealed {
     reason.parse().unwrap()
 }
-fn planned() -> Event {
+pub(super) fn planned() -> Event {
     Event::Planned(Planned { plan: plan() })
 }
-fn opened() -> Event {
+pub(super) fn opened() -> Event {
     Event::Opened(Opened {})
 }
-fn held() -> Event {
+pub(super) fn held() -> Event {
     Event::Held(Held {})
 }
-fn cancelled() -> Event {
+pub(super) fn cancelled() -> Event {
     Event::Cancelled(Cancelled { reason: why("snow") })
 }
-fn entry(mark: Mark) -> Entry {
+pub(super) fn entry(mark: Mark) -> Entry {
     Entry { mark, mode: mark.attended().then_some(AttendanceMode::InPerson) }
 }
-fn recorded(member: MemberId, mark: Mark) -> Event {
+pub(super) fn recorded(member: MemberId, mark: Mark) -> Event {
     Event::AttendanceRecorded(AttendanceRecorded { member, entry: entry(mark), walk_in: false })
 }
-fn walked_in(member: MemberId) -> Event {
+pub(super) fn walked_in(member: MemberId) -> Event {
     Event::AttendanceRecorded(AttendanceRecorded { member, entry: entry(Mark::Present), walk_in: true })
 }
-fn new(member: MemberId, mark: Mark, enrolled: bool) -> NewMark {
+pub(super) fn new(member: MemberId, mark: Mark, enrolled: bool) -> NewMark {
     let person = Person { member, records: vec![member], enrolled, erased: false };
     NewMark { person, mark, mode: None }
 }
-fn record(member: MemberId, mark: Mark) -> Command {
+pub(super) fn record(member: MemberId, mark: Mark) -> Command {
     Command::Record(vec![new(member, mark, true)])
 }
-fn correct(member: MemberId, mark: Option<Mark>) -> Command {
+pub(super) fn correct(member: MemberId, mark: Option<Mark>) -> Command {
     Command::Correct { records: vec![(member, why("told us"))], to: mark.map(|mark| (mark, None)), enrolled: true }
 }
-fn count(newcomers: u16, reason: Option<&str>) -> Command {
+pub(super) fn count(newcomers: u16, reason: Option<&str>) -> Command {
     Command::Count { heads: Headcount::from([(HeadCategory::Newcomer, newcomers)]), reason: reason.map(why) }
 }
 
@@ -106,7 +106,7 @@ fn planning_anew_moves_only_a_meeting_that_has_not_begun() {
 fn what_the_calendar_no_longer_has_is_taken_away_unless_something_was_said_of_it_or_it_has_begun() {
     let before = Command::Unplan { at: plan().starts_at - SignedDuration::from_secs(1) };
     let unplanned = Event::Unplanned(Unplanned {});
-    given::<Meeting>([planned()]).when(&before).then(&[unplanned.clone()]);
+    given::<Meeting>([planned()]).when(&before).then(std::slice::from_ref(&unplanned));
     given::<Meeting>([planned()]).when(&Command::Unplan { at: plan().starts_at }).then_nothing();
     for history in [vec![], vec![planned(), opened()], vec![planned(), cancelled()], vec![planned(), unplanned.clone()]]
     {
@@ -121,12 +121,12 @@ fn what_the_calendar_no_longer_has_is_taken_away_unless_something_was_said_of_it
 }
 
 #[test]
-fn what_was_taken_away_comes_back_when_it_is_planned_and_not_when_others_move() {
+fn what_was_taken_away_comes_back_when_the_calendar_has_it_again() {
     let later = Plan { place: Some(date(2026, 6, 2)), ..plan() };
     let gone = [planned(), Event::Unplanned(Unplanned {})];
-    given::<Meeting>(gone.clone()).when(&Command::Replan(later)).then_nothing();
+    given::<Meeting>(gone.clone()).when(&Command::Replan(later)).then(&[Event::Replanned(Replanned { plan: later })]);
     let back = Event::Replanned(Replanned { plan: plan() });
-    given::<Meeting>(gone.clone()).when(&Command::Plan(plan())).then(&[back.clone()]);
+    given::<Meeting>(gone.clone()).when(&Command::Plan(plan())).then(std::slice::from_ref(&back));
     let [planned, unplanned] = gone;
     given::<Meeting>([planned, unplanned, back]).when(&Command::Open { at: plan().starts_at }).then(&[opened()]);
     given::<Meeting>([]).when(&Command::Replan(later)).then_nothing();
@@ -216,15 +216,13 @@ fn once_the_register_is_closed_a_mark_changes_only_by_a_correction_that_keeps_th
 }
 
 #[test]
-fn a_meeting_where_someone_was_recorded_cannot_be_cancelled() {
+fn a_meeting_to_which_somebody_came_cannot_be_cancelled() {
     let cancel = Command::Cancel { reason: why("snow") };
     given::<Meeting>([planned()]).when(&cancel).then(&[cancelled()]);
     given::<Meeting>([planned(), opened()]).when(&cancel).then(&[cancelled()]);
-    for recorded in [recorded(ALICE, Mark::Absent), held()] {
-        given::<Meeting>([planned(), opened(), recorded])
-            .when(&cancel)
-            .then_refused(&Refusal::AttendanceRecorded { to: Status::Cancelled });
-    }
+    given::<Meeting>([planned(), opened(), recorded(ALICE, Mark::Late)])
+        .when(&cancel)
+        .then_refused(&Refusal::AttendanceRecorded { to: Status::Cancelled });
 }
 
 #[test]
@@ -258,7 +256,7 @@ fn heads_are_counted_while_the_register_is_open_and_with_a_reason_after() {
 }
 
 /// A mark of somebody with these records, none of which is on the roster unless it is said.
-fn of_one(records: &[MemberId], mark: Mark, enrolled: bool) -> NewMark {
+pub(super) fn of_one(records: &[MemberId], mark: Mark, enrolled: bool) -> NewMark {
     let person = Person { member: records[0], records: records.to_vec(), enrolled, erased: false };
     NewMark { person, mark, mode: None }
 }
@@ -324,14 +322,14 @@ fn the_better_attended_mark_comes_first_and_its_name_last() {
 }
 
 /// A mood of somebody with these records, sealed for each.
-fn mood_of(records: &[MemberId], enrolled: bool, said: &str) -> NewMood {
+pub(super) fn mood_of(records: &[MemberId], enrolled: bool, said: &str) -> NewMood {
     let mood = records.iter().map(|record| (*record, why(said))).collect();
     NewMood { person: of_one(records, Mark::Present, enrolled).person, mood }
 }
-fn moods(by: &str, moods: Vec<NewMood>) -> Command {
+pub(super) fn moods(by: &str, moods: Vec<NewMood>) -> Command {
     Command::RecordMoods { moods, by: by.parse().unwrap() }
 }
-fn mood_recorded(member: MemberId, said: &str, by: &str) -> Event {
+pub(super) fn mood_recorded(member: MemberId, said: &str, by: &str) -> Event {
     Event::MoodRecorded(MoodRecorded { member, mood: why(said), entered_by: by.parse().unwrap() })
 }
 
@@ -447,7 +445,7 @@ fn phases_are_in_order_and_within_twelve_hours_of_the_meeting() {
         .then(&[Event::StructureRecorded(StructureRecorded { structure: at_most })]);
 }
 
-fn commands() -> impl Strategy<Value = Command> {
+pub(super) fn commands() -> impl Strategy<Value = Command> {
     let member = prop_oneof![Just(ALICE), Just(BOB)];
     let mark = prop_oneof![Just(Mark::Present), Just(Mark::Late), Just(Mark::Excused), Just(Mark::Absent)];
     let new_mark =
@@ -468,6 +466,9 @@ fn commands() -> impl Strategy<Value = Command> {
         1 => Just(Command::DidNotOccur { reason: why("locked out") }),
         1 => Just(Command::Reinstate { reason: why("wrong week") }),
         6 => prop::collection::vec(new_mark.clone(), 0..3).prop_map(Command::Record),
+        2 => Just(Command::Reopen { reason: why("closed too soon") }),
+        2 => new_mark.clone().prop_map(|new| Command::TakeBack(new.person)),
+        4 => super::report::tests::reports().prop_map(|report| Command::Report(Arc::new(report))),
         2 => new_mark.prop_map(Command::AddWalkIn),
         4 => (new_moods, prop_oneof![Just("fay"), Just("gus")]).prop_map(|(new, by)| moods(by, new)),
         2 => (0i64..3).prop_map(|end| Command::RecordStructure(structure(&[(0, end)]))),
@@ -488,7 +489,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_happened_a_meeting_that_was_not_held_or_open_has_nobody_on_its_register(
+    fn whatever_happened_nobody_came_to_a_meeting_that_was_not_held_or_open(
         asked in prop::collection::vec(commands(), 1..40),
     ) {
         let mut state = State::default();
@@ -497,7 +498,7 @@ proptest! {
                 state = Meeting::evolve(state, &event);
             }
             if let State::Known(register) = &state && !matches!(register.status, Status::Open | Status::Held) {
-                prop_assert!(register.entries.is_empty() && register.heads.is_empty());
+                prop_assert!(register.entries.values().all(|entry| !entry.mark.attended()) && register.heads.is_empty());
             }
         }
     }

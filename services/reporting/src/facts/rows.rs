@@ -139,13 +139,17 @@ impl Rows {
                 self.plans.push((meeting, *plan, at));
             }
             Event::Unplanned(_) => status(Status::Unplanned),
-            Event::Opened(_) => status(Status::Open),
+            Event::Opened(_) | Event::Reopened(_) => status(Status::Open),
             Event::Held(_) => status(Status::Held),
             Event::Cancelled(_) => status(Status::Cancelled),
             Event::DidNotOccur(_) => status(Status::DidNotOccur),
             Event::Reinstated(_) => status(Status::Planned),
             Event::AttendanceRecorded(now) => {
                 let row = Attendance { member: now.member, entry: Some(now.entry), walk_in: Some(now.walk_in) };
+                self.attendances.push((meeting, row, at));
+            }
+            Event::AttendanceTakenBack(now) => {
+                let row = Attendance { member: now.member, entry: None, walk_in: None };
                 self.attendances.push((meeting, row, at));
             }
             Event::AttendanceCorrected(now) => {

@@ -42,7 +42,8 @@ fn period(from: &str, through: &str) -> Period {
 #[derive(Default)]
 struct Reference {
     plans: BTreeMap<MeetingId, Plan>,
-    statuses: BTreeMap<MeetingId, (Status, Position)>,
+    statuses: BTreeMap<MeetingId, Status>,
+    first_held: BTreeMap<MeetingId, Position>,
     marks: BTreeMap<(MeetingId, MemberId), (Position, Entry)>,
     members: BTreeMap<MemberId, Record>,
     heads: BTreeMap<MeetingId, Headcount>,
@@ -64,7 +65,10 @@ impl Reference {
         let (id, at) = (event.stream.id(), event.position);
         let meeting = MeetingId(id);
         let mut status = |status| {
-            self.statuses.insert(meeting, (status, at));
+            if status == Status::Held {
+                self.first_held.entry(meeting).or_insert(at);
+            }
+            self.statuses.insert(meeting, status);
         };
         let event = event.decode().unwrap();
         if let Some(programme::Event::Changed(changed)) = event.of() {
@@ -80,7 +84,7 @@ impl Reference {
                     self.plans.insert(meeting, plan);
                 }
                 Event::Unplanned(_) => status(Status::Unplanned),
-                Event::Opened(_) => status(Status::Open),
+                Event::Opened(_) | Event::Reopened(_) => status(Status::Open),
                 Event::Held(_) => status(Status::Held),
                 Event::Cancelled(_) => status(Status::Cancelled),
                 Event::DidNotOccur(_) => status(Status::DidNotOccur),
@@ -91,7 +95,8 @@ impl Reference {
                 Event::AttendanceCorrected(meeting::AttendanceCorrected { member, now: Some(entry), .. }) => {
                     self.marks.insert((meeting, member), (at, entry));
                 }
-                Event::AttendanceCorrected(meeting::AttendanceCorrected { member, now: None, .. }) => {
+                Event::AttendanceTakenBack(meeting::AttendanceTakenBack { member, .. })
+                | Event::AttendanceCorrected(meeting::AttendanceCorrected { member, now: None, .. }) => {
                     self.marks.remove(&(meeting, member));
                 }
                 Event::HeadcountRecorded(now) => {
@@ -112,7 +117,9 @@ impl Reference {
             cells.insert((None, None, None, None), Default::default());
         }
         for (meeting, plan) in &self.plans {
-            let Some((Status::Held, held_at)) = self.statuses.get(meeting) else { continue };
+            let (Some(Status::Held), Some(held_at)) = (self.statuses.get(meeting), self.first_held.get(meeting)) else {
+                continue;
+            };
             let month = Month::of(plan.starts_at_local.date());
             if month < period.from() || month > period.through() {
                 continue;
@@ -441,7 +448,16 @@ fn a_group_that_moves_takes_none_of_its_past_along() {
     history.held(&north, meeting(2));
     let rows = reach(&history, &[Dimension::Programme, Dimension::Month]);
     let rows: Vec<_> = rows.iter().map(|row| (row.month.unwrap().to_string(), row.programme_name.as_deref())).collect();
-    assert_eq!(rows, [("2026-01".into(), Some("Recovery")), ("2026-02".into(), Some("Renewal"))]);
+    let expected = [("2026-01".into(), Some("Recovery")), ("2026-02".into(), Some("Renewal"))];
+    assert_eq!(rows, expected);
+    // A register that is opened again and closed once more moves no meeting, and one that stays open does not count.
+    history.reopened(&north, meeting(1));
+    let rows = reach(&history, &[Dimension::Programme]);
+    assert_eq!(rows.iter().map(|row| row.programme_name.as_deref()).collect::<Vec<_>>(), [Some("Renewal")]);
+    history.held(&north, meeting(1));
+    let rows = reach(&history, &[Dimension::Programme, Dimension::Month]);
+    let rows: Vec<_> = rows.iter().map(|row| (row.month.unwrap().to_string(), row.programme_name.as_deref())).collect();
+    assert_eq!(rows, expected);
 }
 
 #[test]

@@ -340,8 +340,9 @@ impl<'a> Show<'a> {
         let meetings: Vec<ListedMeeting> = self.list(&path, after).await?;
         let within = |meeting: &ListedMeeting| (from..=through).contains(&meeting.starts_at_local.date());
         let meetings = meetings.into_iter().filter(within);
+        let shown = self.read(&mut self.client(), &format!("/v1/groups/{id}"), after).await?.json();
         let meetings = meetings.map(|ListedMeeting { id, starts_at_local }| Meeting { id, starts_at_local });
-        Ok(Group { id, programme, mode, meetings: meetings.collect() })
+        Ok(Group { id, programme, mode, schedule: shown["schedule"].clone(), meetings: meetings.collect() })
     }
 
     async fn simulate(&self, groups: Vec<Group>) -> anyhow::Result<Year> {
