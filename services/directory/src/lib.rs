@@ -4,16 +4,20 @@
 //! reads a listing.
 //!
 //! **Invariant:** nothing here asks what day it is: commands carry their time, plans their range.
-//! **Invariant:** `rrule`'s types stop at `calendar/rule.rs`.
 
 pub mod calendar;
 mod change_group;
 mod change_occurrence;
+mod feeds;
+mod icalendar;
 mod import_bmlt;
+mod import_calendar;
 mod import_groups;
 mod import_listing;
 mod import_meeting_guide;
 mod import_naws;
+mod issue_calendar;
+mod list_calendars;
 pub mod listing;
 mod op;
 mod plan_meetings;
@@ -21,18 +25,24 @@ mod planner;
 mod register_group;
 mod register_programme;
 mod restore_occurrence;
+mod revoke_calendar;
 mod schedule_group;
 mod set_joining;
 mod settle;
+mod show_calendar;
+mod show_group_calendar;
+
+use std::sync::Arc;
 
 use axum::extract::FromRef;
 use domain::{
     GroupId, LocalDay, OrgId, ProgrammeId, Schedule,
+    access::Access,
     group::{self, FORMATS_MAX, Group},
     meeting::Meeting,
     programme::{self, Programme},
 };
-use eventlog::{Position, Streams, TransactError};
+use eventlog::{EventLog, Position, Streams, TransactError};
 use host::{Built, Context, Host, Need, Task, Views};
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -60,6 +70,12 @@ pub struct Directory {
     groups: Guarded<Group>,
     /// Meetings, to plan them.
     meetings: Streams<Meeting>,
+    /// Who leads which groups, and has which calendars.
+    access: Streams<Access>,
+    /// The log, to know how far a read reaches.
+    log: Arc<dyn EventLog>,
+    /// Draws 256 random bits: chance is an argument.
+    new_secret: fn() -> [u8; 32],
     /// What not everybody may know is sealed with the organisation's key.
     vault: Vault,
     /// Where to look for groups that a listing does not name any more.
@@ -89,15 +105,18 @@ fn build(host: &Host) -> Built {
         programmes: host.of().into(),
         groups: host.of().into(),
         meetings: host.of(),
+        access: host.of(),
+        log: host.streams.log().clone(),
+        new_secret: host.new_secret,
         vault: host.vault().clone(),
         views: host.views.clone(),
         head: host.streams.log().head(),
         plan_days: host.plan_days,
     };
-    let routes = routes(directory.clone());
+    let (routes, public) = (routes(directory.clone()), public(directory.clone()));
     let views = host.views.clone();
     let planner = move || Planner::new(directory.clone(), views.clone());
-    Built { routes, tasks: vec![Task::following("planner", planner::RHYTHM, planner)], ..Built::default() }
+    Built { routes, public, tasks: vec![Task::following("planner", planner::RHYTHM, planner)], ..Built::default() }
 }
 
 /// All operations.
@@ -115,6 +134,17 @@ fn routes(directory: Directory) -> OpenApiRouter {
         .routes(routes!(import_meeting_guide::import_meeting_guide))
         .routes(routes!(import_naws::import_naws))
         .routes(routes!(import_groups::import_groups))
+        .routes(routes!(import_calendar::import_calendar))
+        .routes(routes!(issue_calendar::issue_calendar, list_calendars::list_calendars))
+        .routes(routes!(revoke_calendar::revoke_calendar))
+        .with_state(directory)
+}
+
+/// Those that need no token.
+fn public(directory: Directory) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(show_calendar::show_calendar))
+        .routes(routes!(show_group_calendar::show_group_calendar))
         .with_state(directory)
 }
 

@@ -25,4 +25,16 @@ web::operations! {
     ImportNaws = "import_naws": Admin;
     /// Import groups from rows.
     ImportGroups = "import_groups": Admin;
+    /// Import a file of calendars.
+    ImportCalendar = "import_calendar": Admin;
+    /// Issue a calendar to subscribe to.
+    IssueCalendar = "issue_calendar": Admin Coordinator Facilitator;
+    /// Revoke one.
+    RevokeCalendar = "revoke_calendar": Admin Coordinator Facilitator, WhenFull;
+    /// List those that were issued.
+    ListCalendars = "list_calendars": Admin Coordinator Facilitator;
+    /// Show one to whoever has its address.
+    ShowCalendar = "show_calendar": , Public;
+    /// Show a listed group's calendar.
+    ShowGroupCalendar = "show_group_calendar": , Public;
 }

@@ -1,6 +1,7 @@
 //! A group: people who meet about something they share, somewhere or online, by a calendar.
 
 mod access;
+mod import;
 mod joining;
 mod link;
 mod meeting_type;
@@ -12,12 +13,13 @@ use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
+pub use self::import::ImportedCalendar;
 pub use self::series::{EARLIER_MAX, MOVED_DAYS_MAX, OVERRIDES_MAX, Override, Series};
-use crate::{Decider, LocalDay, ProgrammeId, RefusalKind, Schedule, event::events, text::Text, there};
 pub use access::{Accessibility, Cost};
 pub use joining::{Joining, Online};
 pub use link::{Link, LinkError};
 pub use meeting_type::MeetingType;
+use crate::{Decider, LocalDay, ProgrammeId, RefusalKind, Schedule, event::events, text::Text, there};
 
 /// Stream kind of groups.
 #[derive(Debug)]
@@ -275,6 +277,8 @@ pub enum Command {
     Import(Details, Option<Schedule>),
     /// All that a listing says of it in one: only what differs is written, and what it cannot know stays.
     List(Details, Option<Schedule>, Option<Online>),
+    /// All that a file of calendars says of it in one: only what differs is written. With the day where the group meets.
+    ImportCalendar(ImportedCalendar, Date),
     /// Set all that is otherwise at one occurrence; nothing: it is as the calendar says.
     ChangeOccurrence {
         /// Its place in the series.
@@ -357,6 +361,7 @@ impl Decider for Group {
                 let online = Online::listed(state.online.as_ref(), online.as_ref());
                 Ok(described(details).into_iter().chain(scheduled(schedule)).chain(joining(&online)).collect())
             }
+            Command::ImportCalendar(calendar, today) => import::import(calendar, state, *today),
             _ if state.details.is_none() => Err(Refusal::Unknown),
             Command::SetJoining(online) => Ok(joining(online).into_iter().collect()),
             Command::Schedule(schedule) => Ok(scheduled(schedule).into_iter().collect()),
@@ -562,6 +567,29 @@ mod tests {
             series.reschedule(Some(at(hour)));
         }
         assert_eq!((series.earlier.len(), first(&series)), (EARLIER_MAX, id));
+    }
+
+    #[test]
+    fn a_calendar_from_a_file_is_taken_as_a_whole_and_again_changes_nothing() {
+        use jiff::civil::date;
+        let (today, on, past) = (date(2026, 3, 1), date(2026, 3, 10), date(2026, 2, 10));
+        let online = Override { mode: Some(MeetingMode::Virtual), ..Override::default() };
+        let called_off = Override { called_off: true, ..Override::default() };
+        let import = |details, overrides: &[(Date, &Override)]| {
+            let overrides = overrides.iter().map(|(on, change)| (*on, (*change).clone())).collect();
+            Command::ImportCalendar(ImportedCalendar { details, schedule: Some(tuesdays()), overrides }, today)
+        };
+        let registered = Event::Registered(Registered { details: details("Steps") });
+        let scheduled = Event::Scheduled(Scheduled { schedule: tuesdays() });
+        let changed = |on, change: &Override| Event::OccurrenceChanged(OccurrenceChanged { on, change: change.clone() });
+        given::<Group>([]).when(&import(None, &[])).then_refused(&Refusal::Unknown);
+        let new = import(Some(details("Steps")), &[(past, &called_off), (on, &online)]);
+        let history = [registered, scheduled, changed(past, &called_off), changed(on, &online)];
+        given::<Group>([]).when(&new).then(&history);
+        given::<Group>(history.clone()).when(&new).then_nothing();
+        asking_twice_changes_nothing::<Group>(&history, &import(None, &[(on, &called_off)]));
+        let restored = Event::OccurrenceRestored(OccurrenceRestored { on });
+        given::<Group>(history.clone()).when(&import(None, &[])).then(&[restored]); // what is past stays
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use domain::{GroupId, OrgId, meeting::Mark};
+use domain::{GroupId, OrgId, ProgrammeId, meeting::Mark};
 use jiff::{Span, civil::Date};
 use serde::Serialize;
 use web::Role;
@@ -240,6 +240,12 @@ pub(crate) enum Import {
     ///
     /// What is here already as the directory says is not written again; what it does not say stays as it is.
     Hsds(ImportHsds),
+    /// Calendars of groups, as an iCalendar file (.ics)
+    ///
+    /// Each event that recurs becomes a group that is not listed, or the one event of the file the calendar of a group. Kept are
+    /// the rule, the days that are left out, and what is otherwise at single occurrences; name, description, place and
+    /// categories. Who is invited is not read. What cannot be kept is said with its line.
+    Calendar(ImportCalendar),
     /// Members and their enrolments as CSV, with columns such as
     /// `alias,given_name,email,external_system,external_id,group,starts_on`
     #[command(after_long_help = crate::import::members_columns())]
@@ -442,6 +448,32 @@ impl Duplicates {
     pub(crate) fn is_import(self) -> bool {
         self == Self::Import
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportCalendar {
+    /// The calendar
+    pub file: PathBuf,
+    /// Organisation to import into
+    #[arg(long)]
+    pub org: OrgId,
+    /// Say what would be done, but do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Time zone of times that name none, such as Europe/Berlin or "W. Europe Standard Time"
+    #[arg(long)]
+    pub time_zone: String,
+    /// The group whose calendar it is; if it is not given, each event becomes a group
+    #[arg(long)]
+    pub group: Option<GroupId>,
+    /// Short name of where the file comes from: ids of events are taken to be its own
+    #[arg(long, default_value = "calendar")]
+    pub source: String,
+    /// The programme of new groups; one with the name of the calendar if it is not given
+    #[arg(long)]
+    pub programme: Option<ProgrammeId>,
+    #[command(flatten)]
+    pub server: Server,
 }
 
 #[derive(Debug, Args)]

@@ -47,6 +47,7 @@ async fn command(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Token(asked) => writeln!(out, "{}", token::make(asked)?)?,
         Command::Import(Import::Bmlt(asked)) => out.write_all(import::bmlt(asked).await?.as_bytes())?,
+        Command::Import(Import::Calendar(asked)) => out.write_all(import::calendar(asked).await?.as_bytes())?,
         Command::Import(Import::MeetingGuide(asked)) => {
             out.write_all(import::meeting_guide(asked).await?.as_bytes())?;
         }

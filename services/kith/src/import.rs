@@ -1,6 +1,7 @@
 //! `kith import`.
 
 mod attendance_file;
+mod calendar;
 mod check_ins;
 mod check_ins_file;
 mod csv_file;
@@ -24,6 +25,7 @@ use web::Role;
 
 use crate::{DataDir, args::Server, data_dir::random};
 
+pub use calendar::calendar;
 pub use check_ins::check_ins;
 pub use hsds::hsds;
 pub use listing::{bmlt, groups, meeting_guide, naws};

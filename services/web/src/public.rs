@@ -47,6 +47,10 @@ impl<S: Send + Sync, Op: Operation> FromRequestParts<S> for Anybody<Op> {
     }
 }
 
+/// Said of an answer that is only for whoever knows its address: nothing on the way keeps it.
+#[derive(Debug, Clone, Copy)]
+pub struct Unshared;
+
 /// What holds for all who ask without a token.
 #[derive(Debug, Clone)]
 pub struct Door {
@@ -74,7 +78,9 @@ pub async fn for_anybody(State(door): State<Door>, request: Request, next: Next)
     if answer.status() != StatusCode::OK {
         return answer;
     }
-    answer.extensions_mut().insert(Shared { kept_seconds: KEPT_SECONDS });
+    if answer.extensions_mut().remove::<Unshared>().is_none() {
+        answer.extensions_mut().insert(Shared { kept_seconds: KEPT_SECONDS });
+    }
     if head { answer } else { tagged(answer, &asked).await }
 }
 

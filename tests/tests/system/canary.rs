@@ -33,6 +33,7 @@ const PUBLIC: &[(&str, &str)] = &[
     ("schedule_group", "a calendar"),
     ("plan_meetings", "days"),
     ("import_bmlt", "a public listing"),
+    ("import_calendar", "a file of calendars: details of groups, of which no person's name is read"),
     ("import_meeting_guide", "a public listing"),
     ("import_naws", "a public listing, of which nothing of contacts is kept"),
     ("import_groups", "details of groups are public: never a person's name; how to join is sealed"),

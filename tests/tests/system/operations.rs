@@ -71,7 +71,7 @@ impl Things {
             "on" => "2026-06-02".into(),
             // Nobody has them: what is asked of them is understood, and refused.
             "consent" | "hold" | "glass" | "check_in" | "goal" | "revises" | "concern" | "link" | "takes_over"
-            | "message" => "018f3c7a-0000-7000-8000-000000000099".into(),
+            | "message" | "calendar" => "018f3c7a-0000-7000-8000-000000000099".into(),
             other => panic!("what is `{other}`? say so here"),
         }
     }
@@ -154,7 +154,8 @@ impl Operation {
             roles: texts(&operation["x-kith-roles"]),
             statuses: statuses.map(|status| status.parse().expect("a status")).collect(),
             query: query.collect(),
-            schema: (!operation["requestBody"].is_null()).then(|| resolved(document, schema)),
+            // A file that is no JSON is not made up.
+            schema: (!schema.is_null()).then(|| resolved(document, schema)),
         }
     }
 

@@ -333,11 +333,21 @@ fn member_refusals() -> Vec<member::Refusal> {
 }
 
 fn access_refusals() -> Vec<access::Refusal> {
-    let all =
-        vec![access::Refusal::UnknownClient, access::Refusal::NotAssigned, access::Refusal::Full("1,000 clients")];
+    use access::Refusal;
+    let all = vec![
+        Refusal::UnknownClient,
+        Refusal::NotAssigned,
+        Refusal::NoGroups,
+        Refusal::UnknownCalendar,
+        Refusal::Full("1,000 clients"),
+    ];
     for refusal in &all {
         match refusal {
-            access::Refusal::UnknownClient | access::Refusal::NotAssigned | access::Refusal::Full(_) => {}
+            Refusal::UnknownClient
+            | Refusal::NotAssigned
+            | Refusal::NoGroups
+            | Refusal::UnknownCalendar
+            | Refusal::Full(_) => {}
         }
     }
     all
