@@ -12,7 +12,7 @@ use super::{
     csv_file::{self, Cells, Fault, FileError, Known, Wrong},
     post,
 };
-use crate::args::{CsvForm, ImportGroups, ImportListing, ReadListing, Server};
+use crate::args::{ImportGroups, ImportListing, ReadListing, Server};
 
 /// Most groups that are named as not listed any more, a count.
 const MISSING_NAMED_MAX: usize = 100;
@@ -99,10 +99,13 @@ struct Rows {
 }
 
 impl Rows {
-    fn read(bytes: &[u8], columns: impl Fn(&[String]) -> Result<Vec<String>, FileError>) -> Result<Self, FileError> {
+    fn read(
+        bytes: &[u8],
+        columns: impl FnOnce(&[String]) -> Result<Vec<String>, FileError>,
+    ) -> Result<Self, FileError> {
         let mut read = Self::default();
-        let lines = csv_file::read(bytes, &CsvForm::default(), columns, |line, cells| read.take(line, cells))?;
-        Ok(Self { wrong: lines.wrong, ..read })
+        let wrong = csv_file::read(bytes, columns, |line, cells| read.take(line, cells))?;
+        Ok(Self { wrong, ..read })
     }
 
     /// A row; not one that explains columns, as in a template.
