@@ -18,7 +18,7 @@ mod listing;
 pub(crate) use csv_form::Columns;
 pub(crate) use csv_form::{CsvForm, is_separator};
 pub(crate) use disclosure::{Attack, Suppress};
-pub(crate) use listing::{ImportGroups, ImportListing, ReadListing};
+pub(crate) use listing::{ImportGroups, ImportListing, ImportNaws, ReadListing};
 
 /// The record of peer-support groups: who came, how, and how many more.
 #[derive(Debug, Parser)]
@@ -228,7 +228,7 @@ pub(crate) enum Import {
     /// A feed of meetings in the Meeting Guide format (TSML JSON)
     MeetingGuide(ImportListing),
     /// A NAWS export of a BMLT server as CSV
-    Naws(ImportListing),
+    Naws(ImportNaws),
     /// Groups as CSV, with columns such as `name,programme,weekday,starts_at,street,online_url`
     Groups(ImportGroups),
     /// Partners and their services from an HSDS 3.0 directory: JSON documents, or the CSV datapackage

@@ -51,8 +51,16 @@ async fn command(command: Command) -> anyhow::Result<ExitCode> {
         Command::Import(Import::MeetingGuide(asked)) => {
             out.write_all(import::meeting_guide(asked).await?.as_bytes())?;
         }
-        Command::Import(Import::Naws(asked)) => out.write_all(import::naws(asked).await?.as_bytes())?,
-        Command::Import(Import::Groups(asked)) => out.write_all(import::groups(asked).await?.as_bytes())?,
+        Command::Import(Import::Naws(asked)) => {
+            let (report, well) = import::naws(asked).await?;
+            out.write_all(report.as_bytes())?;
+            return Ok(exit(well));
+        }
+        Command::Import(Import::Groups(asked)) => {
+            let (report, well) = import::groups(asked).await?;
+            out.write_all(report.as_bytes())?;
+            return Ok(exit(well));
+        }
         Command::Import(Import::Hsds(asked)) => out.write_all(import::hsds(asked).await?.as_bytes())?,
         Command::Import(Import::Members(asked)) => {
             let (report, well) = import::members(asked).await?;

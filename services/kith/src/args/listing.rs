@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use domain::OrgId;
 
-use super::Server;
+use super::{CsvForm, Server};
 
 #[derive(Debug, Args)]
 pub(crate) struct ImportListing {
@@ -24,10 +24,20 @@ pub(crate) struct ImportListing {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ImportNaws {
+    #[command(flatten)]
+    pub listing: ImportListing,
+    #[command(flatten)]
+    pub form: CsvForm,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ImportGroups {
-    /// The file: CSV; its first line names the columns
+    /// The file: CSV as spreadsheets write it; its first line names the columns
     #[arg(required_unless_present = "template")]
     pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub form: CsvForm,
     /// Write an empty file with all columns explained, and do nothing else
     #[arg(long)]
     pub template: bool,

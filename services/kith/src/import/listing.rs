@@ -12,7 +12,7 @@ use super::{
     csv_file::{self, Cells, Fault, FileError, Known, Wrong},
     post,
 };
-use crate::args::{ImportGroups, ImportListing, ReadListing, Server};
+use crate::args::{CsvForm, ImportGroups, ImportListing, ImportNaws, ReadListing, Server};
 
 /// Most groups that are named as not listed any more, a count.
 const MISSING_NAMED_MAX: usize = 100;
@@ -27,21 +27,25 @@ pub async fn meeting_guide(asked: ImportListing) -> anyhow::Result<String> {
     json("meeting-guide", asked).await
 }
 
-/// Sends the rows of a NAWS export to a running server; answers the report, ready to be printed.
-pub async fn naws(asked: ImportListing) -> anyhow::Result<String> {
-    let ImportListing { file, org, time_zone, reading, server } = asked;
-    let rows = Rows::read(&csv_file::bytes(&file)?, |names| Ok(unique(names)))?;
+/// Sends the rows of a NAWS export to a running server; answers the report, ready to be printed, and whether all lines
+/// could be read.
+pub async fn naws(ImportNaws { listing, form }: ImportNaws) -> anyhow::Result<(String, bool)> {
+    let ImportListing { file, org, time_zone, reading, server } = listing;
+    let rows = Rows::read(&csv_file::bytes(&file)?, &form, naws_columns)?;
     let what = file.display().to_string();
     rows.send("naws", &what, &To { server: &server, org: &org, time_zone, reading: &reading }).await
 }
 
-/// Sends groups of a CSV file to a running server, or explains the columns of one; answers what is to be printed.
-pub async fn groups(asked: ImportGroups) -> anyhow::Result<String> {
-    let ImportGroups { file, template: _, org, time_zone, reading, server } = asked;
-    let (Some(file), Some(org), Some(time_zone)) = (file, org, time_zone) else { return Ok(template()) };
+/// Sends groups of a CSV file to a running server, or explains the columns of one; answers what is to be printed, and
+/// whether all lines could be read.
+pub async fn groups(asked: ImportGroups) -> anyhow::Result<(String, bool)> {
+    let ImportGroups { file, template: explain, form, org, time_zone, reading, server } = asked;
+    let (Some(file), Some(org), Some(time_zone), false) = (file, org, time_zone, explain) else {
+        return Ok((template(), true));
+    };
     let names: Vec<_> = COLUMNS.iter().map(|column| column.name).collect();
     let known = Known { names: &names, beginnings: &[] };
-    let rows = Rows::read(&csv_file::bytes(&file)?, |names| known.columns(names))?;
+    let rows = Rows::read(&csv_file::bytes(&file)?, &form, |names| known.columns(names))?;
     let what = file.display().to_string();
     rows.send("groups", &what, &To { server: &server, org: &org, time_zone, reading: &reading }).await
 }
@@ -101,24 +105,22 @@ struct Rows {
 impl Rows {
     fn read(
         bytes: &[u8],
-        columns: impl FnOnce(&[String]) -> Result<Vec<String>, FileError>,
+        form: &CsvForm,
+        columns: impl Fn(&[String]) -> Result<Vec<String>, FileError>,
     ) -> Result<Self, FileError> {
         let mut read = Self::default();
-        let wrong = csv_file::read(bytes, columns, |line, cells| read.take(line, cells))?;
-        Ok(Self { wrong, ..read })
+        let lines = csv_file::read(bytes, form, columns, |line, cells| read.take(line, cells))?;
+        Ok(Self { wrong: lines.wrong, ..read })
     }
 
-    /// A row; not one that explains columns, as in a template.
     fn take(&mut self, line: u64, cells: &Cells<'_>) -> Vec<Fault> {
-        if cells.values().any(|cell| !cell.starts_with("# ")) {
-            self.lines.insert(self.rows.len() as u64, line);
-            let row: Map<_, _> = cells.iter().map(|(name, cell)| ((*name).to_owned(), (*cell).into())).collect();
-            self.rows.push(row.into());
-        }
+        self.lines.insert(self.rows.len() as u64, line);
+        let row: Map<_, _> = cells.iter().map(|(name, cell)| ((*name).to_owned(), (*cell).into())).collect();
+        self.rows.push(row.into());
         vec![]
     }
 
-    async fn send(self, kind: &str, what: &str, to: &To<'_>) -> anyhow::Result<String> {
+    async fn send(self, kind: &str, what: &str, to: &To<'_>) -> anyhow::Result<(String, bool)> {
         let body = serde_json::to_vec(&self.rows)?;
         let is = body.len();
         ensure!(
@@ -128,8 +130,15 @@ impl Rows {
         );
         let what = format!("{what} ({} rows)", self.rows.len());
         let report = to.send(kind, &what, body).await?;
-        Ok(render(&report, &self.lines, &self.wrong)?)
+        Ok((render(&report, &self.lines, &self.wrong)?, self.wrong.is_empty()))
     }
+}
+
+/// The columns of a NAWS export: many more than are read.
+fn naws_columns(names: &[String]) -> Result<Vec<String>, FileError> {
+    const NAME: &str = "CommitteeName";
+    let named = names.iter().any(|name| csv_file::same_column(name, NAME));
+    if named { Ok(unique(names)) } else { Err(FileError::Missing(NAME.into())) }
 }
 
 /// Names of columns, each once: what nobody reads may be named twice.
@@ -211,7 +220,7 @@ mod tests {
         let template = template();
         let names: Vec<_> = COLUMNS.iter().map(|column| column.name).collect();
         let known = Known { names: &names, beginnings: &[] };
-        let read = Rows::read(template.as_bytes(), |names| known.columns(names)).unwrap();
+        let read = Rows::read(template.as_bytes(), &CsvForm::default(), |names| known.columns(names)).unwrap();
         assert_eq!((read.rows.len(), read.wrong), (0, vec![]));
         for column in COLUMNS {
             assert!(template.contains(column.name) && !column.about.is_empty());
@@ -220,7 +229,8 @@ mod tests {
 
     #[test]
     fn rows_keep_their_lines_and_columns_that_nobody_reads_may_be_named_twice() {
-        let read = Rows::read(b"Committee,Other,Other,\nG1,a,b,c\n,,,\nG2,,,\n", |names| Ok(unique(names))).unwrap();
+        let file = b"Committee,CommitteeName,Other,Other,\nG1,A,a,b,c\n,,,,\nG2,,,,\n";
+        let read = Rows::read(file, &CsvForm::default(), naws_columns).unwrap();
         assert_eq!(read.rows.len(), 2);
         assert_eq!((read.lines[&0], read.lines[&1]), (2, 4));
         assert_eq!(read.rows[1], serde_json::json!({ "Committee": "G2" }));
@@ -230,7 +240,10 @@ mod tests {
     fn a_column_of_groups_that_is_not_known_is_refused_with_those_that_are() {
         let names: Vec<_> = COLUMNS.iter().map(|column| column.name).collect();
         let known = Known { names: &names, beginnings: &[] };
-        let error = Rows::read(b"name,wekday\nA,Mon\n", |names| known.columns(names)).err().unwrap().to_string();
+        let error = Rows::read(b"name,wekday\nA,Mon\n", &CsvForm::default(), |names| known.columns(names))
+            .err()
+            .unwrap()
+            .to_string();
         assert!(error.contains("`wekday`") && error.contains("weekday, recurrence"), "{error}");
     }
 }
