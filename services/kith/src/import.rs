@@ -28,7 +28,6 @@ use crate::{
 pub use check_ins::check_ins;
 pub use hsds::hsds;
 pub use members::members;
-pub use members_file::columns as members_columns;
 
 /// Sends a BMLT listing to a running server; answers the report, ready to be printed.
 pub async fn bmlt(asked: ImportBmlt) -> anyhow::Result<String> {
