@@ -37,6 +37,7 @@ interop: tools .tools/python-clients ## clients that are not ours, from PyPI and
 	$(CARGO) build --workspace --bins
 	PYTHONPATH=.tools/python-clients python3 tests/interop/interop.py $(TARGET)/debug .tools/nats-server
 	PYTHONPATH=.tools/python-clients python3 tests/interop/events.py $(TARGET)/debug .tools/nats-server
+	PYTHONPATH=.tools/python-clients python3 tests/interop/calendars.py $(TARGET)/debug .tools/nats-server
 	KITH_FHIR=$(abspath $(TARGET))/fhir $(CARGO) test --workspace --test system referrals::the_guide
 	PYTHONPATH=.tools/python-clients python3 tests/interop/fhir.py $(TARGET)/fhir
 	tests/interop/asyncapi/check schemas/asyncapi.json .tools/asyncapi

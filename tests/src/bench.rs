@@ -9,6 +9,7 @@ pub mod floor;
 pub mod health;
 pub mod members;
 pub mod memory;
+pub mod near;
 pub mod queue;
 pub mod rebuild;
 pub mod referrals;

@@ -104,7 +104,7 @@ impl Kith {
             command.arg("--nats-server").arg(nats_server);
         }
         // One caller on one address plays everybody.
-        let limits = ["CALLER_PER_SECOND", "ADDRESS_PER_SECOND", "AUDIT_MIB_PER_DAY"];
+        let limits = ["CALLER_PER_SECOND", "ADDRESS_PER_SECOND", "PUBLIC_PER_SECOND", "AUDIT_MIB_PER_DAY"];
         command.envs(limits.map(|limit| (format!("KITH_{limit}"), "0")));
         command.envs(settings.iter().map(|(name, value)| (format!("KITH_{name}"), *value)));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(lines).kill_on_drop(true);

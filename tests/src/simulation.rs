@@ -204,7 +204,14 @@ fn happens(clerk: &mut Clerk<'_>, happening: &Happening<'_>, truth: &mut Truth) 
     match happening {
         Happening::Withdraws(enrolment, until) => {
             let path = format!("/v1/groups/{}/enrolments/{}/withdrawal", clerk.group.id, clerk.id_of(enrolment));
-            clerk.send(Method::POST, path, json!({ "ends_on": until, "reason": "no longer comes" }));
+            let withdraw = |day: &Date| json!({ "ends_on": day, "reason": "no longer comes" });
+            let since = enrolment.roster.iter().map(|(from, _)| *from).filter(|from| from < until).max();
+            if let (true, Some(since)) = (clerk.mistypes(), since) {
+                clerk.send(Method::POST, path, withdraw(&until.yesterday().unwrap_or(*until)));
+                correct(clerk, enrolment, json!({ "since": since, "ends_on": until, "reason": "typed_wrong" }));
+            } else {
+                clerk.send(Method::POST, path, withdraw(until));
+            }
         }
         Happening::Enrols(enrolment, from) => enrol(clerk, enrolment, *from),
         Happening::Reschedules(from, schedule) => {
@@ -220,6 +227,17 @@ fn happens(clerk: &mut Clerk<'_>, happening: &Happening<'_>, truth: &mut Truth) 
 
 fn enrol(clerk: &mut Clerk<'_>, enrolment: &Enrolment, from: Date) {
     let path = format!("/v1/groups/{}/enrolments", clerk.group.id);
-    let body = json!({ "member": clerk.id_of(enrolment), "starts_on": from });
+    let member = clerk.id_of(enrolment);
+    match from.tomorrow().ok().filter(|_| clerk.mistypes()) {
+        Some(wrong) => {
+            clerk.send(Method::POST, path, json!({ "member": member, "starts_on": wrong }));
+            correct(clerk, enrolment, json!({ "since": wrong, "starts_on": from, "reason": "typed_wrong" }));
+        }
+        None => clerk.send(Method::POST, path, json!({ "member": member, "starts_on": from })),
+    }
+}
+
+fn correct(clerk: &mut Clerk<'_>, enrolment: &Enrolment, body: serde_json::Value) {
+    let path = format!("/v1/groups/{}/enrolments/{}/correction", clerk.group.id, clerk.id_of(enrolment));
     clerk.send(Method::POST, path, body);
 }

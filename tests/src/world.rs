@@ -78,6 +78,7 @@ impl World {
             caller_per_second: 0,
             address_per_second: 0,
             refused_per_minute: 0,
+            public_per_second: 0,
             audit_mib_per_day: 0,
             ..Config::default()
         };

@@ -7,6 +7,7 @@ mod add_walk_in;
 mod cancel_meeting;
 mod close_register;
 mod correct_attendance;
+mod import_attendance;
 mod meeting_did_not_occur;
 mod op;
 mod open_meeting;
@@ -24,19 +25,20 @@ mod take_back_attendance;
 use axum::extract::FromRef;
 use domain::{
     MeetingId, MemberId, OrgId, Sealed,
+    group::Group,
     meeting::{self, Meeting, Person},
     member::{self, Member},
     people::{self, People, Persons},
     roster::{self, Roster},
 };
 use eventlog::{Reply, Streams};
-use host::{Built, Context, Host, Need};
+use host::{Built, Context, Host, Members, Need, Planned};
 use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use vault::{SealedAs, Vault};
-use web::{Answer, Authenticator, Caller, Command, Guarded, Permitted, Private, Problem};
+use web::{Answer, Authenticator, Caller, Command, Guarded, Imports, Permitted, Private, Problem};
 
 /// The context: its streams, and the authenticator before them.
 #[derive(Debug, Clone, FromRef)]
@@ -53,6 +55,14 @@ pub struct Attendance {
     pub people: Streams<People>,
     /// Keys: what is said of people is sealed.
     pub vault: Vault,
+    /// Groups, whose calendars say when they met.
+    groups: Streams<Group>,
+    /// What they say.
+    planned: Planned,
+    /// Whom lines of a file are about.
+    known: Members,
+    /// What imports of all kinds need.
+    imports: Imports,
 }
 
 /// The context.
@@ -76,6 +86,10 @@ fn build(host: &Host) -> Built {
         members: host.of().into(),
         people: host.of(),
         vault: host.vault().clone(),
+        groups: host.of(),
+        planned: host.planned,
+        known: Members::of(host),
+        imports: host.imports(),
     };
     host.boards.add(queue::Registers(host.views.clone()));
     Built { routes: routes(attendance), ..Built::default() }
@@ -99,6 +113,7 @@ fn routes(attendance: Attendance) -> OpenApiRouter {
         .routes(routes!(record_headcount::record_headcount))
         .routes(routes!(record_moods::record_moods))
         .routes(routes!(record_structure::record_structure))
+        .routes(routes!(import_attendance::import_attendance))
         .with_state(attendance)
 }
 

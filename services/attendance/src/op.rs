@@ -31,4 +31,6 @@ web::operations! {
     RecordMoods = "record_moods": Admin Coordinator Facilitator;
     /// Record how a meeting went.
     RecordStructure = "record_structure": Admin Coordinator Facilitator;
+    /// Import attendance of the past.
+    ImportAttendance = "import_attendance": Admin Coordinator;
 }

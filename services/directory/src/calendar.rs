@@ -1,6 +1,6 @@
 //! Calendars: on which days a group meets, and when that is.
 //!
-//! The days come from the recurrence rule, expanded by `rrule` without any time of day or zone. The time of day is
+//! The days come from the recurrence rule, expanded without any time of day or zone. The time of day is
 //! the group's own and stays the same when clocks change: `jiff` finds the instant. Where clocks go forward and the
 //! local time does not exist, the meeting starts as much later as the clocks jump (02:30 is 03:30); where they go
 //! back and it exists twice, it starts the first time.
@@ -11,6 +11,8 @@ mod rule;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use domain::{Schedule, ScheduleError};
 use jiff::{
     SignedDuration, Timestamp,
@@ -18,8 +20,8 @@ use jiff::{
     tz::TimeZone,
 };
 
-use self::rule::Rule;
 pub use self::rule::{COUNT_MAX, FIRST_DAY, INTERVAL_MAX, LAST_DAY};
+use self::rule::{Rule, Until};
 
 /// Longest range that is expanded at once, in days.
 pub const PLAN_DAYS_MAX: i32 = 400;
@@ -71,13 +73,43 @@ impl Days {
 /// Says what is wrong: its duration, its exceptions, its zone, or its rule; a rule that names no day is wrong, too.
 pub fn validate(schedule: &Schedule) -> Result<(), ScheduleError> {
     let calendar = Calendar::of(schedule)?;
-    if !calendar.rule.can_name_a_day {
-        return Err(unusable(schedule, NO_DAY.into()));
-    }
     match calendar.days_from(FIRST_DAY).next() {
         Some(_) => Ok(()),
         None => Err(unusable(schedule, NO_DAY.into())),
     }
+}
+
+/// The first meeting that the rule names, whether it is left out or not; nothing if it names none.
+///
+/// # Errors
+/// As [`occurrences`].
+pub fn first(schedule: &Schedule) -> Result<Option<Occurrence>, ScheduleError> {
+    Ok(Calendar::of(schedule)?.days_from(FIRST_DAY).next())
+}
+
+/// Those of these days that the rule names, whether their meetings are left out or not.
+///
+/// # Errors
+/// As [`occurrences`].
+pub fn named(schedule: &Schedule, days: &BTreeSet<Date>) -> Result<BTreeSet<Date>, ScheduleError> {
+    let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(BTreeSet::new()) };
+    let calendar = Calendar::of(schedule)?;
+    // One way through the rule, however many they are: what is counted is counted from its start.
+    let named = calendar.days_from(*first).map(|occurrence| occurrence.local.date());
+    Ok(named.take_while(|day| day <= last).filter(|day| days.contains(day)).collect())
+}
+
+/// The last instant at which a meeting of the rule can start, if the rule says so.
+///
+/// # Errors
+/// As [`occurrences`].
+pub fn until(schedule: &Schedule) -> Result<Option<Timestamp>, ScheduleError> {
+    let calendar = Calendar::of(schedule)?;
+    Ok(calendar.rule.until().and_then(|until| match until {
+        Until::Day(day) => calendar.occurrence(day).map(|last| last.starts_at),
+        Until::Local(local) => Some(calendar.zone.to_ambiguous_zoned(local).compatible().ok()?.timestamp()),
+        Until::Instant(instant) => Some(instant),
+    }))
 }
 
 /// The meetings of a calendar on these days, in order, at most one a day.
@@ -120,8 +152,7 @@ impl<'a> Calendar<'a> {
 
     /// Meetings from a day on, up to [`LAST_DAY`], exceptions included.
     fn days_from(&self, first: Date) -> impl Iterator<Item = Occurrence> {
-        let days = self.rule.days().skip_while(move |day| *day < first);
-        let meetings = days.map_while(|day| self.occurrence(day));
+        let meetings = self.rule.days(first).map_while(|day| self.occurrence(day));
         meetings.take_while(|Occurrence { local, starts_at, .. }| self.rule.includes(*local, *starts_at))
     }
 

@@ -1,43 +1,60 @@
-//! Programmes, groups and their calendars; listings in from BMLT servers.
+//! Programmes, groups and their calendars; listings of meetings in.
 //!
-//! One operation, one file. What needs no log stands apart: [`calendar`] finds the meetings of a schedule, [`bmlt`]
+//! One operation, one file. What needs no log stands apart: [`calendar`] finds the meetings of a schedule, [`listing`]
 //! reads a listing.
 //!
 //! **Invariant:** nothing here asks what day it is: commands carry their time, plans their range.
-//! **Invariant:** `rrule`'s types stop at `calendar/rule.rs`.
 
-pub mod bmlt;
 pub mod calendar;
 mod change_group;
 mod change_occurrence;
+mod feeds;
+mod icalendar;
 mod import_bmlt;
+mod import_calendar;
+mod import_groups;
+mod import_listing;
+mod import_meeting_guide;
+mod import_naws;
+mod issue_calendar;
+mod list_calendars;
+pub mod listing;
 mod op;
 mod plan_meetings;
 mod planner;
 mod register_group;
 mod register_programme;
 mod restore_occurrence;
+mod revoke_calendar;
 mod schedule_group;
+mod set_joining;
 mod settle;
+mod show_calendar;
+mod show_group_calendar;
+
+use std::sync::Arc;
 
 use axum::extract::FromRef;
 use domain::{
     GroupId, LocalDay, OrgId, ProgrammeId, Schedule,
+    access::Access,
     group::{self, FORMATS_MAX, Group},
     meeting::Meeting,
     programme::{self, Programme},
 };
-use eventlog::{Streams, TransactError};
-use host::{Built, Context, Host, Task};
+use eventlog::{EventLog, Position, Streams, TransactError};
+use host::{Built, Context, Host, Need, Task, Views};
 use jiff::Timestamp;
+use tokio::sync::watch;
 use utoipa_axum::{router::OpenApiRouter, routes};
+use vault::Vault;
 use web::{Authenticator, Caller, Guarded, Problem};
 
 use planner::Planner;
 
-pub use import_bmlt::{Imported, REMARKS_MAX, Report, import};
+pub use import_listing::{Imported, Missing, MissingGroup, REMARKS_MAX, Report};
 pub use plan_meetings::{PlanError, Plans};
-pub use settle::plan_group;
+pub use settle::{plan_group, planned};
 
 /// Most streams that one command writes to at the same time, a count.
 const WRITES_AT_ONCE: usize = 32;
@@ -53,6 +70,18 @@ pub struct Directory {
     groups: Guarded<Group>,
     /// Meetings, to plan them.
     meetings: Streams<Meeting>,
+    /// Who leads which groups, and has which calendars.
+    access: Streams<Access>,
+    /// The log, to know how far a read reaches.
+    log: Arc<dyn EventLog>,
+    /// Draws 256 random bits: chance is an argument.
+    new_secret: fn() -> [u8; 32],
+    /// What not everybody may know is sealed with the organisation's key.
+    vault: Vault,
+    /// Where to look for groups that a listing does not name any more.
+    views: Views,
+    /// Where the log ends.
+    head: watch::Receiver<Position>,
     /// How many days ahead are planned by itself, 0 to [`calendar::PLAN_DAYS_MAX`].
     plan_days: u16,
 }
@@ -61,7 +90,7 @@ pub struct Directory {
 pub const CONTEXT: Context = Context {
     name: "directory",
     about: "Commands about programmes, groups, calendars",
-    needs: &[],
+    needs: &[Need::Vault],
     operations: op::OPERATIONS,
     views: &[],
     topics: &[],
@@ -76,12 +105,18 @@ fn build(host: &Host) -> Built {
         programmes: host.of().into(),
         groups: host.of().into(),
         meetings: host.of(),
+        access: host.of(),
+        log: host.streams.log().clone(),
+        new_secret: host.new_secret,
+        vault: host.vault().clone(),
+        views: host.views.clone(),
+        head: host.streams.log().head(),
         plan_days: host.plan_days,
     };
-    let routes = routes(directory.clone());
+    let (routes, public) = (routes(directory.clone()), public(directory.clone()));
     let views = host.views.clone();
     let planner = move || Planner::new(directory.clone(), views.clone());
-    Built { routes, tasks: vec![Task::following("planner", planner::RHYTHM, planner)], ..Built::default() }
+    Built { routes, public, tasks: vec![Task::following("planner", planner::RHYTHM, planner)], ..Built::default() }
 }
 
 /// All operations.
@@ -91,10 +126,25 @@ fn routes(directory: Directory) -> OpenApiRouter {
         .routes(routes!(register_group::register_group))
         .routes(routes!(change_group::change_group))
         .routes(routes!(schedule_group::schedule_group))
+        .routes(routes!(set_joining::set_joining))
         .routes(routes!(change_occurrence::change_occurrence))
         .routes(routes!(restore_occurrence::restore_occurrence))
         .routes(routes!(plan_meetings::plan_meetings))
         .routes(routes!(import_bmlt::import_bmlt))
+        .routes(routes!(import_meeting_guide::import_meeting_guide))
+        .routes(routes!(import_naws::import_naws))
+        .routes(routes!(import_groups::import_groups))
+        .routes(routes!(import_calendar::import_calendar))
+        .routes(routes!(issue_calendar::issue_calendar, list_calendars::list_calendars))
+        .routes(routes!(revoke_calendar::revoke_calendar))
+        .with_state(directory)
+}
+
+/// Those that need no token.
+fn public(directory: Directory) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(show_calendar::show_calendar))
+        .routes(routes!(show_group_calendar::show_group_calendar))
         .with_state(directory)
 }
 
@@ -119,6 +169,10 @@ impl Directory {
         if details.formats.len() > FORMATS_MAX {
             let what = format!("formats holds {}, at most {FORMATS_MAX} are possible", details.formats.len());
             return Err(Problem::malformed(what));
+        }
+        let kinds = &details.accessibility;
+        if let Some(twice) = kinds.iter().enumerate().find(|(n, kind)| kinds[..*n].contains(kind)) {
+            return Err(Problem::malformed(format!("accessibility names {} twice", twice.1.as_str())));
         }
         self.require_programme(org, details.programme).await
     }

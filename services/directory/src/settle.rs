@@ -203,6 +203,26 @@ fn plans(
     Ok(occurrences(schedule, days)?.into_iter().filter_map(plan).collect())
 }
 
+/// The meetings that a group's calendar has by their place in the series, from one day to another, however many: for whoever
+/// asks for what was not planned.
+///
+/// # Errors
+/// If the calendar cannot be used.
+pub fn planned(
+    series: &Series,
+    group: (GroupId, MeetingMode),
+    (first, last): (Date, Date),
+) -> Result<BTreeMap<Date, Plan>, ScheduleError> {
+    let (mut all, mut from) = (BTreeMap::new(), first);
+    while from <= last {
+        let through = last.min(from.saturating_add(Span::new().days(PLAN_DAYS_MAX - 1)));
+        all.extend(plans(series, group, Days::new(from, through).expect("no more than the limit"))?);
+        let Ok(next) = through.tomorrow() else { break };
+        from = next;
+    }
+    Ok(all)
+}
+
 /// The meeting with what is otherwise; none if it is called off.
 fn otherwise(schedule: &Schedule, plan: Plan, change: &Override) -> Option<Plan> {
     let place = plan.starts_at_local.date();

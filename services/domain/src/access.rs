@@ -1,6 +1,7 @@
 //! Who may call for an organisation, as far as its tokens do not say it themselves: tokens revoked before their end,
 //! API clients, facilitators assigned to groups.
 
+mod calendar;
 #[cfg(test)]
 mod tests;
 
@@ -12,8 +13,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub use self::calendar::{CALENDARS_MAX, CALENDARS_OF_ONE_MAX, Calendar, CalendarIssued, CalendarRevoked};
 use crate::{
-    ClientId, Decider, GroupId, LocalDay, OrgId, RefusalKind, Role, Subject, TokenId, event::events, text::Text,
+    CalendarId, ClientId, Decider, GroupId, LocalDay, OrgId, RefusalKind, Role, Subject, TokenId, event::events,
+    text::Text,
 };
 
 /// Stream kind of access: one for each organisation, under [`id`].
@@ -157,6 +160,10 @@ events! {
         Readmitted = "subject.readmitted" v 1,
         /// A clock had been ahead.
         ClockCorrected = "clock.corrected" v 1,
+        /// Somebody got an address for calendar programs.
+        CalendarIssued = "calendar.issued" v 1,
+        /// It was revoked.
+        CalendarRevoked = "calendar.revoked" v 1,
     }
 }
 
@@ -195,6 +202,7 @@ pub struct State {
     logged_out: BTreeMap<Subject, Timestamp>,
     clients: BTreeMap<ClientId, Client>,
     assignments: BTreeMap<Subject, BTreeMap<GroupId, Assignment>>,
+    calendars: BTreeMap<CalendarId, Calendar>,
 }
 
 impl State {
@@ -238,6 +246,16 @@ impl State {
         })
     }
 
+    /// The address for calendar programs, unless it was revoked.
+    pub fn calendar(&self, calendar: CalendarId) -> Option<&CalendarIssued> {
+        self.calendars.get(&calendar).filter(|known| !known.revoked).map(|known| &known.issued)
+    }
+
+    /// All addresses for calendar programs, by id.
+    pub fn calendars(&self) -> impl Iterator<Item = (CalendarId, &Calendar)> {
+        self.calendars.iter().map(|(id, calendar)| (*id, calendar))
+    }
+
     fn assignment(&self, subject: &Subject, group: GroupId) -> Option<Assignment> {
         self.assignments.get(subject)?.get(&group).copied()
     }
@@ -264,6 +282,10 @@ pub enum Command {
     Readmit(Readmitted),
     /// Make of revocations that a clock recorded that was ahead such of now.
     CorrectClock(ClockCorrected),
+    /// Give somebody an address for calendar programs.
+    IssueCalendar(CalendarIssued),
+    /// Revoke one: somebody's own, or anybody's if nobody is named.
+    RevokeCalendar(CalendarId, Option<Subject>),
 }
 
 /// Why something was refused.
@@ -275,6 +297,12 @@ pub enum Refusal {
     /// Never assigned.
     #[error("this subject was never assigned to this group")]
     NotAssigned,
+    /// Leads nothing.
+    #[error("this subject is assigned to no group: there is nothing to show in a calendar")]
+    NoGroups,
+    /// No such address.
+    #[error("there is no such calendar")]
+    UnknownCalendar,
     /// As many as can be kept.
     #[error("the organisation has {0}, the most that are possible")]
     Full(&'static str),
@@ -285,13 +313,15 @@ impl crate::Refusal for Refusal {
         match self {
             Self::UnknownClient => "unknown-client",
             Self::NotAssigned => "not-assigned",
+            Self::NoGroups => "no-groups",
+            Self::UnknownCalendar => "unknown-calendar",
             Self::Full(_) => "access-full",
         }
     }
     fn kind(&self) -> RefusalKind {
         match self {
-            Self::UnknownClient => RefusalKind::Absent,
-            Self::NotAssigned | Self::Full(_) => RefusalKind::Conflict,
+            Self::UnknownClient | Self::UnknownCalendar => RefusalKind::Absent,
+            Self::NotAssigned | Self::NoGroups | Self::Full(_) => RefusalKind::Conflict,
         }
     }
 }
@@ -341,13 +371,26 @@ impl Decider for Access {
                 let mut all = state.revoked.values().chain(state.logged_out.values());
                 Ok(if all.any(|at| ahead(*at, clock.at)) { vec![Event::ClockCorrected(clock.clone())] } else { vec![] })
             }
+            Command::IssueCalendar(issue) => calendar::issue(issue, state),
+            Command::RevokeCalendar(calendar, of) => calendar::revoke(*calendar, of.as_ref(), state),
         }
     }
 
     fn evolve(mut state: State, event: &Event) -> State {
         match event {
             Event::TokenRevoked(TokenRevoked { jti, at }) => remember(&mut state.revoked, jti, *at),
-            Event::LoggedOut(LoggedOut { subject, at }) => remember(&mut state.logged_out, subject, *at),
+            Event::LoggedOut(LoggedOut { subject, at }) => {
+                remember(&mut state.logged_out, subject, *at);
+                calendar::revoke_all(&mut state.calendars, subject);
+            }
+            Event::CalendarIssued(issued) => {
+                state.calendars.insert(issued.calendar, Calendar { issued: issued.clone(), revoked: false });
+            }
+            Event::CalendarRevoked(CalendarRevoked { calendar }) => {
+                if let Some(calendar) = state.calendars.get_mut(calendar) {
+                    calendar.revoked = true;
+                }
+            }
             Event::ClientRegistered(registered) => {
                 let client = Client { registered: registered.clone(), revoked: false };
                 state.clients.insert(registered.client, client);

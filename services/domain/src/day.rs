@@ -10,12 +10,32 @@ use jiff::{
     civil::Date,
     tz::{TimeZone, TimeZoneDatabase, offset},
 };
+use serde::{Deserialize, Deserializer};
+
+use crate::text::Text;
 
 /// The time zone of this name, written as the IANA database writes it: the one place where a name becomes a zone.
 #[allow(clippy::disallowed_methods)] // the one place
 pub fn time_zone(name: &str) -> Option<TimeZone> {
     let zone = TimeZoneDatabase::bundled().get(name).ok()?;
     (zone.iana_name() == Some(name) && !zone.is_unknown()).then_some(zone)
+}
+
+/// The name of a zone as the IANA database writes it, of one that is written in any case: the one form in which names of
+/// zones are kept. An old name such as `US/Pacific` stays: for which days it means the same as another is not ours to say.
+pub fn zone_name(name: &str) -> Option<String> {
+    #[allow(clippy::disallowed_methods)] // what it finds, is looked up by its own name
+    let zone = TimeZoneDatabase::bundled().get(name.trim()).ok()?;
+    let name = zone.iana_name()?;
+    time_zone(name).map(|_| name.to_owned())
+}
+
+/// A name of a zone from outside, in its one form; what is none stays as it is, for whoever says so, and for events, which
+/// another database may have known.
+pub(crate) fn zone_from_outside<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text<64>, D::Error> {
+    let given = Text::<64>::deserialize(deserializer)?;
+    let known = zone_name(given.as_str()).and_then(|name| name.parse().ok());
+    Ok(known.unwrap_or(given))
 }
 
 /// The time in the zone of this name; as it is given if there is no such zone.
@@ -119,6 +139,35 @@ mod tests {
         }
         for name in ["", "america/new_york", "Etc/Unknown", "Mars/Olympus", "EST5", "+02:00", "../UTC", "localtime"] {
             assert_eq!(time_zone(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_zone_written_in_any_case_has_one_name() {
+        for (given, name) in [
+            ("america/new_york", Some("America/New_York")),
+            ("AMERICA/NEW_YORK", Some("America/New_York")),
+            (" us/pacific ", Some("US/Pacific")),
+            ("asia/calcutta", Some("Asia/Calcutta")),
+            ("utc", Some("UTC")),
+            ("etc/gmt+12", Some("Etc/GMT+12")),
+            ("Etc/Unknown", None),
+            ("Mars/Olympus", None),
+            ("+02:00", None),
+            ("", None),
+        ] {
+            assert_eq!(zone_name(given).as_deref(), name, "{given}");
+        }
+    }
+
+    #[test]
+    #[allow(clippy::disallowed_methods)] // what is in it
+    fn whatever_the_case_all_zones_of_the_database_are_found_by_their_names() {
+        for name in TimeZoneDatabase::bundled().available().map(|name| name.to_string()) {
+            let expected = time_zone(&name).map(|_| name.clone());
+            for given in [name.to_lowercase(), name.to_uppercase(), name.clone()] {
+                assert_eq!(zone_name(&given), expected, "{given}");
+            }
         }
     }
 }

@@ -1,5 +1,10 @@
 //! A group: people who meet about something they share, somewhere or online, by a calendar.
 
+mod access;
+mod import;
+mod joining;
+mod link;
+mod meeting_type;
 mod series;
 
 use jiff::{Zoned, civil::Date};
@@ -8,7 +13,12 @@ use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
+pub use self::import::ImportedCalendar;
 pub use self::series::{EARLIER_MAX, MOVED_DAYS_MAX, OVERRIDES_MAX, Override, Series};
+pub use access::{Accessibility, Cost};
+pub use joining::{Joining, Online};
+pub use link::{Link, LinkError};
+pub use meeting_type::MeetingType;
 use crate::{Decider, LocalDay, ProgrammeId, RefusalKind, Schedule, event::events, text::Text, there};
 
 /// Stream kind of groups.
@@ -142,6 +152,18 @@ pub struct Details {
     /// Anything a newcomer should know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comments: Option<Text<500>>,
+    /// What it offers to those who could not come without it, of each kind once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accessibility: Vec<Accessibility>,
+    /// What taking part costs, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+    /// How much, and what for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_details: Option<Text<200>>,
+    /// Its page on the web. Not where it meets online: that is set apart, because not everybody may know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub website: Option<Link>,
     /// Whether it may be shown in public listings.
     pub listed: bool,
     /// Where it was imported from, if it was.
@@ -177,6 +199,14 @@ pub struct Scheduled {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unscheduled {}
 
+/// It was said how to take part from elsewhere, or that nobody can any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct JoiningSet {
+    /// As it is now; none if nobody can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub online: Option<Online>,
+}
+
 /// Something is otherwise at one occurrence than the calendar says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OccurrenceChanged {
@@ -204,6 +234,8 @@ events! {
         Scheduled = "group.scheduled" v 1,
         /// Its calendar was taken away.
         Unscheduled = "group.unscheduled" v 1,
+        /// It was said how to take part from elsewhere.
+        JoiningSet = "group.joining_set" v 1,
         /// Something is otherwise at one occurrence.
         OccurrenceChanged = "group.occurrence_changed" v 1,
         /// One occurrence is as the calendar says again.
@@ -218,6 +250,8 @@ pub struct State {
     pub details: Option<Details>,
     /// Its calendar, as it is and as it was.
     pub series: Series,
+    /// How to take part from elsewhere, if somebody can.
+    pub online: Option<Online>,
 }
 
 impl State {
@@ -235,8 +269,16 @@ pub enum Command {
     Describe(Details),
     /// Set its calendar, or take it away.
     Schedule(Option<Schedule>),
-    /// Both in one: only what differs is written.
+    /// Say how to take part from elsewhere, or that nobody can.
+    SetJoining(Option<Online>),
+    /// Show it in public no more. It goes on meeting.
+    Unlist,
+    /// Details and calendar in one: only what differs is written.
     Import(Details, Option<Schedule>),
+    /// All that a listing says of it in one: only what differs is written, and what it cannot know stays.
+    List(Details, Option<Schedule>, Option<Online>),
+    /// All that a file of calendars says of it in one: only what differs is written. With the day where the group meets.
+    ImportCalendar(ImportedCalendar, Date),
     /// Set all that is otherwise at one occurrence; nothing: it is as the calendar says.
     ChangeOccurrence {
         /// Its place in the series.
@@ -303,12 +345,25 @@ impl Decider for Group {
             Some(schedule) => Some(Event::Scheduled(Scheduled { schedule: schedule.clone() })),
             None => Some(Event::Unscheduled(Unscheduled {})),
         };
+        let joining = |online: &Option<Online>| {
+            (*online != state.online).then(|| Event::JoiningSet(JoiningSet { online: online.clone() }))
+        };
         match command {
+            Command::Unlist => match &state.details {
+                None => Err(Refusal::Unknown),
+                Some(now) => Ok(described(&Details { listed: false, ..now.clone() }).into_iter().collect()),
+            },
             Command::Describe(details) => Ok(described(details).into_iter().collect()),
             Command::Import(details, schedule) => {
                 Ok(described(details).into_iter().chain(scheduled(schedule)).collect())
             }
+            Command::List(details, schedule, online) => {
+                let online = Online::listed(state.online.as_ref(), online.as_ref());
+                Ok(described(details).into_iter().chain(scheduled(schedule)).chain(joining(&online)).collect())
+            }
+            Command::ImportCalendar(calendar, today) => import::import(calendar, state, *today),
             _ if state.details.is_none() => Err(Refusal::Unknown),
+            Command::SetJoining(online) => Ok(joining(online).into_iter().collect()),
             Command::Schedule(schedule) => Ok(scheduled(schedule).into_iter().collect()),
             Command::ChangeOccurrence { on, change, today } => change_occurrence(&state.series, *on, change, *today),
         }
@@ -323,6 +378,7 @@ impl Decider for Group {
             Event::Unscheduled(Unscheduled {}) => state.series.reschedule(None),
             Event::OccurrenceChanged(OccurrenceChanged { on, change }) => state.series.set(*on, Some(change)),
             Event::OccurrenceRestored(OccurrenceRestored { on }) => state.series.set(*on, None),
+            Event::JoiningSet(JoiningSet { online }) => state.online.clone_from(online),
         }
         state
     }
@@ -355,6 +411,10 @@ mod tests {
             venue: None,
             language: None,
             comments: None,
+            accessibility: vec![],
+            cost: None,
+            cost_details: None,
+            website: None,
             listed: true,
             source: None,
         }
@@ -386,6 +446,48 @@ mod tests {
             .when(&Command::Import(details("Steps"), None))
             .then(&[Event::Unscheduled(Unscheduled {})]);
         asking_twice_changes_nothing::<Group>(&history, &Command::Import(details("Other"), None));
+    }
+
+    #[test]
+    fn how_to_join_is_set_and_taken_away_and_a_listing_gives_away_nothing_that_is_kept_from_the_public() {
+        let registered = Event::Registered(Registered { details: details("Steps") });
+        let joining = Joining { url: Some("https://meet.example.org/a".parse().unwrap()), ..Joining::default() };
+        let other = Joining { url: Some("https://meet.example.org/b".parse().unwrap()), ..Joining::default() };
+        let Ok(sealed) = "s1.sealed".parse();
+        let (public, other, private) = (Online::Public(joining), Online::Public(other), Online::Private(sealed));
+        let set = |online: &Online| Event::JoiningSet(JoiningSet { online: Some(online.clone()) });
+        let gone = Event::JoiningSet(JoiningSet { online: None });
+        given::<Group>([]).when(&Command::SetJoining(Some(public.clone()))).then_refused(&Refusal::Unknown);
+        given::<Group>([registered.clone()]).when(&Command::SetJoining(Some(private.clone()))).then(&[set(&private)]);
+        let listed = |online: &Option<Online>| Command::List(details("Steps"), None, online.clone());
+        for (now, says, then) in [
+            (None, Some(&public), Some(set(&public))),
+            (Some(&public), Some(&other), Some(set(&other))),
+            (Some(&public), Some(&private), Some(set(&private))),
+            (Some(&public), None, Some(gone.clone())),
+            (Some(&private), Some(&public), None),
+            (Some(&private), None, None),
+        ] {
+            let history: Vec<_> = [registered.clone()].into_iter().chain(now.map(set)).collect();
+            let then: Vec<_> = then.into_iter().collect();
+            given::<Group>(history.clone()).when(&listed(&says.cloned())).then(&then);
+            asking_twice_changes_nothing::<Group>(&history, &listed(&says.cloned()));
+            asking_twice_changes_nothing::<Group>(&history, &Command::SetJoining(says.cloned()));
+        }
+    }
+
+    #[test]
+    fn a_group_that_is_unlisted_keeps_its_calendar_and_is_listed_again_by_a_listing() {
+        let registered = Event::Registered(Registered { details: details("Steps") });
+        let scheduled = Event::Scheduled(Scheduled { schedule: tuesdays() });
+        let unlisted = Event::Changed(Changed { details: Details { listed: false, ..details("Steps") } });
+        given::<Group>([]).when(&Command::Unlist).then_refused(&Refusal::Unknown);
+        let history = [registered, scheduled];
+        given::<Group>(history.clone()).when(&Command::Unlist).then(&[unlisted.clone()]);
+        asking_twice_changes_nothing::<Group>(&history, &Command::Unlist);
+        given::<Group>(history.into_iter().chain([unlisted]))
+            .when(&Command::List(details("Steps"), Some(tuesdays()), None))
+            .then(&[Event::Changed(Changed { details: details("Steps") })]);
     }
 
     #[test]
@@ -465,6 +567,29 @@ mod tests {
             series.reschedule(Some(at(hour)));
         }
         assert_eq!((series.earlier.len(), first(&series)), (EARLIER_MAX, id));
+    }
+
+    #[test]
+    fn a_calendar_from_a_file_is_taken_as_a_whole_and_again_changes_nothing() {
+        use jiff::civil::date;
+        let (today, on, past) = (date(2026, 3, 1), date(2026, 3, 10), date(2026, 2, 10));
+        let online = Override { mode: Some(MeetingMode::Virtual), ..Override::default() };
+        let called_off = Override { called_off: true, ..Override::default() };
+        let import = |details, overrides: &[(Date, &Override)]| {
+            let overrides = overrides.iter().map(|(on, change)| (*on, (*change).clone())).collect();
+            Command::ImportCalendar(ImportedCalendar { details, schedule: Some(tuesdays()), overrides }, today)
+        };
+        let registered = Event::Registered(Registered { details: details("Steps") });
+        let scheduled = Event::Scheduled(Scheduled { schedule: tuesdays() });
+        let changed = |on, change: &Override| Event::OccurrenceChanged(OccurrenceChanged { on, change: change.clone() });
+        given::<Group>([]).when(&import(None, &[])).then_refused(&Refusal::Unknown);
+        let new = import(Some(details("Steps")), &[(past, &called_off), (on, &online)]);
+        let history = [registered, scheduled, changed(past, &called_off), changed(on, &online)];
+        given::<Group>([]).when(&new).then(&history);
+        given::<Group>(history.clone()).when(&new).then_nothing();
+        asking_twice_changes_nothing::<Group>(&history, &import(None, &[(on, &called_off)]));
+        let restored = Event::OccurrenceRestored(OccurrenceRestored { on });
+        given::<Group>(history.clone()).when(&import(None, &[])).then(&[restored]); // what is past stays
     }
 
     #[test]

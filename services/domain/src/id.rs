@@ -94,6 +94,8 @@ ids! {
     LinkId,
     /// A program elsewhere that is told that something has changed.
     EndpointId,
+    /// An address to which somebody's calendar programs subscribe.
+    CalendarId,
     /// A message that leaves the house: the same however often it is sent.
     MessageId,
 }

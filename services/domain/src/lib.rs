@@ -34,11 +34,11 @@ mod sealed;
 mod subject;
 mod text;
 
-pub use day::{LocalDay, there, time_zone};
+pub use day::{LocalDay, there, time_zone, zone_name};
 pub use decider::{Decider, Refusal, RefusalKind};
 pub use event::{DecodeError, DomainEvent, EventType, stored};
 pub use id::{
-    AttemptId, CheckInId, ClientId, ConcernId, ConsentId, EndpointId, GlassId, GoalId, GroupId, HoldId, IdError,
+    AttemptId, CalendarId, CheckInId, ClientId, ConcernId, ConsentId, EndpointId, GlassId, GoalId, GroupId, HoldId, IdError,
     LinkId, MeetingId, MemberId, MessageId, NeedId, OrgId, PartnerId, ProgrammeId, ServiceId, is_nobody,
 };
 pub use kinds::{AnyEvent, KINDS, Kind};

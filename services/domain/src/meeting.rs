@@ -5,6 +5,7 @@
 //! state: it is computed by those who read ("overdue"). A member without a mark is *not recorded*, never absent.
 
 mod mood;
+mod past;
 mod refusal;
 mod report;
 mod streaks;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     mood::{MOOD_MAX, Mood, Rating},
+    past::{Past, PastMark, Stands},
     refusal::{MarkRefusal, Refusal},
     report::{Became, Line, Report, Reported, ReportedHeads, ReportedMark, Said},
     streaks::{LAPSED_AFTER_MEETINGS, Lapse, Streaks},
@@ -400,6 +402,8 @@ pub enum Command {
     },
     /// Record how the meeting went.
     RecordStructure(Structure),
+    /// Say all that is known of it from somewhere else: it is planned, opened and closed as is needed.
+    Past(Past),
 }
 
 impl Decider for Meeting {
@@ -410,6 +414,7 @@ impl Decider for Meeting {
 
     fn decide(command: &Command, state: &State) -> Result<Vec<Event>, Refusal> {
         let register = match (command, state) {
+            (Command::Past(known), _) => return past::past(state, known),
             (Command::Plan(plan), State::Unknown) => return Ok(vec![Event::Planned(Planned { plan: *plan })]),
             (Command::Replan(_) | Command::Unplan { .. }, State::Unknown) => return Ok(vec![]),
             (_, State::Unknown) => return Err(Refusal::Unknown),
@@ -432,6 +437,7 @@ impl Decider for Meeting {
             Command::Count { heads, reason } => count(register, heads, reason.as_ref()),
             Command::RecordMoods { moods, by } => record_moods(register, moods, by),
             Command::RecordStructure(structure) => record_structure(register, structure),
+            Command::Past(known) => past::past(state, known),
         }
     }
 

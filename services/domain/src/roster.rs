@@ -1,14 +1,16 @@
 //! A group's roster: who asks for a place, who waits for one, who is enrolled from which day to which, how it ended.
 //!
-//! A group has places. Nobody is enrolled beyond them from today on, and no place stays free while somebody waits:
-//! whatever frees one also gives it to whoever has waited longest, in the same append. What is past is recorded as it
-//! was, whatever the places.
+//! A group has places. Nobody is enrolled beyond them from today on unless somebody decides so, and no place stays free
+//! while somebody waits: whatever frees one also gives it to whoever is first in line, in the same append. What is past
+//! is recorded, and corrected, as it was, whatever the places.
 //!
 //! Events are about records; who is one person is decided elsewhere ([`crate::people`]) and comes with each command. A
 //! person has one place and one turn. What begins, begins under the record under which they asked for it, or else under
 //! the one under which they go on; what ends or is answered does so under each of their records. So all is as it was when
 //! a merge is undone, but for what was done meanwhile.
 
+mod corrections;
+mod line;
 mod older;
 mod refusal;
 mod state;
@@ -22,14 +24,18 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::{
-    older::{AppliedV1, EnrolledV1, WaitlistedV1},
-    state::{Known, Person, Standing},
-};
 pub use self::{
+    corrections::{Corrected, Correction, Recorded},
+    line::TurnMoved,
     refusal::Refusal,
     state::{End, Enrolment, State},
-    vocabulary::{CancelReason, DeclineReason, ErrorReason, IfFull, Places, PlacesError, Stage},
+    vocabulary::{
+        BeyondReason, CancelReason, CorrectionReason, DeclineReason, ErrorReason, IfFull, Places, PlacesError, Stage,
+    },
+};
+use self::{
+    older::{AppliedV1, EnrolledV1, WaitlistedV1},
+    state::{Person, Standing},
 };
 use crate::{Decider, LocalDay, MemberId, Subject, event::events, people::Persons, sealed::Sealed};
 
@@ -78,6 +84,9 @@ pub struct Enrolled {
     /// Who put them forward, if that opens nothing: somebody who wants to read, and whom nobody has confirmed yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposed_by: Option<Subject>,
+    /// Why, if there was no place, and somebody decided that there is one more for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beyond: Option<BeyondReason>,
 }
 
 /// What somebody put forward was confirmed by somebody else, or by the member: the record is open to the group.
@@ -89,7 +98,7 @@ pub struct Confirmed {
     pub since: Date,
 }
 
-/// Whoever had waited longest was enrolled, because a place became free.
+/// Whoever was first in line was enrolled, because a place became free.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Promoted {
     /// Who.
@@ -98,7 +107,7 @@ pub struct Promoted {
     pub starts_on: Date,
 }
 
-/// A member came to the end that was agreed.
+/// A member came to the end that was agreed. Said again, this is how their last enrolment ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Completed {
     /// Who.
@@ -107,7 +116,7 @@ pub struct Completed {
     pub ends_on: Date,
 }
 
-/// A member was withdrawn.
+/// A member was withdrawn. Said again, this is how their last enrolment ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Withdrawn {
     /// Who.
@@ -166,7 +175,7 @@ events! {
         Enrolled = "enrolment.started" v 2 (v 1 EnrolledV1),
         /// What was put forward was confirmed.
         Confirmed = "enrolment.confirmed" v 1,
-        /// Whoever had waited longest was enrolled.
+        /// Whoever was first in line was enrolled.
         Promoted = "enrolment.promoted" v 1,
         /// A member came to the end that was agreed.
         Completed = "enrolment.completed" v 1,
@@ -178,6 +187,12 @@ events! {
         Cancelled = "enrolment.cancelled" v 1,
         /// What was recorded never was.
         EnteredInError = "enrolment.entered_in_error" v 1,
+        /// A time on the roster was recorded of which both ends are known.
+        Recorded = "enrolment.recorded" v 1,
+        /// The first or last day of an enrolment was corrected.
+        Corrected = "enrolment.corrected" v 1,
+        /// Somebody got another turn on the waiting list.
+        TurnMoved = "enrolment.turn_moved" v 1,
         /// It was said how many places there are.
         CapacitySet = "capacity.set" v 1,
     }
@@ -215,6 +230,39 @@ pub enum Ask {
     },
     /// Enrol all of these from these days on, or nobody if one of them cannot be.
     EnrolAll(Vec<(MemberId, Date)>),
+    /// Record a time on the roster of which both ends are known.
+    Record {
+        /// Who.
+        member: MemberId,
+        /// First day on the roster.
+        starts_on: Date,
+        /// How it ended, or will.
+        end: End,
+        /// What is to be done if there is no place from today on. Nobody waits for it.
+        if_full: IfFull,
+    },
+    /// Correct the first or last day of an enrolment.
+    Correct {
+        /// Who.
+        member: MemberId,
+        /// Which, by its first day as it is recorded.
+        since: Date,
+        /// What is right.
+        to: Correction,
+        /// Why.
+        reason: CorrectionReason,
+        /// What is to be done if there is no place from today on for days that it adds. Nobody waits for it.
+        if_full: IfFull,
+    },
+    /// Give somebody who waits another turn.
+    MoveTurn {
+        /// Who.
+        member: MemberId,
+        /// Who is to come directly before them; nobody, if they are to come first.
+        after: Option<MemberId>,
+        /// Why: sealed for each record under which they may wait.
+        reason: BTreeMap<MemberId, Sealed>,
+    },
     /// Confirm what somebody put forward.
     Confirm {
         /// Who.
@@ -276,6 +324,9 @@ impl Ask {
         match self {
             Self::Apply { member }
             | Self::Enrol { member, .. }
+            | Self::Record { member, .. }
+            | Self::Correct { member, .. }
+            | Self::MoveTurn { member, .. }
             | Self::Confirm { member, .. }
             | Self::Complete { member, .. }
             | Self::Withdraw { member, .. }
@@ -292,6 +343,9 @@ impl Ask {
         match &mut self {
             Self::Apply { member }
             | Self::Enrol { member, .. }
+            | Self::Record { member, .. }
+            | Self::Correct { member, .. }
+            | Self::MoveTurn { member, .. }
             | Self::Confirm { member, .. }
             | Self::Complete { member, .. }
             | Self::Withdraw { member, .. }
@@ -316,6 +370,13 @@ impl Decider for Roster {
             Ask::Apply { member } => apply(state, act, *member),
             Ask::Enrol { member, starts_on, if_full } => enrol(state, act, (*member, *starts_on), *if_full),
             Ask::EnrolAll(members) => enrol_all(state, act, members),
+            Ask::Record { member, starts_on, end, if_full } => {
+                corrections::record(state, act, (*member, *starts_on, *end), *if_full)
+            }
+            Ask::Correct { member, since, to, reason, if_full } => {
+                corrections::correct(state, act, (*member, *since), (to, *reason), *if_full)
+            }
+            Ask::MoveTurn { member, after, reason } => line::move_turn(state, act.persons, (*member, *after), reason),
             Ask::Confirm { member, since } => confirm(state, act, *member, *since),
             Ask::Complete { member, ends_on } => {
                 let completed = |member| Event::Completed(Completed { member, ends_on: *ends_on });
@@ -348,7 +409,7 @@ impl Decider for Roster {
                 let confirmed = proposed_by.is_none();
                 state.stand(*member, Standing::Waitlisted { on, starts_on: *starts_on, confirmed });
             }
-            Event::Enrolled(Enrolled { member, starts_on, proposed_by }) => {
+            Event::Enrolled(Enrolled { member, starts_on, proposed_by, .. }) => {
                 state.begin(*member, *starts_on, proposed_by.is_none());
             }
             Event::Promoted(Promoted { member, starts_on }) => {
@@ -375,13 +436,18 @@ impl Decider for Roster {
             Event::EnteredInError(EnteredInError { member, since, .. }) => {
                 state.take_back(*member, *since);
             }
+            Event::Recorded(now) => state.record(now.member, now.enrolment()),
+            Event::Corrected(Corrected { member, since, starts_on, end, .. }) => {
+                state.correct(*member, *since, (*starts_on, *end));
+            }
+            Event::TurnMoved(TurnMoved { member, after, .. }) => state.move_turn(*member, *after),
             Event::CapacitySet(CapacitySet { places }) => state.capacity = *places,
         }
         state
     }
 }
 
-/// The events, and what follows for those who wait: whoever has waited longest gets what has become free.
+/// The events, and what follows for those who wait: whoever is first in line gets what has become free.
 fn with_promotions(state: &State, act: Act<'_>, mut events: Vec<Event>) -> Vec<Event> {
     let waits = state.anybody_waits() || events.iter().any(|event| matches!(event, Event::Waitlisted(_)));
     if !waits {
@@ -465,6 +531,19 @@ fn enrol(
     (member, starts_on): (MemberId, Date),
     if_full: IfFull,
 ) -> Result<Vec<Event>, Refusal> {
+    let refusal = match begin(state, act, (member, starts_on), if_full) {
+        Err(refusal) if if_full == IfFull::Refuse => refusal,
+        decided => return decided,
+    };
+    corrections::as_it_was(state, act, member, starts_on).ok_or(refusal)
+}
+
+fn begin(
+    state: &State,
+    act: Act<'_>,
+    (member, starts_on): (MemberId, Date),
+    if_full: IfFull,
+) -> Result<Vec<Event>, Refusal> {
     let person = state.person(act.persons, member);
     let lasting = person.as_ref().map(Person::lasting).unwrap_or_default();
     if let Some((_, first)) = lasting.first() {
@@ -479,17 +558,24 @@ fn enrol(
         return Err(Refusal::Overlaps { ended_on });
     }
     let from = starts_on.max(act.today);
+    let asks = person.as_ref().and_then(|person| state.asks(person));
+    let proposed_by = act.proposed(person.as_ref());
+    let record = asks.map_or_else(|| act.persons.of(member), |(record, _)| record);
+    let enrolled = |beyond| vec![Event::Enrolled(Enrolled { member: record, starts_on, proposed_by, beyond })];
     match (state.free_from(act.persons, from), if_full, state.capacity) {
-        (Some(free), _, _) if free == from => {
-            let asks = person.as_ref().and_then(|person| state.asks(person));
-            let member = asks.map_or_else(|| act.persons.of(member), |(record, _)| record);
-            let proposed_by = act.proposed(person.as_ref());
-            Ok(vec![Event::Enrolled(Enrolled { member, starts_on, proposed_by })])
-        }
+        (Some(free), _, _) if free == from => Ok(enrolled(None)),
         (_, IfFull::Wait, _) => wait(state, act, member, from),
-        (free_from, IfFull::Refuse, Some(places)) => Err(Refusal::NoPlace { places, free_from }),
-        (_, IfFull::Refuse, None) => Err(Refusal::Full),
+        (_, IfFull::Exceed(reason), Some(_)) => within_most(state, act, enrolled(Some(reason))),
+        (free_from, IfFull::Refuse, Some(places)) => Err(Refusal::NoPlace { places, on: None, free_from }),
+        (_, IfFull::Refuse | IfFull::Exceed(_), None) => Err(Refusal::Full),
     }
+}
+
+/// The events, unless they need more places than a roster can hold.
+fn within_most(state: &State, act: Act<'_>, events: Vec<Event>) -> Result<Vec<Event>, Refusal> {
+    let after = events.iter().fold(state.clone(), Roster::evolve);
+    let over = after.beyond(state, act.persons, act.today, Places::MOST);
+    if over.is_some() { Err(Refusal::Full) } else { Ok(events) }
 }
 
 fn wait(state: &State, act: Act<'_>, member: MemberId, starts_on: Date) -> Result<Vec<Event>, Refusal> {
@@ -504,7 +590,7 @@ fn wait(state: &State, act: Act<'_>, member: MemberId, starts_on: Date) -> Resul
     }
 }
 
-/// `event` for each enrolment that lasts, if the person's place can have this end and does not have it yet. They are to
+/// `event` for each enrolment that goes on, if the person's place can have this end and does not have it yet. They are to
 /// come no more: what begins later and what has no answer is given up.
 fn end(
     state: &State,
@@ -516,19 +602,19 @@ fn end(
     let person = state.person(act.persons, member).ok_or(Refusal::NotEnrolled)?;
     let lasting = person.lasting();
     let Some((_, first)) = lasting.first() else {
-        let is_so = |(_, known): &(MemberId, &Known)| known.enrolments.last().is_some_and(|last| last.end == Some(end));
-        return match person.ended() {
-            None => Err(Refusal::NotEnrolled),
-            Some(_) if person.0.iter().any(is_so) => Ok(vec![]),
-            Some(End { on: ended_on, .. }) => Err(Refusal::Ended { ended_on }),
-        };
+        return corrections::end_again(state, act, &person, end, event);
     };
     let mut events = vec![];
-    for (record, Enrolment { starts_on, .. }) in &lasting {
-        match *starts_on {
-            starts_on if starts_on <= end.on => events.push(event(*record)),
-            starts_on if first.starts_on <= end.on && starts_on > act.today => events.push(gives_up(*record)),
-            starts_on => return Err(Refusal::EndsBeforeStart { starts_on }),
+    for (record, known) in &person.0 {
+        // What is to come first: an end is that of the last one.
+        for one in known.enrolments.iter().rev().filter(|one| one.end.is_none_or(|was| was.on > end.on)) {
+            match one.starts_on {
+                starts_on if starts_on <= end.on => events.push(event(*record)),
+                starts_on if one.end.is_none() && first.starts_on <= end.on && starts_on > act.today => {
+                    events.push(gives_up(*record));
+                }
+                starts_on => return Err(Refusal::EndsBeforeStart { starts_on }),
+            }
         }
     }
     events.extend(person.open().map(|(record, _)| gives_up(record)));
@@ -578,7 +664,7 @@ fn take_back(
     for (member, known) in person.0 {
         let began = known.standing.asked_on() == Some(since) || known.enrolments.iter().any(|e| e.starts_on == since);
         match known.taken_back {
-            Some(last) if last == since => is_so = true,
+            Some(last) if last.since == since => is_so = true,
             _ if began => events.push(Event::EnteredInError(EnteredInError { member, since, reason })),
             _ => {}
         }

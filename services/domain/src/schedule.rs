@@ -24,7 +24,8 @@ pub struct Schedule {
     /// Length of each meeting, 1 to [`Schedule::MINUTES_MAX`] minutes.
     #[schema(minimum = 1, maximum = 1440, example = 90)]
     pub duration_minutes: u16,
-    /// IANA time zone.
+    /// IANA time zone, in any case; kept as the database writes it.
+    #[serde(deserialize_with = "crate::day::zone_from_outside")]
     #[schema(value_type = String, min_length = 1, max_length = 64, example = "America/New_York")]
     pub time_zone: Text<64>,
     /// RFC 5545 recurrence rule without the `RRULE:` prefix, e.g. `FREQ=WEEKLY;BYDAY=TU`.

@@ -58,6 +58,8 @@ pub enum Need {
 pub struct Built {
     /// What answers its operations.
     pub routes: OpenApiRouter,
+    /// What answers those that need no token.
+    pub public: OpenApiRouter,
     /// What it makes of the log, and can be made anew.
     pub derived: Vec<Arc<dyn Derived>>,
     /// What it does by itself, where the views are.

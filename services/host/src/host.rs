@@ -1,12 +1,17 @@
 //! What a context gets: what there is in its process.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
-use domain::Decider;
+use domain::{
+    Decider, GroupId, ScheduleError,
+    group::{MeetingMode, Series},
+    meeting::Plan,
+};
 use eventlog::{AllStreams, Position, Streams};
+use jiff::civil::Date;
 use tokio::sync::watch;
 use vault::{Names, Vault};
-use web::{Audit, Authenticator, Imports, May, Signer};
+use web::{Audit, Authenticator, Door, Imports, May, Signer};
 
 use crate::{Boards, Outgoing, Topic, Views};
 
@@ -15,6 +20,8 @@ use crate::{Boards, Outgoing, Topic, Views};
 pub struct Host {
     /// Who calls, what time it is, and where long work is done.
     pub authenticator: Authenticator,
+    /// What holds for all who ask without a token.
+    pub door: Door,
     /// The log, and the streams of every kind in it.
     pub streams: AllStreams,
     /// Where it is written down who was shown whom.
@@ -35,6 +42,8 @@ pub struct Host {
     pub operations: Vec<May>,
     /// The data directory.
     pub data: PathBuf,
+    /// What the calendar of a group has on some days.
+    pub planned: Planned,
     /// How many days ahead meetings are planned; 0: none are.
     pub plan_days: u16,
     /// Where erasures are written as well.
@@ -44,6 +53,9 @@ pub struct Host {
     /// Where secrets come from: chance is an argument.
     pub new_secret: fn() -> [u8; 32],
 }
+
+/// The meetings that a group's calendar has, by their place in the series, from one day to another.
+pub type Planned = fn(&Series, (GroupId, MeetingMode), (Date, Date)) -> Result<BTreeMap<Date, Plan>, ScheduleError>;
 
 impl Host {
     /// The streams of one kind.

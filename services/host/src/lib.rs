@@ -25,7 +25,7 @@ pub use changes::{CHANGES_KEPT_MAX, Change, Changes, QUEUE, Scope, Told, Topic};
 pub use context::{Built, Context, Need, Page, Task};
 pub use derived::Derived;
 pub use follow::{Follower, Rhythm, follow};
-pub use host::Host;
+pub use host::{Host, Planned};
 pub use members::{How, Members};
 pub use outgoing::{Mail, MailServer, MailTls, Outgoing};
 pub use queue::{Case, Found, Item, ItemKey, Kind, Of, Queue, Urgency};

@@ -16,7 +16,7 @@ use messaging::{Health, Report};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use tokio::sync::watch;
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -65,9 +65,16 @@ pub struct Around {
     pub new_id: fn() -> Uuid,
 }
 
-/// The whole API: its router, with the `pages` beside it, and its document.
-pub fn api(contexts: OpenApiRouter, pages: Router, machine: Machine, around: Around) -> (Router, OpenApi) {
-    let (router, paths) = contexts.split_for_parts();
+/// The whole API: its router, with the `pages` beside it, and its document. `public` needs no token.
+pub fn api(
+    (contexts, public): (OpenApiRouter, OpenApiRouter),
+    pages: Router,
+    machine: Machine,
+    around: Around,
+) -> (Router, OpenApi) {
+    let (router, mut paths) = contexts.split_for_parts();
+    let (public, more) = public.split_for_parts();
+    paths.merge(more);
     let document = document(paths);
     let served = Bytes::from(serde_json::to_vec(&document).expect("a document has string keys only"));
     let machine = Router::new()
@@ -82,12 +89,17 @@ pub fn api(contexts: OpenApiRouter, pages: Router, machine: Machine, around: Aro
         .merge(SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from(DOCUMENT)))
         .fallback(web::no_such_path)
         .method_not_allowed_fallback(web::no_such_method)
-        .layer(middleware::from_fn_with_state(around.limits, web::limit));
+        .layer(middleware::from_fn_with_state(around.limits.clone(), web::limit));
     let router = match cors(&around.cors_origins) {
         Some(cors) => router.layer(cors),
         None => router,
     };
+    let public = public
+        .method_not_allowed_fallback(web::no_such_method)
+        .layer(middleware::from_fn_with_state(around.limits, web::limit))
+        .layer(cors_for_anybody());
     let router = router
+        .merge(public)
         .layer(middleware::from_fn_with_state(around.security_headers, web::add_security_headers))
         .layer(middleware::from_fn_with_state(around.new_id, web::observe));
     (router, document)
@@ -106,6 +118,18 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
         .expose_headers(shown.map(header))
         .max_age(PREFLIGHT_KEPT);
     (!origins.is_empty()).then_some(layer)
+}
+
+/// Any page may show what anybody may read.
+fn cors_for_anybody() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::HEAD])
+        .allow_headers([header::IF_NONE_MATCH])
+        .expose_headers([header::ETAG, header::RETRY_AFTER, HeaderName::from_static("x-request-id")])
+        .max_age(PREFLIGHT_KEPT)
+        // The same for all: what is kept on the way serves every page.
+        .vary([])
 }
 
 /// What operators ask, at an address of its own: it tells how busy whoever is.
@@ -198,6 +222,11 @@ fn complete(operation: &mut Operation, command: bool) {
     let id = operation.operation_id.clone().unwrap_or_default();
     let may = operations().find(|known| known.id == id);
     let command = command && !may.is_some_and(|may| may.is(Also::Search));
+    if may.is_some_and(|may| may.is(Also::Public)) {
+        operation.security = Some(vec![]);
+        operation.extensions = Some(ExtensionsBuilder::new().add("x-kith-public", true).build());
+        return;
+    }
     let roles: Vec<_> = may.iter().flat_map(|may| may.roles).map(|role| role.as_str()).collect();
     operation.extensions = Some(ExtensionsBuilder::new().add("x-kith-roles", roles).build());
     operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>("token", [])]);

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use domain::{GroupId, OrgId};
+use domain::{GroupId, OrgId, ProgrammeId, meeting::Mark};
 use jiff::{Span, civil::Date};
 use serde::Serialize;
 use web::Role;
@@ -12,12 +12,14 @@ use crate::Service;
 
 mod csv_form;
 mod disclosure;
+mod listing;
 mod member_columns;
 
 #[cfg(test)]
 pub(crate) use csv_form::Columns;
 pub(crate) use csv_form::{CsvForm, is_separator};
 pub(crate) use disclosure::{Attack, Suppress};
+pub(crate) use listing::{ImportGroups, ImportListing, ReadListing};
 pub(crate) use member_columns::{MEMBER_COLUMNS, member_columns};
 
 /// The record of peer-support groups: who came, how, and how many more.
@@ -224,7 +226,13 @@ pub(crate) struct Token {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Import {
     /// A BMLT server's listing as JSON
-    Bmlt(ImportBmlt),
+    Bmlt(ImportListing),
+    /// A feed of meetings in the Meeting Guide format (TSML JSON)
+    MeetingGuide(ImportListing),
+    /// A NAWS export of a BMLT server as CSV
+    Naws(ImportListing),
+    /// Groups as CSV, with columns such as `name,programme,weekday,starts_at,street,online_url`
+    Groups(ImportGroups),
     /// Partners and their services from an HSDS 3.0 directory: JSON documents, or the CSV datapackage
     ///
     /// Kept are organizations (id, name) and services (id, name, status, description, application process, eligibility, ages,
@@ -234,12 +242,87 @@ pub(crate) enum Import {
     ///
     /// What is here already as the directory says is not written again; what it does not say stays as it is.
     Hsds(ImportHsds),
+    /// Calendars of groups, as an iCalendar file (.ics)
+    ///
+    /// Each event that recurs becomes a group that is not listed, or the one event of the file the calendar of a group. Kept are
+    /// the rule, the days that are left out, and what is otherwise at single occurrences; name, description, place and
+    /// categories. Who is invited is not read. What cannot be kept is said with its line.
+    Calendar(ImportCalendar),
     /// Members and their enrolments as CSV, with columns such as
     /// `alias,given_name,email,external_system,external_id,group,starts_on`
     #[command(after_long_help = member_columns())]
     Members(ImportMembers),
     /// Check-ins of the past as CSV, with columns such as `external_system,external_id,instrument,taken_on,score`
     CheckIns(ImportCheckIns),
+    /// Attendance of the past as CSV: a line for each mark, with columns such as `external_system,external_id,group,date,mark`,
+    /// or a line for each person with a column for each date
+    ///
+    /// Who is meant is said by `member`, `external_system` and `external_id`, `email` or `phone`. A mark is present, late,
+    /// excused or absent; an empty cell is not recorded. Each meeting is recorded at once: planned by the group's calendar if
+    /// it never was, opened, filled in, closed. The table of attendance that Kith writes can be read, too.
+    Attendance(ImportAttendance),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportAttendance {
+    #[command(flatten)]
+    pub lines: ImportLines,
+    #[command(flatten)]
+    pub table: AttendanceTable,
+}
+
+/// How a file of attendance is read.
+#[derive(Debug, Args)]
+pub(crate) struct AttendanceTable {
+    /// The group, by its id, of a file without a column `group`
+    #[arg(long)]
+    pub group: Option<GroupId>,
+    /// How dates are written that are not as in 2026-01-31
+    #[arg(long, value_enum, default_value = "iso")]
+    pub date_format: DateFormat,
+    /// Another word for a mark, such as `x=present`; `?=` is not recorded; may be given many times
+    #[arg(long, value_name = "WORD=MARK", value_parser = mark)]
+    pub mark: Vec<(String, Option<Mark>)>,
+    /// A column that is not read; may be given many times
+    #[arg(long, value_name = "COLUMN")]
+    pub ignore: Vec<String>,
+    /// Record who had no place on a day as a walk-in, instead of leaving the line out
+    #[arg(long)]
+    pub walk_ins: bool,
+    /// Record meetings on days on which the calendar has none, instead of leaving the lines out
+    #[arg(long)]
+    pub extra_meetings: bool,
+}
+
+/// How dates are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DateFormat {
+    /// 2026-01-31
+    Iso,
+    /// 31.1.2026, 31/01/2026 or 31-01-2026
+    DayMonthYear,
+    /// 1/31/2026, 01.31.2026 or 01-31-2026
+    MonthDayYear,
+}
+
+impl DateFormat {
+    /// What is said of a date that is written otherwise.
+    pub(crate) fn wants(self) -> &'static str {
+        match self {
+            Self::Iso => "must be a day such as 2026-01-31; say --date-format for another form",
+            Self::DayMonthYear => "must be a day such as 31.01.2026 or 2026-01-31",
+            Self::MonthDayYear => "must be a day such as 01/31/2026 or 2026-01-31",
+        }
+    }
+}
+
+fn mark(text: &str) -> Result<(String, Option<Mark>), String> {
+    let (theirs, ours) = pair(text)?;
+    let mark = serde_json::from_value::<Mark>(ours.as_str().into()).ok();
+    match (mark, ours.is_empty()) {
+        (None, false) => Err("must be present, late, excused, absent or nothing after the `=`".into()),
+        (mark, _) => Ok((theirs, mark)),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -370,8 +453,8 @@ impl Duplicates {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ImportBmlt {
-    /// The listing
+pub(crate) struct ImportCalendar {
+    /// The calendar
     pub file: PathBuf,
     /// Organisation to import into
     #[arg(long)]
@@ -379,12 +462,18 @@ pub(crate) struct ImportBmlt {
     /// Say what would be done, but do nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// IANA time zone of meetings that do not name theirs, such as UTC
+    /// Time zone of times that name none, such as Europe/Berlin or "W. Europe Standard Time"
     #[arg(long)]
     pub time_zone: String,
-    /// Short name of the BMLT server: ids of meetings are taken to be its own
-    #[arg(long, default_value = "bmlt")]
+    /// The group whose calendar it is; if it is not given, each event becomes a group
+    #[arg(long)]
+    pub group: Option<GroupId>,
+    /// Short name of where the file comes from: ids of events are taken to be its own
+    #[arg(long, default_value = "calendar")]
     pub source: String,
+    /// The programme of new groups; one with the name of the calendar if it is not given
+    #[arg(long)]
+    pub programme: Option<ProgrammeId>,
     #[command(flatten)]
     pub server: Server,
 }

@@ -47,6 +47,12 @@ async fn command(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Token(asked) => writeln!(out, "{}", token::make(asked)?)?,
         Command::Import(Import::Bmlt(asked)) => out.write_all(import::bmlt(asked).await?.as_bytes())?,
+        Command::Import(Import::Calendar(asked)) => out.write_all(import::calendar(asked).await?.as_bytes())?,
+        Command::Import(Import::MeetingGuide(asked)) => {
+            out.write_all(import::meeting_guide(asked).await?.as_bytes())?;
+        }
+        Command::Import(Import::Naws(asked)) => out.write_all(import::naws(asked).await?.as_bytes())?,
+        Command::Import(Import::Groups(asked)) => out.write_all(import::groups(asked).await?.as_bytes())?,
         Command::Import(Import::Hsds(asked)) => out.write_all(import::hsds(asked).await?.as_bytes())?,
         Command::Import(Import::Members(asked)) => {
             let (report, well) = import::members(asked).await?;
@@ -55,6 +61,11 @@ async fn command(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Import(Import::CheckIns(asked)) => {
             let (report, well) = import::check_ins(asked).await?;
+            out.write_all(report.as_bytes())?;
+            return Ok(exit(well));
+        }
+        Command::Import(Import::Attendance(asked)) => {
+            let (report, well) = import::attendance(asked).await?;
             out.write_all(report.as_bytes())?;
             return Ok(exit(well));
         }

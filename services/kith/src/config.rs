@@ -116,6 +116,11 @@ pub struct Config {
     pub address_burst: u32,
     /// Requests without a valid token that may come from each address, per minute; 0 for any number.
     pub refused_per_minute: u32,
+    /// Requests for what anybody may read without a token, the lists of groups, that may come from each address, per second;
+    /// 0 for any number.
+    pub public_per_second: u32,
+    /// Such requests that may come from an address at once.
+    pub public_burst: u32,
     /// Networks of proxies that are believed when they say for whom they ask, such as `10.0.0.0/8`.
     pub trusted_proxies: Vec<String>,
     /// The header in which they say it, `x-forwarded-for` or `forwarded`. The other one is not looked at: proxies pass it
@@ -209,6 +214,8 @@ impl Default for Config {
             address_per_second: 200,
             address_burst: 2_000,
             refused_per_minute: 60,
+            public_per_second: 5,
+            public_burst: 100,
             trusted_proxies: Vec::new(),
             forwarded_header: "x-forwarded-for".into(),
             audit_mib_per_day: 256,
@@ -329,6 +336,7 @@ impl Config {
             Rate::new(self.refused_per_minute, 60 * SECOND, self.refused_per_minute),
         ])
         .auditing(self.audit_rate())
+        .showing(Rate::new(self.public_per_second, SECOND, self.public_burst))
     }
 
     /// Bytes of the audit for each caller.
@@ -399,7 +407,7 @@ impl Config {
     /// # Errors
     /// If it is no zone.
     pub(crate) fn zone(&self) -> anyhow::Result<TimeZone> {
-        let zone = domain::time_zone(&self.time_zone);
+        let zone = domain::zone_name(&self.time_zone).and_then(|name| domain::time_zone(&name));
         zone.context("time_zone must be the name of a zone of the IANA database, such as Europe/Berlin")
     }
 

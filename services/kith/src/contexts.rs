@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::middleware::from_fn_with_state;
-use host::{Context, Derived, Host, Page, Task, Topic, Views};
+use host::{Context, Derived, Host, Page, Planned, Task, Topic, Views};
 use messaging::Subscriber;
 use utoipa_axum::router::OpenApiRouter;
 use web::May;
@@ -21,8 +21,12 @@ pub const CONTEXTS: &[&Context] = &[
     &outbox::CONTEXT,
     &access::CONTEXT,
     &projections::CONTEXT,
+    &listing::CONTEXT,
     &reporting::CONTEXT,
 ];
+
+/// Who knows what a calendar has.
+pub const PLANNED: Planned = directory::planned;
 
 /// Every operation of all contexts, and who may call it.
 pub fn operations() -> impl Iterator<Item = May> {
@@ -45,6 +49,8 @@ pub type Opened = (Arc<dyn Derived>, Box<dyn Subscriber>);
 /// The contexts of a process, put together.
 pub(crate) struct Assembled {
     pub routes: OpenApiRouter,
+    /// What needs no token.
+    pub public: OpenApiRouter,
     pub pages: Vec<Page>,
     pub derived: Vec<Opened>,
     pub tasks: Vec<Task>,
@@ -56,7 +62,8 @@ pub(crate) fn assemble(services: &Services, host: &Host) -> anyhow::Result<Assem
     if services.need_views() {
         derived.push(Arc::new(host.views.clone()));
     }
-    let (mut routes, mut pages, mut tasks) = (OpenApiRouter::new(), Vec::new(), Vec::new());
+    let (mut routes, mut public) = (OpenApiRouter::new(), OpenApiRouter::new());
+    let (mut pages, mut tasks) = (Vec::new(), Vec::new());
     for context in CONTEXTS {
         let serves = services.have(context.name);
         if !serves && !services.need_views() {
@@ -65,6 +72,7 @@ pub(crate) fn assemble(services: &Services, host: &Host) -> anyhow::Result<Assem
         let built = (context.build)(host);
         if serves {
             routes = routes.merge(built.routes);
+            public = public.merge(built.public);
             pages.extend(context.pages);
             derived.extend(built.derived);
         }
@@ -76,7 +84,10 @@ pub(crate) fn assemble(services: &Services, host: &Host) -> anyhow::Result<Assem
     if !routes.get_openapi().paths.paths.is_empty() {
         routes = routes.route_layer(from_fn_with_state(host.authenticator.clone(), web::authenticate));
     }
+    if !public.get_openapi().paths.paths.is_empty() {
+        public = public.route_layer(from_fn_with_state(host.door.clone(), web::for_anybody));
+    }
     let open = |derived: Arc<dyn Derived>| Ok((derived.clone(), derived.open(false)?));
     let derived = derived.into_iter().map(open).collect::<anyhow::Result<_>>()?;
-    Ok(Assembled { routes, pages, derived, tasks })
+    Ok(Assembled { routes, public, pages, derived, tasks })
 }

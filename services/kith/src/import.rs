@@ -1,11 +1,15 @@
 //! `kith import`.
 
+mod attendance_file;
+mod calendar;
 mod check_ins;
 mod check_ins_file;
 mod csv_file;
 mod hsds;
+mod listing;
 mod members;
 mod members_file;
+mod past_attendance;
 mod send;
 
 use std::fmt::Write;
@@ -19,24 +23,14 @@ use serde_json::Value;
 use uuid::Uuid;
 use web::Role;
 
-use crate::{
-    DataDir,
-    args::{ImportBmlt, Server},
-    data_dir::random,
-};
+use crate::{DataDir, args::Server, data_dir::random};
 
+pub use calendar::calendar;
 pub use check_ins::check_ins;
 pub use hsds::hsds;
+pub use listing::{bmlt, groups, meeting_guide, naws};
 pub use members::members;
-
-/// Sends a BMLT listing to a running server; answers the report, ready to be printed.
-pub async fn bmlt(asked: ImportBmlt) -> anyhow::Result<String> {
-    let file = asked.file.display();
-    let listing = std::fs::read(&asked.file).with_context(|| format!("{file} cannot be read"))?;
-    let what = format!("{file} ({} KiB)", listing.len() / 1024);
-    let query = [("dry_run", asked.dry_run.to_string()), ("time_zone", asked.time_zone), ("source", asked.source)];
-    render(&post(&asked.server, &asked.org, "bmlt", &query, (&what, listing)).await?)
-}
+pub use past_attendance::attendance;
 
 /// Sends all of something in one request; answers the report.
 async fn post(
@@ -77,34 +71,6 @@ fn token(server: &Server, org: &OrgId) -> anyhow::Result<String> {
     let issuer = DataDir::existing(&server.data).context("no --token, and none can be made")?.issuer()?;
     let ttl = SignedDuration::from_mins(10);
     Ok(issuer.sign((org, Role::Admin, "kith import"), vec![], crate::clock().now(), ttl)?)
-}
-
-fn render(report: &Value) -> anyhow::Result<String> {
-    let mut out = String::new();
-    let remarks = report["remarks"].as_array().map(Vec::as_slice).unwrap_or_default();
-    for remark in remarks {
-        let text = |field: &str| remark[field].as_str().unwrap_or_default();
-        let meeting = if text("meeting").is_empty() { String::new() } else { format!(" (id {})", text("meeting")) };
-        writeln!(
-            out,
-            "{:8} meeting {}{meeting}, {}: {}",
-            text("severity"),
-            remark["index"],
-            text("field"),
-            text("what")
-        )?;
-    }
-    if let Some(more) = report["remarks_left_out"].as_u64().filter(|more| *more > 0) {
-        writeln!(out, "… and {more} more remarks")?;
-    }
-    for what in ["programmes", "groups"] {
-        counts(&mut out, report, what)?;
-    }
-    writeln!(out, "{:6} of the groups are unlisted, {} remarks", report["unlisted"], remarks.len())?;
-    if report["dry_run"] == true {
-        writeln!(out, "dry run: nothing was done")?;
-    }
-    Ok(out)
 }
 
 /// What became of things of one kind, on a line.

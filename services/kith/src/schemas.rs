@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use domain::{AnyEvent, referral::table::ROWS};
 use host::{Context, Need};
 use serde_json::{Value, json};
-use web::May;
+use web::{Also, May};
 
 use crate::{Service, contexts::CONTEXTS};
 
@@ -109,8 +109,14 @@ fn referral_states() -> String {
 /// Role by operation, for people.
 fn authority() -> String {
     let line = |first: &str, cells: &[&str]| format!("| {first} | {} |\n", cells.join(" | "));
-    let operation = |May { id, roles, .. }: &May| {
-        let cells = web::Role::ALL.map(|role| if roles.contains(&role) { "yes" } else { "" });
+    let operation = |may: &May| {
+        let May { id, roles, .. } = may;
+        let public = may.is(Also::Public);
+        let cells = web::Role::ALL.map(|role| match () {
+            () if public => "anybody",
+            () if roles.contains(&role) => "yes",
+            () => "",
+        });
         line(&format!("`{id}`"), &cells)
     };
     let lines: String = [
@@ -119,6 +125,7 @@ fn authority() -> String {
         "A member's record is open to those who lead a group once somebody else's act, or the member's, has brought or \
          confirmed them there; until then they read what was typed in at their meetings.\n\n"
             .to_owned(),
+        "What is for `anybody` needs no token: it shows what is listed, and nothing else.\n\n".to_owned(),
         line("operation", &web::Role::ALL.map(web::Role::as_str)),
         line("---", &web::Role::ALL.map(|_| "---")),
     ]

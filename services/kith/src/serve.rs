@@ -11,10 +11,11 @@ use jiff::{SignedDuration, Timestamp};
 use messaging::{Health, NatsServer};
 use tokio::{net::TcpListener, sync::watch};
 use utoipa::openapi::PathItem;
-use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 use vault::{Names, Vault};
-use web::{Audit, Authenticator, Clock, Issuer, Limits, LogEnd, Looks, Role, Rooms, SecurityHeaders, Signer};
+use web::{
+    Audit, Authenticator, Clock, Door, Issuer, Limits, LogEnd, Looks, Rates, Role, Rooms, SecurityHeaders, Signer,
+};
 
 use crate::{
     Config, DataDir, Service, Services,
@@ -225,9 +226,10 @@ pub fn assemble(
         plan_days: config.plan_days,
         erasures_file: config.erasures_file.clone(),
         outgoing: config.outgoing()?,
+        door: Door::new(rates.clone()),
         ..host(authenticator, streams, keys, data, chance)
     };
-    let Assembled { routes: mut router, pages, derived, tasks } = contexts::assemble(services, &host)?;
+    let Assembled { routes: mut router, public, pages, derived, tasks } = contexts::assemble(services, &host)?;
     if log.exclusive() {
         router = router.layer(Extension(LogEnd(log.head())));
     }
@@ -238,7 +240,7 @@ pub fn assemble(
         new_id: chance.new_id,
     };
     let pages = pages::router(&pages, chance.new_secret);
-    let (router, _) = api::api(router, pages, machine(health, &*log), around);
+    let (router, _) = api::api((router, public), pages, machine(health, &*log), around);
     for Task { name, mut start } in tasks {
         let end = supervisor.end();
         supervisor.keep(name, move |part| start(part, end.clone()));
@@ -260,6 +262,7 @@ fn host(
         topics: contexts::topics().collect(),
         audit: Audit::new(streams.log().clone(), &authenticator, new_id),
         authenticator,
+        door: Door::new(Rates::new(Rates::NONE)),
         streams,
         keys,
         names: Names::default(),
@@ -267,6 +270,7 @@ fn host(
         views,
         operations: contexts::operations().collect(),
         data: data.path().into(),
+        planned: contexts::PLANNED,
         plan_days: 0,
         erasures_file: None,
         outgoing: Outgoing::default(),
@@ -317,7 +321,8 @@ pub(crate) fn document(scratch: &Path) -> anyhow::Result<utoipa::openapi::OpenAp
     let machine = machine(&Health::new(), &log);
     let (limits, security_headers) = (Limits::new(1, DRAIN_MAX), SecurityHeaders { tls: false });
     let around = Around { limits, security_headers, cors_origins: vec![], new_id };
-    Ok(api::api(routes(scratch, &Services::all())?, Router::new(), machine, around).1)
+    let Assembled { routes, public, .. } = routes(scratch, &Services::all())?;
+    Ok(api::api((routes, public), Router::new(), machine, around).1)
 }
 
 /// Methods and paths of a service's operations, without a server.
@@ -325,7 +330,8 @@ pub(crate) fn document(scratch: &Path) -> anyhow::Result<utoipa::openapi::OpenAp
 /// # Errors
 /// If no log can be made in `scratch`.
 pub(crate) fn operations(scratch: &Path, service: Service) -> anyhow::Result<Vec<(&'static str, String)>> {
-    let document = routes(scratch, &Services::these([service]))?.into_openapi();
+    let Assembled { routes, public, .. } = routes(scratch, &Services::these([service]))?;
+    let document = routes.merge(public).into_openapi();
     let methods = |(path, item): (String, PathItem)| {
         let of =
             [("GET", item.get), ("PUT", item.put), ("POST", item.post), ("PATCH", item.patch), ("DELETE", item.delete)];
@@ -334,14 +340,14 @@ pub(crate) fn operations(scratch: &Path, service: Service) -> anyhow::Result<Vec
     Ok(document.paths.paths.into_iter().flat_map(methods).collect())
 }
 
-fn routes(scratch: &Path, services: &Services) -> anyhow::Result<OpenApiRouter> {
+fn routes(scratch: &Path, services: &Services) -> anyhow::Result<Assembled> {
     let data = DataDir::create(scratch)?;
     let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&data.log())?);
     let authenticator = Authenticator::new(Issuer::new(&[0; 32]), Clock::new(|| Timestamp::UNIX_EPOCH));
     let vault = Vault::open(&data.vault(), data.kek(None)?, fresh)?;
     let (keys, chance) = (Some((vault, data.signer()?)), Chance { new_id, new_secret, new_nonce });
     let host = host(authenticator, AllStreams::new(log), keys, &data, chance);
-    Ok(contexts::assemble(services, &host)?.routes)
+    contexts::assemble(services, &host)
 }
 
 impl Running {

@@ -22,7 +22,7 @@ pub(crate) struct CancellationBody {
 /// Cancel an enrolment before its first day
 ///
 /// For a member who gives up their application, their turn on the waiting list, or a place that they were to have.
-/// Whoever has waited longest gets the place. From the first day on, withdraw the member instead.
+/// Whoever is first in line gets the place. From the first day on, withdraw the member instead.
 #[utoipa::path(post, path = "/v1/groups/{group}/enrolments/{member}/cancellation", tag = "membership",
     request_body = CancellationBody,
     params(("group" = GroupId, Path, description = "The group"), ("member" = MemberId, Path, description = "Who")),

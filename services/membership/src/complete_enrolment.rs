@@ -20,7 +20,8 @@ pub(crate) struct CompletionBody {
 
 /// Complete an enrolment
 ///
-/// For a member who came to the end that was agreed. Whoever has waited longest gets the place from the day after.
+/// For a member who came to the end that was agreed. Whoever is first in line gets the place from the day after. Of who has
+/// left already, or is to leave later, this is the last day instead: facilitators make it no later.
 #[utoipa::path(post, path = "/v1/groups/{group}/enrolments/{member}/completion", tag = "membership",
     request_body = CompletionBody,
     params(("group" = GroupId, Path, description = "The group"), ("member" = MemberId, Path, description = "Who")),

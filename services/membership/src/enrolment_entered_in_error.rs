@@ -25,7 +25,8 @@ pub(crate) struct EnteredInErrorBody {
 /// Take back an enrolment that was entered in error
 ///
 /// For an enrolment or application that should never have been recorded: it is as if it had not been. If that frees a
-/// place, whoever has waited longest gets it. Marks at meetings stay; they are corrected at their meeting.
+/// place, whoever is first in line gets it. Marks at meetings stay; they are corrected at their meeting. If only a day is
+/// wrong, correct that: then the place stays theirs.
 #[utoipa::path(post, path = "/v1/groups/{group}/enrolments/{member}/entered-in-error", tag = "membership",
     request_body = EnteredInErrorBody,
     params(("group" = GroupId, Path, description = "The group"), ("member" = MemberId, Path, description = "Who")),

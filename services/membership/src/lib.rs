@@ -8,6 +8,8 @@ mod cancel_enrolment;
 mod change_member;
 mod complete_enrolment;
 mod confirm_enrolment;
+mod correct_enrolment;
+mod days;
 mod decline_application;
 mod disclosures;
 mod enrol_member;
@@ -22,6 +24,7 @@ mod lift_hold;
 mod list_notices;
 mod merge_member;
 mod merges;
+mod move_turn;
 mod object_to_purpose;
 mod op;
 mod place_hold;
@@ -182,6 +185,8 @@ fn routes(membership: Membership) -> OpenApiRouter {
         .routes(routes!(withdraw_member::withdraw_member))
         .routes(routes!(complete_enrolment::complete_enrolment))
         .routes(routes!(cancel_enrolment::cancel_enrolment))
+        .routes(routes!(correct_enrolment::correct_enrolment))
+        .routes(routes!(move_turn::move_turn))
         .routes(routes!(enrolment_entered_in_error::enrolment_entered_in_error))
         .with_state(membership)
 }

@@ -49,6 +49,10 @@ web::operations! {
     CompleteEnrolment = "complete_enrolment": Admin Coordinator Facilitator;
     /// Give up an enrolment before its first day.
     CancelEnrolment = "cancel_enrolment": Admin Coordinator Facilitator;
+    /// Correct the days of an enrolment.
+    CorrectEnrolment = "correct_enrolment": Admin Coordinator;
+    /// Give somebody another turn on the waiting list.
+    MoveTurn = "move_turn": Admin Coordinator;
     /// Take back an enrolment that never was.
     EnrolmentEnteredInError = "enrolment_entered_in_error": Admin Coordinator Facilitator;
 }

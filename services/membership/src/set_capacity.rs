@@ -24,7 +24,7 @@ pub(crate) struct CapacityBody {
 
 /// Set a group's capacity
 ///
-/// More places go to those who have waited longest. Fewer than there are members send nobody away: nobody comes until
+/// More places go to those who are first in line. Fewer than there are members send nobody away: nobody comes until
 /// there is room again.
 #[utoipa::path(put, path = "/v1/groups/{group}/capacity", tag = "membership", request_body = CapacityBody,
     params(("group" = GroupId, Path, description = "The group")),

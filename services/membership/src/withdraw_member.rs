@@ -30,8 +30,9 @@ pub(crate) struct WithdrawalBody {
 
 /// Withdraw a member
 ///
-/// Takes a member off the group's roster after a day. They can be enrolled again later. Whoever has waited longest gets
-/// the place from the day after.
+/// Takes a member off the group's roster after a day. They can be enrolled again later. Whoever is first in line gets the
+/// place from the day after. Of who has left already, or is to leave later, this is the last day instead: facilitators
+/// make it no later.
 #[utoipa::path(post, path = "/v1/groups/{group}/enrolments/{member}/withdrawal", tag = "membership",
     request_body = WithdrawalBody,
     params(("group" = GroupId, Path, description = "The group"), ("member" = MemberId, Path, description = "Who")),

@@ -6,7 +6,7 @@ use axum::extract::State;
 use domain::{
     Decider, Refusal, ServiceId, Text,
     partner::{self, Calendar, Day, Event, Listed, ListedService, Partner, ServiceDescribed},
-    time_zone,
+    zone_name,
 };
 use eventlog::{Cause, Done, Loaded, Position, Reply};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -103,9 +103,9 @@ pub(crate) async fn import_hsds(
     if let Some(done) = partners.streams.replayed(&cause).await? {
         return Ok(Answer(done));
     }
-    if time_zone(zone.as_str()).is_none() {
+    let Some(zone) = zone_name(zone.as_str()).and_then(|name| name.parse().ok()) else {
         return Err(Problem::malformed(format!("query, at `time_zone`: {}", partner::Refusal::TimeZone)));
-    }
+    };
     let calendar = Calendar { time_zone: zone, working_days: WORKING_DAYS.into(), closed_on: [].into() };
     let directory = source.unwrap_or_else(|| SOURCE_DEFAULT.parse().expect("a text"));
     let origin = Origin { org: caller.org.clone(), directory };

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use domain::{
     AnyEvent, DomainEvent, GroupId, LocalDay, MemberId, Subject,
     roster::{
-        Applied, Cancelled, CapacitySet, Completed, Confirmed, Declined, Enrolled, EnteredInError, Event, Promoted,
-        Stage, Waitlisted, Withdrawn,
+        Applied, Cancelled, CapacitySet, Completed, Confirmed, Corrected, Declined, End, Enrolled, EnteredInError,
+        Event, Promoted, Recorded, Stage, TurnMoved, Waitlisted, Withdrawn,
     },
 };
 use host::{Folding, Scope, View, row};
@@ -19,7 +19,7 @@ use crate::topics;
 /// Who is, was or wants to be on the roster of a group, and how many places it has.
 pub const ENROLMENTS: View = View {
     name: "enrolments",
-    version: 1,
+    version: 2,
     schema: "
         CREATE TABLE enrolments (
             org TEXT NOT NULL,
@@ -31,7 +31,7 @@ pub const ENROLMENTS: View = View {
             asked_on TEXT, -- local date
             starts_on TEXT, -- local date; none before there is a place
             ends_on TEXT, -- local date, included
-            queued INTEGER, -- while it waits: position of the event that put it on the waiting list
+            queued INTEGER, -- while it waits: its turn, the position of an event that put somebody on the waiting list
             proposed_by TEXT, -- who recorded it, while nobody with authority has confirmed it
             PRIMARY KEY (org, grp, member, began)
         ) STRICT, WITHOUT ROWID;
@@ -75,7 +75,7 @@ fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
             }
             Ok(())
         }
-        Event::Enrolled(Enrolled { member, starts_on, proposed_by }) => {
+        Event::Enrolled(Enrolled { member, starts_on, proposed_by, .. }) => {
             let has = "stage = 'enrolled', queued = NULL, starts_on = ?4, proposed_by = ?5";
             let by = proposed_by.as_ref().map(Subject::as_str);
             if !change(folding, *member, has, &[&starts_on.to_string(), &by])? {
@@ -91,12 +91,18 @@ fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
             Ok(())
         }
         Event::Confirmed(Confirmed { member, since }) => confirm(folding, *member, *since),
-        Event::Completed(Completed { member, ends_on }) => {
-            change(folding, *member, "stage = 'completed', ends_on = ?4", &[&ends_on.to_string()]).map(drop)
-        }
+        Event::Completed(Completed { member, ends_on }) => end(folding, *member, End { on: *ends_on, completed: true }),
         Event::Withdrawn(Withdrawn { member, ends_on, .. }) => {
-            change(folding, *member, "stage = 'withdrawn', ends_on = ?4", &[&ends_on.to_string()]).map(drop)
+            end(folding, *member, End { on: *ends_on, completed: false })
         }
+        Event::Recorded(Recorded { member, starts_on, end: how, proposed_by, .. }) => {
+            begin(folding, *member, stage(Some(*how)), (None, Some(*starts_on)), proposed_by.as_ref())?;
+            end_of(folding, *member, "began = ?4", (&folding.position(), None), Some(*how))
+        }
+        Event::Corrected(Corrected { member, since, starts_on, end, .. }) => {
+            end_of(folding, *member, "starts_on = ?4", (&since.to_string(), Some(*starts_on)), *end)
+        }
+        Event::TurnMoved(TurnMoved { member, after, .. }) => move_turn(folding, *member, *after),
         Event::Declined(Declined { member, .. }) => {
             change(folding, *member, "stage = 'declined', queued = NULL", &[]).map(drop)
         }
@@ -144,6 +150,74 @@ fn change(folding: &Folding<'_>, member: MemberId, now: &'static str, values: &[
     let (group, org) = (folding.event.stream.id(), folding.org());
     let row: [&dyn ToSql; 3] = [&org, &group.as_bytes(), &member.0.as_bytes()];
     Ok(statement.execute([&row, values].concat().as_slice())? > 0)
+}
+
+fn stage(end: Option<End>) -> Stage {
+    match end {
+        None => Stage::Enrolled,
+        Some(End { completed: true, .. }) => Stage::Completed,
+        Some(End { completed: false, .. }) => Stage::Withdrawn,
+    }
+}
+
+/// So the member's last enrolment ended.
+fn end(folding: &Folding<'_>, member: MemberId, end: End) -> rusqlite::Result<()> {
+    let (group, org) = (folding.event.stream.id(), folding.org());
+    let last: Option<String> = folding
+        .rows
+        .prepare_cached("SELECT max(starts_on) FROM enrolments WHERE org = ?1 AND grp = ?2 AND member = ?3")?
+        .query_row(params![org, group.as_bytes(), member.0.as_bytes()], |row| row.get(0))?;
+    end_of(folding, member, "starts_on = ?4", (&last, None), Some(end))
+}
+
+/// The member's enrolment that is `which` ended so, or lasts, and began on that day.
+fn end_of(
+    folding: &Folding<'_>,
+    member: MemberId,
+    which: &'static str,
+    (of, starts_on): (&dyn ToSql, Option<Date>),
+    end: Option<End>,
+) -> rusqlite::Result<()> {
+    let (group, org) = (folding.event.stream.id(), folding.org());
+    let sql = format!(
+        "UPDATE enrolments SET stage = ?5, ends_on = ?6, starts_on = coalesce(?7, starts_on)
+         WHERE org = ?1 AND grp = ?2 AND member = ?3 AND {which}"
+    );
+    let (stage, ends_on) = (stage(end).as_str(), end.map(|end| end.on.to_string()));
+    let starts_on = starts_on.map(|day| day.to_string());
+    folding.rows.prepare_cached(&sql)?.execute(params![
+        org,
+        group.as_bytes(),
+        member.0.as_bytes(),
+        of,
+        stage,
+        ends_on,
+        starts_on
+    ])?;
+    Ok(())
+}
+
+/// The turns stay, and go to others: after that of `after` comes that of the member, or the first is theirs.
+fn move_turn(folding: &Folding<'_>, member: MemberId, after: Option<MemberId>) -> rusqlite::Result<()> {
+    let (group, org) = (folding.event.stream.id(), folding.org());
+    let waits =
+        "SELECT member, queued FROM enrolments WHERE org = ?1 AND grp = ?2 AND queued IS NOT NULL ORDER BY queued";
+    let mut statement = folding.rows.prepare_cached(waits)?;
+    let rows = statement
+        .query_map(params![org, group.as_bytes()], |row| Ok((MemberId(row::uuid(row, 0)?), row.get::<_, i64>(1)?)));
+    let (mut line, turns): (Vec<MemberId>, Vec<i64>) = rows?.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+    let before = line.clone();
+    line.retain(|other| *other != member);
+    if line.len() == before.len() {
+        return Ok(());
+    }
+    let at = after.and_then(|after| line.iter().position(|other| *other == after));
+    line.insert(at.map_or(0, |at| at + 1), member);
+    let moved = line.iter().zip(&before).zip(turns).filter(|((now, then), _)| now != then);
+    for ((member, _), turn) in moved {
+        change(folding, *member, "queued = ?4", &[&turn])?;
+    }
+    Ok(())
 }
 
 fn confirm(folding: &Folding<'_>, member: MemberId, since: Date) -> rusqlite::Result<()> {

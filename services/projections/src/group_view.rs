@@ -3,8 +3,8 @@
 use domain::{
     AnyEvent, DomainEvent, GroupId, ProgrammeId, Schedule,
     group::{
-        Changed, Details, Event, MeetingMode, OccurrenceChanged, OccurrenceRestored, Override, Registered, Scheduled,
-        Unscheduled,
+        Changed, Details, Event, JoiningSet, MeetingMode, OccurrenceChanged, OccurrenceRestored, Online, Override,
+        Registered, Scheduled, Unscheduled,
     },
 };
 use host::{Folding, Scope, View, row};
@@ -27,6 +27,7 @@ pub const GROUPS: View = View {
             programme BLOB NOT NULL,
             details TEXT NOT NULL, -- JSON
             schedule TEXT, -- JSON
+            online TEXT, -- JSON: how to take part from elsewhere, sealed if not everybody may know it
             -- Where it was said last what changes meetings that may be planned already; 0: the calendar is the first one.
             rescheduled INTEGER,
             PRIMARY KEY (org, id)
@@ -43,7 +44,7 @@ pub const GROUPS: View = View {
     tables: &[
         (
             "groups",
-            "SELECT org, hex(id), name, hex(programme), details, schedule, rescheduled FROM groups ORDER BY org, id",
+            "SELECT org, hex(id), name, hex(programme), details, schedule, online, rescheduled FROM groups ORDER BY org, id",
         ),
         ("occurrences", "SELECT org, hex(grp), place, change FROM occurrences ORDER BY org, grp, place"),
     ],
@@ -72,6 +73,7 @@ fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
         Event::Registered(Registered { details }) | Event::Changed(Changed { details }) => describe(folding, details),
         Event::Scheduled(Scheduled { schedule }) => set_schedule(folding, Some(schedule)),
         Event::Unscheduled(Unscheduled {}) => set_schedule(folding, None),
+        Event::JoiningSet(JoiningSet { online }) => set_online(folding, online.as_ref()),
         Event::OccurrenceChanged(OccurrenceChanged { on, change }) => set_occurrence(folding, *on, Some(change)),
         Event::OccurrenceRestored(OccurrenceRestored { on }) => set_occurrence(folding, *on, None),
     }
@@ -133,6 +135,17 @@ fn set_occurrence(folding: &Folding<'_>, on: Date, change: Option<&Override>) ->
         folding.org(),
         id.as_bytes(),
         position(folding)
+    ])?;
+    Ok(())
+}
+
+fn set_online(folding: &Folding<'_>, online: Option<&Online>) -> rusqlite::Result<()> {
+    let id = folding.event.stream.id();
+    let json = online.map(|online| serde_json::to_string(online).expect("string keys only"));
+    folding.rows.prepare_cached("UPDATE groups SET online = ?3 WHERE org = ?1 AND id = ?2")?.execute(params![
+        folding.org(),
+        id.as_bytes(),
+        json
     ])?;
     Ok(())
 }
@@ -227,4 +240,25 @@ pub(crate) fn find(
         .prepare_cached("SELECT details, schedule FROM groups WHERE org = ?1 AND id = ?2")?
         .query_row(params![org, id.0.as_bytes()], |row| Ok((row::json(row, 0)?, row::maybe_json(row, 1)?)))
         .optional()
+}
+
+/// How to take part in a group from elsewhere, if there is such a group, and if somebody can.
+pub(crate) fn online(connection: &Connection, org: &str, id: GroupId) -> rusqlite::Result<Option<Option<Online>>> {
+    connection
+        .prepare_cached("SELECT online FROM groups WHERE org = ?1 AND id = ?2")?
+        .query_row(params![org, id.0.as_bytes()], |row| row::maybe_json(row, 0))
+        .optional()
+}
+
+/// Groups that say of themselves that they were imported from this source.
+///
+/// # Errors
+/// What SQLite says.
+pub fn from_source(connection: &Connection, org: &str, source: &str) -> rusqlite::Result<Vec<GroupId>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id FROM groups
+         WHERE org = ?1 AND substr(details ->> '$.source', 1, length(?2) + 1) = ?2 || ':' ORDER BY id",
+    )?;
+    let rows = statement.query_map(params![org, source], |row| row::uuid(row, 0).map(GroupId))?;
+    rows.collect()
 }

@@ -5,6 +5,8 @@
 //!
 //! **Invariant:** no command reads a view.
 
+mod attendance_sheet;
+mod attendance_table;
 mod audit_view;
 mod enrolment_view;
 mod follow_changes;
@@ -23,6 +25,7 @@ mod list_queue;
 mod list_unconfirmed_enrolments;
 mod meetings;
 mod names;
+mod next_meeting;
 mod op;
 mod opening;
 mod person;
@@ -30,10 +33,13 @@ mod preview_merge;
 mod programme_view;
 mod reason_view;
 mod record_view;
+mod recorded;
 mod register_view;
 mod rosters;
 mod search_members;
+mod show_attendance;
 mod show_group;
+mod show_joining;
 mod show_member;
 mod show_record;
 mod show_register;
@@ -70,7 +76,8 @@ use names::NameKeeper;
 pub use enrolment_view::{ENROLMENTS, Placed, placed};
 pub use follow_changes::{STREAM_TIME_MAX, STREAMS_MAX, STREAMS_OF_CALLER_MAX, STREAMS_OF_ORG_MAX};
 pub use followed::{ErasedMember, Plannable, ToPlan, erased_members, regrouped, to_plan};
-pub use group_view::{GROUPS, programme_of, there};
+pub use group_view::{GROUPS, from_source, programme_of, there};
+pub use next_meeting::{MeetingAhead, next_meeting};
 pub use person::{MemberAttendance, attendances};
 pub use record_view::{
     RECORDS, everybody, goes_on_as, is_registered, members_after, person as records_of, registered_since, same_person,
@@ -106,6 +113,8 @@ pub(crate) struct Projections {
     topics: Arc<[&'static Topic]>,
     /// Who follows it.
     streams: Streams,
+    /// What happened at meetings: whose commands that were, only the log says.
+    meetings: eventlog::Streams<domain::meeting::Meeting>,
 }
 
 /// What opening personal data needs.
@@ -191,6 +200,7 @@ fn build(host: &Host) -> Built {
         boards: host.boards.clone(),
         topics: host.topics.as_slice().into(),
         streams: Streams::default(),
+        meetings: host.of(),
     };
     let tasks = vec![Task::following("names", names::RHYTHM, move || names.anew()), host.boards.task()];
     Built { routes: routes(projections), tasks, ..Built::default() }
@@ -202,11 +212,13 @@ fn routes(projections: Projections) -> OpenApiRouter {
         .routes(routes!(list_programmes::list_programmes))
         .routes(routes!(list_groups::list_groups))
         .routes(routes!(show_group::show_group))
+        .routes(routes!(show_joining::show_joining))
         .routes(routes!(show_vitality::show_vitality))
         .routes(routes!(list_meetings::list_meetings))
         .routes(routes!(list_group_meetings::list_group_meetings))
         .routes(routes!(show_roster::show_roster))
         .routes(routes!(show_register::show_register))
+        .routes(routes!(show_attendance::show_attendance))
         .routes(routes!(show_member::show_member))
         .routes(routes!(list_overdue_registers::list_overdue_registers))
         .routes(routes!(list_unconfirmed_enrolments::list_unconfirmed_enrolments))

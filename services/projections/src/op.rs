@@ -7,6 +7,8 @@ web::operations! {
     ListGroups = "list_groups": Admin Coordinator Facilitator Auditor;
     /// Show a group.
     ShowGroup = "show_group": Admin Coordinator Facilitator Auditor;
+    /// Show how to take part in a group from elsewhere.
+    ShowJoining = "show_joining": Admin Coordinator Facilitator Member;
     /// Show a group's vitality.
     ShowVitality = "show_vitality": Admin Coordinator Facilitator;
     /// List meetings across groups.
@@ -17,6 +19,8 @@ web::operations! {
     ShowRoster = "show_roster": Admin Coordinator Facilitator Auditor;
     /// Show a meeting's register.
     ShowRegister = "show_register": Admin Coordinator Facilitator Auditor;
+    /// Show attendance as a table.
+    ShowAttendance = "show_attendance": Admin Coordinator Facilitator Auditor;
     /// Show a member.
     ShowMember = "show_member": Admin Coordinator Facilitator Member Auditor;
     /// Search members by name.

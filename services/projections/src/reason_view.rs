@@ -5,7 +5,7 @@ use domain::{
     meeting::{self, AttendanceCorrected},
     member::{self, GlassBroken, HoldPlaced},
     people,
-    roster::{self, Withdrawn},
+    roster::{self, TurnMoved, Withdrawn},
 };
 use host::{Folding, View, row};
 use jiff::Timestamp;
@@ -19,7 +19,7 @@ use crate::record_view::said_of_records;
 /// Reasons that were written about members.
 pub(crate) const REASONS: View = View {
     name: "reasons",
-    version: 1,
+    version: 2,
     schema: "
         CREATE TABLE reasons (
             org TEXT NOT NULL,
@@ -49,6 +49,8 @@ pub(crate) enum ReasonFor {
     Correction,
     /// An enrolment ended early.
     Withdrawal,
+    /// Somebody got another turn on a waiting list.
+    Turn,
     /// A legal hold was placed.
     Hold,
     /// The glass was broken.
@@ -61,6 +63,7 @@ impl ReasonFor {
         match self {
             Self::Correction => SealedAs::Correction,
             Self::Withdrawal => SealedAs::Withdrawal,
+            Self::Turn => SealedAs::Turn,
             Self::Hold => SealedAs::Hold,
             Self::Glass => SealedAs::Glass,
         }
@@ -73,6 +76,9 @@ fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
     }
     if let Some(roster::Event::Withdrawn(Withdrawn { member, reason: Some(reason), .. })) = event.of() {
         return store(folding, *member, ReasonFor::Withdrawal, reason);
+    }
+    if let Some(roster::Event::TurnMoved(TurnMoved { member, reason: Some(reason), .. })) = event.of() {
+        return store(folding, *member, ReasonFor::Turn, reason);
     }
     said_of_records(folding, event).into_iter().try_for_each(|(member, said)| fold_record(folding, member, &said))
 }

@@ -1,6 +1,6 @@
 //! The view of meetings and their registers.
 
-use std::{borrow::Cow, num::NonZeroUsize};
+use std::num::NonZeroUsize;
 
 use domain::{
     AnyEvent, DomainEvent, GroupId, MeetingId, MemberId, Sealed, Subject,
@@ -15,7 +15,6 @@ use host::{Fold, Folding, Scope, View, row};
 use jiff::Timestamp;
 use lru::LruCache;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde::Deserialize;
 
 use crate::topics;
 
@@ -53,8 +52,6 @@ pub const REGISTERS: View = View {
             mode TEXT,
             walk_in INTEGER NOT NULL,
             corrected INTEGER NOT NULL,
-            recorded_by TEXT, -- whose command it was; none if the log does not say it
-            recorded_at INTEGER NOT NULL, -- seconds since 1970 (UTC)
             PRIMARY KEY (meeting, member)
         ) STRICT, WITHOUT ROWID;
         CREATE TABLE moods (
@@ -76,8 +73,7 @@ pub const REGISTERS: View = View {
         ),
         (
             "attendance",
-            "SELECT org, hex(id), hex(member), mark, attendance.mode, walk_in, corrected, recorded_by,
-                    recorded_at
+            "SELECT org, hex(id), hex(member), mark, attendance.mode, walk_in, corrected
              FROM meetings CROSS JOIN attendance ON meeting = key ORDER BY org, id, member",
         ),
         (
@@ -236,9 +232,8 @@ fn set_mark(
     folding
         .rows
         .prepare_cached(
-            "INSERT INTO attendance VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-             ON CONFLICT DO UPDATE SET mark = ?3, mode = ?4, walk_in = max(walk_in, ?5), corrected = max(corrected, ?6),
-                 recorded_by = ?7, recorded_at = ?8",
+            "INSERT INTO attendance VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT DO UPDATE SET mark = ?3, mode = ?4, walk_in = max(walk_in, ?5), corrected = max(corrected, ?6)",
         )?
         .execute(params![
             key,
@@ -246,21 +241,9 @@ fn set_mark(
             entry.mark.as_str(),
             entry.mode.map(AttendanceMode::as_str),
             walk_in,
-            corrected,
-            actor(&folding.event.metadata),
-            folding.event.recorded_at.as_second(),
+            corrected
         ])?;
     Ok(())
-}
-
-/// Whose command led to an event.
-fn actor(metadata: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct By<'a> {
-        #[serde(borrow)]
-        actor: Cow<'a, str>,
-    }
-    serde_json::from_slice::<By<'_>>(metadata).ok().map(|by| by.actor.into_owned())
 }
 
 fn remove_mark(folding: &Folding<'_>, key: i64, member: MemberId) -> rusqlite::Result<()> {

@@ -11,7 +11,7 @@ use jiff::{Span, Timestamp, Zoned, civil::DateTime};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use utoipa::ToSchema;
-use web::{After, CallerMay, Path, Problem, Problems, Read};
+use web::{After, CallerMay, Path, Problem, Problems, Read, Role};
 
 use crate::{
     OF_MEMBERS, Projections,
@@ -19,6 +19,7 @@ use crate::{
     meetings::{self, MeetingRow, StructureCounts},
     op,
     rosters::{self, PlaceCounts},
+    show_joining::JoiningView,
 };
 
 /// Meetings ahead that a group's view shows, a count.
@@ -32,6 +33,10 @@ pub(crate) struct GroupView {
     pub id: GroupId,
     pub details: Details,
     pub schedule: Option<Schedule>,
+    /// How to take part from elsewhere, if somebody can: what everybody may know, and all of it for those who run the
+    /// group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub online: Option<JoiningView>,
     /// Occurrences of the last month and ahead at which something is otherwise than the calendar says, at most 431.
     pub occurrences: Vec<ChangedOccurrence>,
     /// Members enrolled today, where the group meets; unit: person.
@@ -83,8 +88,15 @@ pub(crate) async fn show_group(
 ) -> Result<Read<GroupView>, Problem> {
     caller.require_group(group)?;
     let now = projections.now();
-    let read = move |connection: &_| page(connection, caller.org.as_str(), group, &now);
-    projections.find(OF_MEMBERS, after, "group", read).await
+    let org = caller.org.clone();
+    let read = move |connection: &_| {
+        let Some(page) = page(connection, org.as_str(), group, &now)? else { return Ok(None) };
+        Ok(Some((page, group_view::online(connection, org.as_str(), group)?.flatten())))
+    };
+    let Read(position, (mut view, online)) = projections.find(OF_MEMBERS, after, "group", read).await?;
+    let online = online.filter(|online| online.public().is_some() || caller.role != Role::Auditor);
+    view.online = projections.joining(&caller, group, online).await?;
+    Ok(Read(position, view))
 }
 
 /// A group as it is now.
@@ -98,6 +110,7 @@ fn page(connection: &Connection, org: &str, id: GroupId, now: &Zoned) -> rusqlit
         id,
         details,
         schedule,
+        online: None,
         occurrences: group_view::changed_occurrences(connection, org, id, last_month)?,
         roster_size: rosters::roster_size(connection, (org, id), &today)?,
         places: rosters::places(connection, org, id)?,

@@ -114,12 +114,16 @@ pub(crate) async fn show_register(
         sight::of_list(connection, &who, group, members).map(|fields| Some((page, fields)))
     };
     let Read(position, (page, fields)) = projections.find(OF_MEMBERS, after, "meeting", read).await?;
-    let Page { mut register, structure, moods } = page;
+    let Page { mut register, structure, moods, counted } = page;
+    let mut recorded = projections.recorded(&caller.org, (meeting, position)).await;
     let (list, members) = (List::Register(meeting), register.members.iter().map(|line| line.member));
     let look = Look::at_list(&caller, "show_register", (list, position), members);
     let mut called = projections.called(look, fields).await?;
     let mut opened = projections.moods(&caller, moods.values()).await?;
     for line in &mut register.members {
+        if let Some(set) = counted.get(&line.member).and_then(|record| recorded.remove(record)) {
+            (line.recorded_by, line.recorded_at) = (set.by, Some(set.at));
+        }
         line.called = called.names.remove(&line.member);
         let mood = moods.get(&line.member).and_then(|sealed| opened.remove(&(sealed.member, meeting)));
         line.unreadable = called.unreadable.contains(&line.member) || mood == Some(None);
@@ -163,6 +167,8 @@ struct Page {
     structure: Option<Structure>,
     /// The moods that the caller reads, by person.
     moods: BTreeMap<MemberId, SealedMood>,
+    /// Of each person with a mark, the record whose mark counts.
+    counted: BTreeMap<MemberId, MemberId>,
 }
 
 /// The register of a meeting, as the caller sees it.
@@ -182,12 +188,13 @@ fn page(connection: &Connection, caller: &Caller, id: MeetingId) -> rusqlite::Re
             people.entry(person).or_default().marks.push(mark);
         }
     }
+    let counted = people.iter().filter_map(|(person, on)| Some((*person, on.counts(*person)?.member))).collect();
     let members: Vec<_> = people.into_iter().map(|(person, on)| on.line(person)).collect();
     let not_recorded = members.iter().filter(|line| line.mark.is_none()).count();
     let moods = if meeting.status == Status::Open { moods(connection, caller, key)? } else { BTreeMap::new() };
     let structure = register_view::structure(connection, key)?;
     let register = RegisterView { meeting, structure: None, members, not_recorded, erased: erased.len() };
-    Ok(Some(Page { register, structure, moods }))
+    Ok(Some(Page { register, structure, moods, counted }))
 }
 
 /// The moods that the caller entered, by person; of several, that of the record under which the person goes on.
@@ -212,13 +219,18 @@ struct OnRegister {
 }
 
 impl OnRegister {
+    /// The mark that counts: the better attended, or that of the record under which the person goes on.
+    fn counts(&self, member: MemberId) -> Option<&RegisterLine> {
+        self.marks.iter().min_by_key(|line| (line.mark, line.member != member))
+    }
+
     fn line(self, member: MemberId) -> RegisterLine {
-        let Self { enrolled, marks } = self;
+        let Self { enrolled, marks } = &self;
         let other_enrolled = enrolled.iter().any(|record| marks.iter().all(|line| line.member != *record));
         let walk_in = !other_enrolled && !marks.is_empty() && marks.iter().all(|line| line.walk_in);
         let corrected = marks.iter().any(|line| line.corrected);
-        match marks.into_iter().min_by_key(|line| (line.mark, line.member != member)) {
-            Some(counts) => RegisterLine { member, walk_in, corrected, ..counts },
+        match self.counts(member) {
+            Some(counts) => RegisterLine { member, walk_in, corrected, ..counts.clone() },
             None => RegisterLine::not_recorded(member),
         }
     }
@@ -243,17 +255,14 @@ impl RegisterLine {
 }
 
 fn marked(connection: &Connection, meeting: i64) -> rusqlite::Result<Vec<RegisterLine>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT member, mark, mode, walk_in, corrected, recorded_by, recorded_at FROM attendance WHERE meeting = ?1",
-    )?;
+    let mut statement = connection
+        .prepare_cached("SELECT member, mark, mode, walk_in, corrected FROM attendance WHERE meeting = ?1")?;
     let rows = statement.query_map([meeting], |row| {
         Ok(RegisterLine {
             mark: Some(row::word(row, 1)?),
             mode: row::maybe_word(row, 2)?,
             walk_in: row.get(3)?,
             corrected: row.get(4)?,
-            recorded_by: row.get(5)?,
-            recorded_at: Some(row::time(row, 6)?),
             ..RegisterLine::not_recorded(MemberId(row::uuid(row, 0)?))
         })
     })?;

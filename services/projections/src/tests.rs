@@ -11,7 +11,10 @@ use domain::{
     group::MeetingMode,
     meeting::{AttendanceRecorded, Entry, Held, Mark, Meeting, Opened, Plan, Planned},
     people::{self, People, Persons},
-    roster::{Ask, CancelReason, Command, DeclineReason, Enrolled, ErrorReason, IfFull, Places, Roster, Stage},
+    roster::{
+        Ask, CancelReason, Command, Correction, CorrectionReason, DeclineReason, End, Enrolled, ErrorReason, IfFull,
+        Places, Roster, Stage,
+    },
 };
 use eventlog::{Append, EventLog, Expected, NewEvent, Recorded, StreamName, sqlite::SqliteLog};
 use host::{Difference, Writer};
@@ -92,7 +95,7 @@ impl World {
         for org in ["acme", "other"] {
             let org = org.parse().unwrap();
             let starts_on = jiff::civil::date(2026, 1, 1);
-            let enrolled = roster(Enrolled { member: ALICE, starts_on, proposed_by: None });
+            let enrolled = roster(Enrolled { member: ALICE, starts_on, proposed_by: None, beyond: None });
             self.happened::<Roster>(&org, GROUP.0, &[enrolled]).await;
             let starts_at_local = jiff::civil::datetime(2026, 6, 2, 19, 0, 0, 0);
             let starts_at: Timestamp = "2026-06-02T23:00:00Z".parse().unwrap();
@@ -210,7 +213,19 @@ fn asks() -> impl Strategy<Value = (bool, Ask)> {
 fn what_is_asked() -> impl Strategy<Value = Ask> {
     let member = (1u128..5).prop_map(|n| MemberId(Uuid::from_u128(n)));
     let some_day = (0i16..60).prop_map(|n| DAY + n.days());
-    (0..13, member, some_day, 1u16..4).prop_map(|(kind, member, day, places)| match kind {
+    let other = (1u128..5).prop_map(|n| MemberId(Uuid::from_u128(n)));
+    (0..18, member, other, some_day, 1u16..4).prop_map(|(kind, member, other, day, places)| match kind {
+        13 => {
+            let end = End { on: day + i64::from(places).days(), completed: places > 2 };
+            Ask::Record { member, starts_on: day, end, if_full: IfFull::Refuse }
+        }
+        14 | 15 => {
+            let starts_on = (places > 1).then(|| day - 1.day());
+            let ends_on = (places < 3).then(|| (kind == 14).then(|| day + 5.days()));
+            let to = Correction { starts_on, ends_on, completed: Some(kind == 15) };
+            Ask::Correct { member, since: day, to, reason: CorrectionReason::Other, if_full: IfFull::Refuse }
+        }
+        16 | 17 => Ask::MoveTurn { member, after: Some(other).filter(|_| places > 1), reason: BTreeMap::new() },
         0 | 1 => Ask::Apply { member },
         2..6 => Ask::Enrol { member, starts_on: day, if_full: IfFull::Wait },
         6 => Ask::Complete { member, ends_on: day },
@@ -237,7 +252,15 @@ fn line(history: &[domain::roster::Event]) -> Vec<MemberId> {
             Event::Promoted(now) => (None, Some(now.member)),
             Event::Declined(now) => (None, Some(now.member)),
             Event::Cancelled(now) => (None, Some(now.member)),
+            Event::TurnMoved(now) => {
+                line.retain(|member| *member != now.member);
+                let at = now.after.and_then(|after| line.iter().position(|member| *member == after));
+                line.insert(at.map_or(0, |at| at + 1), now.member);
+                continue;
+            }
             Event::EnteredInError(_)
+            | Event::Recorded(_)
+            | Event::Corrected(_)
             | Event::Confirmed(_)
             | Event::Applied(_)
             | Event::Completed(_)

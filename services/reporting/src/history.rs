@@ -85,6 +85,10 @@ impl History {
             venue: None,
             language: None,
             comments: None,
+            accessibility: vec![],
+            cost: None,
+            cost_details: None,
+            website: None,
             listed: false,
             source: None,
         };

@@ -48,6 +48,8 @@ pub enum SealedAs {
     Correction,
     /// Why an enrolment ended early.
     Withdrawal,
+    /// Why somebody got another turn on a waiting list.
+    Turn,
     /// Why a legal hold was placed.
     Hold,
     /// Why the glass was broken.
@@ -79,6 +81,8 @@ pub enum SealedAs {
     Endpoint,
     /// With what is signed that goes to an endpoint.
     Secret,
+    /// How to take part in a group from elsewhere.
+    Joining,
     /// Where somebody who works here is written to.
     Address,
     /// What shows that somebody reads what goes there.
@@ -92,6 +96,7 @@ impl SealedAs {
             Self::Field(field) => field.as_str(),
             Self::Correction => "correction",
             Self::Withdrawal => "withdrawal",
+            Self::Turn => "turn",
             Self::Hold => "hold",
             Self::Glass => "glass",
             Self::Consent => "consent",
@@ -107,6 +112,7 @@ impl SealedAs {
             Self::Projection => "projection",
             Self::Endpoint => "endpoint",
             Self::Secret => "secret",
+            Self::Joining => "joining",
             Self::Address => "address",
             Self::Code => "code",
         }

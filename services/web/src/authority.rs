@@ -68,6 +68,8 @@ pub enum Also {
     Search,
     /// It is done also when the disk is nearly full: it shuts somebody out, or people have a right to it.
     WhenFull,
+    /// Anybody may call it, without a token: it has no roles, and shows what is listed and nothing else.
+    Public,
 }
 
 impl May {
@@ -80,12 +82,12 @@ impl May {
 /// Declares the operations of a context: of each a type, its id, which roles may call it, and what else is known of it.
 #[macro_export]
 macro_rules! operations {
-    ($($(#[$doc:meta])* $name:ident = $id:literal: $($role:ident)+ $(, $also:ident)*;)+) => {
+    ($($(#[$doc:meta])* $name:ident = $id:literal: $($role:ident)* $(, $also:ident)*;)+) => {
         $($(#[$doc])* #[derive(Debug)] pub struct $name;
 
         impl $crate::Operation for $name {
             const MAY: $crate::May =
-                $crate::May { id: $id, roles: &[$($crate::Role::$role),+], also: &[$($crate::Also::$also),*] };
+                $crate::May { id: $id, roles: &[$($crate::Role::$role),*], also: &[$($crate::Also::$also),*] };
         })+
 
         /// Every operation of the context and who may call it.

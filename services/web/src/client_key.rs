@@ -13,29 +13,53 @@ pub(crate) struct ClientKey {
     pub org: OrgId,
     /// Which client.
     pub client: ClientId,
-    hash: blake3::Hash,
+    parts: Parts,
 }
 
 /// The key of a new client, and the hash that is kept of it. `secret` is 256 random bits: a key that nobody can guess
 /// needs no slow hash.
 pub fn new_client_key(org: &OrgId, client: ClientId, secret: &[u8; 32]) -> (String, Text<64>) {
-    let secret = blake3::Hash::from_bytes(*secret).to_hex();
-    let hash = blake3::hash(secret.as_bytes()).to_hex();
-    let key = format!("{PREFIX}{org}.{}_{secret}", client.0.as_simple());
-    (key, hash.parse().expect("64 hexadecimal digits"))
+    written(PREFIX, org, client.0, secret)
 }
 
 impl ClientKey {
     /// The key that this text is, if it looks like one.
     pub fn parse(text: &str) -> Option<Self> {
-        let (org, rest) = text.strip_prefix(PREFIX)?.split_once('.')?;
-        let (client, secret) = rest.split_once('_')?;
-        let client = Some(client).filter(|id| id.len() == 32).and_then(|id| Uuid::try_parse(id).ok())?;
-        let org = org.parse().ok()?;
-        (secret.len() == 64).then(|| Self { org, client: ClientId(client), hash: blake3::hash(secret.as_bytes()) })
+        let parts = Parts::read(PREFIX, text)?;
+        Some(Self { org: parts.org.clone(), client: ClientId(parts.id), parts })
     }
 
     /// Whether it is the key with this hash. Takes the same time wherever they differ.
+    pub fn is(&self, hash: &Text<64>) -> bool {
+        self.parts.is(hash)
+    }
+}
+
+/// What keys of this form say: whose they are, and a secret, of which only the hash is looked at.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Parts {
+    pub org: OrgId,
+    pub id: Uuid,
+    hash: blake3::Hash,
+}
+
+/// `{prefix}{organisation}.{id}_{secret}`, and the hash that is kept of the secret.
+pub(crate) fn written(prefix: &str, org: &OrgId, id: Uuid, secret: &[u8; 32]) -> (String, Text<64>) {
+    let secret = blake3::Hash::from_bytes(*secret).to_hex();
+    let hash = blake3::hash(secret.as_bytes()).to_hex();
+    let key = format!("{prefix}{org}.{}_{secret}", id.as_simple());
+    (key, hash.parse().expect("64 hexadecimal digits"))
+}
+
+impl Parts {
+    pub fn read(prefix: &str, text: &str) -> Option<Self> {
+        let (org, rest) = text.strip_prefix(prefix)?.split_once('.')?;
+        let (id, secret) = rest.split_once('_')?;
+        let id = Some(id).filter(|id| id.len() == 32).and_then(|id| Uuid::try_parse(id).ok())?;
+        let org = org.parse().ok()?;
+        (secret.len() == 64).then(|| Self { org, id, hash: blake3::hash(secret.as_bytes()) })
+    }
+
     pub fn is(&self, hash: &Text<64>) -> bool {
         blake3::Hash::from_hex(hash.as_str()).is_ok_and(|kept| kept == self.hash)
     }

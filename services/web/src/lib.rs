@@ -1,13 +1,15 @@
 //! What every operation over HTTP has in common: who calls and what they may, commands that happen once, reads that
 //! see what was written, problems, limits.
 //!
-//! An operation's signature says it all: [`Command`] or [`CallerMay`] is its authority and cannot be forgotten.
+//! An operation's signature says it all: [`Command`], [`CallerMay`] or, without a token, [`Anybody`] is its authority and
+//! cannot be forgotten.
 
 #[cfg(test)]
 mod attacks;
 mod audit;
 mod authenticator;
 mod authority;
+mod calendar_key;
 mod caller;
 mod client_key;
 mod command;
@@ -24,6 +26,7 @@ mod positions;
 mod private;
 mod problem;
 mod problem_pages;
+mod public;
 mod rate_limits;
 mod read;
 mod room;
@@ -35,6 +38,7 @@ mod token;
 pub use audit::{Audit, Opening};
 pub use authenticator::{Authenticator, Clock};
 pub use authority::{Also, May, Operation, Role, readable, writable};
+pub use calendar_key::{CalendarKey, new_calendar_key};
 pub use caller::{Caller, CallerMay, Linked, Session, authenticate};
 pub use client_key::new_client_key;
 pub use command::{Answer, BODY_BYTES_MAX, Command, IDEMPOTENCY_KEY_CHARS_MAX, LargeCommand, Nothing, Search};
@@ -50,8 +54,9 @@ pub use page::{PAGE_ROWS_MAX, Page, PageQuery};
 pub use permitted::{Guarded, Permitted};
 pub use positions::{POSITION_DIGITS_MAX, Seal};
 pub use private::{Private, Sealable};
-pub use problem::{Problem, ProblemBody, Problems};
+pub use problem::{Problem, ProblemBody, Problems, PublicProblems};
 pub use problem_pages::PAGES;
+pub use public::{Anybody, Door, KEPT_SECONDS, PUBLIC_AT_ONCE_MAX, Unshared, for_anybody};
 pub use rate_limits::{Crowded, Network, Peer, Rate, Rates};
 pub use read::{AFTER_POSITIONS_MAX, After, At, LogEnd, Read, VISIBLE_WAIT_MAX};
 pub use room::{Looks, Room, Rooms};

@@ -6,6 +6,7 @@ use std::{borrow::Cow, fmt};
 use domain::{
     Sealed, Text,
     care::{Cause, Rating},
+    group::Joining,
     instrument::Given,
     meeting::Mood,
     member::{Details, Fields, Profile},
@@ -79,6 +80,12 @@ impl Sealable for Given {
 }
 
 impl Sealable for Cause {
+    fn bytes(&self) -> Cow<'_, [u8]> {
+        filled(self)
+    }
+}
+
+impl Sealable for Joining {
     fn bytes(&self) -> Cow<'_, [u8]> {
         filled(self)
     }

@@ -280,3 +280,24 @@ pub enum Problems {
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(ProblemBody),
 }
+
+/// The problems that an operation without a token can answer with, for `OpenAPI`.
+#[derive(Debug, utoipa::IntoResponses)]
+#[allow(missing_docs)]
+pub enum PublicProblems {
+    /// Nothing is listed under this name
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(ProblemBody),
+    /// The path is too long
+    #[response(status = 414, content_type = "application/problem+json")]
+    PathTooLong(ProblemBody),
+    /// Not understood
+    #[response(status = 422, content_type = "application/problem+json")]
+    Malformed(ProblemBody),
+    /// Asked too often
+    #[response(status = 429, content_type = "application/problem+json")]
+    RateLimited(ProblemBody),
+    /// Try again
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(ProblemBody),
+}

@@ -113,6 +113,7 @@ pub struct Rates {
     addresses: Arc<Buckets<Network>>,
     refusals: Arc<Buckets<Network>>,
     audited: Arc<Buckets<(OrgId, Subject)>>,
+    public: Arc<Buckets<Network>>,
 }
 
 impl fmt::Debug for Rates {
@@ -132,6 +133,7 @@ impl Rates {
             addresses: Arc::new(Buckets::new(addresses)),
             refusals: Arc::new(Buckets::new(refusals)),
             audited: Arc::new(Buckets::new(None)),
+            public: Arc::new(Buckets::new(None)),
         }
     }
 
@@ -139,6 +141,17 @@ impl Rates {
     #[must_use]
     pub fn auditing(self, bytes: Option<Rate>) -> Self {
         Self { audited: Arc::new(Buckets::new(bytes)), ..self }
+    }
+
+    /// The same, and of what anybody may read each address reads only so much.
+    #[must_use]
+    pub fn showing(self, public: Option<Rate>) -> Self {
+        Self { public: Arc::new(Buckets::new(public)), ..self }
+    }
+
+    /// Counts a look at what anybody may read.
+    pub(crate) fn public(&self, peer: Option<Peer>, now: Instant) -> Result<(), Duration> {
+        peer.map_or(Ok(()), |peer| self.public.take(peer.into(), now))
     }
 
     /// Takes room for what is written of a look.

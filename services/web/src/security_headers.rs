@@ -39,8 +39,25 @@ pub async fn add_security_headers(
 ) -> Response {
     let explorer = request.uri().path().starts_with("/docs");
     let mut response = next.run(request).await;
+    let shared = response.extensions_mut().remove();
     put(response.headers_mut(), explorer, tls);
+    if let Some(shared) = shared {
+        share(response.headers_mut(), &shared);
+    }
     response
+}
+
+/// That an answer is for anybody: it may be kept on the way, and used by any page.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    /// For how long, in seconds.
+    pub kept_seconds: u32,
+}
+
+fn share(headers: &mut HeaderMap, Shared { kept_seconds }: &Shared) {
+    let kept = HeaderValue::from_str(&format!("public, max-age={kept_seconds}")).expect("ASCII");
+    headers.insert(CACHE_CONTROL, kept);
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
 }
 
 fn put(headers: &mut HeaderMap, explorer: bool, tls: bool) {

@@ -200,6 +200,10 @@ fn group(org: &OrgId, number: u64) -> Append {
         venue: None,
         language: None,
         comments: None,
+        accessibility: vec![],
+        cost: None,
+        cost_details: None,
+        website: None,
         listed: true,
         source: None,
     };
@@ -222,7 +226,7 @@ fn roster(org: &OrgId, number: u64) -> Append {
     let starts_on = date(2020, 1, 1);
     let enrolled = |member| {
         let member = member_id(number, member);
-        roster::Event::Enrolled(roster::Enrolled { member, starts_on, proposed_by: None })
+        roster::Event::Enrolled(roster::Enrolled { member, starts_on, proposed_by: None, beyond: None })
     };
     let events: Vec<_> = (0..MEMBERS).map(enrolled).collect();
     append::<Roster>(org, group_id(number).0, 0, Timestamp::UNIX_EPOCH, &events)

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use tests::{
     bench::{
-        Bench, Figures, append, care, command, disclosure, empty_server, health, members, memory, queue, rebuild,
+        Bench, Figures, append, care, command, disclosure, empty_server, health, members, memory, near, queue, rebuild,
         referrals, scores, visible,
     },
     server::Kith,
@@ -42,6 +42,7 @@ enum Part {
     Referrals,
     Queue,
     Disclosure,
+    Near,
     Health,
 }
 
@@ -84,6 +85,7 @@ async fn run(options: &Options) -> anyhow::Result<()> {
             Part::Referrals => referrals::run(&bench, &mut figures).await?,
             Part::Queue => queue::run(&bench, &mut figures).await?,
             Part::Disclosure => disclosure::run(&bench, &mut figures).await?,
+            Part::Near => near::run(&bench, &mut figures).await?,
             Part::Health => health::run(&bench, &mut figures).await?,
         }
     }

@@ -20,6 +20,8 @@ use super::{
 
 /// Chance that a meeting is called off.
 const CANCELLED: f64 = 0.03;
+/// Of how many commands one is the first of an enrolment, or its end, on a day that is typed wrong, if it is one of these.
+const MISTYPED_EACH: usize = 7;
 /// Chance that it does not take place although it was not.
 const DID_NOT_OCCUR: f64 = 0.015;
 /// Chance that it is called off by mistake.
@@ -130,6 +132,11 @@ impl<'a> Clerk<'a> {
     /// Registers a member, whoever did so before.
     pub fn register(&mut self, member: MemberId) {
         self.send(Method::POST, "/v1/members".into(), json!({ "member": member }));
+    }
+
+    /// Whether the next day is typed wrong at first, as every so often.
+    pub fn mistypes(&self) -> bool {
+        self.sent % MISTYPED_EACH == MISTYPED_EACH - 1
     }
 
     /// Sends a command.

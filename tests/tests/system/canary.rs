@@ -33,6 +33,10 @@ const PUBLIC: &[(&str, &str)] = &[
     ("schedule_group", "a calendar"),
     ("plan_meetings", "days"),
     ("import_bmlt", "a public listing"),
+    ("import_calendar", "a file of calendars: details of groups, of which no person's name is read"),
+    ("import_meeting_guide", "a public listing"),
+    ("import_naws", "a public listing, of which nothing of contacts is kept"),
+    ("import_groups", "details of groups are public: never a person's name; how to join is sealed"),
     ("end_revocation", "subjects are ids of the organisation's choice that say nothing: README"),
     ("revoke_token", "subjects are ids of the organisation's choice that say nothing: README"),
     ("assign_facilitator", "subjects are ids of the organisation's choice that say nothing: README"),
@@ -66,7 +70,9 @@ const PERSONAL: &[&str] = &[
     "search_members",
     "import_members",
     "import_check_ins",
+    "import_attendance",
     "withdraw_member",
+    "move_turn",
     "cancel_meeting",
     "reinstate_meeting",
     "meeting_did_not_occur",
@@ -92,6 +98,7 @@ const PERSONAL: &[&str] = &[
     "record_link_step",
     "lift_rest",
     "set_mailbox",
+    "set_joining",
 ];
 
 /// Every place in a body where anything can be written, as JSON pointers.
@@ -223,8 +230,12 @@ async fn sing(server: &Server, aviary: &mut Aviary, (group, meetings): (GroupId,
     command(&mut admin, Method::POST, &at(yesterday, "reinstate"), &body).await;
     let body = aviary.body("meeting_did_not_occur");
     command(&mut admin, Method::POST, &at(before, "did-not-occur"), &body).await;
+    let mut body = aviary.body("set_joining");
+    body["public"] = false.into();
+    command(&mut admin, Method::PUT, &format!("/v1/groups/{group}/joining"), &body).await;
     let body = aviary.body("set_mailbox");
     command(&mut admin, Method::PUT, "/v1/mailbox", &body).await;
+    sing_of_turns(&mut admin, aviary, bee).await;
     sing_of_care(&mut admin, aviary, bee).await;
     sing_of_referrals(server, &mut admin, aviary, bee).await;
     let mut body = aviary.body("withdraw_member");
@@ -238,7 +249,25 @@ async fn sing(server: &Server, aviary: &mut Aviary, (group, meetings): (GroupId,
     (body["lines"][0]["member"], body["lines"][0]["enrolments"]) = (Value::Null, json!([]));
     let imported = command(&mut admin, Method::POST, "/v1/imports/members", &body).await.json();
     assert!(imported.to_string().contains("\"new\""), "{imported}");
+    let mut body = aviary.body("import_attendance");
+    (body["dry_run"], body["lines"][0]["member"]) = (false.into(), Value::Null);
+    let imported = command(&mut admin, Method::POST, "/v1/imports/attendance", &body).await.json();
+    assert!(imported.to_string().contains("\"unmatched\""), "{imported}");
     (bee, position)
+}
+
+/// As [`sing`], of a turn on a waiting list.
+async fn sing_of_turns(admin: &mut Client, aviary: &mut Aviary, bee: MemberId) {
+    let (group, _) = group(admin).await;
+    let of = |what: &str| format!("/v1/groups/{group}/{what}");
+    command(admin, Method::PUT, &of("capacity"), &json!({ "places": 1 })).await;
+    let waits = |member: Option<MemberId>| json!({ "member": member, "starts_on": "2026-01-01", "if_full": "wait" });
+    for member in [None, None, Some(bee)] {
+        command(admin, Method::POST, &of("enrolments"), &waits(member)).await;
+    }
+    let mut body = aviary.body("move_turn");
+    body["after"] = Value::Null;
+    command(admin, Method::PUT, &of(&format!("applications/{bee}/turn")), &body).await;
 }
 
 /// As [`sing`], of somebody's care.

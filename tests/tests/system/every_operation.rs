@@ -51,7 +51,8 @@ async fn the_document_says_of_every_operation_who_may_and_the_table_knows_it() {
     let world = World::start().await;
     let operations = Operations::of(&world).await;
     assert!(NOT_PROBED.is_empty(), "the list of operations without probes only shrinks");
-    let documented: BTreeSet<_> = operations.all().map(|operation| operation.id.as_str()).collect();
+    let documented: BTreeSet<_> =
+        operations.all().chain(operations.public()).map(|operation| operation.id.as_str()).collect();
     let known: BTreeSet<_> = kith::operations().map(|operation| operation.id).collect();
     assert_eq!(documented, known);
     for operation in operations.all() {
@@ -171,16 +172,20 @@ async fn a_request_made_from_the_document_alone_is_understood() {
         let role = operation.roles[0].parse().expect("a role");
         let caller = world.somebody(ORG, role, &things.member.to_string(), vec![things.group]);
         let answer = caller.send(operation.request(&things, &caller.key()), operation.body(&things)).await;
-        // What is in a listing, BMLT says.
+        // What is in a listing, others say, and what in a calendar, RFC 5545.
         // Nobody has the consent, hold, glass, check-in, goal or concern that is named.
         let nobodys = NOBODYS.contains(&operation.id.as_str());
         let understood = answer.status.is_success()
             || answer.status == 409
-            || operation.id == "import_bmlt"
+            || LISTINGS.contains(&operation.id.as_str())
+            || operation.id == "import_calendar"
             || (nobodys && answer.status == 404);
         assert!(understood, "{}: {} {}", operation.id, answer.status, answer.json());
     }
 }
+
+/// Operations that take a listing as it is.
+const LISTINGS: [&str; 4] = ["import_bmlt", "import_meeting_guide", "import_naws", "import_groups"];
 
 /// Whether it is for whoever comes by a link, and never for a token: `referrals.rs` does that.
 fn is_by_link(operation: &Operation) -> bool {
@@ -204,6 +209,7 @@ const NOBODYS: &[&str] = &[
     "show_concern",
     "withdraw_disclosure",
     "lift_rest",
+    "revoke_calendar",
     "revoke_link",
     "review_override",
     "open_referral",
@@ -431,7 +437,7 @@ async fn a_body_that_is_no_json_is_a_problem() {
             ("a comma too many", Bytes::from_static(b"{,}")),
             ("a byte order mark", Bytes::from([b"\xef\xbb\xbf", &whole[..]].concat())),
         ];
-        if operation.id != "import_bmlt" {
+        if !LISTINGS.contains(&operation.id.as_str()) {
             bodies.push(("values without names", Bytes::from(values.to_string()))); // there a list is one of meetings
         }
         bodies.extend((1..whole.len()).step_by(7).map(|end| ("cut off", whole.slice(..end))));
@@ -452,7 +458,7 @@ async fn a_body_that_is_too_large_is_a_problem() {
     for operation in probed(&Operations::of(&world).await).iter().filter(|operation| operation.schema.is_some()) {
         // Little more than is read: who has more to send finds the connection closed, not the answer.
         let bytes = match operation.id.as_str() {
-            "import_bmlt" | "import_hsds" => (16 << 20) + 1,
+            id if id == "import_hsds" || LISTINGS.contains(&id) => (16 << 20) + 1,
             id if id.starts_with("import_") => web::IMPORT_BYTES_MAX + 1,
             _ => 300 << 10,
         };
@@ -481,7 +487,7 @@ async fn a_body_of_another_type_is_a_problem() {
             check(operation, content_type, &answer);
             // A listing is taken as it is.
             assert!(
-                operation.id == "import_bmlt" || answer.status == 415,
+                LISTINGS.contains(&operation.id.as_str()) || answer.status == 415,
                 "{} {content_type}: {}",
                 operation.id,
                 answer.status

@@ -27,10 +27,10 @@ const ROOT: &str = "kith";
 /// How many files of `services` outside a context's folder may name it: its line in `kith/Cargo.toml` and in
 /// `kith/src/contexts.rs`, and what else is said why.
 const NAMED_IN: &[(&str, usize)] = &[
-    ("directory", 3),    // settings know how far ahead plans go
+    ("directory", 4),    // settings know how far ahead plans go; files of groups are read to be imported
     ("membership", 6),   // files are read to be imported; receipts, copies and keys know who was erased
     ("partner", 3),      // the command line knows how large a directory may be before it sends one
-    ("projections", 21), // tasks of directory and membership follow its views, checkin shows them, queues ask them
+    ("projections", 22), // tasks of directory and membership follow its views, checkin shows them, queues ask them
     ("reporting", 5),    // `kith report` and `kith verify` read facts without a server
 ];
 

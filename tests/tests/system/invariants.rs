@@ -75,7 +75,7 @@ const STOPS_AT: &[(&str, &[&str])] = &[
     ("rustls", &["eventlog/src/kurrent/settings", "kith/src/tls", "outbox/src/connection"]),
     ("rustix", &["eventlog/src/kurrent/at_once", "kith/src/private", "kith/src/room"]),
     ("polars", &["reporting/src"]),
-    ("rrule", &["directory/src/calendar/rule"]),
+    ("rust_xlsxwriter", &["projections/src/attendance_sheet"]),
     ("ed25519_dalek", &["web/src/token", "web/src/signing"]),
     ("jsonwebtoken", &["web/src/token", "web/src/signing"]),
     ("clap", &["kith/src"]),

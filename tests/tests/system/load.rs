@@ -95,7 +95,7 @@ async fn metrics_hold_nothing_that_callers_make_up() {
     let (admin, nobody) = (world.admin(), world.nobody());
     let operations = Operations::of(&world).await;
     let mut known: BTreeSet<_> = PATHS.map(str::to_owned).into();
-    known.extend(operations.all().map(|operation| operation.path.clone()));
+    known.extend(operations.all().chain(operations.public()).map(|operation| operation.path.clone()));
     // What is asked with is answered whatever it is: an answer is all that is needed.
     for n in 0..300 {
         let method = Method::from_bytes(format!("EVIL{n}").as_bytes()).expect("a method");

@@ -63,7 +63,7 @@ impl Things {
             "need" | "based_on" => self.need.to_string(),
             "referral" | "parent" => self.referral.to_string(),
             "endpoint" => self.endpoint.to_string(),
-            "into" | "from" => self.other.to_string(),
+            "into" | "from" | "after" => self.other.to_string(),
             "reference" => "none".into(),
             "purpose" => "statistics".into(),
             "instrument" => "gad-7".into(),
@@ -71,7 +71,7 @@ impl Things {
             "on" => "2026-06-02".into(),
             // Nobody has them: what is asked of them is understood, and refused.
             "consent" | "hold" | "glass" | "check_in" | "goal" | "revises" | "concern" | "link" | "takes_over"
-            | "message" => "018f3c7a-0000-7000-8000-000000000099".into(),
+            | "message" | "calendar" => "018f3c7a-0000-7000-8000-000000000099".into(),
             other => panic!("what is `{other}`? say so here"),
         }
     }
@@ -85,6 +85,7 @@ const NO_THINGS: [&str; 4] = ["{instrument}", "{language}", "{on}", "{reference}
 pub struct Operations {
     pub document: Value,
     operations: Vec<Operation>,
+    public: Vec<Operation>,
 }
 
 /// One operation.
@@ -112,17 +113,24 @@ impl Operations {
     /// The operations of a document. What takes something away comes last, and erasing last of all: nothing can be asked of
     /// whoever is gone.
     pub fn read(document: Value) -> Self {
-        let mut operations = Vec::new();
+        let (mut operations, mut public) = (Vec::new(), Vec::new());
         for (path, item) in document["paths"].as_object().expect("paths") {
             for (method, operation) in item.as_object().expect("operations") {
-                operations.push(Operation::read(&document, path, method, operation));
+                let whose = if operation["x-kith-public"] == true { &mut public } else { &mut operations };
+                whose.push(Operation::read(&document, path, method, operation));
             }
         }
         let last = ["remove_endpoint", "remove_mailbox", "erase_member"];
         operations.sort_by_key(|operation| last.iter().position(|id| operation.id == *id));
-        Self { document, operations }
+        Self { document, operations, public }
     }
 
+    /// Those that need no token: what holds for them is in `public.rs`.
+    pub fn public(&self) -> impl Iterator<Item = &Operation> {
+        self.public.iter()
+    }
+
+    /// All that need a token.
     pub fn all(&self) -> impl Iterator<Item = &Operation> {
         self.operations.iter()
     }
@@ -146,7 +154,8 @@ impl Operation {
             roles: texts(&operation["x-kith-roles"]),
             statuses: statuses.map(|status| status.parse().expect("a status")).collect(),
             query: query.collect(),
-            schema: (!operation["requestBody"].is_null()).then(|| resolved(document, schema)),
+            // A file that is no JSON is not made up.
+            schema: (!schema.is_null()).then(|| resolved(document, schema)),
         }
     }
 
@@ -163,7 +172,7 @@ impl Operation {
     /// Its path with these things, and what its query needs.
     pub fn target(&self, things: &Things) -> String {
         let needed = self.query.iter().filter(|(name, needed)| *needed || name == "seconds");
-        let needed: Vec<_> = needed.map(|(name, _)| query_value(name)).collect();
+        let needed: Vec<_> = needed.map(|(name, _)| query_value(name, things)).collect();
         let path = self.path_with(|name| things.id(name));
         if needed.is_empty() { path } else { format!("{path}?{}", needed.join("&")) }
     }
@@ -204,11 +213,13 @@ impl Operation {
     }
 }
 
-fn query_value(name: &str) -> String {
+fn query_value(name: &str, things: &Things) -> String {
     let value = match name {
-        "from" | "through" => "2026-06",
-        "time_zone" => "America%2FNew_York",
-        "seconds" => "1",
+        "from" | "through" => "2026-06".into(),
+        "first" | "last" => "2026-06-02".into(),
+        "groups" => things.group.to_string(),
+        "time_zone" => "America%2FNew_York".into(),
+        "seconds" => "1".to_owned(),
         other => panic!("what is the query's `{other}`? say so here"),
     };
     format!("{name}={value}")
@@ -237,7 +248,7 @@ fn resolved(document: &Value, schema: &Value) -> Value {
 
 /// A value that fits the schema of the field `name`.
 fn sample(name: &str, schema: &Value, things: &Things) -> Value {
-    if let Some(example) = schema.get("example") {
+    if let Some(example) = schema.get("example").or_else(|| schema["examples"].get(0)) {
         return example.clone();
     }
     if let Some(words) = schema["enum"].as_array() {

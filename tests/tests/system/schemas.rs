@@ -260,13 +260,15 @@ fn roster_refusals() -> Vec<roster::Refusal> {
     let all = vec![
         roster::Refusal::AlreadyEnrolled { since: day },
         roster::Refusal::Overlaps { ended_on: day },
+        roster::Refusal::Meets { starts_on: day, ends_on: Some(day) },
         roster::Refusal::NotEnrolled,
         roster::Refusal::EndsBeforeStart { starts_on: day },
         roster::Refusal::Full,
         roster::Refusal::Ended { ended_on: day },
-        roster::Refusal::NoPlace { places: roster::Places::MOST, free_from: Some(day) },
+        roster::Refusal::NoPlace { places: roster::Places::MOST, on: None, free_from: Some(day) },
         roster::Refusal::TooManyAsk,
         roster::Refusal::NotAsking,
+        roster::Refusal::NotWaiting,
         roster::Refusal::Started { starts_on: day },
         roster::Refusal::NothingSince { since: day },
     ];
@@ -274,6 +276,7 @@ fn roster_refusals() -> Vec<roster::Refusal> {
         match refusal {
             roster::Refusal::AlreadyEnrolled { .. }
             | roster::Refusal::Overlaps { .. }
+            | roster::Refusal::Meets { .. }
             | roster::Refusal::NotEnrolled
             | roster::Refusal::EndsBeforeStart { .. }
             | roster::Refusal::Full
@@ -281,6 +284,7 @@ fn roster_refusals() -> Vec<roster::Refusal> {
             | roster::Refusal::NoPlace { .. }
             | roster::Refusal::TooManyAsk
             | roster::Refusal::NotAsking
+            | roster::Refusal::NotWaiting
             | roster::Refusal::Started { .. }
             | roster::Refusal::NothingSince { .. } => {}
         }
@@ -329,11 +333,21 @@ fn member_refusals() -> Vec<member::Refusal> {
 }
 
 fn access_refusals() -> Vec<access::Refusal> {
-    let all =
-        vec![access::Refusal::UnknownClient, access::Refusal::NotAssigned, access::Refusal::Full("1,000 clients")];
+    use access::Refusal;
+    let all = vec![
+        Refusal::UnknownClient,
+        Refusal::NotAssigned,
+        Refusal::NoGroups,
+        Refusal::UnknownCalendar,
+        Refusal::Full("1,000 clients"),
+    ];
     for refusal in &all {
         match refusal {
-            access::Refusal::UnknownClient | access::Refusal::NotAssigned | access::Refusal::Full(_) => {}
+            Refusal::UnknownClient
+            | Refusal::NotAssigned
+            | Refusal::NoGroups
+            | Refusal::UnknownCalendar
+            | Refusal::Full(_) => {}
         }
     }
     all

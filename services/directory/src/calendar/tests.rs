@@ -8,6 +8,8 @@ use proptest::prelude::*;
 
 use super::{rule::WEEKDAYS, *};
 
+mod dateutil;
+
 fn schedule(starts_on: Date, recurrence: &str) -> Schedule {
     Schedule {
         starts_on,
@@ -122,6 +124,10 @@ fn a_rule_that_cannot_be_used_says_why() {
         ("FREQ=DAILY;COUNT=0", "COUNT cannot have this value"),
         ("FREQ=MONTHLY;BYDAY=99999TU", "BYDAY cannot have this value"),
         ("FREQ=MONTHLY;BYDAY=TÜ", "BYDAY cannot have this value"),
+        ("FREQ=WEEKLY;BYMONTHDAY=1", "BYMONTHDAY is not possible with FREQ=WEEKLY"),
+        ("FREQ=MONTHLY;BYYEARDAY=1", "BYYEARDAY needs FREQ=YEARLY"),
+        ("FREQ=MONTHLY;BYWEEKNO=1", "BYWEEKNO needs FREQ=YEARLY"),
+        ("FREQ=DAILY;BYSETPOS=1", "BYSETPOS needs another part that starts with BY, to choose among its days"),
         ("FREQ=WEEKLY;BYDAY=2TU", "the place of a weekday, as in 2TU, needs FREQ=MONTHLY or FREQ=YEARLY"),
         ("FREQ=DAILY;COUNT=2;UNTIL=20270101", "it has both COUNT and UNTIL"),
         ("FREQ=DAILY;UNTIL=tomorrow", "UNTIL must be a date such as 20261231 or a time such as 20261231T235959Z"),
@@ -153,23 +159,54 @@ fn a_rule_that_never_or_hardly_ever_matches_does_not_hang() {
 }
 
 #[test]
-fn days_that_there_are_not_are_not_looked_for() {
-    let can = |starts_on, rule: &str| Rule::parse(&schedule(starts_on, rule)).unwrap().can_name_a_day;
+fn days_that_there_are_not_are_said_not_to_be() {
     for never in [
         "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
         "FREQ=MONTHLY;BYMONTH=2,4;BYMONTHDAY=31",
         "FREQ=MONTHLY;BYMONTH=4;BYMONTHDAY=-31",
+        "FREQ=MONTHLY;BYDAY=6MO",
         "FREQ=DAILY;INTERVAL=400;BYMONTH=2;BYMONTHDAY=31",
         "FREQ=YEARLY;BYMONTH=1;BYYEARDAY=32,-1",
         "FREQ=YEARLY;BYYEARDAY=1;BYMONTHDAY=2",
+        "FREQ=YEARLY;BYYEARDAY=-366;BYDAY=2SU",
     ] {
-        assert!(!can(FIRST_DAY, never), "{never}");
-        assert_eq!(why(never), "it names no day");
+        assert_eq!(why(never), "it names no day", "{never}");
     }
-    for hardly_ever in ["FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO", "FREQ=YEARLY;BYYEARDAY=-366;BYDAY=2SU"] {
-        assert!(can(FIRST_DAY, hardly_ever), "{hardly_ever}");
+    let never_again = schedule(date(2196, 3, 1), "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29");
+    assert!(validate(&never_again).is_err(), "no more before the last day");
+}
+
+#[test]
+fn the_fifth_weekday_from_the_end_is_the_first_of_months_that_have_five() {
+    assert_eq!(dates_2026("FREQ=MONTHLY;BYDAY=-5MO"), ["2026-03-02", "2026-06-01", "2026-08-03", "2026-11-02"]);
+    assert_eq!(dates_2026("FREQ=MONTHLY;BYDAY=5MO"), ["2026-03-30", "2026-06-29", "2026-08-31", "2026-11-30"]);
+    assert_eq!(dates_2026("FREQ=YEARLY;BYDAY=-53TH"), ["2026-01-01"], "2026 has 53 Thursdays");
+    assert_eq!(dates_2026("FREQ=YEARLY;BYDAY=53TH"), ["2026-12-31"]);
+    let mondays = schedule(date(2026, 1, 1), "FREQ=YEARLY;BYDAY=-53MO");
+    assert_eq!(dates(&mondays, date(2028, 1, 1), date(2028, 12, 31)), ["2028-01-03"].map(String::from)[..0]);
+    assert_eq!(first(&mondays).unwrap().unwrap().local.date(), date(2029, 1, 1));
+    assert_eq!(dates_2026("FREQ=YEARLY;BYWEEKNO=-53;BYDAY=MO,TH"), ["2026-01-01"], "the week began in 2025");
+}
+
+#[test]
+fn weeks_are_those_of_iso_8601_and_counted_from_the_end_as_well() {
+    for (week, from_end) in [(1, None), (20, None), (52, None), (53, None), (53, Some(-1))] {
+        let rule = format!("FREQ=YEARLY;BYWEEKNO={};BYDAY=MO,TU,WE,TH,FR,SA,SU", from_end.unwrap_or(week));
+        let named: Vec<_> = Rule::parse(&schedule(date(2000, 1, 1), &rule)).unwrap().days(FIRST_DAY).collect();
+        let is = |day: &Date| {
+            let iso = day.iso_week_date();
+            let last = date(iso.year(), 12, 28).iso_week_date().week();
+            if from_end.is_some() { iso.week() == last } else { iso.week() == week }
+        };
+        let days = date(2000, 1, 1).series(jiff::Span::new().days(1)).take_while(|day| *day <= LAST_DAY);
+        assert_eq!(named, days.filter(is).collect::<Vec<_>>(), "{rule}");
     }
-    assert!(!can(date(2196, 3, 1), "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29"), "no more before the last day");
+}
+
+#[test]
+fn each_day_of_a_list_is_one_of_its_own_with_a_place_or_without() {
+    let both = dates_2026("FREQ=MONTHLY;BYDAY=MO,-1FR;BYMONTH=1");
+    assert_eq!(both, ["2026-01-05", "2026-01-12", "2026-01-19", "2026-01-26", "2026-01-30"]);
 }
 
 #[test]
@@ -320,18 +357,6 @@ proptest! {
         for occurrence in found.into_iter().flatten() {
             let day = occurrence.local.date();
             prop_assert!((from..=through).contains(&day) && (starts_on..=LAST_DAY).contains(&day) && day != from);
-        }
-    }
-
-    #[test]
-    fn no_day_is_named_that_is_said_not_to_be(rule in prop_oneof![rules(), crowded_rules()], start in any_date()) {
-        let Ok(recurrence) = rule.parse() else { return Ok(()) };
-        let schedule = Schedule { recurrence, ..schedule(start, "FREQ=DAILY") };
-        if let Ok(rule) = Rule::parse(&schedule)
-            && !rule.can_name_a_day
-        {
-            let named = rule.days().next();
-            prop_assert!(named.is_none(), "{named:?}");
         }
     }
 

@@ -185,3 +185,52 @@ fn an_assignment_holds_from_the_day_it_starts_anywhere_until_it_ends() {
     let again = Access::decide(&assign, &gone).unwrap();
     assert_eq!(held(&Access::evolve(gone, &again[0]), "2027-02-01T00:00:00Z"), 1);
 }
+
+fn calendar(number: u128, of: &str, at: &str) -> CalendarIssued {
+    let key_hash = "0".repeat(64).parse().unwrap();
+    let calendar = CalendarId(Uuid::from_u128(number));
+    CalendarIssued { calendar, subject: of.parse().unwrap(), key_hash, at: at.parse().unwrap() }
+}
+
+#[test]
+fn an_address_for_calendars_is_for_whoever_leads_something_and_ends_when_it_is_revoked_or_they_are_shut_out() {
+    let group = GroupId(Uuid::from_u128(9));
+    let (subject, now): (Subject, _) = ("ben".parse().unwrap(), "2026-03-01T12:00:00Z");
+    let issue = Command::IssueCalendar(calendar(1, "ben", now));
+    given::<Access>([]).when(&issue).then_refused(&Refusal::NoGroups);
+    let starts_on = "2026-01-01".parse().unwrap();
+    let assigned = Event::Assigned(Assigned { subject: subject.clone(), group, duty: Duty::Facilitator, starts_on });
+    let ended = Event::AssignmentEnded(AssignmentEnded { subject: subject.clone(), group });
+    given::<Access>([assigned.clone(), ended]).when(&issue).then_refused(&Refusal::NoGroups);
+    let issued = Event::CalendarIssued(calendar(1, "ben", now));
+    given::<Access>([assigned.clone()]).when(&issue).then(&[issued.clone()]);
+    let history = [assigned.clone(), issued.clone()];
+    asking_twice_changes_nothing::<Access>(&history, &issue);
+    let id = CalendarId(Uuid::from_u128(1));
+    let revoked = Event::CalendarRevoked(CalendarRevoked { calendar: id });
+    for of in [None, Some(subject.clone())] {
+        given::<Access>(history.clone()).when(&Command::RevokeCalendar(id, of)).then(&[revoked.clone()]);
+    }
+    let of_another = Command::RevokeCalendar(id, Some("ann".parse().unwrap()));
+    given::<Access>(history.clone()).when(&of_another).then_refused(&Refusal::UnknownCalendar);
+    let logged_out = Event::LoggedOut(LoggedOut { subject, at: now.parse().unwrap() });
+    for end in [revoked, logged_out] {
+        let state = [assigned.clone(), issued.clone(), end].iter().fold(State::default(), Access::evolve);
+        assert_eq!(state.calendar(id), None);
+    }
+}
+
+#[test]
+fn nobody_has_more_addresses_for_calendars_than_devices() {
+    let (group, starts_on) = (GroupId(Uuid::from_u128(9)), "2026-01-01".parse().unwrap());
+    let assigned = Assigned { subject: "ben".parse().unwrap(), group, duty: Duty::Facilitator, starts_on };
+    let now = "2026-03-01T12:00:00Z";
+    let issued = |number| Event::CalendarIssued(calendar(number, "ben", now));
+    let history: Vec<_> = [Event::Assigned(assigned)].into_iter().chain((0..10).map(issued)).collect();
+    let more = Command::IssueCalendar(calendar(10, "ben", now));
+    given::<Access>(history.clone())
+        .when(&more)
+        .then_refused(&Refusal::Full("10 calendars of one subject: revoke one"));
+    let revoked = Event::CalendarRevoked(CalendarRevoked { calendar: CalendarId(Uuid::from_u128(3)) });
+    given::<Access>([history, vec![revoked]].concat()).when(&more).then(&[issued(10)]);
+}

@@ -59,7 +59,8 @@ impl From<Weekday> for Day {
 #[serde(deny_unknown_fields)]
 #[schema(as = BusinessCalendar)]
 pub struct Calendar {
-    /// IANA time zone in which the partner works.
+    /// IANA time zone in which the partner works, in any case; kept as the database writes it.
+    #[serde(deserialize_with = "crate::day::zone_from_outside")]
     #[schema(value_type = String, min_length = 1, max_length = 64, example = "America/New_York")]
     pub time_zone: Text<64>,
     /// Days of the week on which it works, at least one.

@@ -54,6 +54,6 @@ impl From<WaitlistedV1> for Waitlisted {
 
 impl From<EnrolledV1> for Enrolled {
     fn from(EnrolledV1 { member, starts_on }: EnrolledV1) -> Self {
-        Self { member, starts_on, proposed_by: None }
+        Self { member, starts_on, proposed_by: None, beyond: None }
     }
 }

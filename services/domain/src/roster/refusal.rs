@@ -20,6 +20,14 @@ pub enum Refusal {
         /// Last day of the earlier enrolment.
         ended_on: Date,
     },
+    /// Would overlap another enrolment.
+    #[error("the member has another enrolment on some of these days, from {starts_on}{}", until(*.ends_on))]
+    Meets {
+        /// Its first day.
+        starts_on: Date,
+        /// Its last day, if it has one.
+        ends_on: Option<Date>,
+    },
     /// Not enrolled.
     #[error("the member is not enrolled in this group")]
     NotEnrolled,
@@ -39,11 +47,13 @@ pub enum Refusal {
     #[error("the group has {MEMBERS_MAX} members, the most that are possible")]
     Full,
     /// All places are taken.
-    #[error("the group has {} places and not one is free from that day on{}", .places.get(), but_from(*.free_from))]
+    #[error("the group has {} places and not one is free {}{}", .places.get(), when(*.on), but_from(*.free_from))]
     NoPlace {
         /// How many there are.
         places: Places,
-        /// When one is free, as far as is known.
+        /// The first day without one, of days of which both ends are known, or that a correction adds.
+        on: Option<Date>,
+        /// When one is free for good, as far as is known.
         free_from: Option<Date>,
     },
     /// Too many ask.
@@ -52,6 +62,9 @@ pub enum Refusal {
     /// Neither asks nor waits.
     #[error("the member neither asks nor waits for a place in this group")]
     NotAsking,
+    /// Whoever is to come before them does not wait.
+    #[error("whoever is to come before the member does not wait for a place in this group")]
+    NotWaiting,
     /// Too late to cancel.
     #[error("the enrolment has started on {starts_on}: the member can be withdrawn")]
     Started {
@@ -66,6 +79,14 @@ pub enum Refusal {
     },
 }
 
+fn when(on: Option<Date>) -> String {
+    on.map_or_else(|| "from that day on".to_owned(), |day| format!("on {day}, a day of today or later"))
+}
+
+fn until(ends_on: Option<Date>) -> String {
+    ends_on.map(|day| format!(" to {day}")).unwrap_or_default()
+}
+
 fn but_from(free: Option<Date>) -> String {
     free.map(|day| format!("; one is free from {day} on")).unwrap_or_default()
 }
@@ -75,6 +96,7 @@ impl crate::Refusal for Refusal {
         match self {
             Self::AlreadyEnrolled { .. } => "already-enrolled",
             Self::Overlaps { .. } => "enrolments-overlap",
+            Self::Meets { .. } => "enrolments-meet",
             Self::NotEnrolled => "not-enrolled",
             Self::Ended { .. } => "enrolment-ended",
             Self::EndsBeforeStart { .. } => "ends-before-start",
@@ -82,6 +104,7 @@ impl crate::Refusal for Refusal {
             Self::NoPlace { .. } => "group-full",
             Self::TooManyAsk => "too-many-applications",
             Self::NotAsking => "not-asking",
+            Self::NotWaiting => "not-waiting",
             Self::Started { .. } => "enrolment-started",
             Self::NothingSince { .. } => "no-such-enrolment",
         }
@@ -91,12 +114,14 @@ impl crate::Refusal for Refusal {
             Self::NotEnrolled => RefusalKind::Absent,
             Self::AlreadyEnrolled { .. }
             | Self::Overlaps { .. }
+            | Self::Meets { .. }
             | Self::Ended { .. }
             | Self::EndsBeforeStart { .. }
             | Self::Full
             | Self::NoPlace { .. }
             | Self::TooManyAsk
             | Self::NotAsking
+            | Self::NotWaiting
             | Self::Started { .. }
             | Self::NothingSince { .. } => RefusalKind::Conflict,
         }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{CancelReason, DeclineReason, Places};
 use crate::{LocalDay, MemberId, people::Persons};
@@ -16,10 +18,13 @@ pub struct Enrolment {
     pub end: Option<End>,
     /// Whether it began by the act of somebody with authority over the record, or was confirmed by such an act.
     pub confirmed: bool,
+    /// Its first day as it was, if that was corrected.
+    pub was: Option<Date>,
 }
 
 /// The end of an enrolment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct End {
     /// Last day.
     pub on: Date,
@@ -31,6 +36,11 @@ impl Enrolment {
     /// Whether it covers the day.
     pub fn covers(&self, day: Date) -> bool {
         self.starts_on <= day && self.lasts_until(day)
+    }
+
+    /// Whether it has a day of these; without a last one, they go on.
+    pub(super) fn meets(&self, (from, until): (Date, Option<Date>)) -> bool {
+        until.is_none_or(|until| self.starts_on <= until) && self.lasts_until(from)
     }
 
     fn lasts_until(&self, day: Date) -> bool {
@@ -86,11 +96,26 @@ pub(super) struct Known {
     /// Oldest first; none overlaps another.
     pub enrolments: Vec<Enrolment>,
     pub standing: Standing,
-    /// Since when there was what was taken back last, if nothing was asked or begun after that.
-    pub taken_back: Option<Date>,
+    /// What was taken back last, if nothing was asked or begun after that.
+    pub taken_back: Option<TakenBack>,
+    /// First day of what was taken back, and recorded again as it was.
+    pub again: Option<Date>,
+}
+
+/// What never was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TakenBack {
+    pub since: Date,
+    /// How it had ended, if it had.
+    pub end: Option<End>,
 }
 
 impl Known {
+    fn insert(&mut self, enrolment: Enrolment) {
+        let later = self.enrolments.partition_point(|one| one.starts_on < enrolment.starts_on);
+        self.enrolments.insert(later, enrolment);
+    }
+
     /// The enrolment that lasts.
     fn lasting(&self) -> Option<Enrolment> {
         self.enrolments.last().copied().filter(|last| last.end.is_none())
@@ -117,6 +142,11 @@ impl Person<'_> {
         open.map(|(record, known)| (*record, known.standing))
     }
 
+    /// All enrolments, under which record each.
+    pub fn enrolments(&self) -> impl Iterator<Item = (MemberId, Enrolment)> {
+        self.0.iter().flat_map(|(record, known)| known.enrolments.iter().map(|one| (*record, *one)))
+    }
+
     /// The end of the last enrolment, of those that ended.
     pub fn ended(&self) -> Option<End> {
         let ends = self.0.iter().filter_map(|(_, known)| known.enrolments.iter().rev().find_map(|one| one.end));
@@ -128,7 +158,7 @@ impl Person<'_> {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State {
     people: BTreeMap<MemberId, Known>,
-    /// Who waits, longest first.
+    /// Who waits, whoever is next first.
     line: Vec<MemberId>,
     /// As set; none if it never was, or was taken away.
     pub(super) capacity: Option<Places>,
@@ -184,7 +214,7 @@ impl State {
         !self.line.is_empty()
     }
 
-    /// Who has waited longest of those who have no place, and the first day that they can have one for good.
+    /// Who is first in line of those who have no place, and the first day that they can have one for good.
     pub(super) fn next_in_line(&self, persons: &Persons, today: Date) -> Option<(MemberId, Date)> {
         let waits = |record: &MemberId| {
             let person = self.person(persons, *record)?;
@@ -203,7 +233,34 @@ impl State {
     /// records are enrolled.
     pub(super) fn free_from(&self, persons: &Persons, from: Date) -> Option<Date> {
         let places = i32::from(self.capacity.unwrap_or(Places::MOST).get());
-        let mut changes = vec![(from, 0)];
+        let mut changes = self.changes(persons, from);
+        changes.push((from, 0));
+        changes.sort_unstable();
+        let (mut taken, mut free) = (0, None);
+        for (day, change) in changes {
+            taken += change;
+            free = if taken < places { free.or(Some(day)) } else { None };
+        }
+        free
+    }
+
+    /// The first day, `from` or later, on which more people have a place than there are places, and more than `before`.
+    pub(super) fn beyond(&self, before: &Self, persons: &Persons, from: Date, places: Places) -> Option<Date> {
+        let now = self.changes(persons, from).into_iter().map(|(day, change)| (day, change, 0));
+        let then = before.changes(persons, from).into_iter().map(|(day, change)| (day, 0, change));
+        let mut changes: Vec<_> = now.chain(then).collect();
+        changes.sort_unstable();
+        let (mut taken, mut were) = (0, 0);
+        changes.chunk_by(|(one, ..), (next, ..)| one == next).find_map(|day| {
+            taken += day.iter().map(|(_, change, _)| change).sum::<i32>();
+            were += day.iter().map(|(.., change)| change).sum::<i32>();
+            (taken > places.get().into() && taken > were).then_some(day[0].0)
+        })
+    }
+
+    /// From which days on, `from` or later, one place more is taken, and one less.
+    fn changes(&self, persons: &Persons, from: Date) -> Vec<(Date, i32)> {
+        let mut changes = vec![];
         for (member, known) in &self.people {
             match persons.records(member) {
                 [_] => changes.extend(taken(&known.enrolments, from)),
@@ -217,13 +274,7 @@ impl State {
                 }
             }
         }
-        changes.sort_unstable();
-        let (mut taken, mut free) = (0, None);
-        for (day, change) in changes {
-            taken += change;
-            free = if taken < places { free.or(Some(day)) } else { None };
-        }
-        free
+        changes
     }
 
     /// The member asks, or has an answer, or none is needed any more.
@@ -242,8 +293,26 @@ impl State {
 
     /// The member is enrolled from that day on.
     pub(super) fn begin(&mut self, member: MemberId, starts_on: Date, confirmed: bool) {
-        let enrolment = Enrolment { starts_on, end: None, confirmed };
-        self.stand(member, Standing::Quiet).enrolments.push(enrolment);
+        let enrolment = Enrolment { starts_on, end: None, confirmed, was: None };
+        self.stand(member, Standing::Quiet).insert(enrolment);
+    }
+
+    /// The member was, is or will be enrolled, whatever they ask for besides.
+    pub(super) fn record(&mut self, member: MemberId, enrolment: Enrolment) {
+        let person = self.people.entry(member).or_default();
+        let as_it_was = person.taken_back.take().is_some_and(|last| last.end == enrolment.end);
+        person.again = as_it_was.then_some(enrolment.starts_on);
+        person.insert(enrolment);
+    }
+
+    /// What began on that day has these days.
+    pub(super) fn correct(&mut self, member: MemberId, since: Date, (starts_on, end): (Date, Option<End>)) {
+        let Some(person) = self.people.get_mut(&member) else { return };
+        let Some(at) = person.enrolments.iter().position(|one| one.starts_on == since) else { return };
+        let one = person.enrolments.remove(at);
+        let was = if starts_on == since { one.was } else { Some(since) };
+        person.again = None;
+        person.insert(Enrolment { starts_on, end, was, ..one });
     }
 
     /// What began on that day is confirmed: the application that has no answer, and the enrolment.
@@ -260,19 +329,47 @@ impl State {
     /// What began on that day never was: the application that has no answer, or else the enrolment.
     pub(super) fn take_back(&mut self, member: MemberId, since: Date) {
         if self.standing(member).asked_on() == Some(since) {
-            self.stand(member, Standing::Quiet).taken_back = Some(since);
+            self.stand(member, Standing::Quiet).taken_back = Some(TakenBack { since, end: None });
         } else if let Some(person) = self.people.get_mut(&member) {
+            let end = person.enrolments.iter().find(|one| one.starts_on == since).and_then(|one| one.end);
             person.enrolments.retain(|enrolment| enrolment.starts_on != since);
-            person.taken_back = Some(since);
+            person.taken_back = Some(TakenBack { since, end });
         }
     }
 
-    /// The member's enrolment ends, if one lasts.
+    /// So the member's last enrolment ends.
     pub(super) fn end(&mut self, member: MemberId, end: End) {
-        let last = self.people.get_mut(&member).and_then(|person| person.enrolments.last_mut());
-        if let Some(lasting) = last.filter(|last| last.end.is_none()) {
-            lasting.end = Some(end);
+        if let Some(last) = self.people.get_mut(&member).and_then(|person| person.enrolments.last_mut()) {
+            last.end = Some(end);
         }
+    }
+
+    /// The member has the turn after the other, or the first.
+    pub(super) fn move_turn(&mut self, member: MemberId, after: Option<MemberId>) {
+        let waited = self.line.len();
+        self.line.retain(|other| *other != member);
+        if self.line.len() < waited {
+            let before = after.and_then(|after| self.line.iter().position(|other| *other == after));
+            self.line.insert(before.map_or(0, |before| before + 1), member);
+        }
+    }
+
+    /// Who waits, by whose turn it is: each person once, under all records under which they wait, that of their turn first.
+    /// Not who has a place.
+    pub(super) fn turns(&self, persons: &Persons) -> Vec<Vec<MemberId>> {
+        let mut turns: Vec<Vec<MemberId>> = vec![];
+        for record in &self.line {
+            let person = persons.of(*record);
+            let turn = turns.iter_mut().find(|turn| persons.of(turn[0]) == person);
+            match turn {
+                Some(turn) => turn.push(*record),
+                None if self.person(persons, *record).is_some_and(|person| person.lasting().is_empty()) => {
+                    turns.push(vec![*record]);
+                }
+                None => {}
+            }
+        }
+        turns
     }
 }
 

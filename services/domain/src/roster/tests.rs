@@ -1,5 +1,7 @@
 //! What a roster promises.
 
+mod corrections;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{ToSpan, civil::date, tz::TimeZone};
@@ -69,7 +71,7 @@ fn waitlisted(member: MemberId, starts_on: Date) -> Event {
     Event::Waitlisted(Waitlisted { member, on: day(2, 1), starts_on, proposed_by: None })
 }
 fn enrolled(member: MemberId, starts_on: Date) -> Event {
-    Event::Enrolled(Enrolled { member, starts_on, proposed_by: None })
+    Event::Enrolled(Enrolled { member, starts_on, proposed_by: None, beyond: None })
 }
 fn promoted(member: MemberId, starts_on: Date) -> Event {
     Event::Promoted(Promoted { member, starts_on })
@@ -143,12 +145,19 @@ fn nobody_leaves_who_is_not_enrolled_or_before_they_came() {
 }
 
 #[test]
-fn what_has_ended_does_not_end_otherwise() {
-    let history = [enrolled(ALICE, day(1, 5)), completed(ALICE, day(3, 1))];
+fn what_has_ended_ends_on_another_day_if_that_is_said_but_facilitators_make_nothing_longer() {
+    let history = || [enrolled(ALICE, day(1, 5)), completed(ALICE, day(3, 1))];
+    given::<Roster>(history()).when(&complete(ALICE, day(3, 1))).then_nothing();
+    given::<Roster>(history()).when(&complete(ALICE, day(3, 2))).then(&[completed(ALICE, day(3, 2))]);
+    given::<Roster>(history()).when(&withdraw(ALICE, day(3, 1))).then_refused(&Refusal::Ended { ended_on: day(3, 1) });
+    given::<Roster>(history()).when(&withdraw(ALICE, day(1, 20))).then(&[withdrawn(ALICE, day(1, 20))]);
+    let before = Refusal::EndsBeforeStart { starts_on: day(1, 5) };
+    given::<Roster>(history()).when(&withdraw(ALICE, day(1, 4))).then_refused(&before);
     let ended = Refusal::Ended { ended_on: day(3, 1) };
-    given::<Roster>(history.clone()).when(&complete(ALICE, day(3, 1))).then_nothing();
-    given::<Roster>(history.clone()).when(&complete(ALICE, day(3, 2))).then_refused(&ended);
-    given::<Roster>(history).when(&withdraw(ALICE, day(3, 1))).then_refused(&ended);
+    given::<Roster>(history()).when(&proposing(complete(ALICE, day(3, 2)))).then_refused(&ended);
+    given::<Roster>(history()).when(&proposing(withdraw(ALICE, day(2, 9)))).then(&[withdrawn(ALICE, day(2, 9))]);
+    let asks_again = [&history()[..], &[applied(ALICE)]].concat();
+    given::<Roster>(asks_again).when(&withdraw(ALICE, day(3, 2))).then_refused(&ended);
 }
 
 #[test]
@@ -168,13 +177,13 @@ fn an_application_is_answered_by_a_place_a_turn_or_a_no() {
 
 #[test]
 fn nobody_is_enrolled_beyond_the_places_unless_it_is_over() {
-    let no_place = Refusal::NoPlace { places: of(1), free_from: None };
+    let no_place = Refusal::NoPlace { places: of(1), on: None, free_from: None };
     assert!(no_place.to_string().ends_with("1 places and not one is free from that day on"), "{no_place}");
     given::<Roster>(one_place()).when(&enrol(DAN, day(2, 1))).then_refused(&no_place);
     given::<Roster>(one_place()).when(&enrol(BOB, day(9, 1))).then_refused(&no_place);
     // Alice leaves on 31 March: who comes the day after takes nobody's place.
     let leaves = [capacity(1), enrolled(ALICE, day(1, 5)), withdrawn(ALICE, day(3, 31))];
-    let later = Refusal::NoPlace { places: of(1), free_from: Some(day(4, 1)) };
+    let later = Refusal::NoPlace { places: of(1), on: None, free_from: Some(day(4, 1)) };
     assert!(later.to_string().ends_with("; one is free from 2026-04-01 on"), "{later}");
     given::<Roster>(leaves.clone()).when(&enrol(BOB, day(3, 31))).then_refused(&later);
     given::<Roster>(leaves.clone()).when(&enrol(BOB, day(4, 1))).then(&[enrolled(BOB, day(4, 1))]);
@@ -338,9 +347,20 @@ impl Naive {
 
     fn begins(&mut self, member: MemberId, from: Date) {
         self.answered(member);
-        let days: BTreeSet<_> = Self::days().filter(|day| *day >= from).collect();
+        self.is_on(member, from, None);
+    }
+
+    fn is_on(&mut self, member: MemberId, from: Date, end: Option<End>) {
+        let days: BTreeSet<_> =
+            Self::days().filter(|day| *day >= from && end.is_none_or(|end| *day <= end.on)).collect();
         assert!(!days.iter().any(|day| self.covers(member, *day)), "{member} is on the roster twice");
         self.on.push((member, from, days));
+    }
+
+    /// The one that began on that day.
+    fn is_off(&mut self, member: MemberId, since: Date) {
+        let one = self.on.iter().position(|(whose, from, _)| (*whose, *from) == (member, since));
+        self.on.remove(one.expect("an enrolment"));
     }
 
     fn happened(&mut self, event: &Event) {
@@ -357,14 +377,27 @@ impl Naive {
                 self.begins(now.member, now.starts_on);
             }
             Event::Completed(Completed { member, ends_on }) | Event::Withdrawn(Withdrawn { member, ends_on, .. }) => {
-                let last = self.on.iter_mut().rfind(|(whose, _, _)| whose == member).expect("an enrolment");
-                last.2.retain(|day| day <= ends_on);
+                let last = self.on.iter().filter(|(whose, _, _)| whose == member).map(|(_, since, _)| *since).max();
+                let since = last.expect("an enrolment");
+                self.is_off(*member, since);
+                self.is_on(*member, since, Some(End { on: *ends_on, completed: true }));
+            }
+            Event::Recorded(now) => self.is_on(now.member, now.starts_on, Some(now.end)),
+            Event::Corrected(now) => {
+                self.is_off(now.member, now.since);
+                self.is_on(now.member, now.starts_on, now.end);
+            }
+            Event::TurnMoved(now) => {
+                self.line.retain(|other| *other != now.member);
+                let at = now.after.map_or(0, |after| 1 + self.line.iter().position(|one| *one == after).unwrap());
+                self.line.insert(at, now.member);
             }
             Event::Declined(now) => assert!(self.answered(now.member)),
             Event::Cancelled(now) => {
                 if !self.answered(now.member) {
-                    let last = self.on.iter().rposition(|(whose, _, _)| *whose == now.member);
-                    self.on.remove(last.expect("an enrolment"));
+                    let last = self.on.iter().filter(|(whose, _, _)| *whose == now.member).map(|(_, since, _)| *since);
+                    let last = last.max().expect("an enrolment");
+                    self.is_off(now.member, last);
                 }
             }
             Event::EnteredInError(now) if self.asked.get(&now.member) == Some(&now.since) => {
@@ -379,8 +412,25 @@ impl Naive {
 
 fn asks() -> impl Strategy<Value = Ask> {
     let member = (1u128..6).prop_map(|n| MemberId(Uuid::from_u128(n)));
-    let some_day = (0i16..60).prop_map(|n| FIRST + n.days());
-    (0..12, member, some_day, 1u16..4).prop_map(|(kind, member, day, places)| match kind {
+    let some_day = prop_oneof![0i16..60, 8i16..16].prop_map(|n| FIRST + n.days());
+    let other = (1u128..6).prop_map(|n| MemberId(Uuid::from_u128(n)));
+    (0..19, member, other, some_day, 1u16..4).prop_map(|(kind, member, other, day, places)| match kind {
+        12 | 13 => {
+            let end = End { on: day + (i64::from(places) * 9 - 10).days(), completed: places > 2 };
+            Ask::Record { member, starts_on: day, end, if_full: exceeds(places > 2) }
+        }
+        14..17 => {
+            let other = day + (i64::from(places) * 5 - 10).days();
+            let to = Correction {
+                starts_on: (kind != 15).then_some(other),
+                ends_on: (kind != 14).then(|| (places > 1).then(|| other + 9.days())),
+                completed: (places > 2).then_some(true),
+            };
+            let reason = CorrectionReason::TypedWrong;
+            Ask::Correct { member, since: day, to, reason, if_full: exceeds(places > 2) }
+        }
+        17 => Ask::MoveTurn { member, after: Some(other).filter(|_| places > 1), reason: BTreeMap::new() },
+        18 => Ask::Enrol { member, starts_on: day, if_full: exceeds(true) },
         0 => Ask::Apply { member },
         1 | 2 => Ask::Enrol { member, starts_on: day, if_full: IfFull::Refuse },
         3..6 => Ask::Enrol { member, starts_on: day, if_full: IfFull::Wait },
@@ -393,7 +443,21 @@ fn asks() -> impl Strategy<Value = Ask> {
     })
 }
 
-/// What is asked on one day after another.
+fn exceeds(does: bool) -> IfFull {
+    if does { IfFull::Exceed(BeyondReason::Urgent) } else { IfFull::Refuse }
+}
+
+/// Whether it gives a place beyond the number.
+fn is_beyond(event: &Event) -> bool {
+    match event {
+        Event::Enrolled(now) => now.beyond.is_some(),
+        Event::Recorded(now) => now.beyond.is_some(),
+        Event::Corrected(now) => now.beyond.is_some(),
+        _ => false,
+    }
+}
+
+/// What is asked on one day after another: days that began something are named more often than by chance.
 fn asked() -> impl Strategy<Value = Vec<Command>> {
     let step = (asks(), prop::bool::weighted(0.3));
     prop::collection::vec(step, 1..60).prop_map(|steps| {
@@ -418,13 +482,14 @@ proptest! {
                 prop_assert!(days.any(|day| naive.people(day) >= places.get().into()), "there is a place");
             }
             for event in decided.unwrap_or_default() {
+                let before: Vec<_> = Naive::days().map(|day| naive.people(day)).collect();
                 naive.happened(&event);
                 state = Roster::evolve(state, &event);
-                if let Event::Enrolled(Enrolled { starts_on, .. }) | Event::Promoted(Promoted { starts_on, .. }) = event {
-                    let places = state.capacity.unwrap_or(Places::MOST).get();
-                    for day in Naive::days().filter(|day| *day >= starts_on.max(command.today.date())) {
-                        prop_assert!(naive.people(day) <= places.into(), "more than {} on {}", places, day);
-                    }
+                let places = state.capacity.unwrap_or(Places::MOST).get();
+                for (day, before) in Naive::days().zip(before).filter(|(day, _)| *day >= command.today.date()) {
+                    let people = naive.people(day);
+                    let more = people > before && people > places.into();
+                    prop_assert!(!more || is_beyond(&event), "more than {} on {}", places, day);
                 }
                 history.push(event);
             }
@@ -629,8 +694,9 @@ fn whoever_waits_under_one_record_and_leaves_under_the_other_comes_after_that() 
 
 #[test]
 fn one_word_confirms_what_a_person_has_twice() {
-    let put_forward =
-        |member| Event::Enrolled(Enrolled { member, starts_on: day(1, 5), proposed_by: "fay".parse().ok() });
+    let put_forward = |member| {
+        Event::Enrolled(Enrolled { member, starts_on: day(1, 5), proposed_by: "fay".parse().ok(), beyond: None })
+    };
     let history = || vec![put_forward(BOB), put_forward(DAN)];
     let both = [confirmed(BOB, day(1, 5)), confirmed(DAN, day(1, 5))];
     given::<Roster>(history()).when(&as_one(confirms(DAN, day(1, 5)))).then(&both);
@@ -676,7 +742,7 @@ proptest! {
                 asking_twice_changes_nothing::<Roster>(&history, &command);
                 for event in Roster::decide(&command, &state).unwrap_or_default() {
                     let place = match &event {
-                        Event::Enrolled(Enrolled { member, starts_on, .. })
+                        Event::Enrolled(Enrolled { member, starts_on, beyond: None, .. })
                         | Event::Promoted(Promoted { member, starts_on }) => Some((*member, *starts_on)),
                         _ => None,
                     };

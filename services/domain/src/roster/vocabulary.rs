@@ -23,7 +23,7 @@ use super::MEMBERS_MAX;
 pub enum Stage {
     /// Asked for a place; nobody has answered yet.
     Applied,
-    /// Waits for a place. Whoever has waited longest gets the next one.
+    /// Waits for a place. Whoever is first in line gets the next one.
     Waitlisted,
     /// Has a place from the first day on, and has not come yet.
     Enrolled,
@@ -98,15 +98,48 @@ pub enum ErrorReason {
     Other,
 }
 
-/// What is to be done if there is no place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+/// Why the days of an enrolment are corrected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "snake_case")]
+pub enum CorrectionReason {
+    /// A day was typed wrong.
+    TypedWrong,
+    /// It became known later.
+    ToldLate,
+    /// Something else was agreed since.
+    Agreed,
+    /// Something else.
+    Other,
+}
+
+/// Why there is a place for somebody beyond the number that the group has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BeyondReason {
+    /// They cannot wait.
+    Urgent,
+    /// Their place was given away by a mistake.
+    OurMistake,
+    /// They come back.
+    Returns,
+    /// They come with somebody who has a place.
+    WithSomebody,
+    /// Something else.
+    Other,
+    /// It was not said.
+    NotSaid,
+}
+
+/// What is to be done if there is no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum IfFull {
     /// Refuse.
     #[default]
     Refuse,
     /// Put the member on the waiting list.
     Wait,
+    /// There is one more for them.
+    Exceed(BeyondReason),
 }
 
 /// Places of a group, 1 to [`MEMBERS_MAX`]; unit: person. Serialised as a number.

@@ -194,6 +194,9 @@ impl Report<'_> {
             match text("became") {
                 "rejected" => left_out.push(wrong(text("field"), text("what").into())),
                 "unmatched" => left_out.push(wrong("external_id", "nobody is here whom this is about".into())),
+                "duplicate" if !said["field"].is_null() => {
+                    left_out.push(wrong(text("field"), format!("{}{other}: left out", text("what"))));
+                }
                 "duplicate" if said["check_in"].is_null() && other.is_empty() => {
                     let of = said["possible_duplicates"][0].as_str().unwrap_or_default();
                     left_out.push(wrong("(identity)", format!("may be member {of}: left out")));

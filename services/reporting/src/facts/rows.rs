@@ -106,6 +106,7 @@ impl Rows {
             }
             Event::Scheduled(_)
             | Event::Unscheduled(_)
+            | Event::JoiningSet(_)
             | Event::OccurrenceChanged(_)
             | Event::OccurrenceRestored(_) => {}
         }

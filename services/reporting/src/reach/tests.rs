@@ -424,6 +424,8 @@ fn only_present_and_late_at_a_held_meeting_counts() {
     history.mark(&north, meeting(1), member(4), present());
     history.held(&north, meeting(1));
     history.correct(&north, meeting(1), member(4), None);
+    history.mark(&north, meeting(1), member(5), present());
+    history.take_back(&north, meeting(1), member(5), present());
     let total = &reach(&history, &[])[0];
     assert_eq!((total.people, total.meetings_held), (2, 1));
     assert_eq!((total.attendances_in_person, total.attendances_video, total.attendances_phone), (1, 0, 1));

@@ -189,7 +189,11 @@ fn no_refusal_but_that_of_nobody_tells_somebody_who_could_walk_in_from_nobody() 
     let unknown = Became::Refused(Refusal::Mark(MarkRefusal::UnknownMember));
     let open = vec![planned(), opened()];
     for history in [open.clone(), [open, vec![held()]].concat(), vec![planned(), cancelled()]] {
-        for said in [walks_in(BOB, None, Mark::Late), walks_in(BOB, Some(Mark::Late), Mark::Present), walks_in(BOB, None, Mark::Absent)] {
+        for said in [
+            walks_in(BOB, None, Mark::Late),
+            walks_in(BOB, Some(Mark::Late), Mark::Present),
+            walks_in(BOB, None, Mark::Absent),
+        ] {
             let of_somebody = became(&history, &of(vec![said.clone(), said.clone()]));
             let of_nobody = became(&history, &of(vec![erased(said.clone()), erased(said)]));
             match of_somebody[0].0 {
