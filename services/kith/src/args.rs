@@ -13,12 +13,14 @@ use crate::Service;
 mod csv_form;
 mod disclosure;
 mod listing;
+mod member_columns;
 
 #[cfg(test)]
 pub(crate) use csv_form::Columns;
 pub(crate) use csv_form::{CsvForm, is_separator};
 pub(crate) use disclosure::{Attack, Suppress};
 pub(crate) use listing::{ImportGroups, ImportListing, ImportNaws, ReadListing};
+pub(crate) use member_columns::{MEMBER_COLUMNS, member_columns};
 
 /// The record of peer-support groups: who came, how, and how many more.
 #[derive(Debug, Parser)]
@@ -248,7 +250,7 @@ pub(crate) enum Import {
     Calendar(ImportCalendar),
     /// Members and their enrolments as CSV, with columns such as
     /// `alias,given_name,email,external_system,external_id,group,starts_on`
-    #[command(after_long_help = crate::import::members_columns())]
+    #[command(after_long_help = member_columns())]
     Members(ImportMembers),
     /// Check-ins of the past as CSV, with columns such as `external_system,external_id,instrument,taken_on,score`
     CheckIns(ImportCheckIns),

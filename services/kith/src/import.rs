@@ -30,7 +30,6 @@ pub use check_ins::check_ins;
 pub use hsds::hsds;
 pub use listing::{bmlt, groups, meeting_guide, naws};
 pub use members::members;
-pub use members_file::columns as members_columns;
 pub use past_attendance::attendance;
 
 /// Sends all of something in one request; answers the report.

@@ -31,6 +31,24 @@ pub(crate) fn words(text: &str) -> Vec<String> {
     words.map(str::to_owned).collect()
 }
 
+/// Katakana as hiragana: which of them somebody writes says nothing of who is meant.
+pub(crate) fn hiragana(word: &str) -> String {
+    let plain = |c: char| match c {
+        '\u{30a1}'..='\u{30f6}' => char::from_u32(u32::from(c) - 0x60).unwrap_or(c),
+        c => c,
+    };
+    word.chars().map(plain).collect()
+}
+
+/// Whether a word is of Han characters, kana or hangul (in its letters, as it is compared).
+pub(crate) fn has_no_spaces(word: &str) -> bool {
+    let script = |c: char| CodePointMapData::<Script>::new().get(c);
+    !word.is_ascii()
+        && word.chars().all(|c| {
+            matches!(script(c), Script::Han | Script::Hiragana | Script::Katakana | Script::Hangul) || c == 'ー'
+        })
+}
+
 /// How a text can be read by somebody who looks for a word in it: its words, with a space between two, in letters that every
 /// keyboard has. In one reading letters of other alphabets are what they sound like, in one what they look like; and in one
 /// of each what two letters stand for is one (`ue` for ü). Names of hosts in the form of DNS are read as they are shown.

@@ -11,9 +11,8 @@ use domain::{
     MemberId, OrgId, Text,
     member::{Field, Profile},
 };
-use icu_properties::{CodePointMapData, props::Script};
 
-use crate::folded;
+use crate::folded::{self, has_no_spaces, hiragana};
 
 /// Most words of a name, or of a search, a count.
 const WORDS_MAX: usize = 8;
@@ -383,15 +382,6 @@ fn ends(word: &str) -> Vec<String> {
     word.char_indices().skip(1).filter(|(_, c)| begins(*c)).map(|(at, _)| word[at..].to_owned()).collect()
 }
 
-/// Whether a word is of Han characters, kana or hangul (in its letters, as it is compared).
-fn has_no_spaces(word: &str) -> bool {
-    let script = |c: char| CodePointMapData::<Script>::new().get(c);
-    !word.is_ascii()
-        && word.chars().all(|c| {
-            matches!(script(c), Script::Han | Script::Hiragana | Script::Katakana | Script::Hangul) || c == 'ー'
-        })
-}
-
 /// A word, as far as it has to be known to leave most others out without a look at their letters.
 struct Sketch {
     word: Arc<str>,
@@ -430,15 +420,6 @@ struct Word {
 /// The first words of a name, as they are compared.
 fn words(text: &str) -> Vec<Word> {
     folded::words(text).iter().take(WORDS_MAX).map(|word| Word::new(&hiragana(word))).collect()
-}
-
-/// Katakana as hiragana: which of them somebody writes says nothing of who is meant.
-fn hiragana(word: &str) -> String {
-    let plain = |c: char| match c {
-        '\u{30a1}'..='\u{30f6}' => char::from_u32(u32::from(c) - 0x60).unwrap_or(c),
-        c => c,
-    };
-    word.chars().map(plain).collect()
 }
 
 /// Most mistakes that are small in any word, a count.
@@ -700,85 +681,6 @@ mod tests {
             prop_assert_eq!(index.words.len(), index.sketches.len());
             for (word, called) in &index.words {
                 prop_assert!(!called.by.is_empty() && index.sketches[called.place].word == *word);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod speed {
-    use super::*;
-    #[test]
-    #[ignore]
-    fn speed() {
-        let org: OrgId = "acme".parse().unwrap();
-        let parts = ["ko", "wal", "ska", "ber", "man", "tin", "ro", "sen", "dal", "mi"];
-        let given = [
-            "Beata",
-            "Maria",
-            "Jolanta",
-            "Katarzyna",
-            "Agnieszka",
-            "William",
-            "Charlotte",
-            "Oliver",
-            "Mohammed",
-            "Fatima",
-            "Chiara",
-            "Giulia",
-            "Hans",
-            "Greta",
-            "Pierre",
-            "Chloe",
-            "Ivan",
-            "Olga",
-            "Yuki",
-            "Hiro",
-        ];
-        let family = |n: usize| {
-            let p = |d: usize| parts[n / d % 10];
-            format!("{}{}{}{}{}", p(1), p(10), p(100), p(1000), p(10000))
-        };
-        let profile = |n: usize| Profile {
-            alias: Some(format!("Alias {n}").parse().unwrap()),
-            given_name: Some(given[n % 20].parse().unwrap()),
-            family_name: Some(family(n).parse().unwrap()),
-            year_of_birth: Some(1930 + (n % 80) as i16),
-            ..Profile::default()
-        };
-        for many in [20_000usize, 100_000] {
-            let names = Names::default();
-            let t = std::time::Instant::now();
-            names.update(
-                &org,
-                (0..many)
-                    .map(|n| {
-                        (
-                            MemberId(uuid::Uuid::from_u128((n as u128) << 64 | (n as u128 * 0x9e3779b97f4a7c15))),
-                            Some(profile(n)),
-                        )
-                    })
-                    .collect(),
-            );
-            println!("{many}: build {:?}", t.elapsed());
-            for (what, asked) in [("near", 0), ("search full", 1), ("search begin", 2), ("search misspelt", 3)] {
-                let t = std::time::Instant::now();
-                let mut found = 0;
-                for k in 0..200usize {
-                    let n = k * 97 % many;
-                    found += match asked {
-                        0 => names.near(&org, &profile(n), 20).len(),
-                        1 => names
-                            .search(&org, &format!("{} {}", given[n % 20], family(n)), (Names::FIELDS, None), 50)
-                            .len(),
-                        2 => names.search(&org, &family(n)[..4], (Names::FIELDS, None), 50).len(),
-                        _ => {
-                            let f = family(n);
-                            names.search(&org, &format!("{}{}", &f[..3], &f[4..]), (Names::FIELDS, None), 50).len()
-                        }
-                    };
-                }
-                println!("{many}: {what} {:?} each, {found} found", t.elapsed() / 200);
             }
         }
     }

@@ -71,8 +71,6 @@ pub(crate) struct Lines {
     pub lines: Vec<Line>,
     /// What is wrong, in order.
     pub wrong: Vec<Wrong>,
-    /// Lines that say nothing that others of the file do not: they are left out, and nothing is wrong.
-    pub repeated: Vec<Wrong>,
     /// Rows in which nothing stands: they are nobody. A count.
     pub empty: u64,
     /// Rows that explain columns, as in a template: they are nobody either. A count.

@@ -6,35 +6,8 @@ use domain::{GroupId, IdError, LocalDay, member::Profile};
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
-use super::csv_file::{self, Cells, Fault, FileError, Known, Line, Lines, Wrong, both, one_line};
-use crate::args::CsvForm;
-
-/// All columns, and what each is for.
-const COLUMNS: &[(&str, &str)] = &[
-    ("alias", "what the member is called in the group; need not be a name"),
-    ("given_name", "given name"),
-    ("family_name", "family name"),
-    ("email", "e-mail address"),
-    ("phone", "telephone number, best with its country's prefix, such as +44 20 7946 0001"),
-    ("postal_address", "postal address; line breaks become commas"),
-    ("year_of_birth", "such as 1984"),
-    ("gender", "woman, man, non_binary, other or prefer_not_to_say"),
-    ("ethnicity", "asian, black, mixed, white, other or prefer_not_to_say"),
-    ("disability", "yes, no or prefer_not_to_say: whether the member lives with a disability"),
-    ("carer", "yes, no or prefer_not_to_say: whether the member cares for somebody, unpaid"),
-    ("language", "preferred language, such as en or de-AT"),
-    ("pronouns", "pronouns, as the member says them"),
-    ("notes", "anything else that helps to support the member; line breaks become spaces"),
-    ("external_system", "which other system external_id is of; give both where you can"),
-    ("external_id", "by which the member is found again when a changed file is sent"),
-    ("emergency_name", "whom to call in an emergency; with emergency_phone"),
-    ("emergency_phone", "that person's telephone number"),
-    (
-        "group",
-        "id of a group to enrol them in; with starts_on. One more line with the same external id for one more group",
-    ),
-    ("starts_on", "first day on the group's roster, such as 2026-01-31"),
-];
+use super::csv_file::{self, Cells, Fault, FileError, Known, Line, Lines, both, one_line};
+use crate::args::{CsvForm, MEMBER_COLUMNS};
 
 /// Columns that are fields of a profile, as text.
 const TEXTS: &[&str] = &[
@@ -53,21 +26,11 @@ const TEXTS: &[&str] = &[
     "notes",
 ];
 
-/// All columns and what they are for, as a text.
-pub fn columns() -> String {
-    let lines = COLUMNS.iter().map(|(name, what)| format!("  {name:16} {what}\n"));
-    format!(
-        "Columns, in any case and order; none is needed, and an empty cell says nothing:\n{}\n\
-        --template prints a file with all of them, to be filled with a spreadsheet.",
-        lines.collect::<String>()
-    )
-}
-
 /// An empty file: its first row names the columns, its second says what they are for and is left out by an import.
 pub(super) fn template() -> anyhow::Result<String> {
     let mut file = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(vec![]);
-    file.write_record(COLUMNS.iter().map(|(name, _)| *name))?;
-    file.write_record(COLUMNS.iter().map(|(_, what)| format!("# {what}")))?;
+    file.write_record(MEMBER_COLUMNS.iter().map(|(name, _)| *name))?;
+    file.write_record(MEMBER_COLUMNS.iter().map(|(_, what)| format!("# {what}")))?;
     Ok(String::from_utf8(file.into_inner()?)?)
 }
 
@@ -96,9 +59,9 @@ fn says_something(column: &str, text: &str) -> bool {
 /// # Errors
 /// If its first line does not name columns.
 pub(crate) fn read(bytes: &[u8], form: &CsvForm, today: &LocalDay) -> Result<Lines, FileError> {
-    let names: Vec<_> = COLUMNS.iter().map(|(name, _)| *name).collect();
+    let names: Vec<_> = MEMBER_COLUMNS.iter().map(|(name, _)| *name).collect();
     let (mut lines, mut persons) = (Vec::<Line>::new(), HashMap::<(String, String), usize>::new());
-    let (mut nobody, mut repeated) = (0, vec![]);
+    let mut nobody = 0;
     let each = |at: u64, cells: &Cells<'_>| {
         let mut body = match person(cells, today) {
             Ok(Some(body)) => body,
@@ -113,9 +76,7 @@ pub(crate) fn read(bytes: &[u8], form: &CsvForm, today: &LocalDay) -> Result<Lin
         if let Some(first) = external.as_ref().and_then(|external| persons.get(external)) {
             let first = &mut lines[*first];
             if says_no_more(&first.body, &body) {
-                let (column, what) = ("(all)".into(), format!("line {} says the same: left out", first.at));
-                repeated.push(Wrong { line: at, column, what });
-                return vec![];
+                return vec![("external_id".into(), format!("line {} says the same", first.at))];
             }
             let joined = join(&mut first.body, &body);
             return joined.err().map(|what| ("external_id".to_owned(), what)).into_iter().collect();
@@ -125,7 +86,7 @@ pub(crate) fn read(bytes: &[u8], form: &CsvForm, today: &LocalDay) -> Result<Lin
         vec![]
     };
     let read = csv_file::read(bytes, form, |first| Known { names: &names, beginnings: &[] }.columns(first), each)?;
-    Ok(Lines { lines, repeated, empty: read.empty + nobody, ..read })
+    Ok(Lines { lines, empty: read.empty + nobody, ..read })
 }
 
 /// The first external id, as it is compared.
@@ -370,10 +331,10 @@ mod tests {
         let template = template().unwrap();
         let found = read(template.as_bytes()).unwrap();
         assert_eq!((found.lines.len(), found.wrong.len(), found.explanations), (0, 0, 1), "{found:?}");
-        assert!(TEXTS.iter().all(|name| columns().contains(&format!("\n  {name} "))));
+        assert!(TEXTS.iter().all(|name| crate::args::member_columns().contains(&format!("\n  {name} "))));
         let filled = template.replace('"', "").replace(',', ";").lines().next().unwrap().to_owned() + "\r\nBee\r\n";
         assert_eq!(read(filled.as_bytes()).unwrap().wrong.len(), 1, "cells are missing");
-        let row = format!("{template}Bee{}\r\n", ",".repeat(COLUMNS.len() - 1));
+        let row = format!("{template}Bee{}\r\n", ",".repeat(MEMBER_COLUMNS.len() - 1));
         assert_eq!(read(row.as_bytes()).unwrap().lines.len(), 1);
     }
 

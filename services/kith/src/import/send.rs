@@ -170,11 +170,7 @@ struct Report<'a> {
 
 impl Report<'_> {
     fn count(&self, of: &str) -> u64 {
-        let here = match of {
-            "rejected" => self.file.wrong.len() as u64,
-            "duplicate" => self.file.repeated.len() as u64,
-            _ => 0,
-        };
+        let here = if of == "rejected" { self.file.wrong.len() as u64 } else { 0 };
         self.answer[of].as_u64().unwrap_or_default() + here
     }
 
@@ -187,7 +183,7 @@ impl Report<'_> {
     fn named(&self) -> (Vec<Wrong>, Vec<Wrong>) {
         let of = |line: &Line| line.body["line"].as_u64().unwrap_or_default();
         let places: HashMap<_, _> = self.file.lines.iter().map(|line| (of(line), line)).collect();
-        let (mut left_out, mut remarks) = ([&self.file.wrong[..], &self.file.repeated].concat(), vec![]);
+        let (mut left_out, mut remarks) = (self.file.wrong.clone(), vec![]);
         for said in self.answer["lines"].as_array().into_iter().flatten() {
             let Some(line) = said["line"].as_u64().and_then(|line| places.get(&line)) else { continue };
             let text = |name: &str| said[name].as_str().unwrap_or_default();

@@ -248,10 +248,8 @@ impl SoFar {
         let (Step::New(member) | Step::Known(member, _)) = line.step else { return };
         let repeated = self.said.get(&line.said).map(|(other, of)| (*of, Before { line: *other, repeated: true }));
         if let Some((other, _)) = line.external.iter().find_map(|blind| self.claimed.get(blind)) {
-            line.step = match repeated {
-                Some((of, before)) => Step::Duplicate(vec![of], Some(before)),
-                None => Step::Rejected("external_ids", format!("line {other} has the same, and says something else")),
-            };
+            let says = if repeated.is_some() { "says" } else { "has" };
+            line.step = Step::Rejected("external_ids", format!("line {other} {says} the same"));
             return;
         }
         let alike = line.others.iter().find_map(|blind| self.claimed.get(blind));
