@@ -66,8 +66,6 @@ fn fold(folding: &Folding<'_>, event: &AnyEvent) -> rusqlite::Result<()> {
         ),
         Event::Scheduled(Scheduled { schedule }) => set(folding, "schedule", Some(&json(schedule)), at),
         Event::Unscheduled(Unscheduled {}) => set(folding, "schedule", None, at),
-        // The rule stays; meetings are looked up where they are.
-        Event::OccurrenceChanged(_) | Event::OccurrenceRestored(_) => Ok(()),
         Event::JoiningSet(JoiningSet { online }) => {
             let joining = online.as_ref().and_then(Online::public).map(json);
             set(folding, "joining", joining.as_ref(), at)
