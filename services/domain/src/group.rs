@@ -15,11 +15,11 @@ use utoipa::ToSchema;
 
 pub use self::import::ImportedCalendar;
 pub use self::series::{EARLIER_MAX, MOVED_DAYS_MAX, OVERRIDES_MAX, Override, Series};
+use crate::{Decider, LocalDay, ProgrammeId, RefusalKind, Schedule, event::events, text::Text, there};
 pub use access::{Accessibility, Cost};
 pub use joining::{Joining, Online};
 pub use link::{Link, LinkError};
 pub use meeting_type::MeetingType;
-use crate::{Decider, LocalDay, ProgrammeId, RefusalKind, Schedule, event::events, text::Text, there};
 
 /// Stream kind of groups.
 #[derive(Debug)]
@@ -581,7 +581,8 @@ mod tests {
         };
         let registered = Event::Registered(Registered { details: details("Steps") });
         let scheduled = Event::Scheduled(Scheduled { schedule: tuesdays() });
-        let changed = |on, change: &Override| Event::OccurrenceChanged(OccurrenceChanged { on, change: change.clone() });
+        let changed =
+            |on, change: &Override| Event::OccurrenceChanged(OccurrenceChanged { on, change: change.clone() });
         given::<Group>([]).when(&import(None, &[])).then_refused(&Refusal::Unknown);
         let new = import(Some(details("Steps")), &[(past, &called_off), (on, &online)]);
         let history = [registered, scheduled, changed(past, &called_off), changed(on, &online)];

@@ -38,8 +38,8 @@ pub use day::{LocalDay, there, time_zone, zone_name};
 pub use decider::{Decider, Refusal, RefusalKind};
 pub use event::{DecodeError, DomainEvent, EventType, stored};
 pub use id::{
-    AttemptId, CalendarId, CheckInId, ClientId, ConcernId, ConsentId, EndpointId, GlassId, GoalId, GroupId, HoldId, IdError,
-    LinkId, MeetingId, MemberId, MessageId, NeedId, OrgId, PartnerId, ProgrammeId, ServiceId, is_nobody,
+    AttemptId, CalendarId, CheckInId, ClientId, ConcernId, ConsentId, EndpointId, GlassId, GoalId, GroupId, HoldId,
+    IdError, LinkId, MeetingId, MemberId, MessageId, NeedId, OrgId, PartnerId, ProgrammeId, ServiceId, is_nobody,
 };
 pub use kinds::{AnyEvent, KINDS, Kind};
 pub use role::Role;

@@ -78,7 +78,11 @@ async fn sealing(bench: &Bench, (server, data): (&Server, &Path), figures: &mut 
     let [bare, sealed] = [sent[0].per_second(), sent[1].per_second()];
     figures.add("register_per_s", registered[0], format!("nothing known; {CONNECTIONS} connections, durable"));
     figures.add("register_sealed_per_s", registered[1], "alias, names, e-mail, phone, year; a key for each");
-    figures.add("register_sealed_ratio", registered[1] / registered[0], format!("goal ≥ 0.4; beside {members} members"));
+    figures.add(
+        "register_sealed_ratio",
+        registered[1] / registered[0],
+        format!("goal ≥ 0.4; beside {members} members"),
+    );
     figures.add("marks_bare_per_s", bare, "marks of members of whom nothing is known");
     figures.add("marks_sealed_per_s", sealed, "the same, of members with names");
     figures.add("sealed_ratio", sealed / bare, "goal ≥ 0.8");

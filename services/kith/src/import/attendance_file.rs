@@ -10,8 +10,8 @@ use domain::{
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
-use super::csv_file::{self, Cells, Fault, FileError, Known, Line, Lines, both};
-use crate::args::{AttendanceTable, DateFormat};
+use super::csv_file::{self, Cells, Fault, FileError, Known, Line, Lines, both, same_column};
+use crate::args::{AttendanceTable, CsvForm, DateFormat};
 
 const NAMES: &[&str] = &["member", "external_system", "external_id", "email", "phone", "group", "date", "mark", "mode"];
 /// Columns of the table that Kith writes, which say nothing that is imported.
@@ -36,11 +36,18 @@ pub(crate) fn column(line: &Line, field: &str) -> String {
 ///
 /// # Errors
 /// If its first line does not name columns, or one that nobody knows.
-pub(crate) fn read(bytes: &[u8], table: &AttendanceTable, today: &LocalDay) -> Result<(Lines, usize), FileError> {
+pub(crate) fn read(
+    bytes: &[u8],
+    form: &CsvForm,
+    table: &AttendanceTable,
+    today: &LocalDay,
+) -> Result<(Lines, usize), FileError> {
     let (mut lines, dates) = (Vec::new(), Cell::new(0));
     let each = |at, cells: &Cells<'_>| {
         let mut cells = cells.clone();
-        cells.retain(|column, _| !OF_OUR_TABLE.contains(column) && !table.ignore.iter().any(|one| one == column));
+        cells.retain(|column, _| {
+            !OF_OUR_TABLE.contains(column) && !table.ignore.iter().any(|one| same_column(one, column))
+        });
         let mut faults = vec![];
         for found in marks(at, &cells, table, today) {
             match found {
@@ -52,7 +59,8 @@ pub(crate) fn read(bytes: &[u8], table: &AttendanceTable, today: &LocalDay) -> R
     };
     let columns = |names: &[String]| {
         let days: Vec<_> = names.iter().filter_map(|name| Some((name, heading(name, table.date_format)?))).collect();
-        dates.set(days.len());
+        // It is asked for each sign that may stand between cells.
+        dates.set(days.len().max(dates.get()));
         for (n, (name, day)) in days.iter().enumerate() {
             if days[..n].iter().any(|(_, other)| other == day) {
                 return Err(FileError::Twice((*name).clone()));
@@ -63,8 +71,8 @@ pub(crate) fn read(bytes: &[u8], table: &AttendanceTable, today: &LocalDay) -> R
         let known: Vec<_> = NAMES.iter().chain(OF_OUR_TABLE).copied().chain(days).chain(ignored).collect();
         Known { names: &known, beginnings: &[] }.columns(names)
     };
-    let wrong = csv_file::read(bytes, columns, each)?;
-    Ok((Lines { lines, wrong }, dates.get()))
+    let read = csv_file::read(bytes, form, columns, each)?;
+    Ok((Lines { lines, ..read }, dates.get()))
 }
 
 /// The day that a column is of, if its name begins with one: our table says the time and the group after it.
@@ -243,7 +251,12 @@ mod tests {
     }
 
     fn read(text: &str, table: &AttendanceTable) -> Result<(Lines, usize), FileError> {
-        super::read(text.as_bytes(), table, &LocalDay::new("2026-06-01".parse().unwrap(), TimeZone::UTC))
+        super::read(
+            text.as_bytes(),
+            &CsvForm::default(),
+            table,
+            &LocalDay::new("2026-06-01".parse().unwrap(), TimeZone::UTC),
+        )
     }
 
     #[test]

@@ -21,7 +21,7 @@ const ATTENDANCE: Kind = Kind {
 pub async fn attendance(asked: ImportAttendance) -> anyhow::Result<(String, bool)> {
     let bytes = csv_file::bytes(&asked.lines.file)?;
     let today = LocalDay::begun_anywhere(crate::clock().now());
-    let (file, dates) = attendance_file::read(&bytes, &asked.table, &today)?;
+    let (file, dates) = attendance_file::read(&bytes, &asked.lines.form, &asked.table, &today)?;
     anyhow::ensure!(
         dates <= DATES_MAX,
         "the file has {dates} columns of dates, at most {DATES_MAX} are possible: make several of it"
