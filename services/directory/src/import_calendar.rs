@@ -158,7 +158,7 @@ impl Directory {
         let origin = Origin::new(&caller.org, query, file.name)?;
         match &origin.programme_named {
             Some(name) if !file.calendars.is_empty() => {
-                self.import_programme(caller, cause, &origin, name, query.dry_run).await?
+                self.import_programme(caller, cause, &origin, name, query.dry_run).await?;
             }
             Some(_) => {}
             None => self.require_programme(&caller.org, origin.programme).await?,

@@ -1,6 +1,6 @@
 //! A group: people who meet about something they share, somewhere or online, by a calendar.
 
-mod access;
+mod accessibility;
 mod import;
 mod joining;
 mod link;
@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 pub use self::import::ImportedCalendar;
 pub use self::series::{EARLIER_MAX, MOVED_DAYS_MAX, OVERRIDES_MAX, Override, Series};
 use crate::{Decider, LocalDay, ProgrammeId, RefusalKind, Schedule, event::events, text::Text, there};
-pub use access::{Accessibility, Cost};
+pub use accessibility::{Accessibility, Cost};
 pub use joining::{Joining, Online};
 pub use link::{Link, LinkError};
 pub use meeting_type::MeetingType;
@@ -483,7 +483,7 @@ mod tests {
         let unlisted = Event::Changed(Changed { details: Details { listed: false, ..details("Steps") } });
         given::<Group>([]).when(&Command::Unlist).then_refused(&Refusal::Unknown);
         let history = [registered, scheduled];
-        given::<Group>(history.clone()).when(&Command::Unlist).then(&[unlisted.clone()]);
+        given::<Group>(history.clone()).when(&Command::Unlist).then(std::slice::from_ref(&unlisted));
         asking_twice_changes_nothing::<Group>(&history, &Command::Unlist);
         given::<Group>(history.into_iter().chain([unlisted]))
             .when(&Command::List(details("Steps"), Some(tuesdays()), None))

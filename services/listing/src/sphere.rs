@@ -116,7 +116,7 @@ mod tests {
 
         #[test]
         fn there_and_back_are_the_same_and_no_detour_is_shorter((a, b, c) in (place(), place(), place())) {
-            prop_assert_eq!(km((a, b)), km((b, a)));
+            prop_assert!((km((a, b)) - km((b, a))).abs() < 1e-9);
             prop_assert!(km((a, c)) <= km((a, b)) + km((b, c)) + 1e-6);
         }
 

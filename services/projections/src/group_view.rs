@@ -243,6 +243,7 @@ pub(crate) fn find(
 }
 
 /// How to take part in a group from elsewhere, if there is such a group, and if somebody can.
+#[allow(clippy::option_option)] // no such group is another answer than no way to join it
 pub(crate) fn online(connection: &Connection, org: &str, id: GroupId) -> rusqlite::Result<Option<Option<Online>>> {
     connection
         .prepare_cached("SELECT online FROM groups WHERE org = ?1 AND id = ?2")?

@@ -22,7 +22,7 @@ pub(crate) struct Asked {
     from: Option<Date>,
     /// Last day on which they start, where each group meets; all if not given.
     through: Option<Date>,
-    /// Only those that are this: planned, open, held, cancelled or did_not_occur; all if not given.
+    /// Only those that are this: planned, open, held, cancelled or `did_not_occur`; all if not given.
     status: Option<Status>,
     /// Of this group only; of all, or of all that the caller leads, if not given.
     group: Option<GroupId>,

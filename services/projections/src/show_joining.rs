@@ -46,7 +46,7 @@ pub(crate) async fn show_joining(
     let Read(position, (may, found)) = projections.read(views, after, read).await?;
     if !may {
         // Whether there is such a group or not.
-        return Err(Problem::forbidden("members are told how to join the groups that they are enrolled in"));
+        return Err(Problem::not_found("there is no such group, or you have no place in it today"));
     }
     let online = found.ok_or_else(|| Problem::not_found("there is no such group"))?;
     Ok(Read(position, projections.joining(&caller, group, online).await?))

@@ -362,6 +362,15 @@ impl Store {
         })
     }
 
+    /// Moves what was written into the one file: who reads beside it keeps SQLite from doing so by itself. If it cannot be
+    /// done now, the next start does it.
+    pub fn close(&self) {
+        let moved = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Err(error) = moved {
+            tracing::warn!(%error, "vault.db-wal still holds what belongs into vault.db");
+        }
+    }
+
     /// A copy of the file as it is now, as bytes.
     pub fn copy(&mut self) -> rusqlite::Result<Vec<u8>> {
         Ok(self.connection.serialize("main")?.to_vec())

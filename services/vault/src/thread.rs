@@ -140,6 +140,7 @@ impl Keeper {
         while self.queue.blocking_recv_many(&mut batch, BATCH_JOBS_MAX) > 0 {
             self.serve(&mut batch);
         }
+        self.store.close();
     }
 
     /// How many jobs wait, a count.

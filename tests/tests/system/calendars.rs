@@ -29,6 +29,7 @@ fn public_path(group: GroupId) -> String {
 
 /// What a program gets that sends no token.
 async fn read(world: &World, path: &str) -> Answer {
+    world.settle().await;
     world.nobody().send(get(path), String::new()).await
 }
 
@@ -48,13 +49,15 @@ fn starts(text: &str, most: u16) -> Vec<i64> {
     let calendar: Calendar = text.parse().expect("a calendar");
     let event = calendar.calendar_events().next().expect("an event");
     let set = event.get_recurrence().expect("a rule that can be expanded");
-    set.all(most).dates.iter().map(|date| date.timestamp()).collect()
+    let dates = set.all(most).dates;
+    dates.into_iter().map(|date| date.timestamp()).collect()
 }
 
 /// The meetings that are planned of the group on these days.
 async fn planned(world: &World, group: GroupId, (from, through): (&str, &str)) -> Vec<Value> {
     let admin = world.admin();
     admin.post(&format!("/v1/groups/{group}/meetings"), json!({ "from": from, "through": through })).await.must(200);
+    world.settle().await;
     let path = format!("/v1/groups/{group}/meetings?from={from}&through={through}&limit=200");
     admin.get(&path).await.must(200).json()["items"].as_array().cloned().expect("a list")
 }

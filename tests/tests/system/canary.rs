@@ -31,6 +31,7 @@ const PUBLIC: &[(&str, &str)] = &[
     ("register_group", "details of groups are public: never a person's name"),
     ("change_group", "details of groups are public: never a person's name"),
     ("schedule_group", "a calendar"),
+    ("change_occurrence", "a note for whoever may see the calendar: never a person's name"),
     ("plan_meetings", "days"),
     ("import_bmlt", "a public listing"),
     ("import_calendar", "a file of calendars: details of groups, of which no person's name is read"),

@@ -81,6 +81,7 @@ impl Things {
 const NO_THINGS: [&str; 4] = ["{instrument}", "{language}", "{on}", "{reference}"];
 
 /// The document that the server serves.
+#[allow(clippy::struct_field_names)] // the operations that it describes
 #[derive(Debug)]
 pub struct Operations {
     pub document: Value,

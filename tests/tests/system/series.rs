@@ -1,6 +1,6 @@
 //! What is planned of a group is what its calendar has, however often that is changed.
 
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 
 use directory::calendar::{Days, occurrences};
 use domain::{
@@ -36,7 +36,7 @@ async fn plan(world: &World, group: GroupId) -> Value {
 }
 
 /// A calendar, and what is otherwise in it than on Tuesdays at 19:00.
-fn but(changes: Value) -> Value {
+fn but(changes: &Value) -> Value {
     let mut schedule = tuesdays();
     for (field, value) in changes.as_object().expect("an object") {
         schedule[field] = value.clone();
@@ -70,7 +70,7 @@ fn occurrence(group: GroupId, on: &str) -> String {
 async fn a_calendar_at_another_time_moves_what_is_planned_and_it_stays_the_same_meeting() {
     let (world, group) = tuesdays_in_march().await;
     let meeting = MeetingId::of(group, date(2026, 3, 3).at(19, 0, 0, 0));
-    schedule(&world, group, &but(json!({ "starts_at": "19:30:00" }))).await;
+    schedule(&world, group, &but(&json!({ "starts_at": "19:30:00" }))).await;
     assert_eq!(world.types_of(meeting).await, ["meeting.planned", "meeting.replanned"]);
     let starts = starts(&world, group).await;
     assert_eq!((starts.len(), &*starts[0]), (9, "2026-03-03T19:30:00"), "{starts:?}");
@@ -84,7 +84,7 @@ async fn a_calendar_on_another_day_takes_away_what_is_planned_and_counts_nothing
     world.set_time("2026-03-03T23:30:00Z");
     world.admin().post(&at(opened, "open"), Value::Null).await.must(204);
     world.admin().post(&at(cancelled, "cancel"), json!({ "reason": "snow" })).await.must(204);
-    schedule(&world, group, &but(json!({ "recurrence": "FREQ=WEEKLY;BYDAY=WE" }))).await;
+    schedule(&world, group, &but(&json!({ "recurrence": "FREQ=WEEKLY;BYDAY=WE" }))).await;
     plan(&world, group).await;
     let found = meetings(&world, group).await;
     let said: Vec<_> = found.iter().filter(|(_, status)| status != "planned").collect();
@@ -144,7 +144,7 @@ async fn one_occurrence_is_moved_shortened_made_virtual_given_a_note_or_called_o
         assert_eq!(found[2]["starts_at_local"], format!("2026-03-24T{nineteen}"));
     };
     check("19:00:00").await;
-    schedule(&world, group, &but(json!({ "starts_at": "18:00:00" }))).await;
+    schedule(&world, group, &but(&json!({ "starts_at": "18:00:00" }))).await;
     check("18:00:00").await;
     let shown = leads.get(&format!("/v1/groups/{group}")).await.must(200).json();
     assert_eq!(shown["occurrences"][0], json!({ "on": "2026-03-10", "change": thursday }));
@@ -194,13 +194,13 @@ async fn an_occurrence_that_there_is_not_or_that_is_past_is_not_changed() {
 struct Beneath {
     groups: Streams<Group>,
     meetings: Streams<Meeting>,
-    done: std::cell::Cell<u128>,
+    done: Cell<u128>,
 }
 
 impl Beneath {
     fn of(world: &World) -> Self {
         let log = world.shared_log();
-        Self { groups: Streams::new(log.clone()), meetings: Streams::new(log), done: Default::default() }
+        Self { groups: Streams::new(log.clone()), meetings: Streams::new(log), done: Cell::default() }
     }
 
     fn cause(&self) -> Cause {
@@ -239,7 +239,7 @@ async fn what_a_change_led_to_before_a_crash_is_done_after_it() {
     let body = json!({ "details": details(programme, "Steps"), "schedule": tuesdays() });
     let group = world.admin().post("/v1/groups", body).await.must(201).id("id");
     plan(&world, group).await;
-    let wednesdays = but(json!({ "recurrence": "FREQ=WEEKLY;BYDAY=WE" }));
+    let wednesdays = but(&json!({ "recurrence": "FREQ=WEEKLY;BYDAY=WE" }));
     Beneath::of(&world).schedule(group, &wednesdays).await;
     world.restart(|_| ()).await;
     let all =
@@ -254,7 +254,7 @@ async fn what_a_change_led_to_before_a_crash_is_done_after_it() {
 async fn of_two_meetings_that_an_older_kith_made_of_one_the_one_that_is_planned_by_now_stays() {
     let (mut world, group) = tuesdays_in_march().await;
     let beneath = Beneath::of(&world);
-    let later = but(json!({ "starts_at": "19:30:00" }));
+    let later = but(&json!({ "starts_at": "19:30:00" }));
     beneath.schedule(group, &later).await;
     for day in ["2026-03-03", "2026-03-10", "2026-03-17"] {
         beneath.plan(group, &format!("{day}T19:30:00")).await;
@@ -295,7 +295,7 @@ fn any_calendar(rng: &mut impl Rng) -> Option<Schedule> {
     let zone = ["America/New_York", "Pacific/Auckland", "Europe/Lisbon"].choose(rng).expect("some");
     let starts_at = format!("{:02}:00:00", rng.random_range(0..24));
     let but = json!({ "recurrence": rule, "starts_at": starts_at, "time_zone": zone });
-    let mut schedule: Schedule = serde_json::from_value(self::but(but)).expect("a calendar");
+    let mut schedule: Schedule = serde_json::from_value(self::but(&but)).expect("a calendar");
     let day = |days: i64| date(2026, 3, 1) + jiff::Span::new().days(days);
     schedule.except = (0..rng.random_range(0..4)).map(|_| day(rng.random_range(0..60))).collect();
     Some(schedule)

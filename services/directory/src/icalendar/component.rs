@@ -116,7 +116,7 @@ pub(super) fn read(file: &[u8]) -> Result<(Vec<Component>, Vec<usize>), FileErro
     let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
     let text = str::from_utf8(file).map_err(|error| {
         let before = &file[..error.valid_up_to()];
-        FileError::Utf8(before.iter().filter(|byte| **byte == b'\n').count() + 1)
+        FileError::Utf8(before.split(|byte| *byte == b'\n').count())
     })?;
     let (mut calendars, mut open, mut odd) = (vec![], Vec::<Component>::new(), vec![]);
     for (line, text) in unfolded(text) {

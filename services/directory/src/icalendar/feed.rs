@@ -182,7 +182,7 @@ impl<'a> Series<'a> {
     fn describe(&self, lines: &mut Lines, mode: MeetingMode, note: Option<&str>) {
         let Details { name, comments, formats, venue, website, .. } = &self.of.details;
         lines.text("SUMMARY", name.as_str());
-        let said = note.into_iter().chain(comments.as_ref().map(|comments| comments.as_str()));
+        let said = note.into_iter().chain(comments.as_ref().map(domain::Text::as_str));
         let said = said.collect::<Vec<_>>().join("\n\n");
         if !said.is_empty() {
             lines.text("DESCRIPTION", &said);
@@ -225,15 +225,15 @@ impl<'a> Series<'a> {
 /// Where a group meets, for people.
 fn place(venue: &Venue) -> String {
     let Venue { name, street, neighbourhood, postal_code, locality, region, country, .. } = venue;
-    let town = [postal_code.as_ref().map(|code| code.as_str()), locality.as_ref().map(|town| town.as_str())];
+    let town = [postal_code.as_ref().map(domain::Text::as_str), locality.as_ref().map(domain::Text::as_str)];
     let town = town.into_iter().flatten().collect::<Vec<_>>().join(" ");
     let parts = [
-        name.as_ref().map(|part| part.as_str()),
-        street.as_ref().map(|part| part.as_str()),
-        neighbourhood.as_ref().map(|part| part.as_str()),
+        name.as_ref().map(domain::Text::as_str),
+        street.as_ref().map(domain::Text::as_str),
+        neighbourhood.as_ref().map(domain::Text::as_str),
         Some(town.as_str()).filter(|town| !town.is_empty()),
-        region.as_ref().map(|part| part.as_str()),
-        country.as_ref().map(|part| part.as_str()),
+        region.as_ref().map(domain::Text::as_str),
+        country.as_ref().map(domain::Text::as_str),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

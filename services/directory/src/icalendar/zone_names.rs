@@ -36,13 +36,13 @@ impl ZoneNames {
 pub(super) fn known(name: &str) -> Option<String> {
     let name = name.trim();
     let behind = |(at, _)| domain::zone_name(&name[at + 1..]);
-    let vendor = || name.strip_prefix('/').and_then(|_| name.match_indices('/').filter_map(behind).next());
+    let vendor = || name.strip_prefix('/').and_then(|_| name.match_indices('/').find_map(behind));
     domain::zone_name(name).or_else(vendor).or_else(|| of_windows(name))
 }
 
 fn of_windows(name: &str) -> Option<String> {
-    let lines = WINDOWS.lines().filter_map(|line| line.split_once('\t'));
-    let (_, zone) = lines.filter(|(windows, _)| windows.eq_ignore_ascii_case(name)).next()?;
+    let mut lines = WINDOWS.lines().filter_map(|line| line.split_once('\t'));
+    let (_, zone) = lines.find(|(windows, _)| windows.eq_ignore_ascii_case(name))?;
     domain::zone_name(zone)
 }
 

@@ -91,13 +91,12 @@ pub(super) fn read(rows: &Rows, origin: &Origin) -> Listing {
 
 /// Its own id, or else what follows from its name.
 fn known_by(row: &Row) -> Option<Cow<'_, str>> {
-    match (row.text("id"), id(row, "id")) {
-        (Some(_), own) => own.map(Into::into),
-        (None, _) => {
-            let name: Text<200> = row.text("name")?.parse().ok()?;
-            let name = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_str().to_lowercase().as_bytes());
-            Some(format!("name-{}", name.simple()).into())
-        }
+    if let (Some(_), own) = (row.text("id"), id(row, "id")) {
+        own.map(Into::into)
+    } else {
+        let name: Text<200> = row.text("name")?.parse().ok()?;
+        let name = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_str().to_lowercase().as_bytes());
+        Some(format!("name-{}", name.simple()).into())
     }
 }
 

@@ -203,13 +203,13 @@ fn an_address_for_calendars_is_for_whoever_leads_something_and_ends_when_it_is_r
     let ended = Event::AssignmentEnded(AssignmentEnded { subject: subject.clone(), group });
     given::<Access>([assigned.clone(), ended]).when(&issue).then_refused(&Refusal::NoGroups);
     let issued = Event::CalendarIssued(calendar(1, "ben", now));
-    given::<Access>([assigned.clone()]).when(&issue).then(&[issued.clone()]);
+    given::<Access>([assigned.clone()]).when(&issue).then(std::slice::from_ref(&issued));
     let history = [assigned.clone(), issued.clone()];
     asking_twice_changes_nothing::<Access>(&history, &issue);
     let id = CalendarId(Uuid::from_u128(1));
     let revoked = Event::CalendarRevoked(CalendarRevoked { calendar: id });
     for of in [None, Some(subject.clone())] {
-        given::<Access>(history.clone()).when(&Command::RevokeCalendar(id, of)).then(&[revoked.clone()]);
+        given::<Access>(history.clone()).when(&Command::RevokeCalendar(id, of)).then(std::slice::from_ref(&revoked));
     }
     let of_another = Command::RevokeCalendar(id, Some("ann".parse().unwrap()));
     given::<Access>(history.clone()).when(&of_another).then_refused(&Refusal::UnknownCalendar);

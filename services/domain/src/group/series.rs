@@ -32,7 +32,7 @@ pub struct Override {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     #[schema(value_type = Option<String>, pattern = r"^\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d$",
-        example = "2026-03-11T20:00:00")]
+        example = "2026-06-03T20:00:00")]
     pub starts_at_local: Option<DateTime>,
     /// Length, 1 to 1440 minutes.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -187,7 +187,7 @@ impl Draft<'_> {
             // Last, so that no other refusal tells somebody from nobody.
             () if person.erased => Err(Refusal::Mark(MarkRefusal::UnknownMember)),
             // Whoever walked in is added to a closed register as well: nothing that it said is changed.
-            () if self.register.status == Status::Held && !(is_new && !person.enrolled) => Ok(self.correct(line, now)),
+            () if self.register.status == Status::Held && (!is_new || person.enrolled) => Ok(self.correct(line, now)),
             () => Ok(Step::Do(match now {
                 None => taken_back(self.register, records),
                 Some(now) => mark(self.register, records, now, !person.enrolled),

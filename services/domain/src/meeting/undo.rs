@@ -31,11 +31,10 @@ pub(super) fn reopen(register: &Register, reason: &Sealed) -> Result<Vec<Event>,
 /// Marks of those who did not come may stay.
 pub(super) fn end(register: &Register, to: Status, reason: &Sealed) -> Result<Vec<Event>, Refusal> {
     match register.status {
-        Status::Planned => Ok(vec![end_of(to, reason)]),
         Status::Open | Status::Held if says_somebody_came(register.entries.values(), &register.heads) => {
             Err(Refusal::AttendanceRecorded { to })
         }
-        Status::Open | Status::Held => Ok(vec![end_of(to, reason)]),
+        Status::Planned | Status::Open | Status::Held => Ok(vec![end_of(to, reason)]),
         status if status == to => Ok(vec![]),
         status @ (Status::Cancelled | Status::DidNotOccur | Status::Unplanned) => {
             Err(Refusal::NotPossible { status, to })

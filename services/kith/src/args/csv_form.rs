@@ -14,7 +14,7 @@ pub(crate) struct CsvForm {
     /// Windows-1252 where it can be nothing else
     #[arg(long, value_name = "NAME", value_parser = encoding)]
     pub encoding: Option<&'static Encoding>,
-    /// Columns that have other names in the file, such as 'Vorname=given_name,Nachname=family_name'; `Remarks=` is not
+    /// Columns that have other names in the file, such as `Vorname=given_name,Nachname=family_name`; `Remarks=` is not
     /// read; may be given many times
     #[arg(long, visible_alias = "column", value_name = "THEIRS=OURS,…", value_parser = columns)]
     pub columns: Vec<Columns>,
@@ -59,15 +59,12 @@ fn encoding(text: &str) -> Result<&'static Encoding, String> {
 fn columns(text: &str) -> Result<Columns, String> {
     let (mut all, mut theirs) = (Vec::new(), String::new());
     for part in text.split(',') {
-        match part.rsplit_once('=') {
-            Some((rest, ours)) => {
-                theirs.push_str(rest);
-                all.push((std::mem::take(&mut theirs).trim().to_owned(), ours.trim().to_owned()));
-            }
-            None => {
-                theirs.push_str(part);
-                theirs.push(',');
-            }
+        if let Some((rest, ours)) = part.rsplit_once('=') {
+            theirs.push_str(rest);
+            all.push((std::mem::take(&mut theirs).trim().to_owned(), ours.trim().to_owned()));
+        } else {
+            theirs.push_str(part);
+            theirs.push(',');
         }
     }
     let whole = theirs.is_empty() && all.iter().all(|(theirs, _)| !theirs.is_empty());

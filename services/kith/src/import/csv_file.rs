@@ -65,6 +65,7 @@ pub(crate) struct Line {
 }
 
 /// What was read.
+#[allow(clippy::struct_field_names)] // as the API calls them
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     /// As the API takes them.

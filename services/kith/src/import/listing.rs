@@ -94,6 +94,7 @@ async fn json(kind: &str, asked: ImportListing) -> anyhow::Result<String> {
 }
 
 /// Rows of a file, and where they stand.
+#[allow(clippy::struct_field_names)] // rows of rows is what they are
 #[derive(Default)]
 struct Rows {
     rows: Vec<Value>,
@@ -137,8 +138,8 @@ impl Rows {
 /// The columns of a NAWS export: many more than are read.
 fn naws_columns(names: &[String]) -> Result<Vec<String>, FileError> {
     const NAME: &str = "CommitteeName";
-    let named = names.iter().any(|name| csv_file::same_column(name, NAME));
-    if named { Ok(unique(names)) } else { Err(FileError::Missing(NAME.into())) }
+    let is_there = names.iter().any(|name| csv_file::same_column(name, NAME));
+    if is_there { Ok(unique(names)) } else { Err(FileError::Missing(NAME.into())) }
 }
 
 /// Names of columns, each once: what nobody reads may be named twice.

@@ -32,7 +32,7 @@ fn groups() -> impl Strategy<Value = Vec<Entry>> {
     let one =
         (place(), select(MeetingMode::VARIANTS), select(vec![None, Some("es"), Some("es-mx"), Some("est")]), 0u8..4);
     vec(one, 0..60).prop_map(|all| {
-        let one = |(n, (place, mode, language, lacks)): (usize, ((f64, f64), MeetingMode, Option<&str>, u8))| Entry {
+        let one = |n: usize, (place, mode, language, lacks): ((f64, f64), MeetingMode, Option<&str>, u8)| Entry {
             mode,
             language: language.map(Into::into),
             accessibility: if lacks == 0 { [].into() } else { [Accessibility::WheelchairAccess].into() },
@@ -40,7 +40,7 @@ fn groups() -> impl Strategy<Value = Vec<Entry>> {
             place: (mode != MeetingMode::Virtual).then(|| at(place.0, place.1)),
             ..entry(n as u128 + 1, place)
         };
-        all.into_iter().enumerate().map(one).collect()
+        all.into_iter().enumerate().map(|(n, drawn)| one(n, drawn)).collect()
     })
 }
 

@@ -265,7 +265,7 @@ fn of_what_there_is_to_join_nothing_is_quoted_and_only_pages_are_links() {
     ] {
         let listing = read_one(&json!({ "virtual_meeting_link": link }));
         let joining = listing.groups[0].joining.clone().unwrap_or_default();
-        assert_eq!(joining.url.as_ref().map(|url| url.as_str()), url, "{link}");
+        assert_eq!(joining.url.as_ref().map(domain::group::Link::as_str), url, "{link}");
         assert_eq!(joining.instructions.as_ref().map(Text::as_str), instructions, "{link}");
         assert_eq!(listing.remarks.first().map(|remark| remark.what.as_str()), remark, "{link}");
         assert!(listing.remarks.iter().all(|remark| remark.value.is_empty()), "{link}");

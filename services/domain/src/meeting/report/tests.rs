@@ -40,8 +40,8 @@ fn newcomers(heads: u16) -> Headcount {
     Headcount::from([(HeadCategory::Newcomer, heads)])
 }
 
-fn heads(based_on: u16, heads: u16) -> Option<ReportedHeads> {
-    Some(ReportedHeads { heads: newcomers(heads), based_on: newcomers(based_on) })
+fn heads(based_on: u16, heads: u16) -> ReportedHeads {
+    ReportedHeads { heads: newcomers(heads), based_on: newcomers(based_on) }
 }
 
 fn of(marks: Vec<ReportedMark>) -> Report {
@@ -65,7 +65,7 @@ fn ask(said: &Report) -> Command {
 #[test]
 fn a_report_opens_the_register_marks_counts_and_closes_in_one_go() {
     let said = Report {
-        heads: heads(0, 2),
+        heads: Some(heads(0, 2)),
         outcome: Some(Status::Held),
         ..of(vec![line(ALICE, None, Some(Mark::Late)), walks_in(BOB, None, Mark::Present)])
     };
@@ -207,7 +207,7 @@ fn no_refusal_but_that_of_nobody_tells_somebody_who_could_walk_in_from_nobody() 
 #[test]
 fn a_meeting_of_which_something_else_was_said_meanwhile_stays_so() {
     let late = || vec![with_a_reason(line(ALICE, None, Some(Mark::Late)))];
-    let said = Report { heads: heads(0, 1), outcome: Some(Status::Held), ..of(late()) };
+    let said = Report { heads: Some(heads(0, 1)), outcome: Some(Status::Held), ..of(late()) };
     let reported = after(&[planned(), cancelled()]).reported(&said).unwrap();
     let not_open = || Became::Refused(Refusal::NotOpen { status: Status::Cancelled });
     assert_eq!(reported.marks, [Line { became: not_open(), stands: None }]);
@@ -261,16 +261,16 @@ fn heads_that_somebody_counted_otherwise_meanwhile_are_told_and_stay() {
         let line = after(history).reported(&said).unwrap().heads.unwrap();
         (line.became, line.stands.values().sum::<u16>())
     };
-    assert_eq!(became(&history, heads(0, 2), None), (Became::Differs, 3));
-    assert_eq!(became(&history, heads(3, 2), None), (Became::Applied, 2));
-    assert_eq!(became(&history, heads(0, 3), None), (Became::Same, 3));
+    assert_eq!(became(&history, Some(heads(0, 2)), None), (Became::Differs, 3));
+    assert_eq!(became(&history, Some(heads(3, 2)), None), (Became::Applied, 2));
+    assert_eq!(became(&history, Some(heads(0, 3)), None), (Became::Same, 3));
     assert_eq!(
-        became(&history, heads(3, HEADS_MAX + 1), None),
+        became(&history, Some(heads(3, HEADS_MAX + 1)), None),
         (Became::Refused(Refusal::TooManyHeads(HEADS_MAX + 1)), 3)
     );
     let closed = [history.to_vec(), vec![held()]].concat();
-    assert_eq!(became(&closed, heads(3, 2), None), (Became::ReasonNeeded, 3));
-    assert_eq!(became(&closed, heads(3, 0), Some("counted twice")), (Became::Applied, 0));
+    assert_eq!(became(&closed, Some(heads(3, 2)), None), (Became::ReasonNeeded, 3));
+    assert_eq!(became(&closed, Some(heads(3, 0)), Some("counted twice")), (Became::Applied, 0));
 }
 
 #[test]
@@ -324,7 +324,7 @@ pub(in crate::meeting) fn reports() -> impl Strategy<Value = Report> {
     ]);
     let counts = prop::option::of((0u16..3, 0u16..3));
     (marks, counts, outcome, any::<bool>()).prop_map(|(marks, counted, outcome, reason)| Report {
-        heads: counted.and_then(|(based_on, said)| heads(based_on, said)),
+        heads: counted.map(|(based_on, said)| heads(based_on, said)),
         outcome,
         reason: reason.then(|| why("told us")),
         ..of(marks)

@@ -109,6 +109,7 @@ fn a_row_of_explanations_is_nobody_and_one_that_is_called_so_is_somebody() {
 }
 
 /// How a program writes files.
+#[allow(clippy::struct_excessive_bools)] // each is one of chance
 #[derive(Debug, Clone)]
 struct Dialect {
     separator: u8,
