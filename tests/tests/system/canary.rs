@@ -211,6 +211,7 @@ async fn sing(server: &Server, aviary: &mut Aviary, (group, meetings): (GroupId,
     let seen = json!({ "mark": "late", "mode": "in_person" });
     body["marks"] = json!([{ "member": bee, "mark": "present", "based_on": seen }]);
     (body["walk_ins"], body["outcome"]) = (json!([]), "held".into());
+    body["heads"] = json!({ "heads": { "visitor": 3 }, "based_on": { "visitor": 1 } });
     let told = command(&mut admin, Method::POST, &at(today, "report"), &body).await.json();
     assert_eq!(
         (&told["marks"][0]["became"], &told["heads"]["became"]),

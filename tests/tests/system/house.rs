@@ -28,9 +28,10 @@ const ROOT: &str = "kith";
 /// `kith/src/contexts.rs`, and what else is said why.
 const NAMED_IN: &[(&str, usize)] = &[
     ("directory", 4),    // settings know how far ahead plans go; files of groups are read to be imported
+    ("listing", 4),      // modules of the command line that read listings have the same name
     ("membership", 6),   // files are read to be imported; receipts, copies and keys know who was erased
     ("partner", 3),      // the command line knows how large a directory may be before it sends one
-    ("projections", 22), // tasks of directory and membership follow its views, checkin shows them, queues ask them
+    ("projections", 27), // tasks of directory and membership follow its views, checkin and listing show them, queues ask them
     ("reporting", 5),    // `kith report` and `kith verify` read facts without a server
 ];
 

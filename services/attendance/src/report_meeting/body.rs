@@ -36,6 +36,7 @@ pub(crate) struct ReportBody {
 /// What became of a meeting.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = MeetingOutcome)]
 pub(crate) enum Outcome {
     /// That is still to be said: its register is open.
     Open,
