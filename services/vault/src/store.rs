@@ -1,6 +1,9 @@
 //! The file with wrapped keys: what is deleted from it is overwritten.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use domain::OrgId;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
@@ -10,6 +13,10 @@ use crate::{Blind, Kek, KekError, Key};
 
 /// Format of the file, kept in SQLite's `user_version`. Before 2, nobody knew from where in the log an index followed.
 const FORMAT: i64 = 2;
+/// How often it is tried to empty the journal, a count.
+const SCRUB_TRIES_MAX: usize = 100;
+/// How long until it is tried again.
+const SCRUB_AGAIN: Duration = Duration::from_millis(50);
 /// Bytes of page cache, in KiB; negative as SQLite wants it.
 const CACHE_KIB: i64 = -8_192;
 
@@ -356,10 +363,14 @@ impl Store {
     /// Makes a new file of what is left, so that nothing of what was deleted is in it, nor in the write-ahead log.
     pub fn scrub(&self) -> rusqlite::Result<()> {
         self.connection.execute_batch("VACUUM")?;
-        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
-            let busy: bool = row.get(0)?;
-            if busy { Err(rusqlite::Error::StatementChangedRows(0)) } else { Ok(()) }
-        })
+        for _ in 0..SCRUB_TRIES_MAX {
+            if !self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))? {
+                return Ok(());
+            }
+            // Somebody else moves the journal at this moment, for whom SQLite does not wait.
+            std::thread::sleep(SCRUB_AGAIN);
+        }
+        Err(rusqlite::Error::StatementChangedRows(0))
     }
 
     /// Moves what was written into the one file: who reads beside it keeps SQLite from doing so by itself. If it cannot be

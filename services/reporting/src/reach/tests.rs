@@ -80,7 +80,6 @@ impl Reference {
         } else {
             match event.of::<meeting::Event>().expect("nothing else is in these histories").clone() {
                 Event::Planned(meeting::Planned { plan }) | Event::Replanned(meeting::Replanned { plan }) => {
-                    self.statuses.remove(&meeting);
                     self.plans.insert(meeting, plan);
                 }
                 Event::Unplanned(_) => status(Status::Unplanned),
