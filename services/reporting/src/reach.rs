@@ -16,8 +16,8 @@
 //! meeting at a time: its heads may be the very members who have no mark there.
 //!
 //! **Where a meeting belongs.** To the month of its local start, in its own mode, and to the programme that its group
-//! belonged to when it was first recorded as held: a group that moves takes none of its past along, and a report on the
-//! past stays as it was, also if a register is opened again and closed once more.
+//! belonged to when it was recorded as held: a group that moves takes none of its past along, and a report on the past
+//! stays as it was.
 
 use std::collections::HashMap;
 
@@ -43,7 +43,7 @@ use crate::{
 pub enum Dimension {
     /// Month of the meeting's local start.
     Month,
-    /// Programme that the group belonged to when the meeting was first recorded as held.
+    /// Programme that the group belonged to when the meeting was recorded as held.
     Programme,
     /// How the meeting was held.
     Mode,
@@ -148,15 +148,12 @@ fn order(row: &ReachRow) -> impl Ord + use<'_> {
 pub(crate) fn held(facts: &Snapshot, org: &OrgId, period: Period) -> Result<LazyFrame, Cause> {
     let within = col("month").gt_eq(lit(period.from().code())).and(col("month").lt_eq(lit(period.through().code())));
     let plans = facts.current(org, Kind::Plans)?.filter(within);
-    let statuses = facts.scan(org, Kind::Statuses)?;
-    let is_held = || col("status").eq(lit("held"));
-    let held = Kind::Statuses.current(statuses.clone()).filter(is_held()).select([col("meeting")]);
-    let first = statuses.filter(is_held()).unique_stable(Some(cols(["meeting"])), UniqueKeepStrategy::First);
-    let first = first.select([col("meeting"), col("position").alias("held_at")]);
-    let meetings = plans
-        .select([col("meeting"), col("group"), col("month"), col("mode")])
-        .inner_join(held, col("meeting"), col("meeting"))
-        .inner_join(first, col("meeting"), col("meeting"));
+    let held = facts.current(org, Kind::Statuses)?.filter(col("status").eq(lit("held")));
+    let meetings = plans.select([col("meeting"), col("group"), col("month"), col("mode")]).inner_join(
+        held.select([col("meeting"), col("position").alias("held_at")]),
+        col("meeting"),
+        col("meeting"),
+    );
     let then = programmes_then(facts, org, meetings.clone(), ("meeting", "held_at"))?;
     Ok(meetings.left_join(then, col("meeting"), col("meeting")).select([
         col("meeting"),

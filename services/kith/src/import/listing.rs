@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn rows_keep_their_lines_and_columns_that_nobody_reads_may_be_named_twice() {
-        let file = b"Committee,CommitteeName,Other,Other,\nG1,A,a,b,c\n,,,,\nG2,,,,\n";
+        let file = b"Committee,CommitteeName,Other,Other,\nG1,A,a,b,\n,,,,\nG2,,,,\n";
         let read = Rows::read(file, &CsvForm::default(), naws_columns).unwrap();
         assert_eq!((read.rows.len(), &read.wrong), (2, &vec![]));
         assert_eq!((read.lines[&0], read.lines[&1]), (2, 4));
