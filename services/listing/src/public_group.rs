@@ -104,7 +104,7 @@ impl PublicGroup {
             website: details.website,
             online: joining,
             schedule: schedule.as_ref().map(PublicSchedule::of),
-            next_meeting: next.as_ref().map(NextMeeting::of),
+            next_meeting: next.map(NextMeeting::of),
         }
     }
 }
@@ -122,8 +122,8 @@ impl PublicSchedule {
 }
 
 impl NextMeeting {
-    fn of(ahead: &MeetingAhead) -> Self {
-        let MeetingAhead { starts_at, ends_at, starts_at_local, mode } = *ahead;
+    fn of(ahead: MeetingAhead) -> Self {
+        let MeetingAhead { starts_at, ends_at, starts_at_local, mode } = ahead;
         Self { starts_at, ends_at, starts_at_local, mode }
     }
 }

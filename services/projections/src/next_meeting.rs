@@ -6,7 +6,7 @@ use jiff::{Timestamp, civil::DateTime};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// A meeting ahead.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MeetingAhead {
     /// When it starts.
     pub starts_at: Timestamp,

@@ -133,9 +133,10 @@ impl Rows {
         use meeting::Event;
         let mut status = |status| self.statuses.push((meeting, status, at));
         match event {
-            Event::Planned(meeting::Planned { plan }) => self.plans.push((meeting, *plan, at)),
-            // If it had been taken away, it stays so here until something is said of it: what is ahead is not counted.
-            Event::Replanned(meeting::Replanned { plan }) => self.plans.push((meeting, *plan, at)),
+            // What had been taken away stays so here until something is said of it: what is ahead is not counted.
+            Event::Planned(meeting::Planned { plan }) | Event::Replanned(meeting::Replanned { plan }) => {
+                self.plans.push((meeting, *plan, at));
+            }
             Event::Unplanned(_) => status(Status::Unplanned),
             Event::Opened(_) | Event::Reopened(_) => status(Status::Open),
             Event::Held(_) => status(Status::Held),
