@@ -13,7 +13,7 @@ use domain::{
 };
 use eventlog::{Cause, Done, Position, Reply, TransactError};
 use futures::{StreamExt, TryStreamExt, stream};
-use jiff::{Span, civil::Date};
+use jiff::{Span, Timestamp, civil::Date};
 
 use crate::{
     Directory, PlanError, Plans, WRITES_AT_ONCE,
@@ -36,8 +36,10 @@ struct Calendar {
 enum Todo {
     /// It is planned so.
     Plan(Plan),
-    /// It is planned so, if it ever was planned.
+    /// It is planned so, if it ever was planned and is not past.
     Move(Plan),
+    /// It is planned so, if it ever was planned: somebody said so of this one.
+    MoveThisOne(Plan),
     /// It is not planned.
     TakeAway,
 }
@@ -164,14 +166,12 @@ fn todo(
     }
     for days in near(today) {
         for (place, plan) in plans(days)? {
-            todo.entry(place).or_insert(Todo::Move(plan));
+            let is_changed = series.overrides.contains_key(&place);
+            todo.entry(place).or_insert(if is_changed { Todo::MoveThisOne(plan) } else { Todo::Move(plan) });
         }
         for place in places_before(series, days) {
             todo.entry(place).or_insert(Todo::TakeAway);
         }
-    }
-    for place in days.within(series.overrides.keys().copied()) {
-        todo.entry(place).or_insert(Todo::TakeAway);
     }
     Ok(todo)
 }
@@ -252,13 +252,14 @@ async fn settle_place(
     let stays = match (todo, ids) {
         (Todo::TakeAway, _) => None,
         (_, [only]) => Some(*only),
-        (Todo::Plan(_) | Todo::Move(_), _) => which(directory, org, ids).await?,
+        (Todo::Plan(_) | Todo::Move(_) | Todo::MoveThisOne(_), _) => which(directory, org, ids).await?,
     };
     let mut plans = Plans::default();
     for id in ids {
         let command = match todo {
             Todo::Plan(plan) if stays == Some(*id) => meeting::Command::Plan(plan),
-            Todo::Move(plan) if stays == Some(*id) => meeting::Command::Replan(plan),
+            Todo::Move(plan) if stays == Some(*id) => meeting::Command::Replan { plan, after: cause.at },
+            Todo::MoveThisOne(plan) if stays == Some(*id) => meeting::Command::Replan { plan, after: Timestamp::MIN },
             _ => meeting::Command::Unplan { at: cause.at },
         };
         let is_plan = matches!(command, meeting::Command::Plan(_));

@@ -334,8 +334,14 @@ pub struct NewMood {
 pub enum Command {
     /// Plan it, or plan it anew if it has not begun.
     Plan(Plan),
-    /// As [`Self::Plan`], if it was ever planned.
-    Replan(Plan),
+    /// As [`Self::Plan`], if it was ever planned, and it begins after this time as it is planned or as it will be: of what is
+    /// past nobody knows better.
+    Replan {
+        /// As it will be.
+        plan: Plan,
+        /// After when.
+        after: Timestamp,
+    },
     /// Take it away, because the calendar no longer has it: if nothing was said of it, and it is still to come.
     Unplan {
         /// When.
@@ -416,12 +422,13 @@ impl Decider for Meeting {
         let register = match (command, state) {
             (Command::Past(known), _) => return past::past(state, known),
             (Command::Plan(plan), State::Unknown) => return Ok(vec![Event::Planned(Planned { plan: *plan })]),
-            (Command::Replan(_) | Command::Unplan { .. }, State::Unknown) => return Ok(vec![]),
+            (Command::Replan { .. } | Command::Unplan { .. }, State::Unknown) => return Ok(vec![]),
             (_, State::Unknown) => return Err(Refusal::Unknown),
             (_, State::Known(register)) => register,
         };
         match command {
-            Command::Plan(plan) | Command::Replan(plan) => Ok(replan(register, *plan)),
+            Command::Replan { plan, after } if register.plan.starts_at.max(plan.starts_at) <= *after => Ok(vec![]),
+            Command::Plan(plan) | Command::Replan { plan, .. } => Ok(replan(register, *plan)),
             Command::Unplan { at } => Ok(unplan(register, *at)),
             Command::Open { at } => open(register, *at),
             Command::Hold => hold(register),

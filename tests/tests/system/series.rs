@@ -104,6 +104,19 @@ async fn a_calendar_on_another_day_takes_away_what_is_planned_and_counts_nothing
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_register_that_was_forgotten_stays_at_the_time_of_then_when_the_calendar_changes() {
+    let (world, group) = tuesdays_in_march().await;
+    world.set_time("2026-03-12T12:00:00Z");
+    schedule(&world, group, &but(&json!({ "starts_at": "19:30:00" }))).await;
+    let found = starts(&world, group).await;
+    assert_eq!(found[..3], ["2026-03-03T19:00:00", "2026-03-10T19:00:00", "2026-03-17T19:30:00"], "{found:?}");
+    // Of one of them somebody says when it was.
+    let late = json!({ "starts_at_local": "2026-03-10T20:00:00" });
+    world.admin().put(&occurrence(group, "2026-03-10"), late).await.must(204);
+    assert_eq!(starts(&world, group).await[1], "2026-03-10T20:00:00");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_group_that_closed_has_no_meetings_ahead() {
     let (world, group) = tuesdays_in_march().await;
     schedule(&world, group, &Value::Null).await;

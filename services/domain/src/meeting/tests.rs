@@ -124,15 +124,16 @@ fn what_the_calendar_no_longer_has_is_taken_away_unless_something_was_said_of_it
 fn what_was_taken_away_comes_back_when_the_calendar_has_it_again() {
     let later = Plan { place: Some(date(2026, 6, 2)), ..plan() };
     let gone = [planned(), Event::Unplanned(Unplanned {})];
-    given::<Meeting>(gone.clone()).when(&Command::Replan(later)).then(&[Event::Replanned(Replanned { plan: later })]);
+    let replan = |after| Command::Replan { plan: later, after };
+    let before = replan(plan().starts_at - SignedDuration::from_secs(1));
+    given::<Meeting>(gone.clone()).when(&before).then(&[Event::Replanned(Replanned { plan: later })]);
     let back = Event::Replanned(Replanned { plan: plan() });
     given::<Meeting>(gone.clone()).when(&Command::Plan(plan())).then(std::slice::from_ref(&back));
     let [planned, unplanned] = gone;
     given::<Meeting>([planned, unplanned, back]).when(&Command::Open { at: plan().starts_at }).then(&[opened()]);
-    given::<Meeting>([]).when(&Command::Replan(later)).then_nothing();
-    given::<Meeting>([self::planned()])
-        .when(&Command::Replan(later))
-        .then(&[Event::Replanned(Replanned { plan: later })]);
+    given::<Meeting>([]).when(&before).then_nothing();
+    given::<Meeting>([self::planned()]).when(&before).then(&[Event::Replanned(Replanned { plan: later })]);
+    given::<Meeting>([self::planned()]).when(&replan(plan().starts_at)).then_nothing();
 }
 
 #[test]
